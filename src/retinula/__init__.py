@@ -1,0 +1,57 @@
+"""Retinula: from any collection of small pictures to a trained, examined model, on an ordinary computer.
+
+The names below are loaded when they are first used, so that `import retinula` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from retinula.datasets.load import load
+    from retinula.datasets.reading import Dataset
+    from retinula.errors import RetinulaError
+    from retinula.evaluation.results import Evaluation, evaluate
+    from retinula.experiment import train
+    from retinula.images import ImageSet
+    from retinula.model_file import Model
+    from retinula.recipe import Recipe
+    from retinula.run import Run
+    from retinula.version import __version__
+
+_HOMES = {
+    "Dataset": "retinula.datasets.reading",
+    "Evaluation": "retinula.evaluation.results",
+    "ImageSet": "retinula.images",
+    "Model": "retinula.model_file",
+    "Recipe": "retinula.recipe",
+    "RetinulaError": "retinula.errors",
+    "Run": "retinula.run",
+    "__version__": "retinula.version",
+    "evaluate": "retinula.evaluation.results",
+    "load": "retinula.datasets.load",
+    "train": "retinula.experiment",
+}
+
+__all__ = [
+    "Dataset",
+    "Evaluation",
+    "ImageSet",
+    "Model",
+    "Recipe",
+    "RetinulaError",
+    "Run",
+    "__version__",
+    "evaluate",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'retinula' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

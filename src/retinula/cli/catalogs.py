@@ -1,0 +1,160 @@
+"""`retinula models`, `retinula recipes`, `retinula runs`: what there is, by name."""
+
+from typing import Annotated, Any
+
+import typer
+
+from retinula.cli.terminal import AsJson, number, say, say_json, share, table
+from retinula.errors import InputError, nearest
+
+runs_app = typer.Typer(help="List the trainings under runs/, or show one.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of them: its layers.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Pictures in the batch that memory is counted for.", min=1)] = 128,
+    as_json: AsJson = False,
+) -> None:
+    """List the networks, or show one layer by layer: shapes, parameters, multiply-adds, memory."""
+    from retinula.models.catalog import NETWORKS, build
+    from retinula.models.summary import summarize
+
+    if name is None:
+        rows = [(entry.name, entry.task, f"{entry.parameters:,}", entry.about) for entry in NETWORKS.values()]
+        if as_json:
+            say_json([dict(zip(("name", "task", "parameters", "about"), row, strict=True)) for row in rows])
+            return
+        for line in table(("name", "task", "parameters", "what it is"), rows):
+            say(line)
+        return
+    if name not in NETWORKS:
+        raise InputError(f"no network {name!r}{nearest(name, NETWORKS)}")
+    entry = NETWORKS[name]
+    network = build(name, num_classes=entry.num_classes, channels=entry.channels, size=entry.size)
+    summary = summarize(network, (entry.channels, *entry.size), batch_size)
+    if as_json:
+        say_json({**summary.to_dict(), "name": name})
+        return
+    layers = [
+        (row.name, row.kind, "x".join(map(str, row.output_shape)), f"{row.parameters:,}", f"{row.multiply_adds:,}")
+        for row in summary.layers
+    ]
+    for line in table(("layer", "kind", "output", "parameters", "multiply-adds"), layers):
+        say(line)
+    say(f"parameters {summary.parameters:,}, multiply-adds {summary.multiply_adds:,} a picture")
+    say(
+        f"memory for a batch of {batch_size}, MB: input {summary.input_mb:.2f}, "
+        f"forward/backward {summary.forward_backward_mb:.2f}, parameters {summary.parameters_mb:.2f}, "
+        f"in all {summary.total_mb:.2f}"
+    )
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME|FILE]", help="One of them, as it would run.")] = None,
+    settings: Annotated[list[str] | None, typer.Argument(metavar="[key=value ...]", help="Settings to change.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the shipped recipes, or show one with every setting written out."""
+    from retinula.recipe import load_recipe, shipped
+
+    if name is None:
+        found = [load_recipe(each) for each in shipped()]
+        if as_json:
+            say_json([recipe.model_dump(mode="json") for recipe in found])
+            return
+        for line in table(
+            ("name", "data", "network", "what it is"),
+            [(recipe.name, recipe.data.name, recipe.model.name, recipe.about) for recipe in found],
+        ):
+            say(line)
+        return
+    recipe = load_recipe(name, settings or [])
+    if as_json:
+        say_json({**recipe.model_dump(mode="json"), "digest": recipe.digest()})
+    else:
+        say(f"# digest {recipe.digest()}\n{recipe.to_toml()}".rstrip())
+
+
+@runs_app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List the trainings under runs/, the newest last."""
+    from retinula.run import list_runs
+
+    found = [_outline(run.path.name, run.report() if run.finished else None, run) for run in list_runs()]
+    if as_json:
+        say_json(found)
+        return
+    if not found:
+        say("no runs here yet; begin with: retinula train")
+        return
+    rows = [
+        (
+            row["name"],
+            row["recipe"],
+            str(row["seed"]),
+            "finished" if row["finished"] else f"{row['epochs']} epochs so far",
+            share(row["val_accuracy"]),
+            share(row["test_accuracy"]),
+        )
+        for row in found
+    ]
+    for line in table(("name", "recipe", "seed", "state", "validation", "test"), rows):
+        say(line)
+
+
+@runs_app.command("show")
+def show(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one training: recipe, data, epochs, results."""
+    from retinula.run import find_run
+
+    found = find_run(run)
+    report = found.report() if found.finished else None
+    outline = _outline(found.name, report, found)
+    if as_json:
+        say_json({**outline, "report": report, "environment": found.environment(), "metrics": found.metrics()})
+        return
+    say(f"{found.path}: recipe {outline['recipe']}, seed {outline['seed']}, data {outline['data']}")
+    head = ("epoch", "step", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+    rows = [
+        (
+            str(row["epoch"]),
+            str(row["step"]),
+            number(row["loss"]),
+            share(row["accuracy"]),
+            number(row["val_loss"]),
+            share(row["val_accuracy"]),
+            number(row["seconds"], 1),
+        )
+        for row in found.metrics()
+    ]
+    for line in table(head, rows):
+        say(line)
+    for name, result in (report or {}).get("evaluations", {}).items():
+        if "accuracy" in result:
+            interval = f"{share(result['accuracy_low'])} to {share(result['accuracy_high'])}"
+            say(f"{name}: accuracy {share(result['accuracy'])} ({interval}), loss {number(result['loss'])}")
+        else:
+            say(f"{name}: loss {number(result['loss'])}, PSNR {number(result['psnr'], 2)} dB")
+    if report is None:
+        say(f"not finished; go on with: retinula train --resume {found.path}")
+
+
+def _outline(name: str, report: dict[str, Any] | None, run: Any) -> dict[str, Any]:
+    recipe = run.recipe()
+    metrics = run.metrics()
+    tests = {key: value for key, value in (report or {}).get("evaluations", {}).items() if key.endswith("/test")}
+    own: dict[str, Any] = tests.get(f"{recipe.data.name}/test") or next(iter(tests.values()), {})
+    return {
+        "name": name,
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "digest": recipe.digest(),
+        "data": recipe.data.name,
+        "finished": report is not None,
+        "epochs": metrics[-1]["epoch"] if metrics else 0,
+        "val_accuracy": (report or {}).get("training", {}).get("val_accuracy"),
+        "test_accuracy": own.get("accuracy"),
+    }

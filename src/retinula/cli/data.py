@@ -1,0 +1,171 @@
+"""`retinula data`: get, check, show and unpack collections of pictures."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json, table
+
+if TYPE_CHECKING:
+    from retinula.datasets.reading import Dataset
+
+app = typer.Typer(
+    help="Get, check, show and unpack collections of pictures.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Source = Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A data set's name, a folder, or an archive.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A data set's name; see: retinula data list.")]
+
+
+class Format(StrEnum):
+    """Of the files that are written."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """List the data sets that are known by name."""
+    from retinula.datasets.catalog import CATALOG
+    from retinula.datasets.load import is_here
+
+    entries = [
+        {
+            "name": entry.name,
+            "about": entry.about,
+            "num_images": sum(entry.counts.values()),
+            "num_classes": len(entry.classes),
+            "size": list(entry.size),
+            "channels": entry.channels,
+            "licence": entry.licence,
+            "here": is_here(entry.name),
+        }
+        for entry in CATALOG.values()
+    ]
+    if as_json:
+        say_json(entries)
+        return
+    rows = [
+        (
+            str(row["name"]),
+            f"{row['num_images']:,}",
+            str(row["num_classes"]),
+            "x".join(map(str, row["size"])),
+            "here" if row["here"] else "to get",
+            str(row["licence"]),
+        )
+        for row in entries
+    ]
+    for line in table(("name", "pictures", "classes", "size", "", "licence"), rows):
+        say(line)
+
+
+@app.command("get")
+def get(
+    name: Name,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE|FOLDER", help="Take a copy you have instead of the network.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch a data set, check it, and prepare it for training."""
+    from retinula.datasets.load import get as fetch
+
+    with counting() as progress:
+        dataset = fetch(name, source, progress=progress)
+    _say_summary(dataset, as_json)
+
+
+@app.command("check")
+def check(source: Source, as_json: AsJson = False) -> None:
+    """Find pictures that are unreadable, empty, duplicate (also between train and test), or of another size."""
+    from retinula.datasets.catalog import CATALOG
+    from retinula.datasets.check import check_dataset, check_folder
+    from retinula.datasets.load import load
+
+    path = Path(source)
+    with counting() as progress:
+        if source not in CATALOG and (path.is_dir() or path.suffix != ".npz") and path.exists():
+            report = check_folder(path, progress=progress)
+        else:
+            report = check_dataset(load(source, progress=progress), progress=progress)
+    if as_json:
+        say_json(report.to_dict())
+        return
+    for line in report.lines():
+        say(line)
+
+
+@app.command("show")
+def show(
+    source: Source,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the contact sheets go.")] = Path("sheets"),
+    per_class: Annotated[int, typer.Option(help="Pictures of each class on a sheet.", min=1, max=50)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Write a contact sheet with class names for each split, and print what is in the set."""
+    from retinula.datasets.load import load
+    from retinula.plots.figure import save
+    from retinula.plots.pictures import contact_sheet
+
+    dataset = load(source)
+    files = [
+        str(file)
+        for split, image_set in dataset.splits.items()
+        if len(image_set)
+        for file in save(contact_sheet(image_set, per_class=per_class), out, f"{split}-sheet")
+    ]
+    _say_summary(dataset, as_json, files)
+
+
+@app.command("unpack")
+def unpack(
+    source: Source,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; it must be empty or not exist.")],
+    picture_format: Annotated[
+        Format, typer.Option("--format", help="png keeps every pixel; jpeg is what the published work wrote.")
+    ] = Format.PNG,
+    as_json: AsJson = False,
+) -> None:
+    """Write every picture as a file, a folder a class, train and test apart."""
+    from retinula.datasets.load import load
+    from retinula.datasets.unpack import unpack as write
+
+    dataset = load(source)
+    total = sum(len(image_set) for image_set in dataset.splits.values())
+    with counting() as progress:
+        write(dataset, folder, picture_format.value, progress)
+    if as_json:
+        say_json({"folder": str(folder), "num_images": total})
+    else:
+        say(f"{total:,} pictures written to {folder}")
+
+
+def _say_summary(dataset: "Dataset", as_json: bool, files: list[str] | None = None) -> None:
+    summaries = {split: image_set.summary() for split, image_set in dataset.splits.items() if len(image_set)}
+    if as_json:
+        left_out = [one._asdict() for one in dataset.skipped]
+        say_json({"name": dataset.name, "splits": summaries, "skipped": left_out, "files": files or []})
+        return
+    for split, values in summaries.items():
+        numbers = list(values["counts"].values())
+        shape = "x".join(str(values[key]) for key in ("channels", "height", "width"))
+        say(f"{dataset.name} {split}: {values['num_images']:,} pictures of {shape}")
+        say(f"  mean {values['mean']}, deviation {values['deviation']}, fingerprint {values['fingerprint']}")
+        if numbers:
+            say(f"  {values['num_classes']} classes, {min(numbers):,} to {max(numbers):,} pictures each")
+        if "copy" in values:
+            say(f"  {values['copy']}")
+    if summaries:
+        counts = {split: values["counts"] for split, values in summaries.items()}
+        classes = next(iter(counts.values()))
+        rows = [(name, *(f"{counts[split].get(name, 0):,}" for split in counts)) for name in classes]
+        for line in table(("class", *counts), rows):
+            say(line)
+    for skipped in dataset.skipped:
+        remark(f"left out {skipped.source}: {skipped.reason}")
+    for file in files or []:
+        say(file)

@@ -1,0 +1,89 @@
+"""The command `retinula`: one file a group of commands, and one place where errors become a line and an exit code.
+
+Only here and in its neighbours are imports made inside functions, so that `retinula --help` never loads torch.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from retinula.cli import catalogs, data, evaluate, predict, train
+from retinula.errors import RetinulaError
+from retinula.version import __version__
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+TRACEBACK = "RETINULA_TRACEBACK"
+
+app = typer.Typer(
+    name="retinula",
+    help="From any collection of small pictures to a trained, examined model, on an ordinary computer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.add_typer(data.app, name="data")
+app.command("models")(catalogs.models)
+app.command("recipes")(catalogs.recipes)
+app.add_typer(catalogs.runs_app, name="runs")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"retinula {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code: 0 done, 1 failed, 2 wrong use or input, 130 interrupted."""
+    # Pictures are named in any language, whatever the locale says.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        code = app(standalone_mode=False)
+    except RetinulaError as error:
+        return _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted", INTERRUPTED)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone; say nothing more, and let nothing be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except MemoryError:
+        return _complain("not enough memory; try a smaller training.batch_size or inputs.size", FAILED)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # what typer itself complains about: an unknown option and the like
+            return _complain(f"{error.format_message()} (see --help)", WRONG_USE)
+        if os.environ.get(TRACEBACK):
+            raise
+        kind = type(error).__name__
+        return _complain(f"unexpected {kind}: {error} (set {TRACEBACK}=1 to see where, and please report it)", FAILED)
+    return code if isinstance(code, int) else DONE
+
+
+def _complain(message: str, code: int) -> int:
+    line = " ".join(message.split())
+    typer.echo(f"retinula: {line}", err=True)
+    return code

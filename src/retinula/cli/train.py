@@ -1,0 +1,71 @@
+"""`retinula train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, share
+from retinula.errors import InputError, Interrupted
+
+
+def train(
+    target: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RECIPE|DATASET|FOLDER] [key=value ...]",
+            help="What to train, and settings such as epochs=4 or optimizer.lr=0.05. Nothing: the handwritten digits.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="A network by name; see: retinula models.")] = None,
+    run: Annotated[str | None, typer.Option(help="A name for the run's folder under runs/.")] = None,
+    resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a network: by a recipe, on a data set, or on a folder of pictures."""
+    from retinula import experiment
+    from retinula.run import RUNS, find_run
+
+    words = target or []
+    names = [word for word in words if "=" not in word]
+    overrides = [word for word in words if "=" in word]
+    if len(names) > 1:
+        raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
+    with TrainingReporter() as reporter:
+        try:
+            if resume is not None:
+                if words or model or run:
+                    raise InputError("--resume goes on with a run as it is: give nothing else with it")
+                trained, folder = experiment.resume(resume, reporter=reporter), find_run(resume).path
+            else:
+                if model is not None:
+                    overrides = [f"model.name={model}", *overrides]
+                trained = experiment.train(
+                    names[0] if names else "digits", run=run, overrides=overrides, reporter=reporter
+                )
+                folder = RUNS / trained.provenance["run"]
+        except Interrupted as stop:
+            hint = find_run(resume or run or "last").path
+            raise Interrupted(f"{stop}; go on with: retinula train --resume {hint}") from stop
+    _show(folder, as_json)
+
+
+def _show(folder: Path, as_json: bool) -> None:
+    from retinula.run import Run
+
+    report = Run(folder).report()
+    if as_json:
+        say_json({"run": str(folder), **report})
+        return
+    training = report["training"]
+    skipped = report["data"]["num_skipped"]
+    if skipped:
+        remark(f"{skipped} pictures could not be read and were left out; they are named in {folder / 'log.txt'}")
+    if training["val_accuracy"] is not None:
+        say(f"validation accuracy {share(training['val_accuracy'])}, {training['seconds']:.0f} s of training")
+    else:
+        say(f"training loss {training['loss']:.4f}, {training['seconds']:.0f} s of training")
+    say(f"model    {folder / 'model.safetensors'}")
+    say(f"figures  {folder / 'figures'}")
+    say("next     retinula evaluate last")

@@ -1,0 +1,207 @@
+"""Pictures in a numpy `.npz` file: `x_train, y_train, x_test, y_test` and, if there are, `x_val, y_val, classes`.
+
+The arrays of pictures are read piece by piece and never held whole; nothing in the file is ever unpickled.
+"""
+
+import math
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from retinula.datasets.archives import MIB, Limits, members
+from retinula.datasets.reading import Chunk, Reading, SplitName
+from retinula.errors import InputError, nearest
+from retinula.images import Labels
+
+_SPLITS: Final[Mapping[str, SplitName]] = {"train": "train", "val": "validation", "test": "test"}
+_KNOWN: Final = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "classes")
+_NEEDED: Final = ("x_train", "y_train", "x_test", "y_test")
+
+# Arrays of pictures may be large: they go to the cache as they come. All else is read whole.
+_LIMITS: Final = Limits(member_bytes=65536 * MIB)
+_MAX_SMALL: Final = 256 * MIB
+_PIECE: Final = 8 * MIB
+_MAX_CLASSES: Final = 65536
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What stands at the head of an array: its name with the file's, its type, and its shape."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        return self.dtype.itemsize * math.prod(self.shape)
+
+
+def read(path: Path) -> Reading:
+    """Read a `.npz` file as `np.savez` and `np.savez_compressed` write it.
+
+    Pictures are uint8 `[N, H, W]`, `[N, H, W, C]` or `[N, C, H, W]` with 1 or 3 channels; where both orders are
+    possible, channels come last. Labels are whole numbers `[N]` or `[N, 1]` from 0; `classes` are strings, and the
+    numbers themselves where there are none.
+
+    Raises:
+        InputError: an array is missing, unknown, or of another type, shape or range.
+    """
+    headers = _headers(path)
+    for name in headers:
+        if name not in _KNOWN:
+            raise InputError(f"{path} has an array {name!r}, which is not among those read{nearest(name, _KNOWN)}")
+    lacking = [name for name in _NEEDED if name not in headers]
+    lacking += [f"y_{part}" for part in _SPLITS if f"x_{part}" in headers and f"y_{part}" not in headers]
+    if lacking:
+        raise InputError(f"{path} lacks {lacking[0]}; it needs {', '.join(_NEEDED)}")
+    labels = {part: _labels(path, headers[f"y_{part}"]) for part in _SPLITS if f"x_{part}" in headers}
+    splits = {}
+    shapes = set()
+    for part, found in labels.items():
+        header = headers[f"x_{part}"]
+        shape, channels_last = _picture_shape(header)
+        if header.shape[0] != len(found):
+            raise InputError(f"{header.name} has {header.shape[0]:,} pictures, but y_{part} {len(found):,} labels")
+        shapes.add(shape)
+        splits[_SPLITS[part]] = partial(_stream, path, header, found, shape, channels_last)
+    if len(shapes) > 1:
+        raise InputError(f"{path}: the pictures differ in shape: {', '.join(str(list(shape)) for shape in shapes)}")
+    highest = max(int(found.max(initial=-1)) for found in labels.values())
+    classes = _classes(path, headers) or tuple(str(number) for number in range(highest + 1))
+    if highest >= len(classes):
+        raise InputError(f"{path}: labels run up to {highest}, but classes has {len(classes)} names")
+    return Reading(classes=classes, splits=splits)
+
+
+def _stream(
+    path: Path, header: _Header, labels: Labels, shape: tuple[int, int, int], channels_last: bool
+) -> Iterator[Chunk]:
+    picture_bytes = math.prod(shape)
+    step = max(1, _PIECE // picture_bytes)
+    with _array(path, header.name) as file:
+        _read_header(file, header.name)
+        for start in range(0, len(labels), step):
+            count = min(step, len(labels) - start)
+            data = file.read(count * picture_bytes)
+            images = np.frombuffer(data, np.uint8)
+            if channels_last:
+                images = images.reshape(count, *shape[1:], shape[0]).transpose(0, 3, 1, 2)
+            yield Chunk(images.reshape(count, *shape), labels[start : start + count])
+        # Reading on to the end makes sure of the checksum.
+        while file.read(MIB):
+            pass
+
+
+def _headers(path: Path) -> dict[str, _Header]:
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is not a .npz file; write it by np.savez_compressed")
+    headers = {}
+    for member in members(path, _LIMITS):
+        name = member.name.removesuffix(".npy")
+        with member.open() as file:
+            header = _read_header(file, f"{path}: {name}")
+            if file.tell() + header.num_bytes != member.size:
+                raise InputError(f"{header.name} is damaged: {header.shape} in {member.size:,} bytes")
+        headers[name] = header
+    return headers
+
+
+@contextmanager
+def _array(path: Path, name: str) -> Iterator[IO[bytes]]:
+    for member in members(path, _LIMITS):
+        if f"{path}: {member.name.removesuffix('.npy')}" == name:
+            with member.open() as file:
+                yield file
+            return
+    raise InputError(f"{name} is no longer there")
+
+
+def _read_header(file: IO[bytes], name: str) -> _Header:
+    try:
+        version = npy.read_magic(file)
+        if version == (1, 0):
+            shape, fortran_order, dtype = npy.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, fortran_order, dtype = npy.read_array_header_2_0(file)
+        else:
+            raise InputError(f"{name} is of a format that is not read; write it by np.savez_compressed")
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{name} is no array of numpy; write it by np.savez_compressed") from error
+    if dtype.hasobject:
+        raise InputError(f"{name} holds Python objects, which are never loaded; give it a plain type, such as str")
+    if fortran_order and len(shape) > 1:
+        raise InputError(f"{name} is stored column by column; write np.ascontiguousarray of it")
+    if min(shape, default=0) < 0:
+        raise InputError(f"{name} is damaged: its shape is {shape}")
+    return _Header(name, dtype, shape)
+
+
+def _small(path: Path, header: _Header) -> NDArray[Any]:
+    if not header.dtype.itemsize:
+        raise InputError(f"{header.name} is {header.dtype}, which holds nothing")
+    if header.num_bytes > _MAX_SMALL:
+        raise InputError(f"{header.name} has {header.num_bytes:,} bytes; that is too many")
+    with _array(path, header.name) as file:
+        _read_header(file, header.name)
+        data = file.read()
+    values: NDArray[Any] = np.frombuffer(data, header.dtype).reshape(header.shape)
+    return values
+
+
+def _labels(path: Path, header: _Header) -> Labels:
+    if header.dtype.kind not in "iu":
+        raise InputError(f"{header.name} is {header.dtype}, expected whole numbers from 0")
+    if len(header.shape) == 2 and header.shape[1] != 1:
+        raise InputError(f"{header.name} is {list(header.shape)}, expected a label a picture; write .argmax(axis=1)")
+    if len(header.shape) not in (1, 2):
+        raise InputError(f"{header.name} is {list(header.shape)}, expected [N]")
+    values = _small(path, header).ravel()
+    # Looked at before it is converted: large unsigned numbers would come out negative.
+    if len(values) and not 0 <= values.min() <= values.max() < _MAX_CLASSES:
+        raise InputError(
+            f"{header.name} runs from {values.min()} to {values.max()}, expected labels from 0 to {_MAX_CLASSES - 1}"
+        )
+    return values.astype(np.int64)
+
+
+def _picture_shape(header: _Header) -> tuple[tuple[int, int, int], bool]:
+    """Return channels, height and width, and whether channels come last."""
+    if header.dtype != np.uint8:
+        raise InputError(f"{header.name} is {header.dtype}, expected uint8 from 0 to 255")
+    shape = header.shape
+    if len(shape) == 3 and min(shape[1:]) > 0:
+        return (1, shape[1], shape[2]), False
+    if len(shape) == 4 and min(shape[1:]) > 0:
+        if shape[3] in (1, 3):
+            return (shape[3], shape[1], shape[2]), True
+        if shape[1] in (1, 3):
+            return (shape[1], shape[2], shape[3]), False
+    raise InputError(
+        f"{header.name} is {list(shape)}, expected [N, H, W], [N, H, W, C] or [N, C, H, W] of 1 or 3 channels"
+    )
+
+
+def _classes(path: Path, headers: Mapping[str, _Header]) -> tuple[str, ...]:
+    header = headers.get("classes")
+    if header is None:
+        return ()
+    if header.dtype.kind not in "US" or len(header.shape) != 1:
+        raise InputError(f"{header.name} is {header.dtype} {list(header.shape)}, expected a list of strings")
+    try:
+        names = [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in _small(path, header).tolist()]
+    except ValueError as error:
+        raise InputError(f"{header.name} are no readable strings") from error
+    if len(set(names)) != len(names) or not all(name and name.isprintable() for name in names):
+        raise InputError(f"{header.name} has names that are empty, unprintable or there twice")
+    return tuple(names)

@@ -1,0 +1,295 @@
+"""Looking for what spoils a data set: broken, equal, wrongly labelled, wrongly sized and empty pictures.
+
+Equal means equal in every pixel once decoded, whatever the files are called or how they are compressed.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.datasets.folder import TEST_FRACTION, find
+from retinula.datasets.layout import arrange
+from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
+from retinula.images import CHUNK
+from retinula.pictures import UnreadablePicture, decode_all
+
+FEW: Final = 10  # with fewer pictures to train on, little can be learned of a class
+_NAMED: Final = 10
+_IN_GROUP: Final = 4
+_EMPTY: Final = "the file is empty"
+
+
+class Place(NamedTuple):
+    """A picture and where it stands."""
+
+    source: str
+    split: SplitName
+    label: str
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Pictures that are equal in every pixel, two or more."""
+
+    places: tuple[Place, ...]
+
+    @property
+    def is_leak(self) -> bool:
+        """Whether they lie in different splits, so that a test asks what was taught."""
+        return len({place.split for place in self.places}) > 1
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether their labels differ, so that at least one is wrong."""
+        return len({place.label for place in self.places}) > 1
+
+
+class Sized(NamedTuple):
+    """A picture of another size than most."""
+
+    source: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What is wrong with a data set, each picture named.
+
+    Attributes:
+        name: the data set.
+        num_images: readable pictures in each split.
+        counts: readable pictures of each class to train on.
+        size: height and width that more pictures have than any other; None where there are none.
+        unreadable: pictures that cannot be used, and why.
+        empty: files without content.
+        duplicates: groups of equal pictures.
+        odd_sizes: pictures of another size, where at least half of all have the common one.
+        num_sizes: how many different sizes there are.
+        few: classes with fewer than ten pictures to train on.
+        constant: pictures of a single colour.
+    """
+
+    name: str
+    num_images: Mapping[SplitName, int]
+    counts: Mapping[str, int]
+    size: tuple[int, int] | None
+    unreadable: tuple[Skipped, ...] = ()
+    empty: tuple[str, ...] = ()
+    duplicates: tuple[Duplicates, ...] = ()
+    odd_sizes: tuple[Sized, ...] = ()
+    num_sizes: int = 0
+    few: tuple[str, ...] = ()
+    constant: tuple[str, ...] = ()
+
+    @property
+    def leaks(self) -> tuple[Duplicates, ...]:
+        """Groups of equal pictures that lie in different splits."""
+        return tuple(group for group in self.duplicates if group.is_leak)
+
+    @property
+    def conflicts(self) -> tuple[Duplicates, ...]:
+        """Groups of equal pictures with different labels."""
+        return tuple(group for group in self.duplicates if group.is_conflict)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found."""
+        found = (self.unreadable, self.empty, self.duplicates, self.odd_sizes, self.few, self.constant)
+        return not any(found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as values that JSON can hold."""
+        return {
+            "name": self.name,
+            "clean": self.is_clean,
+            "num_images": dict(self.num_images),
+            "counts": dict(self.counts),
+            "size": None if self.size is None else list(self.size),
+            "num_sizes": self.num_sizes,
+            "unreadable": [skipped._asdict() for skipped in self.unreadable],
+            "empty": list(self.empty),
+            "duplicates": [
+                {
+                    "leak": group.is_leak,
+                    "conflict": group.is_conflict,
+                    "pictures": [place._asdict() for place in group.places],
+                }
+                for group in self.duplicates
+            ],
+            "odd_sizes": [sized._asdict() for sized in self.odd_sizes],
+            "few": {name: self.counts[name] for name in self.few},
+            "constant": list(self.constant),
+        }
+
+    def lines(self, named: int = _NAMED) -> list[str]:
+        """Return what to print: each kind of finding counted, and the first `named` of it named."""
+        splits = ", ".join(f"{split} {count:,}" for split, count in self.num_images.items())
+        size = "" if self.size is None else f", {_sizes(self.size, self.num_sizes)}"
+        lines = [f"{self.name}: {splits}; {len(self.counts)} classes{size}"]
+        leaks = [group for group in self.duplicates if group.is_leak]
+        conflicts = [group for group in self.duplicates if group.is_conflict and not group.is_leak]
+        others = [group for group in self.duplicates if not group.is_leak and not group.is_conflict]
+        for found, what in (
+            ([f"{source}: {reason}" for source, reason in self.unreadable], "unreadable"),
+            (self.empty, "empty"),
+            ([_group_line(group) for group in leaks], "equal in different splits"),
+            ([_group_line(group) for group in conflicts], "equal with different labels"),
+            ([_group_line(group) for group in others], "equal"),
+            (
+                [f"{source}: {height} x {width}" for source, height, width in self.odd_sizes],
+                "of another size than most",
+            ),
+            (
+                [f"{name}: {self.counts[name]}" for name in self.few],
+                f"classes with fewer than {FEW} pictures to train on",
+            ),
+            (self.constant, "of a single colour"),
+        ):
+            lines += _section(found, what, named)
+        return lines if len(lines) > 1 else [*lines, "nothing wrong was found"]
+
+
+@dataclass
+class _Findings:
+    """What was seen so far of pictures that come one after the other."""
+
+    by_pixels: dict[bytes, list[Place]] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    num_images: Counter[SplitName] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
+    constant: list[str] = field(default_factory=list)
+
+    def add(self, place: Place, look: "_Look") -> None:
+        self.by_pixels.setdefault(look.digest, []).append(place)
+        self.sizes[place.source] = look.size
+        self.num_images[place.split] += 1
+        self.counts[place.label] += place.split == "train"
+        if look.is_constant:
+            self.constant.append(place.source)
+
+    def report(
+        self, name: str, splits: Iterable[SplitName], classes: Sequence[str], skipped: Iterable[Skipped]
+    ) -> CheckReport:
+        tally = Counter(self.sizes.values())
+        size, frequency = tally.most_common(1)[0] if tally else (None, 0)
+        odd = [
+            Sized(source, *found)
+            for source, found in self.sizes.items()
+            if found != size and 2 * frequency >= len(self.sizes)
+        ]
+        num_images = {split: self.num_images[split] for split in splits}
+        counts = {label: self.counts[label] for label in classes}
+        skipped = list(skipped)
+        return CheckReport(
+            name=name,
+            num_images=num_images,
+            counts=counts,
+            size=size,
+            unreadable=tuple(one for one in skipped if one.reason != _EMPTY),
+            empty=tuple(one.source for one in skipped if one.reason == _EMPTY),
+            duplicates=tuple(Duplicates(tuple(group)) for group in self.by_pixels.values() if len(group) > 1),
+            odd_sizes=tuple(odd),
+            num_sizes=len(tally),
+            few=tuple(label for label, count in counts.items() if count < FEW) if "train" in num_images else (),
+            constant=tuple(self.constant),
+        )
+
+
+class _Look(NamedTuple):
+    digest: bytes
+    size: tuple[int, int]
+    is_constant: bool
+
+
+def check_folder(path: Path, *, seed: int = 0, progress: Progress | None = None) -> CheckReport:
+    """Decode every picture of class folders, in a folder or archive, at its full size and look for faults.
+
+    Args:
+        path: a folder, .zip or .tar, laid out as `folder.read` expects.
+        seed: as for `folder.read`: decides which pictures are for testing where the source does not.
+        progress: told how many pictures were looked at.
+
+    Raises:
+        InputError: the layout cannot be meant.
+    """
+    files = find(path)
+    layout = arrange(files.names, str(path), TEST_FRACTION, seed)
+    places = {
+        name: Place(name, split, layout.classes[label])
+        for split, labels in layout.splits.items()
+        for name, label in labels.items()
+    }
+    skipped = [*files.skipped, *layout.strays]
+    findings = _Findings()
+    for number, (name, look) in enumerate(decode_all(files.open(places), _look_at_picture), start=1):
+        if isinstance(look, UnreadablePicture):
+            skipped.append(Skipped(name, look.reason))
+        else:
+            findings.add(places[name], look)
+        if progress:
+            progress("checking", number, len(places))
+    return findings.report(str(path), layout.splits, layout.classes, skipped)
+
+
+def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> CheckReport:
+    """Look for faults in a data set as it will be trained on, all its pictures of one size.
+
+    Args:
+        dataset: a loaded one.
+        progress: told how many pictures were looked at.
+    """
+    findings = _Findings()
+    total, done = sum(map(len, dataset.splits.values())), 0
+    for split, image_set in dataset.splits.items():
+        for start in range(0, len(image_set), CHUNK):
+            images = np.asarray(image_set.images[start : start + CHUNK])
+            for number, image in enumerate(images, start):
+                source = f"{split}/{number}" if image_set.sources is None else image_set.sources[number]
+                label = "" if image_set.labels is None else image_set.classes[image_set.labels[number]]
+                findings.add(Place(source, split, label), _look(image))
+            done += len(images)
+            if progress:
+                progress("checking", done, total)
+    labelled = [image_set.classes for image_set in dataset.splits.values() if image_set.labels is not None]
+    return findings.report(dataset.name, dataset.splits, labelled[0] if labelled else (), dataset.skipped)
+
+
+def _look_at_picture(picture: Image.Image) -> _Look:
+    # As colour, so that a grey file equals a coloured one with the same grey pixels.
+    return _look(np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
+
+
+def _look(image: NDArray[np.uint8]) -> _Look:
+    """Look at one picture, uint8 `[C, H, W]`."""
+    _, height, width = image.shape
+    digest = hashlib.blake2b(f"{height} x {width}".encode(), digest_size=16)
+    digest.update(image.tobytes())
+    return _Look(digest.digest(), (height, width), bool((image.max((1, 2)) == image.min((1, 2))).all()))
+
+
+def _sizes(size: tuple[int, int], num_sizes: int) -> str:
+    most = f"{size[0]} x {size[1]} pixels"
+    return f"all {most}" if num_sizes == 1 else f"{num_sizes} sizes, most often {most}"
+
+
+def _group_line(group: Duplicates) -> str:
+    shown = [f"{source} ({split}, {label})" if label else source for source, split, label in group.places[:_IN_GROUP]]
+    more = len(group.places) - len(shown)
+    return " = ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _section(found: Sequence[str], what: str, named: int) -> list[str]:
+    if not found:
+        return []
+    lines = [f"{what}: {len(found):,}", *(f"  {one}" for one in found[:named])]
+    if len(found) > named:
+        lines.append(f"  and {len(found) - named:,} more")
+    return lines

@@ -1,0 +1,275 @@
+"""Class folders: `train/`, `test/` and `val/` with a folder a class each, or one folder of class folders.
+
+Also inside .zip and .tar archives, with or without folders around them. A picture that cannot be used is named
+and left out; a layout that cannot be meant is an error that says what is expected.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from retinula.datasets.archives import members
+from retinula.datasets.layout import Layout, arrange, natural_order
+from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
+from retinula.errors import InputError
+from retinula.images import Images
+from retinula.pictures import (
+    FOREIGN_EXTENSIONS,
+    Resize,
+    UnreadablePicture,
+    decode_all,
+    is_picture_name,
+    measure,
+    shrink,
+)
+
+LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it when no other is asked for
+TEST_FRACTION: Final = 0.2
+
+_CHUNK: Final = 256
+_IGNORED: Final = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
+
+# From names wanted to names and contents, each once, in whatever order suits the source.
+Opener = Callable[[Collection[str]], Iterator[tuple[str, Path | bytes]]]
+
+
+def read(
+    path: Path,
+    *,
+    size: tuple[int, int] | None = None,
+    channels: int = 3,
+    resize: Resize = "squash",
+    seed: int = 0,
+    test_fraction: float = TEST_FRACTION,
+) -> Reading:
+    """Read class folders; a class is the first level below the data set or its `train/`, whatever lies deeper.
+
+    Without `test/` a share of each class is set apart: its pictures are ordered by a hash of the seed and their
+    name within the class, and the first ones are for testing, at least one where there are two. So the share is
+    exact in every class, does not depend on order or place, and a picture added moves at most one other.
+
+    Args:
+        path: a folder, or a .zip or .tar archive of one.
+        size: height and width; None keeps the size that all pictures share, if it is up to 64 x 64, and makes
+            them 64 x 64 otherwise.
+        channels: 3, or 1 for grey.
+        resize: how pictures of other sizes are made to fit.
+        seed: decides which pictures are for testing where the source does not.
+        test_fraction: the share of each class that is for testing where the source does not say.
+
+    Raises:
+        InputError: fewer than two classes, a class only in `test/`, or (while streaming) no readable picture.
+    """
+    if not 0 < test_fraction < 1:
+        raise InputError(f"the fraction for testing must lie between 0 and 1, not {test_fraction}")
+    files = find(path)
+    layout = arrange(files.names, str(path), test_fraction, seed)
+    skipped = [*files.skipped, *layout.strays]
+    if size is None:
+        size = _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
+    finish = partial(shrink, size=size, resize=resize, channels=channels)
+    source = _Source(str(path), files, finish, skipped)
+    return Reading(
+        classes=layout.classes,
+        splits={split: partial(_stream, source, layout, split) for split in layout.splits},
+        skipped=skipped,
+        # A compressed tar is unpacked once for all splits.
+        joint=partial(_joint_stream, source, layout, layout.splits),
+    )
+
+
+def listing_digest(path: Path) -> str:
+    """Return 16 hexadecimal digits that change when a picture of a folder or archive comes, goes or changes."""
+    if path.is_file():
+        found = path.stat()
+        words = [f"{found.st_size} {found.st_mtime_ns}"]
+    else:
+        files = find(path)
+        words = [f"{file.reason} {file.source}" for file in files.skipped]
+        for name in files.names:
+            try:
+                found = files.paths[name].stat()
+            except OSError:
+                continue  # it went while we looked: as if it had gone before
+            words.append(f"{found.st_size} {found.st_mtime_ns} {name}")
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+
+
+def printable(name: str) -> str:
+    """Return a file's name as text that can be written anywhere; names are bytes, and not all of them are text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The pictures of a folder or archive, none of them opened.
+
+    Attributes:
+        names: their paths below it with `/`, in natural order.
+        open: gives names and contents for those asked for.
+        skipped: what looks like a picture and cannot be used.
+        paths: for each name its file; empty for an archive.
+    """
+
+    names: list[str]
+    open: Opener
+    skipped: list[Skipped]
+    paths: Mapping[str, Path] = field(default_factory=dict)
+
+
+def find(path: Path) -> Files:
+    """List the pictures below a folder or in an archive, hidden ones left out.
+
+    Links are followed as far as they stay inside the folder; others are named in `skipped`.
+
+    Raises:
+        InputError: there is no such folder or archive.
+    """
+    if path.is_dir():
+        return _find_in_folder(path)
+    if path.is_file():
+        return _find_in_archive(path)
+    raise InputError(f"there is no folder or archive {path}")
+
+
+def _find_in_archive(path: Path) -> Files:
+    names: list[str] = []
+    skipped: list[Skipped] = []
+    for member in members(path):
+        parts = PurePosixPath(member.name).parts
+        if any(_is_ignored(part) for part in parts):
+            continue
+        if is_picture_name(member.name):
+            names.append(member.name)
+        elif PurePosixPath(member.name).suffix.lower() in FOREIGN_EXTENSIONS:
+            skipped.append(_foreign(member.name))
+
+    def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
+        # In the order of the archive: compressed tars cannot be read in any other.
+        return ((member.name, member.read()) for member in members(path) if member.name in wanted)
+
+    return Files(sorted(names, key=natural_order), contents, skipped)
+
+
+def _find_in_folder(path: Path) -> Files:
+    root = path.resolve()
+    paths: dict[str, Path] = {}
+    skipped: list[Skipped] = []
+
+    def walk(folder: Path, inside: str, above: tuple[Path, ...]) -> None:
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: natural_order(entry.name))
+        except OSError as error:
+            skipped.append(Skipped(inside or str(path), error.strerror or str(error)))
+            return
+        for entry in entries:
+            if _is_ignored(entry.name):
+                continue
+            name = inside + printable(entry.name)
+            place = Path(entry.path)
+            if entry.is_symlink():
+                reason = _unfollowed(place, root, above)
+                if reason:
+                    if is_picture_name(place) or place.is_dir():
+                        skipped.append(Skipped(name, reason))
+                    continue
+                place = place.resolve()
+            if place.is_dir():
+                walk(place, f"{name}/", (*above, place))
+            elif is_picture_name(entry.name):
+                paths[name] = place
+            elif Path(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
+                skipped.append(_foreign(name))
+
+    walk(root, "", (root,))
+
+    def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
+        return ((name, paths[name]) for name in wanted)
+
+    return Files(sorted(paths, key=natural_order), contents, skipped, paths)
+
+
+def _unfollowed(link: Path, root: Path, above: Sequence[Path]) -> str | None:
+    """Say why a symbolic link is not followed, or None where it may be."""
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return "the link leads nowhere"
+    if not target.is_relative_to(root):
+        return "the link leads out of the folder"
+    return "the link leads back to a folder it lies in" if target in above else None
+
+
+def _foreign(name: str) -> Skipped:
+    return Skipped(name, f"{PurePosixPath(name).suffix.lower()} is not supported; convert it to JPEG or PNG")
+
+
+def _is_ignored(name: str) -> bool:
+    return name.startswith(".") or name in _IGNORED
+
+
+def _shared_size(contents: Iterable[tuple[str, Path | bytes]]) -> tuple[int, int]:
+    shared: tuple[int, int] | None = None
+    for _, content in contents:
+        try:
+            found = measure(content)
+        except UnreadablePicture:
+            continue
+        if max(found) > LARGEST_KEPT or shared not in (None, found):
+            return LARGEST_KEPT, LARGEST_KEPT
+        shared = found
+    return shared or (LARGEST_KEPT, LARGEST_KEPT)
+
+
+@dataclass(frozen=True)
+class _Source:
+    where: str
+    files: Files
+    finish: Callable[[Image.Image], Images]
+    skipped: list[Skipped]
+
+
+def _stream(source: _Source, layout: Layout, split: SplitName) -> Iterator[Chunk]:
+    for _, chunk in _joint_stream(source, layout, [split]):
+        yield chunk
+
+
+def _joint_stream(source: _Source, layout: Layout, splits: Iterable[SplitName]) -> Iterator[tuple[SplitName, Chunk]]:
+    """Decode the pictures of some splits in the order they lie; too few to train on are an error at the end."""
+    splits = list(splits)
+    places = {name: (split, label) for split in splits for name, label in layout.splits[split].items()}
+    already = set(source.skipped)
+    waiting: dict[SplitName, list[tuple[Images, int, str]]] = {split: [] for split in splits}
+    seen: set[int] = set()
+    for name, image in decode_all(source.files.open(places), source.finish):
+        split, label = places[name]
+        if isinstance(image, UnreadablePicture):
+            refused = Skipped(name, image.reason)
+            if refused not in already:
+                source.skipped.append(refused)
+            continue
+        waiting[split].append((image, label, name))
+        if split == layout.main_split:
+            seen.add(label)
+        if len(waiting[split]) == _CHUNK:
+            yield split, _chunk(waiting[split])
+            waiting[split] = []
+    for split, rest in waiting.items():
+        if rest:
+            yield split, _chunk(rest)
+    if layout.main_split in splits and len(seen) < 2:
+        what = "pictures of one class only" if seen else "none of the pictures"
+        first = next(one for one in source.skipped if one.source in places)
+        raise InputError(f"{what} in {source.where} can be read; {first.source}: {first.reason}")
+
+
+def _chunk(pictures: list[tuple[Images, int, str]]) -> Chunk:
+    images, labels, names = zip(*pictures, strict=True)
+    return Chunk(np.stack(images), np.array(labels, dtype=np.int64), list(names))

@@ -1,0 +1,155 @@
+"""What the paths of pictures say: which class each one is of, and whether it is to train or to test on.
+
+Knows only names; nothing is opened here.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from retinula.datasets.reading import Skipped, SplitName
+from retinula.errors import InputError, nearest
+
+_SPLIT_FOLDERS: Final[Mapping[str, SplitName]] = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+}
+_EXPECTED: Final = (
+    "expected a folder a class with pictures in it (cat/1.jpg, dog/1.jpg), "
+    "or train/ and test/ (and val/) with such folders in each"
+)
+
+
+def natural_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Sort key by which `cat 9` comes before `cat 10`, and case matters only between equals.
+
+    >>> sorted(["b10", "B9", "a"], key=natural_order)
+    ['a', 'B9', 'b10']
+    """
+    words = re.split(r"(\d+)", name.casefold())
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in words], name
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the names of pictures say of them.
+
+    Attributes:
+        classes: in natural order.
+        splits: for each split that has pictures, their names and labels, class by class in natural order.
+        strays: pictures that belong to no class.
+    """
+
+    classes: tuple[str, ...]
+    splits: dict[SplitName, dict[str, int]]
+    strays: list[Skipped]
+
+    @property
+    def main_split(self) -> SplitName:
+        """The one whose folders are the classes: `train` where there is one."""
+        return next(iter(self.splits))
+
+
+def arrange(names: Iterable[str], where: str, test_fraction: float, seed: int) -> Layout:
+    """Tell from their paths the classes and splits of pictures.
+
+    Raises:
+        InputError: the paths do not say, or say that there is one class.
+    """
+    paths = {name: PurePosixPath(name).parts for name in names}
+    if not paths:
+        raise InputError(f"there are no pictures in {where}; {_EXPECTED}")
+    strays: list[Skipped] = []
+    around = ""
+    while True:
+        loose = [name for name, parts in paths.items() if len(parts) < 2]
+        strays += [Skipped(name, "it does not lie in the folder of a class") for name in loose]
+        paths = {name: parts for name, parts in paths.items() if len(parts) >= 2}
+        tops = {parts[0] for parts in paths.values()}
+        if not tops:
+            what = f"there is only one class, {around!r}, in {where}" if around else f"there are no folders in {where}"
+            raise InputError(f"{what}; {_EXPECTED}")
+        folders = _split_folders(paths.values(), where)
+        if folders or len(tops) > 1:
+            break
+        # A single folder is no class but something around the data set.
+        (around,) = tops
+        paths = {name: parts[1:] for name, parts in paths.items()}
+    found: dict[SplitName, dict[str, tuple[str, str]]] = {}
+    for name, parts in paths.items():
+        split: SplitName = folders.get(parts[0], "train")
+        below = parts[1:] if folders else parts
+        if folders and (parts[0] not in folders or len(below) < 2):
+            strays.append(Skipped(name, "it does not lie in the folder of a class"))
+        else:
+            found.setdefault(split, {})[name] = (below[0], "/".join(below[1:]))
+    return _labelled(found, where, test_fraction, seed, strays)
+
+
+def _split_folders(paths: Iterable[Sequence[str]], where: str) -> dict[str, SplitName]:
+    """Return which top folders are splits: none where they are classes, one of which may well be trains."""
+    paths = list(paths)
+    tops = {parts[0] for parts in paths}
+    nested = {parts[0] for parts in paths if len(parts) > 2}
+    named = {top: _SPLIT_FOLDERS[top.lower()] for top in tops if top.lower() in _SPLIT_FOLDERS}
+    with_classes = {top: split for top, split in named.items() if top in nested}
+    if not with_classes:
+        return {}
+    others = sorted(tops - named.keys(), key=natural_order)
+    if others and len(set(with_classes.values())) == 1:
+        raise InputError(
+            f"{where} has folders inside {next(iter(with_classes))}/, which looks like a split, "
+            f"next to {others[0]}/, which does not; {_EXPECTED}"
+        )
+    return named
+
+
+def _labelled(
+    found: dict[SplitName, dict[str, tuple[str, str]]],
+    where: str,
+    test_fraction: float,
+    seed: int,
+    strays: list[Skipped],
+) -> Layout:
+    # By the order of the splits: what there is to train on decides the classes.
+    found = {split: found[split] for split in ("train", "test", "validation") if split in found}
+    known = {name for name, _ in next(iter(found.values())).values()}
+    classes = tuple(sorted(known, key=natural_order))
+    if len(classes) < 2:
+        raise InputError(f"there is only one class, {classes[0]!r}, in {where}; {_EXPECTED}")
+    for split, pictures in found.items():
+        for name, (class_name, _) in pictures.items():
+            if class_name not in known:
+                raise InputError(
+                    f"{where}: {name} is of a class that train/ does not have{nearest(class_name, classes)}"
+                )
+        found[split] = dict(sorted(pictures.items(), key=lambda item: natural_order(item[0])))
+    if "train" in found and "test" not in found:
+        found = _with_test_share(found, test_fraction, seed)
+    numbers = {name: number for number, name in enumerate(classes)}
+    splits = {split: {name: numbers[class_name] for name, (class_name, _) in found[split].items()} for split in found}
+    return Layout(classes, splits, strays)
+
+
+def _with_test_share(
+    found: dict[SplitName, dict[str, tuple[str, str]]], fraction: float, seed: int
+) -> dict[SplitName, dict[str, tuple[str, str]]]:
+    chosen: set[str] = set()
+    members: dict[str, list[tuple[bytes, str]]] = {}
+    for name, (class_name, within) in found["train"].items():
+        rank = hashlib.sha256(f"{seed}/{within}".encode()).digest()
+        members.setdefault(class_name, []).append((rank, name))
+    for ranked in members.values():
+        wanted = max(1, int(fraction * len(ranked) + 0.5))
+        chosen.update(name for _, name in sorted(ranked)[: min(wanted, len(ranked) - 1)])
+    train = {name: value for name, value in found["train"].items() if name not in chosen}
+    test = {name: value for name, value in found["train"].items() if name in chosen}
+    return {**found, "train": train, **({"test": test} if test else {})}

@@ -1,0 +1,321 @@
+"""One call for any data set: by its name in the catalog, or a folder, archive or `.npz` file of one's own.
+
+The folders named in RETINULA_DATA are searched first, then what was downloaded before, then the network. What was
+found is prepared once, and opened from the cache afterwards.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final, get_args
+
+import numpy as np
+import platformdirs
+from PIL import Image
+
+from retinula.datasets import arrays, cache, cifar, digits, download, folder, shapes
+from retinula.datasets.archives import is_archive_name
+from retinula.datasets.catalog import CATALOG, Archive, Entry
+from retinula.datasets.download import Found
+from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
+from retinula.errors import InputError, nearest
+from retinula.images import Images
+from retinula.pictures import Resize, shrink
+
+DATA_VARIABLE: Final = "RETINULA_DATA"
+CACHE_VARIABLE: Final = "RETINULA_CACHE"
+MAX_SIDE: Final = 4096  # pixels
+
+VERIFIED: Final = "verified copy"
+UNVERIFIED: Final = "unverified copy"
+
+
+def load(
+    name: str | Path,
+    *,
+    size: tuple[int, int] | None = None,
+    channels: int | None = None,
+    resize: Resize = "squash",
+    labels: str = "fine",
+    seed: int = 0,
+    cache_dir: Path | None = None,
+    search: Sequence[Path] | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Return a data set ready for use; its pictures are memory-mapped and never written to.
+
+    Args:
+        name: a name of the catalog; or class folders, a .zip or .tar of them, or a .npz file. A `Path` is always
+            the latter.
+        size: height and width to bring pictures to; None keeps what they have (of folders, see `folder.read`).
+        channels: 1 for grey, 3 for colour; None keeps what they have, and is 3 for folders.
+        resize: how pictures of other sizes are made to fit.
+        labels: `coarse` gives the twenty groups of CIFAR-100 as classes.
+        seed: draws other `shapes`, and sets other pictures of a folder without `test/` apart for testing.
+        cache_dir: instead of the folder in RETINULA_CACHE or the user's cache.
+        search: folders to look in for the archives of the catalog, instead of those in RETINULA_DATA.
+        offline: never use the network.
+        progress: told how far a download or the preparation is.
+
+    Raises:
+        InputError: there is no such data set, or it is not as it must be.
+        RetinulaError: it cannot be downloaded, or the cache cannot be written.
+    """
+    options = _Options(size, channels, resize, labels, seed, progress)
+    where = cache_folder(cache_dir)
+    if isinstance(name, str) and name in CATALOG:
+        entry = CATALOG[name]
+        if entry.archive is None:
+            return _made(entry, options, where)
+        found = _obtain(entry, entry.archive, where, search_folders(search), offline, progress)
+        return _official(entry, found, options, where)
+    path = Path(name)
+    if not path.exists():
+        raise InputError(f"there is no data set, folder or file {str(name)!r}{nearest(str(name), CATALOG)}")
+    for entry in CATALOG.values():
+        if entry.archive is not None and download.is_official_name(entry.archive, path):
+            return _official(entry, download.examine(entry.archive, path, where), options, where)
+    return _own(path, options, where)
+
+
+def get(
+    name: str,
+    source: Path | None = None,
+    *,
+    cache_dir: Path | None = None,
+    search: Sequence[Path] | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Make a data set of the catalog available from now on, from a local copy or wherever `load` finds it.
+
+    Args:
+        name: of the catalog.
+        source: the archive, the folder it unpacks to, or a folder with either in it. It is copied to the cache; one
+            that is not the official one bit by bit is taken if its structure is right, and is called an unverified
+            copy in the provenance of all that comes of it.
+        cache_dir: as for `load`, and so the rest.
+        search: folders to look in.
+        offline: never use the network.
+        progress: told how far it is.
+
+    Raises:
+        InputError: no such data set, or the copy is not one of it.
+        RetinulaError: it cannot be downloaded, or the cache cannot be written.
+    """
+    entry = _entry(name)
+    if source is None:
+        return load(name, cache_dir=cache_dir, search=search, offline=offline, progress=progress)
+    if entry.archive is None:
+        raise InputError(f"{name} needs no file; leave out --from")
+    where = cache_folder(cache_dir)
+    found = _given(entry.archive, source, where)
+    # Preparing it is what checks the structure; only then is it kept.
+    dataset = _official(entry, found, _Options(progress=progress), where)
+    download.keep(entry.archive, found, where, progress)
+    return dataset
+
+
+def is_here(name: str, *, cache_dir: Path | None = None, search: Sequence[Path] | None = None) -> bool:
+    """Say whether a data set of the catalog can be loaded without the network; nothing is opened for that.
+
+    Raises:
+        InputError: no such data set, or no such folder to search.
+    """
+    entry = _entry(name)
+    if entry.archive is None:
+        return True
+    folders = [*search_folders(search), download.downloads(cache_folder(cache_dir))]
+    try:
+        return download.locate(entry.archive, folders) is not None
+    except InputError:
+        return False  # an unpacked folder that is not complete
+
+
+def cache_folder(cache_dir: Path | None = None) -> Path:
+    """Return the folder for downloads and prepared sets: the one given, or RETINULA_CACHE, or the user's cache."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return (cache_dir or Path(named or platformdirs.user_cache_dir("retinula"))).expanduser()
+
+
+def search_folders(search: Sequence[Path] | None = None) -> list[Path]:
+    """Return the folders to search for archives: those given, or those in RETINULA_DATA.
+
+    Raises:
+        InputError: one of them is no folder.
+    """
+    if search is None:
+        search = [Path(word) for word in os.environ.get(DATA_VARIABLE, "").split(os.pathsep) if word]
+    folders = [folder.expanduser() for folder in search]
+    for place in folders:
+        if not place.is_dir():
+            raise InputError(f"there is no folder {place} to search for data; correct {DATA_VARIABLE}")
+    return folders
+
+
+@dataclass(frozen=True)
+class _Options:
+    """How the pictures are wanted."""
+
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    resize: Resize = "squash"
+    labels: str = "fine"
+    seed: int = 0
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE:
+            raise InputError(f"pictures are 1 to {MAX_SIDE} pixels high and wide, not {list(self.size)}")
+        if self.channels not in (None, 1, 3):
+            raise InputError(f"pictures have 1 or 3 channels, not {self.channels}")
+        if self.resize not in get_args(Resize):
+            raise InputError(f"resize is squash, crop or pad, not {self.resize!r}")
+        if self.labels not in get_args(cifar.LabelKind):
+            raise InputError(f"labels are fine or coarse, not {self.labels!r}")
+
+    def key(self, name: str, *words: str) -> str:
+        """Return a file name for a prepared set: readable at its head, and other for other words or options."""
+        readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "data"
+        parts = (*words, self.size, self.channels, self.resize, self.labels, self.seed)
+        return f"{readable}-{hashlib.sha256(repr(parts).encode(errors='surrogateescape')).hexdigest()[:16]}"
+
+
+def _entry(name: str) -> Entry:
+    if name not in CATALOG:
+        raise InputError(f"there is no data set {name!r} in the catalog{nearest(name, CATALOG)}")
+    return CATALOG[name]
+
+
+def _obtain(
+    entry: Entry, archive: Archive, where: Path, folders: Sequence[Path], offline: bool, progress: Progress | None
+) -> Found:
+    found = download.find(archive, [*folders, download.downloads(where)], where)
+    if found is not None:
+        return found
+    if offline:
+        raise InputError(
+            f"{archive.name} is not on this computer; put it into a folder named in {DATA_VARIABLE}, "
+            f"or run: retinula data get {entry.name} --from FILE"
+        )
+    return download.examine(archive, download.fetch(archive, where, progress), where)
+
+
+def _given(archive: Archive, source: Path, where: Path) -> Found:
+    if source.is_file():
+        if source.stat().st_size > 4 * archive.size:
+            raise InputError(f"{source} is far larger than {archive.name}")
+        return download.examine(archive, source, where)
+    if not source.is_dir():
+        raise InputError(f"there is no file or folder {source}")
+    found = download.find(archive, [source], where)
+    if found is None:
+        raise InputError(f"{source} holds neither {archive.name} nor all of {', '.join(archive.files)}")
+    return found
+
+
+def _official(entry: Entry, found: Found, options: _Options, where: Path) -> Dataset:
+    provenance = {
+        "copy": VERIFIED if found.verified else UNVERIFIED,
+        "source": found.path.name,
+        "sha256": found.sha256,
+        "licence": entry.licence,
+        "citation": entry.citation,
+    }
+    options = replace(options, seed=0)  # it decides nothing here
+    return cache.prepared(
+        options.key(entry.name, entry.name, found.sha256),
+        lambda: _converted(cifar.read(found.path, entry, "coarse" if options.labels == "coarse" else "fine"), options),
+        where,
+        entry.name,
+        provenance,
+        progress=options.progress,
+        num_images=sum(entry.counts.values()),
+    )
+
+
+def _made(entry: Entry, options: _Options, where: Path) -> Dataset:
+    _refuse_coarse(entry.name, options)
+    provenance = {"source": entry.name, "licence": entry.licence, "citation": entry.citation}
+    if entry.name == "digits":
+        reading = _converted(digits.read(), options)
+        return cache.in_memory(reading, entry.name, {"copy": "installed with scikit-learn", **provenance})
+    size, channels = options.size or entry.size, options.channels or entry.channels
+    return cache.prepared(
+        options.key(entry.name, entry.name),
+        lambda: shapes.read(size=size, channels=channels, seed=options.seed),
+        where,
+        entry.name,
+        {"copy": "drawn here", **provenance},
+        progress=options.progress,
+        num_images=sum(entry.counts.values()),
+    )
+
+
+def _own(path: Path, options: _Options, where: Path) -> Dataset:
+    _refuse_coarse(str(path), options)
+    path = path.resolve()
+    name = path.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
+    name = (name if path.is_dir() else Path(name).stem) or "data"
+    provenance = {"copy": "own files", "source": path.name}
+    if path.is_dir():
+        state = folder.listing_digest(path)
+        provenance["listing"] = state
+    else:
+        state = download.file_digest(path, where)
+        provenance["sha256"] = state
+    if path.suffix.lower() == ".npz":
+        options = replace(options, seed=0)
+
+        def read() -> Reading:
+            return _converted(arrays.read(path), options)
+    elif path.is_dir() or is_archive_name(path):
+
+        def read() -> Reading:
+            channels = options.channels or 3
+            return folder.read(path, size=options.size, channels=channels, resize=options.resize, seed=options.seed)
+    else:
+        raise InputError(f"{path} is neither a folder nor a .zip, .tar or .npz file")
+    key = options.key(name, str(path))
+    return cache.prepared(key, read, where, name, provenance, state=state, progress=options.progress)
+
+
+def _refuse_coarse(name: str, options: _Options) -> None:
+    if options.labels == "coarse":
+        raise InputError(f'{name} has no coarse labels; leave out labels="coarse"')
+
+
+def _converted(reading: Reading, options: _Options) -> Reading:
+    """Bring pictures to the size and channels wanted, a chunk at a time."""
+    if options.size is None and options.channels is None:
+        return reading
+
+    def convert(chunk: Chunk) -> Chunk:
+        return chunk._replace(images=_resized(chunk.images, options))
+
+    def convert_all(stream: Callable[[], Iterator[Chunk]]) -> Iterator[Chunk]:
+        return map(convert, stream())
+
+    joint = reading.joint
+    return replace(
+        reading,
+        splits={split: partial(convert_all, stream) for split, stream in reading.splits.items()},
+        joint=None if joint is None else lambda: ((split, convert(chunk)) for split, chunk in joint()),
+    )
+
+
+def _resized(images: Images, options: _Options) -> Images:
+    size = options.size or (images.shape[2], images.shape[3])
+    channels = options.channels or images.shape[1]
+    if images.shape[1:] == (channels, *size):
+        return images
+    resized = np.empty((len(images), channels, *size), dtype=np.uint8)
+    for number, image in enumerate(images):
+        picture = Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
+        resized[number] = shrink(picture, size, options.resize, channels)
+    return resized

@@ -1,0 +1,47 @@
+"""One lock a thing that several processes may want to make at once.
+
+A lock only saves work: whoever uses one must be correct without it, because network file systems may not have
+locks, and because a process that was stopped while holding one must not stop all others for ever.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+PATIENCE_SECONDS = 600.0
+_AT_ONCE_SECONDS = 0.2
+
+
+@contextmanager
+def locked(path: Path, waiting: Callable[[], None] | None = None, patience: float = PATIENCE_SECONDS) -> Iterator[bool]:
+    """Hold the lock file `path` during the block, or go on without it; yield which.
+
+    Args:
+        path: of the lock file; its folder exists.
+        waiting: called once if another process holds it.
+        patience: seconds to wait for it before going on without.
+    """
+    lock = filelock.FileLock(path)
+    held = _acquired(lock, _AT_ONCE_SECONDS)
+    if held is False:
+        if waiting is not None:
+            waiting()
+        held = _acquired(lock, patience)
+    try:
+        yield bool(held)
+    finally:
+        if held:
+            lock.release()
+
+
+def _acquired(lock: filelock.BaseFileLock, seconds: float) -> bool | None:
+    """Say whether the lock was got in time, or None where there are no locks."""
+    try:
+        lock.acquire(timeout=seconds)
+    except filelock.Timeout:
+        return False
+    except (OSError, NotImplementedError):
+        return None
+    return True

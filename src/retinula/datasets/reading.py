@@ -1,0 +1,88 @@
+"""What a reader of an archive or folder gives to the cache: a stream of pictures for each split.
+
+Knows nothing of where the pictures came from or where they go.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from retinula.images import Images, ImageSet, Labels
+
+SplitName = Literal["train", "validation", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+
+# Told how far a long job is: what is being done, how much of it is done, of how much (or None where nobody knows).
+# "downloading" and "copying" count bytes, "preparing" counts pictures.
+Progress = Callable[[str, int, int | None], None]
+
+
+class Chunk(NamedTuple):
+    """Some pictures, decoded: uint8 `[n, C, H, W]`, int64 `[n]`, and the name of each one's file (or none).
+
+    `start` is the place of the first one in its split where the source gives them out of order; None: next in turn.
+    """
+
+    images: Images
+    labels: Labels
+    sources: list[str] | None = None
+    start: int | None = None
+
+
+class Skipped(NamedTuple):
+    """A picture that could not be used, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A data set being read: nothing is decoded until a split's stream is asked for.
+
+    Attributes:
+        classes: the names of the classes.
+        splits: for each split a function that opens its stream anew.
+        superclasses: for each class the name of its group, or None.
+        skipped: pictures left out so far; complete once every stream was read to its end.
+        joint: opens one stream over all splits, where the source is cheaper to read once than once a split.
+    """
+
+    classes: tuple[str, ...]
+    splits: Mapping[SplitName, Callable[[], Iterator[Chunk]]]
+    superclasses: tuple[str, ...] | None = None
+    skipped: list[Skipped] = field(default_factory=list)
+    joint: Callable[[], Iterator[tuple[SplitName, Chunk]]] | None = None
+
+    def chunks(self) -> Iterator[tuple[SplitName, Chunk]]:
+        """Give all pictures of all splits, in the way that is cheapest for the source."""
+        if self.joint is not None:
+            yield from self.joint()
+            return
+        for split, stream in self.splits.items():
+            for chunk in stream():
+                yield split, chunk
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set ready for use: its splits as image sets, and the pictures that had to be left out."""
+
+    name: str
+    splits: Mapping[SplitName, ImageSet]
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def train(self) -> ImageSet | None:
+        """The pictures to train on."""
+        return self.splits.get("train")
+
+    @property
+    def validation(self) -> ImageSet | None:
+        """The pictures the source itself set apart to choose by, if any."""
+        return self.splits.get("validation")
+
+    @property
+    def test(self) -> ImageSet | None:
+        """The pictures to measure on, once all is chosen."""
+        return self.splits.get("test")

@@ -1,0 +1,124 @@
+"""A measurement in plain words and one table: lines for a terminal. Knows nothing of the terminal itself."""
+
+import math
+import unicodedata
+
+from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.metrics import Calibration
+
+MISTAKES = 5  # kinds of mistakes that are named
+BELIEVABLE = 0.02  # mean confidence and accuracy may differ by this before it is called over- or underconfident
+
+
+def text_report(evaluation: Evaluation) -> list[str]:
+    """Say what was measured and what came out, one string a line."""
+    lines = _results(evaluation)
+    lines += ["", _speed(evaluation)]
+    if evaluation.split == "train":
+        lines.append("These are the pictures that it learned from: expect less on new ones.")
+    if evaluation.unverified_copy:
+        lines.append("The pictures come from an unverified copy: its hash is not the official one.")
+    return lines
+
+
+def _results(evaluation: Evaluation) -> list[str]:
+    match evaluation:
+        case ClassificationResult():
+            return _classification(evaluation)
+        case ReconstructionResult():
+            return _reconstruction(evaluation)
+        case _:
+            raise TypeError(f"no words for a {type(evaluation).__name__}")
+
+
+def _classification(result: ClassificationResult) -> list[str]:
+    low, high = result.accuracy_interval
+    lines = [
+        f"{_where(result)}: {result.num_correct:,} of {result.num_images:,} right, "
+        f"{percent(result.accuracy)} (95 % interval {100 * low:.1f} to {percent(high)})"
+    ]
+    if result.top5 is not None:
+        lines.append(f"The right class is among its five likeliest for {percent(result.top5)}.")
+    if result.superclass_accuracy is not None:
+        lines.append(f"The superclass is right for {percent(result.superclass_accuracy)}.")
+    lines.append(f"Loss {result.loss:.4f}; a blind guess has {math.log(len(result.classes)):.4f}.")
+    lines.append(_belief(result.calibration))
+    names, support = result.classes, result.scores.support.tolist()
+    mistakes = result.mistakes()[:MISTAKES]
+    if mistakes:
+        lines.append("Most often mistaken:")
+        lines += [
+            f"  {names[true]} taken for {names[named]}: {count:,} of {support[true]:,}"
+            for true, named, count in mistakes
+        ]
+    return [*lines, "", *_table(result)]
+
+
+def _reconstruction(result: ReconstructionResult) -> list[str]:
+    return [
+        f"{_where(result)}: {result.num_images:,} pictures reconstructed",
+        f"Loss (binary cross entropy) {result.loss:.4f}; a perfect copy has {result.loss_floor:.4f}, "
+        f"so {result.loss - result.loss_floor:.4f} could still be gained.",
+        f"Mean squared error {result.mse:.5f}, PSNR {result.psnr:.2f} dB, SSIM {result.ssim:.4f} (a perfect copy: 1).",
+    ]
+
+
+def verdict(calibration: Calibration) -> str:
+    """Say in words whether the answers are as sure as they are right."""
+    surplus = calibration.confidence - calibration.accuracy
+    if abs(surplus) <= BELIEVABLE:
+        return "its probabilities can be believed on the whole"
+    return "it is surer than it should be" if surplus > 0 else "it could be surer than it is"
+
+
+def _belief(calibration: Calibration) -> str:
+    return (
+        f"On average it is {percent(calibration.confidence)} sure and right for {percent(calibration.accuracy)}: "
+        f"{verdict(calibration)} (calibration error {percent(calibration.error)})."
+    )
+
+
+def _table(result: ClassificationResult) -> list[str]:
+    """Return scikit-learn's report: a line a class, and the averages."""
+    everything = result.to_dict()
+    rows = [("class", "precision", "recall", "F1", "pictures")]
+    for name, scores in everything["per_class"].items():
+        rows.append((name, *_cells(scores), f"{scores['support']:,}"))
+    for title, key in (("mean of the classes", "macro_average"), ("mean of the pictures", "weighted_average")):
+        rows.append((title, *_cells(everything[key]), f"{result.num_images:,}"))
+    width = max(_columns(row[0]) for row in rows)
+    table = [row[0] + " " * (width - _columns(row[0])) + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
+    return [
+        *table,
+        "precision: of the pictures called so, the share that is so",
+        "recall: of the class's pictures, the share that is found; F1: the harmonic mean of both",
+    ]
+
+
+def _cells(scores: dict[str, float]) -> tuple[str, str, str]:
+    return f"{scores['precision']:.3f}", f"{scores['recall']:.3f}", f"{scores['f1']:.3f}"
+
+
+def _columns(text: str) -> int:
+    """Count the columns of a terminal that a text takes: wide letters take two, combining marks none."""
+    return sum(
+        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text
+    )
+
+
+def _where(evaluation: Evaluation) -> str:
+    return f"{evaluation.dataset}, {evaluation.split} pictures"
+
+
+def _speed(evaluation: Evaluation) -> str:
+    averaging = "" if evaluation.tta == "none" else f", averaged ({evaluation.tta})"
+    return f"{evaluation.seconds:.1f} s, {evaluation.images_per_second:,.0f} pictures a second{averaging}"
+
+
+def percent(share: float) -> str:
+    """Write a share with one decimal.
+
+    >>> percent(0.7416)
+    '74.2 %'
+    """
+    return f"{100 * share:.1f} %"

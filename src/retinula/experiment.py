@@ -1,0 +1,308 @@
+"""A whole experiment in one call: get the data, set pictures apart, train, draw, report.
+
+Brings the rooms together for the command line and for Python; knows nothing of the terminal.
+"""
+
+import resource
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from retinula.datasets.catalog import CATALOG
+from retinula.datasets.load import load
+from retinula.datasets.reading import Dataset, Skipped, SplitName
+from retinula.durable import write_json
+from retinula.errors import InputError
+from retinula.evaluation.results import Evaluation, evaluate
+from retinula.images import ImageSet
+from retinula.model_file import Averaging, Model
+from retinula.models.catalog import NETWORKS
+from retinula.plots.evaluation import draw_evaluation
+from retinula.plots.training import draw_training
+from retinula.recipe import Recipe, checked, load_recipe, override, shipped
+from retinula.run import RUNS, Run, create_run, describe_environment, find_run
+from retinula.training import loop
+from retinula.training.hardware import describe_machine, keep_memory
+from retinula.training.interruption import stop_requests
+from retinula.training.reporting import Reporter
+from retinula.transforms.batches import seed_for
+from retinula.version import __version__
+
+DEFAULT = "default"  # the recipe for whatever is no recipe itself: a data set, a folder, an archive
+
+
+class Sets(NamedTuple):
+    """The pictures of an experiment, apart from those to measure on; and what could not be read."""
+
+    train: ImageSet
+    validation: ImageSet | None
+    skipped: tuple[Skipped, ...]
+
+
+def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
+    """Return the recipe for a recipe's name or file, a data set's name, or a folder or archive of pictures.
+
+    Raises:
+        InputError: nothing of that name, or an override that does not fit.
+    """
+    if target in shipped() or target.endswith(".toml"):
+        return load_recipe(target, overrides)
+    if target not in CATALOG and not Path(target).exists():
+        known = {*shipped(), *CATALOG}
+        raise InputError(
+            f"{target!r} is no recipe, no data set and no folder here; known by name: {', '.join(sorted(known))}"
+        )
+    base = load_recipe(DEFAULT).model_dump(mode="json", exclude_none=True)
+    stem = Path(target).resolve().name.split(".")[0]
+    base["name"] = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in stem).strip("-") or "run"
+    base["data"]["name"] = target if target in CATALOG else str(Path(target).resolve())
+    return checked(override(base, overrides), f"the default recipe for {target}")
+
+
+def load_dataset(recipe: Recipe, name: str | None = None, split: SplitName | None = None) -> Dataset:
+    """Load the recipe's data set, or another one in the same form: same size, channels, labels and classes.
+
+    Args:
+        recipe: says in which form.
+        name: of the other one; the recipe's own where None.
+        split: the only one that is needed, or None for all.
+    """
+    inputs = recipe.inputs
+    dataset = load(
+        name or recipe.data.name,
+        size=inputs.size,
+        channels=inputs.channels,
+        resize=inputs.resize,
+        labels=recipe.data.labels,
+    )
+    splits = {key: value for key, value in dataset.splits.items() if split in (None, key)}
+    if recipe.data.classes:
+        splits = {key: value.subset(recipe.data.classes) for key, value in splits.items()}
+    return Dataset(dataset.name, splits, dataset.skipped)
+
+
+def training_sets(recipe: Recipe, dataset: Dataset) -> Sets:
+    """Set the validation pictures apart from those to train on. The test pictures are not even looked at.
+
+    Raises:
+        InputError: there is nothing to train on, or nothing would be left.
+    """
+    train_set = dataset.train
+    if train_set is None:
+        raise InputError(f"{dataset.name} has no pictures to train on")
+    share = recipe.data.validation
+    if not share:
+        return Sets(train_set, None, dataset.skipped)
+    if dataset.validation is not None:
+        return Sets(train_set, dataset.validation, dataset.skipped)
+    if recipe.data.validation_part == "last":
+        border = len(train_set) - round(len(train_set) * share)
+        rest, apart = train_set.take(np.arange(border)), train_set.take(np.arange(border, len(train_set)))
+    else:
+        rest, apart = train_set.split(share, seed_for(recipe.seed, "validation") % 2**32)
+    if not len(rest) or not len(apart):
+        raise InputError(
+            f"{train_set.name}: {len(train_set)} pictures are too few to set {share:.0%} apart; "
+            "add pictures, or train with validation=0"
+        )
+    return Sets(rest, apart, dataset.skipped)
+
+
+def train(
+    recipe: Recipe | str,
+    train_set: ImageSet | None = None,
+    validation_set: ImageSet | None = None,
+    run: Run | str | None = None,
+    *,
+    overrides: Iterable[str] = (),
+    reporter: Reporter | None = None,
+    root: Path = RUNS,
+    checkpoint_seconds: float = loop.CHECKPOINT_SECONDS,
+) -> Model:
+    """Train a recipe and leave a finished run: logs, model file, figures, report.
+
+    There is no parameter for test pictures: nothing can be selected on them.
+
+    Args:
+        recipe: a recipe, its name or file, or the name of a data set or folder.
+        train_set: pictures to train on; the recipe's own, split as it says, where None.
+        validation_set: pictures to choose by; only together with `train_set`.
+        run: an unfinished run to go on with, a name for a new one, or None for a name made from the recipe's.
+        overrides: `key=value` settings for a recipe given by name.
+        reporter: told what happens.
+        root: the folder of the runs.
+        checkpoint_seconds: the longest time between two checkpoints.
+
+    Raises:
+        RetinulaError: with one line that says what failed and what to do.
+    """
+    reporter = reporter or Reporter()
+    if isinstance(recipe, str):
+        recipe = find_recipe(recipe, overrides)
+    elif overrides:
+        recipe = checked(override(recipe.model_dump(mode="json", exclude_none=True), overrides), recipe.name)
+    if recipe.model.name not in NETWORKS:
+        raise InputError(f"no network {recipe.model.name!r}; known: {', '.join(NETWORKS)}")
+    sets = Sets(train_set, validation_set, ()) if train_set is not None else training_sets(recipe, load_dataset(recipe))
+    data = _describe_data(sets)
+    if isinstance(run, Run):
+        _check_unfinished(run, data)
+    else:
+        environment = describe_environment(data, describe_machine(), datetime.now(UTC))
+        run = create_run(recipe, environment, run, root)
+    return _train_in(run, recipe, sets, reporter, checkpoint_seconds)
+
+
+def resume(name: str | Path, *, reporter: Reporter | None = None, root: Path = RUNS) -> Model:
+    """Go on with a training that was interrupted, so that its result is the one it would have had.
+
+    Raises:
+        InputError: no such run, a finished one, or data that have changed.
+    """
+    run = find_run(name, root)
+    if run.finished:
+        raise InputError(f"{run.path} is finished; train anew with: retinula train {run.recipe_file}")
+    return train(run.recipe(), run=run, reporter=reporter)
+
+
+def evaluate_run(
+    run: Run,
+    *,
+    data: str | None = None,
+    split: SplitName = "test",
+    tta: Averaging | None = None,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure a finished run's model, draw the figures, and add the result to its report.
+
+    Args:
+        run: a finished run.
+        data: another data set with the same classes; the run's own where None.
+        split: which pictures; `validation` are the very ones set apart while training.
+        tta: averaging at test time; as the recipe says where None.
+        folder: where report and figures go; into the run where None.
+        progress: called with pictures done and pictures in all.
+    """
+    report = run.report()
+    recipe = run.recipe()
+    model = Model.load(run.path)
+    image_set = evaluation_set(recipe, data, split)
+    result = evaluate(model, image_set, split=split, tta=tta or recipe.evaluation.tta, progress=progress)
+    draw_evaluation(result, image_set, (folder or run.path) / "figures")
+    if folder is None:
+        key = f"{result.dataset}/{split}" + (f"/{result.tta}" if result.tta != "none" else "")
+        report.setdefault("evaluations", {})[key] = result.to_dict()
+        write_json(run.report_file, report)
+    else:
+        write_json(folder / "report.json", result.to_dict())
+    return result
+
+
+def evaluation_set(recipe: Recipe, data: str | None, split: SplitName) -> ImageSet:
+    """Return the pictures to measure a recipe's model on.
+
+    Raises:
+        InputError: the data set has no such split.
+    """
+    if split != "test" and data is None:
+        sets = training_sets(recipe, load_dataset(recipe))
+        chosen = sets.train if split == "train" else sets.validation
+    else:
+        dataset = load_dataset(recipe, data)
+        chosen = dataset.splits.get(split)
+    if chosen is None:
+        raise InputError(f"{data or recipe.data.name} has no {split} pictures; choose another --split or --data")
+    return chosen
+
+
+def _train_in(run: Run, recipe: Recipe, sets: Sets, reporter: Reporter, checkpoint_seconds: float) -> Model:
+    started = datetime.now(UTC)
+    with ExitStack() as stack:
+        stack.enter_context(run.lock())
+        stop_requested = stack.enter_context(stop_requests())
+        for skipped in sets.skipped:
+            run.note(f"left out: {skipped.source}: {skipped.reason}")
+        if keep_memory():
+            run.note("the C library was told to keep freed memory")
+        model = loop.train(
+            recipe,
+            sets.train,
+            sets.validation,
+            run,
+            reporter=reporter,
+            stop_requested=stop_requested,
+            checkpoint_seconds=checkpoint_seconds,
+        )
+        draw_training(run.metrics(), run.steps(), run.figures)
+        write_json(run.report_file, _report(run, recipe, sets, model, started))
+        shutil.rmtree(run.checkpoints, ignore_errors=True)
+    return model
+
+
+def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetime) -> dict[str, Any]:
+    metrics = run.metrics()
+    kept = next((row for row in metrics if row["step"] == model.provenance["kept_step"]), metrics[-1])
+    seconds = sum(row["seconds"] for row in metrics)
+    return {
+        "retinula": __version__,
+        "run": run.name,
+        "recipe": recipe.name,
+        "digest": recipe.digest(),
+        "seed": recipe.seed,
+        "task": model.task,
+        "network": model.network_name,
+        "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
+        "data": _describe_data(sets),
+        "training": {
+            "epochs": metrics[-1]["epoch"],
+            "steps": metrics[-1]["step"],
+            "kept": model.provenance["kept"],
+            "kept_step": kept["step"],
+            "loss": kept["loss"],
+            "accuracy": kept["accuracy"],
+            "val_loss": kept["val_loss"],
+            "val_accuracy": kept["val_accuracy"],
+            "seconds": round(seconds, 3),
+            "seconds_in_all": round((datetime.now(UTC) - started).total_seconds(), 3),
+            "images_per_second": round(sum(_images(row) for row in metrics) / seconds, 1) if seconds else None,
+            "peak_memory_mib": _peak_memory_mib(),
+        },
+        "claim": recipe.claim.model_dump() if recipe.claim else None,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "evaluations": {},
+    }
+
+
+def _images(row: dict[str, Any]) -> float:
+    return float(row["images_per_second"] or 0.0) * float(row["seconds"])
+
+
+def _describe_data(sets: Sets) -> dict[str, Any]:
+    return {
+        "name": sets.train.name,
+        "num_images": len(sets.train),
+        "num_validation_images": 0 if sets.validation is None else len(sets.validation),
+        "num_skipped": len(sets.skipped),
+        "num_classes": len(sets.train.classes),
+        "fingerprint": sets.train.fingerprint(),
+        **sets.train.provenance,
+    }
+
+
+def _check_unfinished(run: Run, data: dict[str, Any]) -> None:
+    before = run.environment().get("data", {}).get("fingerprint")
+    if before != data["fingerprint"]:
+        raise InputError(f"{run.path}: the training pictures have changed since it began; begin a new run")
+
+
+def _peak_memory_mib() -> float:
+    """Return the most memory this process ever held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -1,0 +1,214 @@
+"""ImageSet: small pictures held as one array of bytes, with labels and the names of the classes.
+
+Knows nothing of files, training or torch.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinula.errors import InputError, nearest
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+CHUNK = 4096  # pictures looked at together: bounds memory whatever the number of pictures
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Pictures of one size with what is known about them.
+
+    Attributes:
+        images: uint8 `[N, C, H, W]`, in memory or memory-mapped; never written to.
+        labels: int64 `[N]`, indices into `classes`, or None where nothing is known.
+        classes: the names of the classes.
+        name: what the set is called in logs and reports, such as `cifar10/train`.
+        superclasses: for each class the name of the group it belongs to, or None.
+        sources: for each picture the file it came from, or None.
+        provenance: where the pictures came from, as words; `copy` says whether it is the verified official one.
+    """
+
+    images: Images
+    labels: Labels | None
+    classes: tuple[str, ...]
+    name: str
+    superclasses: tuple[str, ...] | None = None
+    sources: Sequence[str] | None = None
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            raise InputError(
+                f"{self.name}: images must be uint8 [N, C, H, W], not {self.images.dtype} {list(self.images.shape)}"
+            )
+        if self.labels is not None:
+            if self.labels.shape != (len(self.images),):
+                raise InputError(f"{self.name}: {len(self.images)} pictures but {self.labels.size} labels")
+            if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
+                raise InputError(
+                    f"{self.name}: labels run from {self.labels.min()} to {self.labels.max()}, "
+                    f"but there are {len(self.classes)} classes"
+                )
+        for what, values, expected in (
+            ("superclasses", self.superclasses, len(self.classes)),
+            ("sources", self.sources, len(self.images)),
+        ):
+            if values is not None and len(values) != expected:
+                raise InputError(f"{self.name}: {len(values)} {what}, expected {expected}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of every picture."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def known_labels(self) -> Labels:
+        """Return the labels of a labelled set.
+
+        Raises:
+            InputError: the set has none.
+        """
+        if self.labels is None:
+            raise InputError(f"{self.name} has no labels")
+        return self.labels
+
+    def take(self, indices: NDArray[np.int64], name: str | None = None) -> "ImageSet":
+        """Return the pictures at `indices` (int64 `[n]`), in that order."""
+        return replace(
+            self,
+            images=self.images[indices],
+            labels=None if self.labels is None else self.labels[indices],
+            sources=None if self.sources is None else [self.sources[i] for i in indices],
+            name=name or self.name,
+        )
+
+    def subset(self, classes: Sequence[str | int]) -> "ImageSet":
+        """Return the pictures of the given classes, renumbered from 0 in the order given.
+
+        Args:
+            classes: names or numbers of classes, each at most once.
+
+        Raises:
+            InputError: a class that is unknown or given twice, or a set without labels.
+        """
+        numbers = [self._class_number(wanted) for wanted in classes]
+        if len(set(numbers)) != len(numbers) or not numbers:
+            raise InputError(f"{self.name}: name at least one class, and each only once: {list(classes)}")
+        renumbered = np.full(len(self.classes), -1, dtype=np.int64)
+        renumbered[numbers] = np.arange(len(numbers))
+        labels = renumbered[self.known_labels()]
+        kept = self.take(np.flatnonzero(labels >= 0))
+        return replace(
+            kept,
+            labels=labels[labels >= 0],
+            classes=tuple(self.classes[number] for number in numbers),
+            superclasses=None if self.superclasses is None else tuple(self.superclasses[n] for n in numbers),
+        )
+
+    def split(self, fraction: float, seed: int) -> tuple["ImageSet", "ImageSet"]:
+        """Split off a stratified share of the pictures: `(rest, share)`.
+
+        Every class gives the same fraction of its pictures, rounded so that the whole share has
+        `round(fraction * N)` pictures; a class of one picture stays in the rest. Both parts keep the
+        original order.
+
+        Args:
+            fraction: the share to split off, above 0 and below 1.
+            seed: the same seed always gives the same parts.
+        """
+        if not 0 < fraction < 1:
+            raise InputError(f"the fraction to split off must lie between 0 and 1, not {fraction}")
+        labels = self.labels if self.labels is not None else np.zeros(len(self), dtype=np.int64)
+        generator = np.random.default_rng(seed)
+        chosen = np.zeros(len(self), dtype=bool)
+        counts = np.bincount(labels, minlength=len(self.classes))
+        for number, share in enumerate(_proportional_shares(counts, fraction)):
+            members = np.flatnonzero(labels == number)
+            chosen[generator.permutation(members)[:share]] = True
+        return self.take(np.flatnonzero(~chosen)), self.take(np.flatnonzero(chosen))
+
+    def fingerprint(self) -> str:
+        """Return 16 hexadecimal digits that change with any pixel, label, class name, or their order."""
+        digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
+        for start in range(0, len(self), CHUNK):
+            digest.update(np.ascontiguousarray(self.images[start : start + CHUNK]))
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels))
+        return digest.hexdigest()[:16]
+
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and deviation of each channel over all pixels, on the scale 0..1."""
+        if not len(self):
+            raise InputError(f"{self.name} has no pictures")
+        sums = np.zeros(self.shape[0])
+        squares = np.zeros(self.shape[0])
+        for start in range(0, len(self), CHUNK):
+            chunk = np.asarray(self.images[start : start + CHUNK])
+            for channel in range(self.shape[0]):
+                counts = np.bincount(chunk[:, channel].ravel(), minlength=256)
+                sums[channel] += counts @ np.arange(256)
+                squares[channel] += counts @ np.arange(256) ** 2
+        pixels = len(self) * self.shape[1] * self.shape[2]
+        means = sums / pixels
+        deviations = np.sqrt(np.maximum(squares / pixels - means**2, 0))
+        return tuple((means / 255).tolist()), tuple((deviations / 255).tolist())
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of pictures of each class; empty without labels."""
+        if self.labels is None:
+            return {}
+        numbers = np.bincount(self.labels, minlength=len(self.classes)).tolist()
+        return dict(zip(self.classes, numbers, strict=True))
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `data list` and `data show` print: number, size, classes, counts, mean and deviation."""
+        mean, deviation = self.statistics()
+        channels, height, width = self.shape
+        return {
+            "name": self.name,
+            "num_images": len(self),
+            "channels": channels,
+            "height": height,
+            "width": width,
+            "num_classes": len(self.classes),
+            "counts": self.counts(),
+            "mean": [round(value, 4) for value in mean],
+            "deviation": [round(value, 4) for value in deviation],
+            "fingerprint": self.fingerprint(),
+            **self.provenance,
+        }
+
+    def _class_number(self, wanted: str | int) -> int:
+        if isinstance(wanted, str):
+            if wanted in self.classes:
+                return self.classes.index(wanted)
+            if not wanted.isdecimal():
+                raise InputError(f"{self.name} has no class {wanted!r}{nearest(wanted, self.classes)}")
+            wanted = int(wanted)
+        if not 0 <= wanted < len(self.classes):
+            raise InputError(f"{self.name} has classes 0 to {len(self.classes) - 1}, not {wanted}")
+        return wanted
+
+
+def _proportional_shares(counts: NDArray[np.int64], fraction: float) -> list[int]:
+    """Share `round(fraction * sum)` among the classes by largest remainder, leaving each class one picture."""
+    exact = counts * fraction
+    shares = np.floor(exact).astype(np.int64)
+    room = np.maximum(counts - 1, 0)
+    shares = np.minimum(shares, room)
+    missing = round(float(counts.sum()) * fraction) - int(shares.sum())
+    for number in np.argsort(shares - exact, kind="stable").tolist():
+        if missing <= 0:
+            break
+        if shares[number] < room[number]:
+            shares[number] += 1
+            missing -= 1
+    return [int(share) for share in shares]

@@ -1,0 +1,239 @@
+"""Model: a trained network with all that is needed to use it, in one safetensors file.
+
+The only way to predictions: evaluation, photos, export and server go through `Model`. Knows nothing of training.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.errors import InputError
+from retinula.images import Images
+from retinula.models.catalog import NETWORKS, build
+from retinula.pictures import decode
+from retinula.tensor_file import load_tensors, save_tensors
+from retinula.transforms.preprocess import Preprocess
+
+FORMAT = 1  # raised whenever an older program could misread a newer file
+FILE_NAME = "model.safetensors"
+Averaging = Literal["none", "mirror", "mirror-shift"]
+
+
+class Answer(NamedTuple):
+    """One class and how likely it is, 0..1."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network and what belongs to it.
+
+    Attributes:
+        network: the module, in evaluation mode; takes inputs, gives logits `[N, K]` (or pictures' logits).
+        network_name: its name in the catalog of networks.
+        arguments: the network's own arguments beyond classes, channels and size.
+        classes: the names of the classes, in the order of the logits.
+        preprocess: how pictures become inputs.
+        superclasses: for each class the name of its group, or None.
+        temperature: logits are divided by it before the softmax.
+        provenance: what it was trained on, by which recipe, with which result.
+    """
+
+    network: torch.nn.Module
+    network_name: str
+    arguments: dict[str, Any]
+    classes: tuple[str, ...]
+    preprocess: Preprocess
+    superclasses: tuple[str, ...] | None = None
+    temperature: float = 1.0
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def task(self) -> str:
+        """`classification` or `reconstruction`."""
+        return NETWORKS[self.network_name].task
+
+    def save(self, path: str | Path) -> None:
+        """Write the model file; raises `RetinulaError` where the disk refuses."""
+        header = {
+            "format": FORMAT,
+            "network": self.network_name,
+            "arguments": self.arguments,
+            "classes": list(self.classes),
+            "superclasses": None if self.superclasses is None else list(self.superclasses),
+            "preprocess": self.preprocess.to_dict(),
+            "temperature": self.temperature,
+            "provenance": self.provenance,
+        }
+        save_tensors(Path(path), self.network.state_dict(), header)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Model":
+        """Read a model file, or the one in a run's folder. Nothing in the file is executed.
+
+        Raises:
+            InputError: the file is missing, damaged, foreign, or written by a newer version.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / FILE_NAME
+        tensors, header = load_tensors(path)
+        if not isinstance(header, dict) or "network" not in header:
+            raise InputError(f"{path}: not a model file (a checkpoint of an unfinished training?)")
+        if header.get("format") != FORMAT:
+            raise InputError(
+                f"{path}: format {header.get('format')!r}, this version of retinula reads {FORMAT}; upgrade retinula"
+            )
+        try:
+            return cls._from_header(header, tensors)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(f"{path}: its header and its weights do not fit together ({detail})") from error
+
+    @classmethod
+    def _from_header(cls, header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> "Model":
+        preprocess = Preprocess.from_dict(header["preprocess"])
+        classes = _names(header["classes"])
+        channels, height, width = preprocess.input_shape
+        # Built without memory of its own: a file that claims a monstrous network costs nothing before the
+        # weights in it are found not to fit.
+        with torch.device("meta"):
+            network = build(
+                header["network"],
+                num_classes=len(classes),
+                channels=channels,
+                size=(height, width),
+                **header["arguments"],
+            )
+        network.load_state_dict(tensors, strict=True, assign=True)
+        superclasses = header["superclasses"]
+        return cls(
+            network=network.eval().requires_grad_(False),
+            network_name=header["network"],
+            arguments=dict(header["arguments"]),
+            classes=classes,
+            preprocess=preprocess,
+            superclasses=None if superclasses is None else _names(superclasses),
+            temperature=float(header["temperature"]),
+            provenance=dict(header["provenance"]),
+        )
+
+    def outputs(
+        self,
+        images: Images,
+        *,
+        batch_size: int = 500,
+        tta: Averaging = "none",
+        device: torch.device | None = None,
+        on_batch: Callable[[int], None] | None = None,
+    ) -> torch.Tensor:
+        """Run the network over pictures already at the preprocess's size.
+
+        Args:
+            images: uint8 `[N, C, H, W]`.
+            batch_size: pictures at a time; bounds memory, does not change the answer beyond rounding.
+            tta: averaging at test time: over the mirrored picture, or also over two shifts by a pixel.
+            device: where to compute; the processor where none is given.
+            on_batch: called with the number of pictures of each finished batch.
+
+        Returns:
+            float32 logits `[N, K]`, or `[N, C, h, w]` for a reconstruction, in memory of the processor.
+        """
+        expected = (self.preprocess.channels, *self.preprocess.size)
+        if images.ndim != 4 or images.shape[1:] != expected:
+            raise InputError(f"this model takes pictures of {list(expected)}, not {list(images.shape[1:])}")
+        device = device or torch.device("cpu")
+        network = self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        network.eval()
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(images), batch_size):
+                batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+                parts.append(_averaged(network, self.preprocess, batch, tta).cpu())
+                if on_batch:
+                    on_batch(len(batch))
+        if not parts:
+            raise InputError("no pictures to run the network on")
+        return torch.cat(parts)
+
+    def probabilities(
+        self,
+        images: Images,
+        *,
+        batch_size: int = 500,
+        tta: Averaging = "none",
+        device: torch.device | None = None,
+    ) -> torch.Tensor:
+        """Return float32 `[N, K]`, rows summing to 1: the softmax of the logits over the temperature."""
+        if self.task != "classification":
+            raise InputError(f"{self.network_name} reconstructs pictures; it knows no classes")
+        logits = self.outputs(images, batch_size=batch_size, tta=tta, device=device)
+        return F.softmax(logits / self.temperature, dim=1)
+
+    def predict(self, picture: str | Path | bytes | Image.Image | NDArray[np.uint8]) -> list[Answer]:
+        """Say what is on one picture: every class with its probability, most likely first.
+
+        Args:
+            picture: a file, its bytes, a Pillow image, or uint8 `[H, W]` or `[H, W, 3]`, of any size.
+
+        Raises:
+            InputError: the picture cannot be read.
+        """
+        small = self.preprocess.shrink(_opened(picture))
+        return self.answers(self.probabilities(small[None])[0])
+
+    def answers(self, probabilities: torch.Tensor) -> list[Answer]:
+        """Name the probabilities (float `[K]`) of one picture, most likely first."""
+        order = torch.argsort(probabilities, descending=True, stable=True)
+        return [Answer(self.classes[i], float(probabilities[i])) for i in order.tolist()]
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise InputError("class names must be a list of text")
+    return tuple(values)
+
+
+def _opened(picture: str | Path | bytes | Image.Image | NDArray[np.uint8]) -> Image.Image:
+    match picture:
+        case Image.Image():
+            return picture
+        case np.ndarray():
+            return Image.fromarray(picture)
+        case bytes():
+            return decode(picture)
+        case _:
+            return decode(Path(picture))
+
+
+def _averaged(network: torch.nn.Module, preprocess: Preprocess, batch: torch.Tensor, tta: Averaging) -> torch.Tensor:
+    """Logits of one batch, averaged as the public CIFAR-10 speed records count: half plain, half shifted."""
+
+    def logits(images: torch.Tensor) -> torch.Tensor:
+        inputs = preprocess.normalise(preprocess.crop_centre(images))
+        outputs: torch.Tensor = network(inputs.contiguous(memory_format=torch.channels_last))
+        return outputs.float()
+
+    def mirrored(images: torch.Tensor) -> torch.Tensor:
+        return (logits(images) + logits(images.flip(3))) / 2
+
+    if tta == "none":
+        return logits(batch)
+    plain = mirrored(batch)
+    if tta == "mirror":
+        return plain
+    height, width = batch.shape[2:]
+    padded = F.pad(batch.float(), (1, 1, 1, 1), mode="reflect").to(torch.uint8)
+    shifted = [padded[:, :, top : top + height, top : top + width] for top in (0, 2)]
+    return (plain + (mirrored(shifted[0]) + mirrored(shifted[1])) / 2) / 2

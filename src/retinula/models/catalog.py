@@ -1,0 +1,160 @@
+"""The networks this program can build, each with its published setting; and `build`, the one way to build them.
+
+A plain dict: nothing registers itself. Knows nothing of data or training.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from retinula.errors import InputError, nearest
+from retinula.models.autoencoder import cifar10_autoencoder
+from retinula.models.cnn import cifar10_augmented, cifar10_cnn, cifar100_cnn
+from retinula.models.mobilenet import mobilenetv2
+from retinula.models.residual import residual
+
+Task = Literal["classification", "reconstruction"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One entry of the catalog.
+
+    Attributes:
+        name: what recipes, model files and the command line call it.
+        task: `classification` gives logits `[N, K]`, `reconstruction` the logits of pictures `[N, C, H, W]`.
+        build: makes the module from `num_classes`, `channels`, `size` and the network's own arguments.
+        about: what it is, in a sentence.
+        source: where it was published.
+        parameters: how many it has in its published setting, which the next three fields give.
+        num_classes: of the published setting.
+        channels: of the published setting.
+        size: height and width of the published setting.
+    """
+
+    name: str
+    task: Task
+    build: Callable[..., nn.Module]
+    about: str
+    source: str
+    parameters: int
+    num_classes: int
+    channels: int = 3
+    size: tuple[int, int] = (32, 32)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The network's own arguments and their defaults."""
+        parameters = inspect.signature(self.build).parameters.values()
+        return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+
+_CATALOG = (
+    Network(
+        name="cifar10-cnn",
+        task="classification",
+        build=cifar10_cnn,
+        about="Six 3x3 convolutions in three pairs, three linear layers.",
+        source="A. M. Cherkashin, Training the model to determine the class of images on the example of CIFAR-10, "
+        "Sholom-Aleichem Priamursky State University, 2023",
+        parameters=5_851_338,
+        num_classes=10,
+    ),
+    Network(
+        name="cifar100-cnn",
+        task="classification",
+        build=cifar100_cnn,
+        about="Six wide 3x3 convolutions in three pairs, three linear layers, dropout.",
+        source="M. V. Lavrov, CIFAR-100 image recognition by a convolutional network (lab work, in Ukrainian), after "
+        "C. Khanna and J. J. Braun, CIFAR-100: Object Recognition",
+        parameters=13_870_484,
+        num_classes=100,
+    ),
+    Network(
+        name="cifar10-augmented",
+        task="classification",
+        build=cifar10_augmented,
+        about="Two 5x5 convolutions, the first batch-normalised, three linear layers; takes 24x24 crops.",
+        source="lab work 1, Image classification (in Russian), in TensorFlow 1 and PrettyTensor",
+        parameters=731_658,
+        num_classes=10,
+        size=(24, 24),
+    ),
+    Network(
+        name="cifar10-autoencoder",
+        task="reconstruction",
+        build=cifar10_autoencoder,
+        about="Fully convolutional autoencoder: 3x32x32 to a code of 4x8x8 and back.",
+        source="A. M. Cherkashin, Neural network autoencoder on the example of CIFAR-10, "
+        "Sholom-Aleichem Priamursky State University, 2023",
+        parameters=1_495,
+        num_classes=10,
+    ),
+    Network(
+        name="mobilenetv2",
+        task="classification",
+        build=mobilenetv2,
+        about="MobileNetV2 at half width with the first strides 1, for small pictures.",
+        source="M. Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, CVPR 2018; at width 0.5 as "
+        "in O. O. Elizarov's home work on CIFAR-100, Bauman Moscow State Technical University, 2022",
+        parameters=815_780,
+        num_classes=100,
+    ),
+    Network(
+        name="residual",
+        task="classification",
+        build=residual,
+        about="Small residual network that adapts to pictures of any size from 8 pixels; the default.",
+        source="this project; blocks after K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
+        parameters=904_234,
+        num_classes=10,
+    ),
+)
+
+NETWORKS: dict[str, Network] = {network.name: network for network in _CATALOG}
+
+
+def build(
+    name: str, /, *, num_classes: int, channels: int = 3, size: tuple[int, int] = (32, 32), **arguments: Any
+) -> nn.Module:
+    """Build a network with new weights, drawn from torch's global generator.
+
+    Args:
+        name: of the network, as in `NETWORKS`.
+        num_classes: the number of logits; a network that reconstructs does not use it.
+        channels: of the inputs, 1 or 3.
+        size: height and width of the inputs.
+        arguments: the network's own, such as `width`.
+
+    Raises:
+        InputError: an unknown name or argument, or a value the network cannot be built with.
+    """
+    if name not in NETWORKS:
+        raise InputError(f"there is no network {name!r}{nearest(name, NETWORKS)}")
+    network = NETWORKS[name]
+    if channels not in (1, 3):
+        raise InputError(f"a network takes 1 or 3 channels, not {channels}")
+    least = 2 if network.task == "classification" else 0
+    if num_classes < least:
+        raise InputError(f"{name} needs at least {least} classes to tell apart, not {num_classes}")
+    height, width = size
+    if min(height, width) < 1:
+        raise InputError(f"{name}: pictures of {height}x{width} pixels are empty")
+    for argument, value in arguments.items():
+        _check_argument(network, argument, value)
+    return network.build(num_classes=num_classes, channels=channels, size=(height, width), **arguments)
+
+
+def _check_argument(network: Network, name: str, value: Any) -> None:
+    known = network.arguments
+    if name not in known:
+        hint = nearest(name, known) if known else "; it has no arguments of its own"
+        raise InputError(f"{network.name} has no argument {name!r}{hint}")
+    # The default's type is the argument's type; a whole number is as good as a fraction, but true is no number.
+    expected = type(known[name])
+    fits = isinstance(value, int | float if expected is float else expected)
+    if not fits or isinstance(value, bool) != (expected is bool):
+        raise InputError(f"{network.name}: {name} must be of type {expected.__name__}, as {known[name]}, not {value!r}")

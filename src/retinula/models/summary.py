@@ -1,0 +1,162 @@
+"""Layer tables: what each layer of a network gives out, learns, computes and holds in memory.
+
+Nothing is computed for it: a copy of the network without memory of its own is run, so the network, its
+normalisation's statistics and the random generators stay as they are.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from retinula.errors import InputError
+from retinula.models.autoencoder import Autoencoder
+
+_BYTES = 4  # of a float32, in which the published tables count whatever the precision of the training
+_MEBIBYTE = 1024**2
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer at one place of its use.
+
+    Attributes:
+        name: of the module in the network; a module used twice has two rows.
+        kind: the module's type, such as `Conv2d`.
+        output_shape: for one picture, without the batch.
+        parameters: numbers it learns, counted at its first use.
+        multiply_adds: for one picture; convolutions and linear layers only, their biases not counted.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layer table of a network and its totals.
+
+    Attributes:
+        name: of the network.
+        input_shape: channels, height and width.
+        batch_size: pictures the memory is counted for.
+        layers: every layer without layers of its own, in order of use.
+        parameters: in all; a shared one once.
+        multiply_adds: in all, for one picture.
+        input_mb: MiB of a batch of inputs in float32.
+        forward_backward_mb: MiB of every layer's output, twice, for there is a gradient to each.
+        parameters_mb: MiB of the parameters.
+    """
+
+    name: str
+    input_shape: tuple[int, int, int]
+    batch_size: int
+    layers: tuple[Layer, ...]
+    parameters: int
+    multiply_adds: int
+    input_mb: float
+    forward_backward_mb: float
+    parameters_mb: float
+
+    @property
+    def total_mb(self) -> float:
+        """Memory for a batch as the published tables count it; an estimate, without optimizer and work space."""
+        return self.input_mb + self.forward_backward_mb + self.parameters_mb
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold."""
+        return {**asdict(self), "total_mb": self.total_mb}
+
+
+def summarize(
+    network: nn.Module, input_shape: tuple[int, int, int], batch_size: int = 128, *, name: str = ""
+) -> Summary:
+    """Make the layer table of a network, with memory counted as the published works' torchsummary counts it.
+
+    A network that reconstructs is followed to the picture, past its logits.
+
+    Args:
+        network: any; it is not changed, and may lie on any device.
+        input_shape: channels, height and width of its inputs.
+        batch_size: pictures that the memory is counted for, at least 1.
+        name: what the summary is called; the module's type where none is given.
+
+    Raises:
+        InputError: the batch is empty.
+    """
+    if batch_size < 1:
+        raise InputError(f"a summary is counted for a batch of at least 1 picture, not {batch_size}")
+    layers: list[Layer] = []
+    shadow = copy.deepcopy(network).to("meta").eval()
+    _record_leaves(shadow, layers)
+    inputs = torch.empty(batch_size, *input_shape, device="meta")
+    with torch.inference_mode():
+        if isinstance(shadow, Autoencoder):
+            shadow.reconstruct(inputs)
+        else:
+            shadow(inputs)
+    numbers = sum(math.prod(layer.output_shape) for layer in layers)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return Summary(
+        name=name or type(network).__name__,
+        input_shape=input_shape,
+        batch_size=batch_size,
+        layers=tuple(layers),
+        parameters=parameters,
+        multiply_adds=sum(layer.multiply_adds for layer in layers),
+        input_mb=_mebibytes(batch_size * math.prod(input_shape)),
+        forward_backward_mb=_mebibytes(2 * batch_size * numbers),
+        parameters_mb=_mebibytes(parameters),
+    )
+
+
+def _record_leaves(network: nn.Module, layers: list[Layer]) -> None:
+    """Make every layer without layers of its own write a row each time it is used."""
+    counted: set[int] = set()
+
+    def recorder(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...], torch.Tensor], None]:
+        def record(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            new = [p for p in module.parameters() if id(p) not in counted]
+            counted.update(map(id, new))
+            layers.append(
+                Layer(
+                    name=name,
+                    kind=type(module).__name__,
+                    output_shape=tuple(output.shape[1:]),
+                    parameters=sum(p.numel() for p in new),
+                    multiply_adds=_multiply_adds(module, inputs[0], output),
+                )
+            )
+
+        return record
+
+    for name, module in network.named_modules():
+        # An empty chain, as where a shortcut changes nothing, is no layer either.
+        if not isinstance(module, nn.Sequential) and next(module.children(), None) is None:
+            module.register_forward_hook(recorder(name))
+
+
+def _multiply_adds(module: nn.Module, inputs: torch.Tensor, output: torch.Tensor) -> int:
+    """Count the multiplications with a weight, for one picture."""
+    match module:
+        case nn.Conv2d():
+            # Every number of the output is a sum over one weight's window.
+            return output[0].numel() * math.prod(module.weight.shape[1:])
+        case nn.ConvTranspose2d():
+            # Every number of the input is spread over one weight's window.
+            return inputs[0].numel() * math.prod(module.weight.shape[1:])
+        case nn.Linear():
+            return output[0].numel() * module.in_features
+        case _:
+            return 0
+
+
+def _mebibytes(numbers: int) -> float:
+    return numbers * _BYTES / _MEBIBYTE

@@ -1,0 +1,380 @@
+"""Decoding pictures of any kind safely, and making them small.
+
+What is decoded is hostile until proven otherwise: the format is told by the first bytes and must be on a
+short list, sizes are checked before pixels are unpacked, and whatever goes wrong is an `UnreadablePicture`
+with a reason in plain words. Knows nothing of labels, networks or arrays larger than one picture.
+"""
+
+import io
+import os
+import stat
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from retinula.errors import InputError
+from retinula.images import Images
+
+Resize = Literal["squash", "crop", "pad"]
+Finished = TypeVar("Finished")
+
+# A 60-megapixel camera passes. It is below Pillow's own limit, which therefore never has occasion to warn.
+MAX_PIXELS: Final = 64_000_000
+MAX_BYTES: Final = 256 * 1024 * 1024
+
+# Mid-grey is near the mean of photographs, so after normalisation the border is near zero and says nothing.
+BORDER: Final = 128
+
+EXTENSIONS: Final = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
+    | {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+)
+# Pictures by name that are not read: worth a word when they are left out.
+FOREIGN_EXTENSIONS: Final = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng"})
+
+
+class _JpegFile(JpegImagePlugin.JpegImageFile):
+    """A JPEG whose EXIF block Pillow does not look into for the resolution: many are damaged, and it would warn."""
+
+    def _read_dpi_from_exif(self) -> None:
+        pass
+
+
+# Formats outside this list are never tried: every decoder that is not needed is one that cannot be attacked.
+# Naming the classes also keeps Pillow from loading plugins by file name or guessing among forty of them.
+_READERS: Final[tuple[tuple[str, tuple[bytes, ...], type[ImageFile.ImageFile]], ...]] = (
+    ("JPEG", (b"\xff\xd8\xff",), _JpegFile),
+    ("PNG", (b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
+    ("WebP", (b"RIFF",), WebPImagePlugin.WebPImageFile),
+    ("GIF", (b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
+    ("BMP", (b"BM",), BmpImagePlugin.BmpImageFile),
+    ("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
+    ("PPM", (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), PpmImagePlugin.PpmImageFile),
+)
+
+# EXIF orientation, from which way the camera was held to what puts it upright.
+_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FIRST_QUARTER_TURN: Final = 5
+_ORIENTATION_TAG: Final = 0x0112
+_MAX_EXIF_ENTRIES: Final = 1000
+_MAX_THREADS: Final = 16
+_SMALL_FILE: Final = 16 * 1024
+
+
+class UnreadablePicture(InputError):
+    """A picture that cannot be used; `reason` says why, and the message which one it is."""
+
+    def __init__(self, reason: str, name: str = "the picture"):
+        super().__init__(f"cannot read {name}: {reason}")
+        self.reason = reason
+        self.name = name
+
+
+def is_picture_name(path: str | Path) -> bool:
+    """Say whether a file's extension, in any case, is that of a format `decode` reads.
+
+    >>> is_picture_name("cat.JPG"), is_picture_name("labels.csv")
+    (True, False)
+    """
+    return Path(path).suffix.lower() in EXTENSIONS
+
+
+def decode(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Image.Image:
+    """Decode the first frame of a picture, upright, as 8 bits of grey (mode `L`) or colour (mode `RGB`).
+
+    JPEG, PNG, WebP, GIF, BMP, TIFF and PPM, told by content and not by name. EXIF rotation is applied, what
+    is transparent is laid over white, 16 bits are scaled to 8, CMYK and palettes become RGB. Colour profiles
+    are not applied.
+
+    Args:
+        source: a file, or the bytes of one.
+        max_pixels: refuse more, as the header states them, before anything is unpacked.
+        max_bytes: refuse larger files before they are read.
+
+    Raises:
+        UnreadablePicture: the file is missing, empty, too large, not a picture, cut short or broken.
+    """
+    with _opened(source, max_pixels, max_bytes) as picture:
+        picture.load()
+        return flatten(_upright(picture))
+
+
+def measure(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> tuple[int, int]:
+    """Return height and width of a picture as `decode` would give it, from its header alone.
+
+    Raises:
+        UnreadablePicture: as `decode`, as far as the header shows it.
+    """
+    with _opened(source, max_pixels, max_bytes) as picture:
+        turned = _orientation_of(picture) >= _FIRST_QUARTER_TURN
+        return (picture.width, picture.height) if turned else (picture.height, picture.width)
+
+
+def decode_all(
+    sources: Iterable[tuple[str, Path | bytes]], finish: Callable[[Image.Image], Finished]
+) -> Iterator[tuple[str, Finished | UnreadablePicture]]:
+    """Decode many pictures in threads and finish each one there, in the order given.
+
+    Args:
+        sources: names, and files or bytes; read only a little ahead of what is taken.
+        finish: what becomes of a decoded picture, such as `shrink` with its arguments; called in a thread.
+
+    Yields:
+        The name, and the finished picture or why there is none.
+    """
+
+    def work(source: Path | bytes) -> Finished | UnreadablePicture:
+        try:
+            return finish(decode(source))
+        except UnreadablePicture as error:
+            return error
+
+    # Pillow lets go of the interpreter while it decodes and resizes, so threads are enough; for a small file
+    # handing it over costs more than is gained, and it is decoded here when its turn comes.
+    threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    waiting: deque[tuple[str, Callable[[], Finished | UnreadablePicture]]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
+    try:
+        for name, source in sources:
+            worth_a_thread = _size(source) > _SMALL_FILE
+            waiting.append((name, pool.submit(work, source).result if worth_a_thread else partial(work, source)))
+            if len(waiting) > 2 * threads:
+                first, result = waiting.popleft()
+                yield first, result()
+        for name, result in waiting:
+            yield name, result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def flatten(picture: Image.Image) -> Image.Image:
+    """Turn a loaded picture of any mode into mode `L` or `RGB`: transparency over white, 8 bits a value.
+
+    Raises:
+        UnreadablePicture: the values of a 32-bit picture have no defined range.
+    """
+    mode = picture.mode
+    if mode in ("L", "RGB") and "transparency" not in picture.info:
+        return picture
+    if mode in ("F", "I") or mode.startswith("I;16"):
+        return _eight_bits(picture)
+    if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
+        return _over_white(picture)
+    return picture.convert("L" if mode == "1" else "RGB")
+
+
+def shrink(picture: Image.Image, size: tuple[int, int], resize: Resize, channels: int) -> Images:
+    """Bring a picture of any size to uint8 `[channels, height, width]`.
+
+    Bicubic with the filter widened by the factor of reduction, so that it is antialiased always; the same
+    filter enlarges. A picture of the right size keeps its exact pixels.
+
+    Args:
+        picture: as `decode` gives it; other modes are flattened first.
+        size: height and width in pixels.
+        resize: `squash` the whole picture whatever its proportions, cut the largest centred part of the right
+            proportions (`crop`), or fit the whole with its proportions inside a mid-grey border (`pad`).
+        channels: 3, or 1 for luminance (ITU-R 601-2).
+    """
+    if channels not in (1, 3):
+        raise InputError(f"pictures have 1 or 3 channels, not {channels}")
+    if min(size) < 1:
+        raise InputError(f"a picture is at least 1 x 1 pixels, not {size[0]} x {size[1]}")
+    picture = flatten(picture)
+    if channels == 1:
+        picture = picture.convert("L")
+    height, width = size
+    if resize == "squash":
+        small = _resized(picture, width, height)
+    elif resize == "crop":
+        small = _resized(picture, width, height, _centre(picture, width / height))
+    elif resize == "pad":
+        small = _padded(picture, width, height)
+    else:
+        raise InputError(f"resize is squash, crop or pad, not {resize!r}")
+    values = np.asarray(small, dtype=np.uint8)
+    if values.ndim == 2:
+        return np.repeat(values[np.newaxis], channels, axis=0)
+    return np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+@contextmanager
+def _opened(source: Path | bytes, max_pixels: int, max_bytes: int) -> Iterator[ImageFile.ImageFile]:
+    """Open a picture, its header checked; every failure, also in the block, becomes an `UnreadablePicture`."""
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    kind = ""
+    try:
+        content = source if isinstance(source, bytes) else _read(source, max_bytes)
+        if len(content) > max_bytes:
+            raise UnreadablePicture(f"it is larger than {max_bytes:,} bytes")
+        kind, reader = _reader(content)
+        with reader(io.BytesIO(content)) as picture:
+            width, height = picture.size
+            if width * height > max_pixels:
+                raise UnreadablePicture(f"{width} x {height} is more than {max_pixels:,} pixels")
+            yield picture
+    except UnreadablePicture as error:
+        raise UnreadablePicture(error.reason, name) from error.__cause__
+    except MemoryError as error:
+        raise UnreadablePicture("there is not enough memory to unpack it", name) from error
+    except Exception as error:
+        # Broken files make decoders fail in every way there is.
+        raise UnreadablePicture(_plain_words(kind, error), name) from error
+
+
+def _size(source: Path | bytes) -> int:
+    if isinstance(source, bytes):
+        return len(source)
+    try:
+        return source.stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode) and found.st_size <= max_bytes:
+            with path.open("rb") as file:
+                return file.read(max_bytes + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise UnreadablePicture(reason[:1].lower() + reason[1:]) from error
+    if stat.S_ISDIR(found.st_mode):
+        raise UnreadablePicture("it is a folder")
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadablePicture("it is not an ordinary file")
+    raise UnreadablePicture(f"it is larger than {max_bytes:,} bytes")
+
+
+def _reader(content: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
+    if not content:
+        raise UnreadablePicture("the file is empty")
+    for kind, prefixes, reader in _READERS:
+        if content.startswith(prefixes) and (kind != "WebP" or content[8:12] == b"WEBP"):
+            return kind, reader
+    if content[4:8] == b"ftyp":
+        raise UnreadablePicture("HEIC and AVIF are not supported; convert it to JPEG or PNG")
+    raise UnreadablePicture(f"it is not a picture ({', '.join(kind for kind, _, _ in _READERS)})")
+
+
+def _plain_words(kind: str, error: Exception) -> str:
+    detail = " ".join(str(error).split())
+    if "truncated" in detail.lower() or isinstance(error, EOFError):
+        return f"the {kind} file is cut short"
+    return f"the {kind} file is broken ({detail or type(error).__name__})"
+
+
+def _upright(picture: ImageFile.ImageFile) -> Image.Image:
+    method = _UPRIGHT.get(_orientation_of(picture))
+    return picture if method is None else picture.transpose(method)
+
+
+def _orientation_of(picture: ImageFile.ImageFile) -> int:
+    # Pillow turns TIFFs itself. For the rest the one tag is read here, because Pillow's reader of EXIF
+    # fails or warns on the many photos whose other tags are damaged.
+    exif = picture.info.get("exif")
+    return _orientation(exif) if isinstance(exif, bytes) and picture.format != "TIFF" else 1
+
+
+def _orientation(exif: bytes) -> int:
+    """Read the orientation, 1 to 8, from an EXIF block; 1 where there is none or it cannot be read."""
+    body = exif.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(body[:2])
+    if order is None:
+        return 1
+    try:
+        (start,) = struct.unpack_from(f"{order}I", body, 4)
+        (count,) = struct.unpack_from(f"{order}H", body, start)
+        for entry in range(min(count, _MAX_EXIF_ENTRIES)):
+            tag, _, _, value = struct.unpack_from(f"{order}HHIH", body, start + 2 + 12 * entry)
+            if tag == _ORIENTATION_TAG:
+                return int(value)
+    except struct.error:
+        pass
+    return 1
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    values = np.asarray(picture)
+    if picture.mode == "F":
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+            raise UnreadablePicture("its 32-bit values lie outside 0..1; save it with 8 or 16 bits")
+        grey = np.rint(values * 255).astype(np.uint8)
+    else:
+        if values.min() < 0 or values.max() > 65535:
+            raise UnreadablePicture("its 32-bit values lie outside 0..65535; save it with 8 or 16 bits")
+        # 8-bit values in a 32-bit TIFF are common; a PPM is scaled to 16 bits by its header.
+        wide = values.max() > 255 or picture.mode != "I" or picture.format == "PPM"
+        grey = np.rint(values / np.float32(257 if wide else 1)).astype(np.uint8)
+    transparent = picture.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(grey)
+
+
+def _over_white(picture: Image.Image) -> Image.Image:
+    key = picture.info.get("transparency")
+    if picture.mode == "RGB" and isinstance(key, tuple) and max(key) > 255:
+        # The key of a PNG of 16 bits a value, of which Pillow keeps the higher eight.
+        picture = picture.copy()
+        picture.info["transparency"] = tuple(value >> 8 for value in key)
+    grey = picture.mode in ("1", "L", "LA", "La")
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    clear = picture.convert("RGBA")
+    result = Image.new("RGB", picture.size, "white")
+    result.paste(clear, mask=clear.getchannel("A"))
+    # All three channels are equal: taking one is exact, where computing the luminance would round.
+    return result.getchannel("R") if grey else result
+
+
+def _resized(
+    picture: Image.Image, width: int, height: int, box: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    return picture.resize((width, height), Image.Resampling.BICUBIC, box=box)
+
+
+def _centre(picture: Image.Image, proportion: float) -> tuple[float, float, float, float]:
+    """Return the largest centred box (left, top, right, bottom) with `proportion` = width / height."""
+    width = min(picture.width, picture.height * proportion)
+    height = min(picture.height, picture.width / proportion)
+    left, top = (picture.width - width) / 2, (picture.height - height) / 2
+    return left, top, left + width, top + height
+
+
+def _padded(picture: Image.Image, width: int, height: int) -> Image.Image:
+    scale = min(width / picture.width, height / picture.height)
+    inner_width = min(width, max(1, round(picture.width * scale)))
+    inner_height = min(height, max(1, round(picture.height * scale)))
+    colour = BORDER if picture.mode == "L" else (BORDER, BORDER, BORDER)
+    framed = Image.new(picture.mode, (width, height), colour)
+    corner = ((width - inner_width) // 2, (height - inner_height) // 2)
+    framed.paste(_resized(picture, inner_width, inner_height), corner)
+    return framed

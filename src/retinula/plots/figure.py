@@ -1,0 +1,289 @@
+"""What all figures share: style, palette, words that always fit, and files that are the same every time.
+
+Uses matplotlib's objects only, never pyplot: no window, no global figure. Knows nothing of what is drawn.
+"""
+
+import io
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, wraps
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, ParamSpec
+
+import matplotlib as mpl
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.textpath import text_to_path
+
+from retinula.durable import explained, write_bytes
+
+# Okabe and Ito 2008: told apart with any kind of colour vision.
+BLUE: Final = "#0072B2"
+SKY: Final = "#56B4E9"
+GREEN: Final = "#009E73"
+ORANGE: Final = "#E69F00"
+VERMILLION: Final = "#D55E00"
+PURPLE: Final = "#CC79A7"
+INK: Final = "#1A1A1A"
+GREY: Final = "#5F5F5F"
+PALE: Final = "#D9D9D9"
+
+RIGHT, WRONG = "\u2713", "\u2717"  # so that right and wrong are told apart without colour
+
+DPI: Final = 150
+TEXT: Final = 11.0  # points; half the size is still readable
+TITLE: Final = 14.0
+LINE: Final = 1.3  # height of a line of text, in sizes
+MARGIN: Final = 0.12  # inches, around the figure and between its parts
+POINTS: Final = 72.0  # points an inch
+_UNKNOWN: Final = "\u25a1"
+
+# Asked for after matplotlib's own font, where the system has them: letters that it lacks.
+_FURTHER_FONTS: Final = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "Arial Unicode MS",
+)
+
+_STYLE: Final[dict[Any, Any]] = {
+    "font.size": TEXT,
+    "axes.labelsize": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 6,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "xtick.labelsize": TEXT - 0.5,
+    "ytick.labelsize": TEXT - 0.5,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "text.parse_math": False,  # class names are text, whatever dollar signs they hold
+    "legend.frameon": True,  # a white ground, so that it can be read where it lies over the data
+    "legend.facecolor": "white",
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.85,
+    "legend.fontsize": TEXT - 0.5,
+    "lines.linewidth": 2.0,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "retinula",
+    "image.interpolation": "nearest",
+}
+
+P = ParamSpec("P")
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw as retinula draws, whatever the user's own settings of matplotlib, which come back afterwards."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update({**_STYLE, "font.family": list(_families())})
+        yield
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Make a function draw in retinula's style."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def new_figure(width: float, height: float, title: str, remark: str = "") -> Figure:
+    """Return an empty figure with its title, and a remark below it, both wrapped to its width.
+
+    Args:
+        width: in inches.
+        height: in inches, of what is drawn; the title's height comes on top.
+        title: what the figure shows, as a sentence.
+        remark: what one has to know to read it.
+    """
+    room = (width - 2 * MARGIN) * POINTS
+    lines = wrap(title, room, TITLE, bold=True)
+    small = wrap(remark, room, TEXT) if remark else []
+    head = (len(lines) * TITLE + len(small) * TEXT) * LINE / POINTS + 1.5 * MARGIN
+    whole = height + head
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1, height / whole), w_pad=MARGIN, h_pad=MARGIN)
+    figure = Figure(figsize=(width, whole), dpi=DPI, layout=layout, facecolor="white")
+    FigureCanvasAgg(figure)
+    y = whole - MARGIN
+    for text, size, weight, colour in ((lines, TITLE, "bold", INK), (small, TEXT, "normal", GREY)):
+        for line in text:
+            figure.text(MARGIN / width, y / whole, line, size=size, weight=weight, color=colour, va="top")
+            y -= size * LINE / POINTS
+    return figure
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write `folder/name.png` and `folder/name.svg`; the same figure always gives the same bytes.
+
+    Raises:
+        RetinulaError: the folder cannot be written to.
+    """
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with style():
+        # Laid out once: every further drawing would move the axes by a hair, and no two files would agree.
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
+    paths = []
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+        content = io.BytesIO()
+        with style():
+            figure.savefig(content, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
+        path = folder / f"{name}.{kind}"
+        write_bytes(path, content.getvalue())
+        paths.append(path)
+    return paths
+
+
+def drawable(text: str) -> str:
+    """Return a text of which every letter can be drawn: one line, boxes for letters that no font has."""
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    known = _letters()
+    kept = []
+    for letter in text:
+        kind = unicodedata.category(letter)
+        if ord(letter) in known and kind not in ("Cc", "Cf"):
+            kept.append(letter)
+        elif kind[0] not in "CM" or kind in ("Cn", "Co"):
+            kept.append(_UNKNOWN)
+    return "".join(kept)
+
+
+def class_names(classes: Sequence[str]) -> list[str]:
+    """Return the names of classes as they can be drawn; one that cannot carries its number as well.
+
+    >>> class_names(["cat", chr(0x1B170)])
+    ['cat', '□ (1)']
+    """
+    names = []
+    for number, name in enumerate(classes):
+        shown = drawable(name)
+        names.append(f"{shown} ({number})".strip() if _UNKNOWN in shown or not shown else shown)
+    return names
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Return how wide a text is drawn, in points."""
+    width, _, _ = text_to_path.get_text_width_height_descent(text, _font(size, bold), ismath=False)
+    return float(width)
+
+
+def widest(labels: Sequence[str], size: float) -> float:
+    """Return the width of the widest line in any of these texts, in inches."""
+    return max(text_width(line, size) for label in labels for line in label.split("\n")) / POINTS
+
+
+def wrap(text: str, room: float, size: float, *, bold: bool = False) -> list[str]:
+    """Break a text into lines no wider than `room`, at spaces, after `_`, `-`, `/` or, if it must be, anywhere.
+
+    Args:
+        text: anything; every letter of it is kept, but the spaces where it breaks.
+        room: in points.
+        size: of the letters, in points.
+        bold: whether they are bold.
+    """
+    lines: list[str] = []
+    line = ""
+    for piece in _pieces(drawable(text)):
+        if line and text_width((line + piece).rstrip(), size, bold=bold) > room:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece
+        while len(line) > 1 and text_width(line.rstrip(), size, bold=bold) > room:
+            cut = max(1, _fitting(line, room, size, bold))
+            lines.append(line[:cut])
+            line = line[cut:]
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks, grid and frame from axes that hold a picture."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def percent(share: float) -> str:
+    """Write a share, 0..1, with one decimal."""
+    return f"{100 * share:.1f} %"
+
+
+def plural(number: int, thing: str) -> str:
+    """Write a number of things.
+
+    >>> plural(1, "picture"), plural(10000, "picture")
+    ('1 picture', '10,000 pictures')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _pieces(text: str) -> list[str]:
+    pieces = [""]
+    for letter, following in pairwise(text + " "):
+        pieces[-1] += letter
+        if letter in " _-/" and following != "%":  # a number keeps its unit
+            pieces.append("")
+    return [piece for piece in pieces if piece]
+
+
+def _fitting(line: str, room: float, size: float, bold: bool) -> int:
+    low, high = 0, len(line)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if text_width(line[:middle], size, bold=bold) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@lru_cache(maxsize=64)
+def _font(size: float, bold: bool) -> FontProperties:
+    return FontProperties(family=list(_families()), size=size, weight="bold" if bold else "normal")
+
+
+@lru_cache(maxsize=1)
+def _families() -> tuple[str, ...]:
+    installed = set(font_manager.get_font_names())
+    return ("DejaVu Sans", *(name for name in _FURTHER_FONTS if name in installed))
+
+
+@lru_cache(maxsize=1)
+def _letters() -> frozenset[int]:
+    """Return the code points that can be drawn both in regular and in bold."""
+    known: dict[str, set[int]] = {}
+    for weight in ("normal", "bold"):
+        known[weight] = set()
+        for family in _families():
+            path = font_manager.findfont(FontProperties(family=family, weight=weight))
+            known[weight].update(font_manager.get_font(path).get_charmap())
+    return frozenset(known["normal"] & known["bold"])

@@ -1,0 +1,331 @@
+"""Figures that show pictures: what is in a set, what a model says of them, what it makes of them.
+
+Knows nothing of files; pictures come as arrays, answers as names and probabilities.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.errors import InputError
+from retinula.images import Images, ImageSet
+from retinula.model_file import Answer
+from retinula.pictures import flatten, shrink
+from retinula.plots.figure import (
+    BLUE,
+    INK,
+    LINE,
+    MARGIN,
+    POINTS,
+    RIGHT,
+    SKY,
+    TEXT,
+    VERMILLION,
+    WRONG,
+    bare,
+    class_names,
+    drawable,
+    new_figure,
+    percent,
+    plural,
+    styled,
+    widest,
+    wrap,
+)
+
+SHEET_CLASSES = 120  # more classes than this are not shown on one sheet
+SHEET_SIDE = 64  # pixels of the longer side, on a sheet; larger pictures are made smaller
+PHOTO_SIDE = 640  # pixels of the longer side of a photo in a figure
+
+SIDE = 1.6  # inches of a picture that has captions
+
+Pictures = NDArray[np.uint8] | torch.Tensor
+
+
+class _Caption(NamedTuple):
+    """The lines above and below a picture, and whether it is right."""
+
+    above: list[str]
+    below: list[str]
+    right: bool
+
+
+@styled
+def answered_examples(image_set: ImageSet, probabilities: torch.Tensor, *, number: int = 16, seed: int = 0) -> Figure:
+    """Draw pictures taken at random, with their true names above and the answers below; wrong ones are framed.
+
+    Args:
+        image_set: `N` pictures, at least one; without labels only the answers are shown.
+        probabilities: float `[N, K]`, for each picture how likely each of the set's classes is.
+        number: how many pictures.
+        seed: the same seed takes the same pictures.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(image_set))[:number]
+    names = class_names(image_set.classes)
+    best = probabilities[torch.from_numpy(chosen)].max(dim=1)
+    answers = best.indices.tolist()
+    truths = [None] * len(chosen) if image_set.labels is None else image_set.labels[chosen].tolist()
+    captions = []
+    for truth, answer, sure in zip(truths, answers, best.values.tolist(), strict=True):
+        mark = "" if truth is None else f"{RIGHT if answer == truth else WRONG} "
+        captions.append(
+            _Caption(
+                above=wrap("" if truth is None else names[truth], (SIDE - 0.05) * POINTS, TEXT),
+                below=wrap(f"{mark}{names[answer]} ({100 * sure:.0f} %)", (SIDE - 0.05) * POINTS, TEXT, bold=True),
+                right=truth is None or answer == truth,
+            )
+        )
+    if image_set.labels is None:
+        title, remark = f"{plural(len(chosen), 'picture')} drawn at random, with the answers", "Below each picture"
+    else:
+        title = f"{sum(each.right for each in captions)} of {plural(len(chosen), 'picture')} drawn at random are right"
+        remark = "Above each picture its true class, below it"
+    remark += " the answer and how sure it is."
+    return _captioned([image_set.images[index] for index in chosen], captions, title, remark)
+
+
+@styled
+def prediction(
+    picture: Image.Image | NDArray[np.uint8],
+    seen: Images,
+    answers: Sequence[Answer],
+    *,
+    name: str,
+    correct: str | None = None,
+    top: int = 10,
+) -> Figure:
+    """Draw a picture as it was given, as the network saw it, and bars of the likeliest classes beside it.
+
+    Args:
+        picture: of any size; an array is `[H, W]` or `[H, W, 3]`.
+        seen: uint8 `[C, h, w]`, the input of the network before it was normalised.
+        answers: classes and probabilities, likeliest first, at least one.
+        name: of the picture, for the title.
+        correct: the true class, where it is known; it gets a bar even when it is not among the likeliest.
+        top: how many classes.
+    """
+    shown = list(answers[:top])
+    if correct is not None and correct not in [answer.label for answer in shown]:
+        shown += [answer for answer in answers[top:] if answer.label == correct]
+    best = answers[0]
+    title = f"{name}: {best.label}, {percent(best.probability)} sure"
+    if correct is not None:
+        title = f"{name}: {RIGHT if best.label == correct else WRONG} {best.label}, {percent(best.probability)} sure"
+        title += "" if best.label == correct else f"; it is {correct}"
+    labels = [drawable(answer.label) for answer in shown]
+    labels = [
+        f"{RIGHT} {label}" if answer.label == correct else label for answer, label in zip(shown, labels, strict=True)
+    ]
+    wrapped = ["\n".join(wrap(label, 160, TEXT)) for label in labels]
+    lines = sum(1 + label.count("\n") for label in wrapped)
+    remark = "" if correct is None else f"{RIGHT} marks the true class."
+    figure = new_figure(11, max(2.9, 0.3 * lines + 0.75), title, remark)
+    given, small, bars = figure.subplots(1, 3, width_ratios=[1, 1, 1.7])
+    photo = _small_photo(picture)
+    given.imshow(np.asarray(photo.convert("RGB")), interpolation="antialiased")
+    given.set_title(f"as given, {_pixels(picture)}", loc="center")
+    small.imshow(_upright(seen), interpolation="nearest")
+    small.set_title(f"as the network saw it, {seen.shape[2]} x {seen.shape[1]}", loc="center")
+    for axes in (given, small):
+        bare(axes)
+        axes.set_anchor("N")
+    _draw_bars(bars, wrapped, [answer.probability for answer in shown])
+    return figure
+
+
+@styled
+def contact_sheet(image_set: ImageSet, *, per_class: int = 10, seed: int = 0) -> Figure:
+    """Draw pictures of every class, taken at random, a row a class with its name and its number of pictures.
+
+    Args:
+        image_set: at least one picture; without labels the rows have no names.
+        per_class: how many of each class at most.
+        seed: the same seed takes the same pictures.
+
+    Raises:
+        InputError: the set is empty.
+    """
+    if not len(image_set):
+        raise InputError(f"{image_set.name} has no pictures to show")
+    rows, labels = _sheet_rows(image_set, per_class, np.random.default_rng(seed))
+    _, height, width = image_set.shape
+    scale = min(1.0, SHEET_SIDE / max(height, width))
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    across = max(len(row) for row in rows)
+    cell = 0.62 if len(rows) <= 12 else 0.46
+    cell_width = cell * min(3.0, max(1 / 3, size[1] / size[0]))
+    label_width = widest(labels, TEXT) + 0.25
+    column_width = across * cell_width + label_width
+    columns = _columns(len(rows), column_width, cell)
+    depth = math.ceil(len(rows) / columns)
+    columns = math.ceil(len(rows) / depth)
+    classes = len(image_set.classes)
+    title = f"{image_set.name}: {plural(len(image_set), 'picture')}"
+    if image_set.labels is not None:
+        title += f" of {plural(classes, 'class')}".replace("classs", "classes")
+    remark = f"{width} x {height} pixels. "
+    if image_set.labels is None:
+        remark += f"{plural(sum(map(len, rows)), 'picture')} drawn at random."
+    else:
+        remark += "Drawn at random; beside each class, its number of pictures."
+        if len(rows) < classes:
+            remark += f" The first {len(rows)} of {classes:,} classes are shown."
+    figure = new_figure(max(6.0, columns * (column_width + 0.25)), depth * cell + 0.1, title, remark)
+    for number, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
+        own = slice(number * depth, (number + 1) * depth)
+        _draw_montage(axes, [_sized(image_set.images[row], size) for row in rows[own]], labels[own], (depth, across))
+    return figure
+
+
+@styled
+def reconstructions(rows: Mapping[str, Pictures], *, title: str, remark: str = "") -> Figure:
+    """Draw the same pictures one below the other, a row each for what they were and what became of them.
+
+    Args:
+        rows: by the words beside each row, uint8 or float in 0..1 `[n, C, H, W]`, all of one shape.
+        title: what was found.
+        remark: what one has to know to read it.
+    """
+    pictures = [_bytes(row) for row in rows.values()]
+    if len({row.shape for row in pictures}) != 1:
+        raise ValueError(f"the rows must have one shape, not {[row.shape for row in pictures]}")
+    number, _, height, width = pictures[0].shape
+    labels = ["\n".join(wrap(label, 110, TEXT)) for label in rows]
+    cell = 1.05
+    figure = new_figure(max(6.0, number * cell * width / height + 1.4), len(pictures) * cell + 0.1, title, remark)
+    _draw_montage(figure.subplots(), pictures, labels, (len(pictures), number))
+    return figure
+
+
+def _captioned(pictures: Sequence[Images], captions: Sequence[_Caption], title: str, remark: str) -> Figure:
+    """Draw up to four pictures a row, each between its captions; what is not right gets a frame.
+
+    Placed by hand: every size is known, and the layout engine misjudges captions of pictures that keep their shape.
+    """
+    columns = min(4, len(pictures))
+    line = TEXT * LINE / POINTS
+    rows = [captions[start : start + columns] for start in range(0, len(captions), columns)]
+    above = [line * max(len(each.above) for each in row) for row in rows]
+    below = [line * max(len(each.below) for each in row) for row in rows]
+    step = SIDE + 2 * MARGIN
+    height = sum(above) + sum(below) + len(rows) * (SIDE + 0.3) + MARGIN
+    figure = new_figure(max(4.0, columns * step), height, title, remark)
+    figure.set_layout_engine("none")
+    width, whole = figure.get_size_inches()
+    top = height - MARGIN
+    for number, row in enumerate(rows):
+        bottom = top - above[number] - SIDE
+        for column, (picture, caption) in enumerate(zip(pictures[number * columns :], row, strict=False)):
+            left = MARGIN + column * step
+            axes = figure.add_axes((left / width, bottom / whole, SIDE / width, SIDE / whole))
+            bare(axes)
+            axes.imshow(_upright(picture), interpolation="nearest")
+            axes.set_title("\n".join(caption.above), loc="center", linespacing=LINE - 0.1)
+            axes.set_xlabel(
+                "\n".join(caption.below),
+                weight="bold",
+                color=BLUE if caption.right else VERMILLION,
+                linespacing=LINE - 0.1,
+            )
+            if not caption.right:
+                _frame(axes)
+        top = bottom - below[number] - 0.3
+    return figure
+
+
+def _draw_bars(axes: Axes, labels: Sequence[str], probabilities: Sequence[float]) -> None:
+    places = range(len(labels))
+    values = [100 * probability for probability in probabilities]
+    colours = [BLUE] + [SKY] * (len(labels) - 1)
+    axes.barh(places, values, color=colours, height=0.7)
+    for place, value in zip(places, values, strict=True):
+        axes.text(value + 1, place, f"{value:.1f}", va="center", color=INK)
+    axes.set_yticks(places, labels)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    # Room for the number behind a bar that is as long as can be.
+    axes.set(xlabel="probability (%)", xlim=(0, 125), xticks=[0, 25, 50, 75, 100])
+
+
+def _draw_montage(axes: Axes, rows: Sequence[Images], labels: Sequence[str], places: tuple[int, int]) -> None:
+    """Draw all pictures as one, white between them and in `places` that are left: many axes would take minutes."""
+    bare(axes)
+    depth, across = places
+    height, width = rows[0].shape[2:]
+    gap = max(1, round(max(height, width) / 16))
+    sheet = np.full((depth * (height + gap) - gap, across * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    for down, row in enumerate(rows):
+        for right, picture in enumerate(row):
+            top, left = down * (height + gap), right * (width + gap)
+            sheet[top : top + height, left : left + width] = _upright(picture)
+    axes.imshow(sheet, interpolation="nearest")
+    axes.set_anchor("NW")
+    axes.set_yticks([down * (height + gap) + (height - 1) / 2 for down in range(len(rows))], labels)
+    axes.tick_params(axis="y", length=0)
+
+
+def _sheet_rows(
+    image_set: ImageSet, per_class: int, generator: np.random.Generator
+) -> tuple[list[NDArray[np.int64]], list[str]]:
+    if image_set.labels is None:
+        chosen = np.sort(generator.permutation(len(image_set))[: per_class**2])
+        rows = [chosen[start : start + per_class] for start in range(0, len(chosen), per_class)]
+        return rows, ["" for _ in rows]
+    rows, labels = [], []
+    for number, name in enumerate(class_names(image_set.classes)[:SHEET_CLASSES]):
+        members = np.flatnonzero(image_set.labels == number)
+        rows.append(np.sort(generator.permutation(members)[:per_class]))
+        labels.append("\n".join(wrap(f"{name} ({len(members):,})", 170, TEXT)))
+    return rows, labels
+
+
+def _columns(rows: int, width: float, height: float) -> int:
+    """Return into how many columns to break the rows so that the sheet is about as wide as it is high."""
+    return min(range(1, 7), key=lambda columns: abs(math.log(columns * width / (rows / columns * height * 1.2))))
+
+
+def _sized(images: Images, size: tuple[int, int]) -> Images:
+    if images.shape[2:] == size or not len(images):
+        return images
+    channels = images.shape[1]
+    small = [shrink(Image.fromarray(_upright(image)), size, "squash", channels) for image in images]
+    return np.stack(small)
+
+
+def _upright(image: Images) -> Images:
+    """Turn `[C, H, W]` into `[H, W, 3]`."""
+    return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
+
+
+def _bytes(pictures: Pictures) -> Images:
+    values = pictures.numpy() if isinstance(pictures, torch.Tensor) else pictures
+    if values.dtype == np.uint8:
+        return values
+    return np.asarray(np.rint(np.clip(values, 0, 1) * 255), dtype=np.uint8)
+
+
+def _small_photo(picture: Image.Image | NDArray[np.uint8]) -> Image.Image:
+    photo = flatten(picture if isinstance(picture, Image.Image) else Image.fromarray(picture))
+    scale = PHOTO_SIDE / max(photo.size)
+    if scale >= 1:
+        return photo
+    return photo.resize((max(1, round(photo.width * scale)), max(1, round(photo.height * scale))))
+
+
+def _pixels(picture: Image.Image | NDArray[np.uint8]) -> str:
+    if isinstance(picture, Image.Image):
+        return f"{picture.width:,} x {picture.height:,}"
+    return f"{picture.shape[1]:,} x {picture.shape[0]:,}"
+
+
+def _frame(axes: Axes) -> None:
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=VERMILLION, linewidth=4)

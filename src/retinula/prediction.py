@@ -1,0 +1,400 @@
+"""Photos, folders of photos and tables of labels, to answers, a score and a table.
+
+The path is the same for one photo and for ten thousand: pictures are decoded in threads, go through the network
+in batches, and come out in the order they were named. Knows nothing of the terminal.
+"""
+
+import csv
+import glob
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Final, NamedTuple
+
+import numpy as np
+import torch
+
+from retinula.datasets.folder import find, printable
+from retinula.datasets.layout import natural_order
+from retinula.durable import replacing
+from retinula.errors import InputError, nearest
+from retinula.images import Images
+from retinula.metrics import wilson_interval
+from retinula.model_file import Answer, Averaging, Model
+from retinula.pictures import MAX_BYTES, UnreadablePicture, decode_all, is_picture_name
+
+STANDARD_INPUT: Final = "-"
+COLUMNS: Final = ("src", "correct", "model", "correct answer", "probability")
+
+_FILE_COLUMNS: Final = ("file", "src", "filename", "path", "picture", "image")
+_LABEL_COLUMNS: Final = ("label", "correct", "class")
+_MAX_TABLE_BYTES: Final = 64 * 1024 * 1024
+
+
+class Reference(NamedTuple):
+    """A picture to be looked at.
+
+    Attributes:
+        src: how it is called in answers: its path, beginning as the user wrote it.
+        content: the file, or the bytes from standard input; none of one that is refused.
+        refused: why it is not even opened, or nothing.
+    """
+
+    src: str
+    content: Path | bytes
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one picture, every class with the likeliest first; or why it says nothing.
+
+    Attributes:
+        src: which picture.
+        answers: class names and probabilities; empty where the picture was skipped.
+        skipped: why it was skipped, or nothing.
+    """
+
+    src: str
+    answers: tuple[Answer, ...] = ()
+    skipped: str = ""
+
+    @property
+    def best(self) -> Answer:
+        """The likeliest class; of a skipped picture there is none."""
+        return self.answers[0]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How many of the labelled pictures were recognised, and the interval their true share lies in (95 %)."""
+
+    correct: int
+    total: int
+    accuracy: float
+    low: float
+    high: float
+
+
+def find_pictures(sources: Sequence[str], standard_input: BinaryIO | None = None) -> list[Reference]:
+    """Find the pictures that files, folders (with all below them), patterns (`new/*.jpg`) and `-` stand for.
+
+    Each picture comes once, sources in the order given, what lies in a folder or fits a pattern in natural order.
+
+    Args:
+        sources: as a user writes them; `-` is one picture from standard input.
+        standard_input: what `-` reads; the process's own where none is given.
+
+    Raises:
+        InputError: a source that does not exist, a folder or pattern without pictures, `-` twice.
+    """
+    found: dict[str, Reference] = {}
+    for source in sources:
+        if source == STANDARD_INPUT:
+            if STANDARD_INPUT in found:
+                raise InputError("standard input (-) holds one picture and can be named once")
+            stream = standard_input or sys.stdin.buffer
+            found[STANDARD_INPUT] = Reference(STANDARD_INPUT, stream.read(MAX_BYTES + 1))
+            continue
+        for reference in _below(source):
+            found.setdefault(str(Path(reference.src).absolute()), reference)
+    if not found:
+        raise InputError("name at least one picture, folder or pattern")
+    return list(found.values())
+
+
+def predict_files(
+    model: Model,
+    references: Iterable[Reference],
+    *,
+    batch_size: int = 64,
+    tta: Averaging = "none",
+    device: torch.device | None = None,
+    on_skip: Callable[[str, str], None] | None = None,
+) -> Iterator[Prediction]:
+    """Ask a model about pictures; one that cannot be read is skipped, never fatal.
+
+    Args:
+        model: a classifier.
+        references: what `find_pictures` gives.
+        batch_size: pictures that go through the network together.
+        tta: averaging at test time, as `Model.outputs`.
+        device: where to compute.
+        on_skip: called with the name of each skipped picture and the reason.
+
+    Yields:
+        A prediction for each reference, in order.
+    """
+    if batch_size < 1:
+        raise InputError(f"a batch holds at least one picture, not {batch_size}")
+    waiting: list[Prediction] = []
+    images: list[Images] = []
+
+    def answered() -> Iterator[Prediction]:
+        rows: Iterator[torch.Tensor] = iter(())
+        if images:
+            rows = iter(model.probabilities(np.stack(images), batch_size=batch_size, tta=tta, device=device))
+        for prediction in waiting:
+            if prediction.skipped:
+                yield prediction
+            else:
+                yield Prediction(prediction.src, tuple(model.answers(next(rows))))
+        waiting.clear()
+        images.clear()
+
+    for src, result in _small_pictures(model, references):
+        if isinstance(result, str):
+            waiting.append(Prediction(src, skipped=result))
+            if on_skip:
+                on_skip(src, result)
+        else:
+            waiting.append(Prediction(src))
+            images.append(result)
+        if len(images) == batch_size or not images:
+            yield from answered()
+    yield from answered()
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Read a table of labels: file as written there, to label as written there.
+
+    CSV in UTF-8 (a byte order mark does no harm), separated by comma, semicolon or tab. The columns are found by
+    their names (`file` or `src`, `label` or `correct`); without such names they are the first two. Rows without
+    a label are left out. A table that `write_table` wrote can be read again.
+
+    Raises:
+        InputError: the table is missing, not a table, or gives a file two labels.
+    """
+    rows = _rows(path)
+    file_column, label_column, is_header = _columns(rows)
+    labels: dict[str, str] = {}
+    for row in rows[1 if is_header else 0 :]:
+        if max(file_column, label_column) >= len(row):
+            continue
+        file, label = row[file_column].strip(), row[label_column].strip()
+        if not file or not label:
+            continue
+        if labels.setdefault(file, label) != label:
+            raise InputError(f"{path} gives {file!r} two labels, {labels[file]!r} and {label!r}")
+    if not labels:
+        raise InputError(f"{path} has no rows with a file and a label")
+    return labels
+
+
+def match_labels(references: Iterable[Reference], labels: Mapping[str, str], classes: Sequence[str]) -> dict[str, str]:
+    """Find the label of each picture: `src` to the name of one of the model's classes.
+
+    A file of the table is a picture where one's path is the end of the other's; failing that, where no other has
+    its name. Classes are named in any case, or by number. Pictures without a label are left out.
+
+    Args:
+        references: what `find_pictures` gives.
+        labels: what `read_labels` gives.
+        classes: the model's.
+
+    Raises:
+        InputError: a label that is no class, a file of the table that could be two pictures or the other way
+            round, or a table that names none of the pictures.
+    """
+    known = {file: _class_named(label, file, classes) for file, label in labels.items()}
+    by_name: dict[str, list[str]] = {}
+    for file in known:
+        by_name.setdefault(_parts(file)[-1], []).append(file)
+    matched: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for reference in references:
+        chosen = _best_fitting(by_name.get(_parts(reference.src)[-1], []), reference.src)
+        if len(chosen) > 1:
+            raise InputError(
+                f"{reference.src} could be {chosen[0]!r} or {chosen[1]!r} of the table of labels; "
+                "write paths in it as they are here"
+            )
+        if not chosen:
+            continue
+        (file,) = chosen
+        if file in taken:
+            raise InputError(
+                f"{file!r} of the table of labels could be {taken[file]} or {reference.src}; "
+                "write paths in it as they are here"
+            )
+        taken[file] = reference.src
+        matched[reference.src] = known[file]
+    if not matched:
+        raise InputError(f"the table of labels names none of the pictures; it has {next(iter(labels))!r}, ...")
+    return matched
+
+
+def score(predictions: Iterable[Prediction], labels: Mapping[str, str]) -> Score:
+    """Count right answers among the pictures that have a label and were not skipped.
+
+    Args:
+        predictions: what `predict_files` gives.
+        labels: what `match_labels` gives.
+
+    Raises:
+        InputError: there is no such picture.
+    """
+    right = [
+        prediction.best.label == labels[prediction.src]
+        for prediction in predictions
+        if not prediction.skipped and prediction.src in labels
+    ]
+    if not right:
+        raise InputError("none of the pictures that could be read has a label; there is nothing to score")
+    low, high = wilson_interval(sum(right), len(right))
+    return Score(sum(right), len(right), sum(right) / len(right), low, high)
+
+
+def write_table(path: Path, predictions: Iterable[Prediction], labels: Mapping[str, str] | None = None) -> None:
+    """Write a CSV table, a row a picture that was read: `src,correct,model,correct answer,probability`.
+
+    The columns of the published work: `correct` is the label, `model` the model's answer, `correct answer` True
+    or False; both empty without a label. `probability` is that of the model's answer, 0..1.
+
+    Raises:
+        RetinulaError: the disk refuses; what was there before is untouched.
+    """
+    labels = labels or {}
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for prediction in predictions:
+            if prediction.skipped:
+                continue
+            label, answer = labels.get(prediction.src), prediction.best
+            table.writerow(
+                [
+                    _harmless(prediction.src, "./"),
+                    "" if label is None else _harmless(label, "'"),
+                    _harmless(answer.label, "'"),
+                    "" if label is None else answer.label == label,
+                    f"{answer.probability:.6f}",
+                ]
+            )
+
+
+def _below(source: str) -> list[Reference]:
+    path = Path(source)
+    try:
+        kind = "folder" if path.is_dir() else "file" if path.exists() else ""
+    except OSError:
+        kind = "file"  # it cannot be looked at, and decoding will say why
+    if kind == "file":
+        return [Reference(printable(source), path)]
+    if kind == "folder":
+        found = _in_folder(path)
+        if not found:
+            raise InputError(f"there are no pictures in {source}")
+        return found
+    if not glob.has_magic(source):
+        raise InputError(f"there is no file or folder {source}")
+    # Path.glob refuses patterns that begin at the root.
+    matches = sorted(glob.glob(source, recursive=True), key=natural_order)  # noqa: PTH207 - see above
+    found = []
+    for match in map(Path, matches):
+        if match.is_dir():
+            found += _in_folder(match)
+        elif is_picture_name(match):
+            found.append(Reference(printable(str(match)), match))
+    if not found:
+        raise InputError(f"no picture fits {source}")
+    return found
+
+
+def _in_folder(path: Path) -> list[Reference]:
+    files = find(path)
+    found = [Reference(printable(str(path / name)), files.paths[name]) for name in files.names]
+    found += [Reference(printable(str(path / name)), b"", reason) for name, reason in files.skipped]
+    return sorted(found, key=lambda reference: natural_order(reference.src))
+
+
+def _small_pictures(model: Model, references: Iterable[Reference]) -> Iterator[tuple[str, Images | str]]:
+    """Give each picture at the model's size, or why it is skipped, in order."""
+    refused: dict[str, str] = {}
+
+    def openable() -> Iterator[tuple[str, Path | bytes]]:
+        for src, content, reason in references:
+            if reason:
+                refused[src] = reason
+            # Refused ones go along, with nothing in them, so that everything stays in order.
+            yield src, content
+
+    for src, result in decode_all(openable(), model.preprocess.shrink):
+        if isinstance(result, UnreadablePicture):
+            yield src, refused.get(src) or result.reason
+        else:
+            yield src, result
+
+
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        if path.stat().st_size > _MAX_TABLE_BYTES:
+            raise InputError(f"{path} is too large for a table of labels")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read the table {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a table in UTF-8; save it as CSV (UTF-8)") from error
+    first = text.lstrip().partition("\n")[0]
+    separator = max((",", ";", "\t"), key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path} is not a table of comma-separated values ({error})") from error
+    rows = [row for row in rows if any(cell.strip() for cell in row)]
+    if not rows or len(rows[0]) < 2:
+        raise InputError(f"{path} needs at least two columns, file and label")
+    return rows
+
+
+def _columns(rows: list[list[str]]) -> tuple[int, int, bool]:
+    """Return where file and label stand, and whether the first row is a header."""
+    header = [cell.strip().lower() for cell in rows[0]]
+    file_column = next((header.index(name) for name in _FILE_COLUMNS if name in header), None)
+    label_column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
+    if file_column is None and label_column is None:
+        return 0, 1, not is_picture_name(rows[0][0].strip())
+    # Where one is called by its name, the other is the first of the rest.
+    if file_column is None:
+        file_column = 1 if label_column == 0 else 0
+    if label_column is None:
+        label_column = 1 if file_column == 0 else 0
+    return file_column, label_column, True
+
+
+def _class_named(label: str, file: str, classes: Sequence[str]) -> str:
+    if label in classes:
+        return label
+    folded = [name for name in classes if name.casefold() == label.casefold()]
+    if len(folded) == 1:
+        return folded[0]
+    if label.isdecimal() and int(label) < len(classes):
+        return classes[int(label)]
+    raise InputError(f"the label {label!r} of {file} is no class of this model{nearest(label, classes)}")
+
+
+def _parts(file: str) -> tuple[str, ...]:
+    parts = PurePosixPath(file.replace("\\", "/")).parts
+    return tuple(part for part in parts if part != "/") or (file,)
+
+
+def _best_fitting(files: list[str], src: str) -> list[str]:
+    """Return which of the table's files with the name of `src` it can be: of those that share its path the nearest."""
+    ours = _parts(src)
+    shared: dict[str, int] = {}
+    for file in files:
+        theirs = _parts(file)
+        length = min(len(ours), len(theirs))
+        if theirs == ours:
+            return [file]
+        if theirs[-length:] == ours[-length:]:
+            shared[file] = length
+    most = max(shared.values(), default=0)
+    return [file for file in files if shared.get(file, 0) == most]
+
+
+def _harmless(cell: str, prefix: str) -> str:
+    """Keep spreadsheets from taking a name for a formula; before a path `./` does that and leaves it a path."""
+    return prefix + cell if len(cell) > 1 and cell[0] in "=+-@\t\r" else cell

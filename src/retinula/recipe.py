@@ -1,0 +1,359 @@
+"""Recipe: a whole experiment as one checked, comparable value, read from TOML.
+
+Knows the names of things but imports none of them: reading a recipe never loads torch. A recipe is data;
+nothing in it is executed.
+"""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from retinula.errors import InputError, nearest
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Range = Annotated[tuple[NotNegative, NotNegative], Field(description="low, high")]
+Size = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
+
+# What a setting of the command line may be called besides its full name, where the last word alone is not it.
+SHORT_NAMES = {
+    "model": "model.name",
+    "data": "data.name",
+    "lr": "optimizer.lr",
+    "validation": "data.validation",
+}
+
+
+class Section(BaseModel):
+    """What all parts of a recipe share: unknown keys are errors, values are never changed or guessed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Data(Section):
+    """Which pictures: a name of the catalog, or a folder or archive; and what is set apart to choose by."""
+
+    name: str = "digits"
+    labels: Literal["fine", "coarse"] = "fine"
+    classes: tuple[str | int, ...] = ()
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    validation_part: Literal["stratified", "last"] = "stratified"
+
+
+class ModelChoice(Section):
+    """Which network, with arguments of its own."""
+
+    name: str = "residual"
+    arguments: dict[str, bool | int | float | str] = {}
+
+
+class Inputs(Section):
+    """How pictures become inputs. `size` and `channels` left out: as the data set has them."""
+
+    size: Size | None = None
+    channels: Literal[1, 3] | None = None
+    resize: Literal["squash", "crop", "pad"] = "squash"
+    crop: Size | None = None
+    normalise: Literal["unit", "dataset"] = "dataset"
+    mean: tuple[float, ...] | None = None
+    std: tuple[Positive, ...] | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> "Inputs":
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std belong together: give both or none")
+        return self
+
+
+class Augmentation(Section):
+    """What is done to the pictures while training; the meaning of each is told with `transforms.augment`."""
+
+    flip: Literal["none", "random", "alternating"] = "none"
+    vertical_flip: bool = False
+    crop_padding: Annotated[int, Field(ge=0, le=1024)] = 0
+    random_crop: Size | None = None
+    cutout: Annotated[int, Field(ge=0, le=4096)] = 0
+    brightness: Fraction = 0.0
+    contrast: Range | None = None
+    saturation: Range | None = None
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    mixup: NotNegative = 0.0
+    cutmix: NotNegative = 0.0
+
+
+class Objective(Section):
+    """What is made small: for classes the cross entropy, for reconstruction `bce` or `mse`."""
+
+    name: Literal["cross_entropy", "bce", "mse"] = "cross_entropy"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+
+
+class Optimizer(Section):
+    """How weights move. `momentum` and `nesterov` belong to SGD and SAM, `betas` to Adam, `rho` to SAM."""
+
+    name: Literal["sgd", "adam", "adamw", "sam"] = "adamw"
+    lr: Positive = 1e-3
+    weight_decay: NotNegative = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    nesterov: bool = False
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    rho: Positive = 0.05
+    clip_norm: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> "Optimizer":
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs momentum above 0")
+        return self
+
+
+class Schedule(Section):
+    """The learning rate against the fraction of the training that is done.
+
+    `milestones` and `factor` belong to `step`, `points` (fraction done, multiple of the rate) to `piecewise`,
+    `peak` (the fraction at which the rate is highest) to `one-cycle`.
+    """
+
+    name: Literal["constant", "step", "cosine", "one-cycle", "piecewise"] = "constant"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    milestones: tuple[Fraction, ...] = ()
+    factor: Positive = 0.1
+    peak: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    points: tuple[tuple[Fraction, NotNegative], ...] = ()
+
+    @model_validator(mode="after")
+    def _points_in_order(self) -> "Schedule":
+        fractions = [fraction for fraction, _ in self.points]
+        if self.name == "piecewise" and (len(fractions) < 2 or fractions != sorted(set(fractions))):
+            raise ValueError("piecewise needs at least two points, their fractions rising")
+        return self
+
+
+class Training(Section):
+    """How long and in which portions; what is kept.
+
+    Exactly one of `epochs` and `steps` counts. `keep` is `best` (by `metric` on validation pictures, which there
+    must be) or `last`. `early_stopping` is the number of epochs without a better value after which training ends;
+    0 never ends early. `average` is the decay of a running average of the weights that is kept instead of them.
+    """
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    steps: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
+    drop_last: bool = False
+    sampling: Literal["epoch", "replacement"] = "epoch"
+    keep: Literal["best", "last"] = "best"
+    metric: Literal["val_loss", "val_accuracy"] = "val_accuracy"
+    early_stopping: Annotated[int, Field(ge=0)] = 0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Training":
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("give either epochs or steps")
+        return self
+
+
+class Evaluation(Section):
+    """How the finished model is asked: `tta` averages over mirrored and shifted pictures."""
+
+    tta: Literal["none", "mirror", "mirror-shift"] = "none"
+
+
+class Claim(Section):
+    """A published figure that the recipe stands for."""
+
+    metric: str
+    value: float
+    tolerance: NotNegative
+    runs: Annotated[int, Field(ge=1)] = 1
+    source: str
+
+
+class Recipe(Section):
+    """A whole experiment: equal recipes on equal data give equal results."""
+
+    name: Annotated[str, Field(pattern=r"^[\w][\w.-]{0,99}$")]
+    about: str = ""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    data: Data = Data()
+    model: ModelChoice = ModelChoice()
+    inputs: Inputs = Inputs()
+    augment: Augmentation = Augmentation()
+    objective: Objective = Objective()
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    training: Training = Training(epochs=10)
+    evaluation: Evaluation = Evaluation()
+    claim: Claim | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Recipe":
+        training, validation = self.training, self.data.validation
+        if self.objective.name != "cross_entropy":
+            if self.augment.mixup or self.augment.cutmix:
+                raise ValueError("mixup and cutmix mix labels; a reconstruction has none")
+            if training.metric == "val_accuracy" and (training.keep == "best" or training.early_stopping):
+                raise ValueError("a reconstruction has no accuracy: training.metric must be val_loss")
+        if not validation and training.early_stopping:
+            raise ValueError("early stopping needs validation pictures: data.validation must be above 0")
+        return self
+
+    def digest(self) -> str:
+        """Return 12 hexadecimal digits that change with anything that can change the result."""
+        values = self.model_dump(mode="json", exclude={"name", "about", "claim"})
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_toml(self) -> str:
+        """Return the recipe as TOML, every key written out, so that it says the same to any later version."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def shipped() -> dict[str, str]:
+    """Return the TOML text of every recipe that comes with the package, by name."""
+    folder = resources.files("retinula.recipes")
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda f: f.name)
+    return {file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files}
+
+
+def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a shipped recipe by name, or a TOML file, and apply `key=value` overrides.
+
+    Raises:
+        InputError: no such recipe; or the file, the key, and what was expected of it.
+    """
+    recipes = shipped()
+    path = Path(source)
+    if str(source) in recipes:
+        text, where = recipes[str(source)], f"recipe {source}"
+    elif path.suffix == ".toml":
+        text, where = _read(path), str(path)
+    else:
+        raise InputError(f"no recipe {str(source)!r}{nearest(str(source), recipes)}")
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not valid TOML: {error}") from error
+    values.setdefault("name", path.stem)
+    return checked(override(values, overrides), where)
+
+
+def checked(values: Mapping[str, Any], where: str) -> Recipe:
+    """Turn plain values into a recipe.
+
+    Raises:
+        InputError: names `where`, the key and what was expected, on one line.
+    """
+    try:
+        # By way of JSON, because only there strict checking takes a list for a tuple.
+        return Recipe.model_validate_json(json.dumps(values, default=str))
+    except ValidationError as error:
+        raise InputError(f"{where}: {_explanation(error)}") from error
+
+
+def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+    """Return `values` with `key=value` assignments applied; a value is TOML, or else text.
+
+    A key is written as `full_key` takes it.
+
+    >>> override({"seed": 0}, ["seed=3", "lr=0.5"])
+    {'seed': 3, 'optimizer': {'lr': 0.5}}
+    """
+    result = json.loads(json.dumps(values, default=str))
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals or not key:
+            raise InputError(f"{assignment!r}: expected key=value, such as epochs=4 or optimizer.lr=0.05")
+        *sections, last = full_key(key.strip()).split(".")
+        target = result
+        for section in sections:
+            target = target.setdefault(section, {})
+        target[last] = _toml_value(text.strip())
+        # One replaces the other: a user who asks for 4 epochs does not want to be told about steps.
+        if sections == ["training"] and last in ("epochs", "steps"):
+            target.pop("steps" if last == "epochs" else "epochs", None)
+    return result
+
+
+def full_key(key: str) -> str:
+    """Return the full name of a setting given in full, by its last word, or by the part it names.
+
+    >>> full_key("lr"), full_key("optimizer"), full_key("seed")
+    ('optimizer.lr', 'optimizer.name', 'seed')
+
+    Raises:
+        InputError: there is no such setting.
+    """
+    known = _all_keys()
+    if key in known or key.startswith("model.arguments."):
+        return key
+    if f"{key}.name" in known:
+        return f"{key}.name"
+    by_last_word = {name.rpartition(".")[2]: name for name in known}
+    if key not in by_last_word:
+        raise InputError(f"no setting {key!r}{nearest(key, {*known, *by_last_word})}")
+    return by_last_word[key]
+
+
+def _all_keys() -> list[str]:
+    keys = []
+    for name, part in Recipe.model_fields.items():
+        section = part.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            keys += [f"{name}.{inner}" for inner in section.model_fields]
+        elif name != "claim":
+            keys.append(name)
+    return keys
+
+
+def _toml_value(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        text = text.lower()
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8") from error
+
+
+def _explanation(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        section, _, word = key.rpartition(".")
+        siblings = [name for name in (*_all_keys(), *Recipe.model_fields) if name.rpartition(".")[0] == section]
+        return f"unknown key {key!r}{nearest(word, [name.rpartition('.')[2] for name in siblings])}"
+    if first["type"] == "json_invalid":
+        return message
+    return f"{key}: {message}, not {first['input']!r}" if _is_plain(first["input"]) else f"{key or 'recipe'}: {message}"
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool | list) and len(repr(value)) < 80
+
+
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }

@@ -1,0 +1,257 @@
+"""Run: the folder of one training, the names of the files in it, and its logs.
+
+All that comes later needs only the folder. Knows nothing of training or torch.
+"""
+
+import csv
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from retinula.durable import explained, write_json, write_text
+from retinula.errors import InputError, RetinulaError, nearest
+from retinula.recipe import Recipe, load_recipe
+from retinula.version import __version__
+
+RUNS = Path("runs")
+STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "seconds")
+_PACKAGES = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "pytorch-optimizer")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of one training."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What the run is called: the name of its folder."""
+        return self.path.name
+
+    @property
+    def recipe_file(self) -> Path:
+        """The recipe as it runs, every key written out."""
+        return self.path / "recipe.toml"
+
+    @property
+    def environment_file(self) -> Path:
+        """Machine, versions, data and command."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON object an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def steps_file(self) -> Path:
+        """One row a step: `step,epoch,loss,learning_rate,seconds`."""
+        return self.path / "steps.csv"
+
+    @property
+    def log_file(self) -> Path:
+        """What was decided and what happened, in words."""
+        return self.path / "log.txt"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the newest two checkpoints of an unfinished training."""
+        return self.path / "checkpoint"
+
+    @property
+    def model_file(self) -> Path:
+        """The trained model."""
+        return self.path / "model.safetensors"
+
+    @property
+    def report_file(self) -> Path:
+        """The results; written last, so its being there means that training finished."""
+        return self.path / "report.json"
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the figures."""
+        return self.path / "figures"
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end."""
+        return self.report_file.exists()
+
+    def recipe(self) -> Recipe:
+        """Read the recipe back."""
+        return load_recipe(self.recipe_file)
+
+    def report(self) -> dict[str, Any]:
+        """Read the results of a finished run.
+
+        Raises:
+            InputError: the run is not finished, or its report is not readable.
+        """
+        if not self.finished:
+            raise InputError(f"{self.path}: not finished; go on with: retinula train --resume {self.path}")
+        return _read_json(self.report_file)
+
+    def environment(self) -> dict[str, Any]:
+        """Read machine, versions, data and command."""
+        return _read_json(self.environment_file)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Read the epochs so far."""
+        if not self.metrics_file.exists():
+            return []
+        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}")]
+
+    def steps(self) -> list[dict[str, float]]:
+        """Read the steps so far, with the columns of `steps.csv`."""
+        if not self.steps_file.exists():
+            return []
+        with self.steps_file.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if len(row) == len(STEP_COLUMNS)]
+        return [dict(zip(STEP_COLUMNS, map(float, row), strict=True)) for row in rows[1:]]
+
+    def note(self, message: str) -> None:
+        """Add a line to the log."""
+        _append(self.log_file, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {message}\n")
+
+    def add_metrics(self, row: dict[str, Any]) -> None:
+        """Add an epoch."""
+        _append(self.metrics_file, json.dumps(row, allow_nan=False) + "\n")
+
+    def add_steps(self, rows: Iterable[tuple[int, int, float, float, float]]) -> None:
+        """Add steps, each with the values of `STEP_COLUMNS`."""
+        lines = "".join(f"{step},{epoch},{loss:.9g},{lr:.9g},{s:.6f}\n" for step, epoch, loss, lr, s in rows)
+        head = "" if self.steps_file.exists() else ",".join(STEP_COLUMNS) + "\n"
+        if lines:
+            _append(self.steps_file, head + lines)
+
+    def cut_logs(self, step: int) -> None:
+        """Forget what was logged after `step`: the checkpoint that training goes on from knows nothing of it."""
+        metrics = [row for row in self.metrics() if row["step"] <= step]
+        steps = [row for row in self.steps() if row["step"] <= step]
+        write_text(self.metrics_file, "".join(json.dumps(row) + "\n" for row in metrics))
+        self.steps_file.unlink(missing_ok=True)
+        self.add_steps(
+            (int(row["step"]), int(row["epoch"]), row["loss"], row["learning_rate"], row["seconds"]) for row in steps
+        )
+
+    def lock(self) -> FileLock:
+        """Return a lock that keeps a second process from training into the same folder.
+
+        Raises:
+            RetinulaError: another process holds it.
+        """
+        lock = FileLock(self.path / ".lock", timeout=0)
+        with explained(self.path):
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise RetinulaError(f"{self.path}: another process is training in this folder") from error
+        return lock
+
+
+def create_run(recipe: Recipe, environment: dict[str, Any], name: str | None = None, root: Path = RUNS) -> Run:
+    """Make the folder of a new training: `root/name`, or `root/<recipe>-<number>`.
+
+    Raises:
+        InputError: the name is taken, or no name for a folder.
+        RetinulaError: the folder cannot be written.
+    """
+    if name is not None and (not re.fullmatch(r"\w[\w.-]{0,99}", name) or name == "last"):
+        raise InputError(f"{name!r} cannot be a run's name: letters, digits, dots, dashes; and not 'last'")
+    with explained(root):
+        root.mkdir(parents=True, exist_ok=True)
+        path = root / name if name else _free_path(root, recipe.name)
+        try:
+            path.mkdir(exist_ok=not name)
+        except FileExistsError as error:
+            raise InputError(
+                f"there is a run {name!r} already in {root}: choose another name, or --resume it"
+            ) from error
+    run = Run(path)
+    write_json(run.environment_file, environment)
+    write_text(run.recipe_file, recipe.to_toml())
+    return run
+
+
+def find_run(name: str | Path, root: Path = RUNS) -> Run:
+    """Find a run by its folder, its name under `root`, or `last`: the one begun last.
+
+    Raises:
+        InputError: there is none; the nearest names are in the message.
+    """
+    runs = list_runs(root)
+    if str(name) == "last":
+        if not runs:
+            raise InputError(f"there is no run in {root.resolve()} yet: begin with retinula train")
+        return runs[-1]
+    for path in (Path(name), root / name):
+        if (path / "recipe.toml").is_file():
+            return Run(path)
+    raise InputError(f"no run {str(name)!r}{nearest(str(name), [run.name for run in runs])}")
+
+
+def list_runs(root: Path = RUNS) -> list[Run]:
+    """Return all runs under `root`, the one begun last at the end."""
+    folders = [path.parent for path in root.glob("*/recipe.toml")]
+    return [Run(p) for p in sorted(folders, key=lambda path: ((path / "recipe.toml").stat().st_mtime_ns, path.name))]
+
+
+def describe_environment(data: dict[str, Any], machine: dict[str, Any], started: datetime) -> dict[str, Any]:
+    """Gather what someone needs to repeat a run: versions, machine, data and the command."""
+    versions = {package: metadata.version(package) for package in _PACKAGES}
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "retinula": __version__,
+        "python": platform.python_version(),
+        "versions": versions,
+        "platform": platform.platform(),
+        "machine": machine,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "data": data,
+    }
+
+
+def _free_path(root: Path, stem: str) -> Path:
+    taken = {path.name for path in root.glob(f"{stem}-*")}
+    number = 1
+    while True:
+        if f"{stem}-{number}" not in taken:
+            try:
+                (root / f"{stem}-{number}").mkdir()
+            except FileExistsError:
+                pass  # another process took it between the look and the step
+            else:
+                return root / f"{stem}-{number}"
+        number += 1
+
+
+def _append(path: Path, text: str) -> None:
+    with explained(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: not readable as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a JSON object")
+    return content

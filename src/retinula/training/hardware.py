@@ -1,0 +1,197 @@
+"""What to compute with: device, threads, memory format, precision, allocator. Nothing else in the code asks.
+
+Precision and memory format are found by a short measurement of the very network that is to be trained, because no
+list of processors says which is faster for which layers.
+"""
+
+import copy
+import ctypes
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from retinula.errors import InputError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+TRIAL_STEPS = 3  # measured, after one that is not
+TRIAL_IMAGES = 64
+GAIN = 1.05  # a choice other than the plainest has to be faster by this factor
+
+# glibc's mallopt parameters, from malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a training computes with; kept in its checkpoints, so that going on computes the same.
+
+    Attributes:
+        device: `cpu`, `cuda` or `mps`.
+        threads: of the processor.
+        channels_last: whether a picture's channels lie beside each other in memory.
+        precision: of products and sums in the layers that bear it; weights are always float32.
+        reason: how it was chosen, in words.
+    """
+
+    device: str
+    threads: int
+    channels_last: bool
+    precision: Literal["float32", "bfloat16"]
+    reason: str
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Bring a network to the device and memory format."""
+        # torch's stubs lack the memory format.
+        return network.to(self.device, memory_format=self.memory_format)  # type: ignore[call-overload, no-any-return]
+
+    def autocast(self) -> torch.autocast:
+        """Return a context in which the forward pass has this precision."""
+        # Without a cache, because a weight that is used once in a pass is converted once in any case.
+        enabled = self.precision == "bfloat16"
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=enabled, cache_enabled=False)
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """How pictures and filters lie in memory."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold; `Hardware(**value)` reads it back."""
+        return asdict(self)
+
+
+def available_device() -> str:
+    """Return the best device there is: `cuda`, `mps` or `cpu`."""
+    if torch.cuda.is_available():
+        return "cuda"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return "cpu"
+
+
+def available_threads() -> int:
+    """Return how many processor cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
+
+
+def keep_memory() -> bool:
+    """Tell the C library to keep freed memory, and say whether it could be told.
+
+    By default glibc gives every large block back to the kernel at once and gets it anew, zeroed page by page, at the
+    next layer: ReLU takes four times as long. Only glibc knows these parameters.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    return bool(libc.mallopt(_M_MMAP_MAX, 0)) and bool(libc.mallopt(_M_TRIM_THRESHOLD, -1))
+
+
+def choose_hardware(
+    network: nn.Module,
+    input_shape: tuple[int, int, int],
+    *,
+    precision: Precision = "auto",
+    device: str | None = None,
+    threads: int | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Hardware:
+    """Decide what to train `network` with.
+
+    Args:
+        network: left as it is; copies are measured.
+        input_shape: channels, height, width of its inputs.
+        precision: forced, or `auto` for the fastest.
+        device: forced, or None for the best there is.
+        threads: forced, or None for every core this process may use.
+        clock: seconds; a test's own clock makes the choice predictable.
+
+    Raises:
+        InputError: a device that is not there.
+    """
+    device = device or available_device()
+    if device != "cpu":
+        if device not in (available_device(), "cuda:0"):
+            raise InputError(f"no device {device!r} on this machine; there is {available_device()!r}")
+        chosen: Literal["float32", "bfloat16"] = "float32" if precision == "auto" and device == "mps" else "bfloat16"
+        return Hardware(device, available_threads(), True, "float32" if precision == "float32" else chosen, "GPU")
+    threads = threads or available_threads()
+    torch.set_num_threads(threads)
+    candidates = [
+        Hardware(device, threads, channels_last, name, "")
+        for name in ("float32", "bfloat16")
+        for channels_last in (False, True)
+        if precision in ("auto", name) and not (name == "bfloat16" and not channels_last)
+    ]
+    seconds = {candidate: _trial(network, input_shape, candidate, clock) for candidate in candidates}
+    plainest = candidates[0]
+    fastest = min(candidates, key=seconds.__getitem__)
+    choice = fastest if seconds[fastest] * GAIN < seconds[plainest] else plainest
+    figures = ", ".join(f"{_name(candidate)} {seconds[candidate] * 1000:.0f} ms" for candidate in candidates)
+    return Hardware(device, threads, choice.channels_last, choice.precision, f"a trial step took: {figures}")
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return processor, cores, memory and accelerator, as a report needs them."""
+    return {
+        "processor": _processor(),
+        "cores": available_threads(),
+        "memory_gib": _memory_gib(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "bfloat16_units": _bfloat16_units(),
+    }
+
+
+def _name(candidate: Hardware) -> str:
+    return candidate.precision + (" channels-last" if candidate.channels_last else "")
+
+
+def _trial(
+    network: nn.Module, input_shape: tuple[int, int, int], candidate: Hardware, clock: Callable[[], float]
+) -> float:
+    """Seconds of one forward and backward pass, the best of some."""
+    trial = candidate.place(copy.deepcopy(network)).train()
+    inputs = torch.rand((TRIAL_IMAGES, *input_shape), generator=torch.Generator().manual_seed(0))
+    inputs = inputs.contiguous(memory_format=candidate.memory_format)
+    best = float("inf")
+    with torch.random.fork_rng(devices=[]):  # dropout draws, and the experiment's own chances must not move
+        for _ in range(1 + TRIAL_STEPS):
+            start = clock()
+            with candidate.autocast():
+                outputs = trial(inputs)
+            outputs.float().square().mean().backward()
+            best = min(best, clock() - start)
+    return best
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or platform.machine()
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, AttributeError, OSError):
+        return None
+
+
+def _bfloat16_units() -> str:
+    """Return `amx`, `avx512` or `none`: what the processor has for bfloat16."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return "unknown"
+    return "amx" if "amx_bf16" in flags else "avx512" if "avx512_bf16" in flags else "none"

@@ -1,0 +1,54 @@
+"""From positions in the training set to what the network and the objective take."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from retinula.training.plan import Plan
+from retinula.transforms.augment import augment_images, mix
+from retinula.transforms.batches import Batch, generator_for
+
+
+class Prepared(NamedTuple):
+    """A batch on the device: inputs, targets of the objective, and labels where accuracy can be counted."""
+
+    inputs: torch.Tensor
+    targets: torch.Tensor
+    labels: torch.Tensor | None
+
+
+def prepare(plan: Plan, batch: Batch) -> Prepared:
+    """Take the pictures of a batch, augment, normalise and mix them; the same step always gives the same."""
+    hardware, recipe = plan.hardware, plan.recipe
+    positions = batch.indices.numpy()
+    chances = generator_for(recipe.seed, "augment", batch.step)
+    images = augment_images(
+        torch.from_numpy(np.ascontiguousarray(plan.train_set.images[positions])),
+        plan.augment,
+        chances,
+        indices=batch.indices,
+        epoch=batch.epoch,
+        seed=recipe.seed,
+    )
+    if recipe.augment.random_crop is None:
+        images = plan.preprocess.crop_centre(images)
+    inputs = plan.preprocess.normalise(images)
+    if recipe.objective.name != "cross_entropy":
+        targets, labels = unit(images), None
+    else:
+        targets = torch.from_numpy(plan.train_set.known_labels()[positions])
+        labels = targets
+        if plan.mixes:
+            one_hot = F.one_hot(targets, len(plan.train_set.classes)).float()
+            inputs, targets = mix(inputs, one_hot, plan.augment, chances)
+            labels = None
+    inputs = inputs.to(hardware.device).contiguous(memory_format=hardware.memory_format)
+    targets = targets.to(hardware.device)
+    return Prepared(inputs, targets, None if labels is None else labels.to(hardware.device))
+
+
+def unit(images: torch.Tensor) -> torch.Tensor:
+    """Bring uint8 pictures to float32 in 0..1; floating ones are there already."""
+    return images.float() / 255 if images.dtype == torch.uint8 else images

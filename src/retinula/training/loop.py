@@ -1,0 +1,286 @@
+"""The training loop.
+
+It has no parameter for test pictures: nothing can be selected on them.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+from torch import nn
+
+from retinula.errors import InputError, Interrupted
+from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.recipe import Recipe
+from retinula.run import Run
+from retinula.training.averaging import WeightAverage
+from retinula.training.checkpoint import load_checkpoint, save_checkpoint
+from retinula.training.failure import keep_failure
+from retinula.training.hardware import Hardware, choose_hardware
+from retinula.training.inputs import prepare
+from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
+from retinula.training.plan import Plan, make_plan, make_preprocess
+from retinula.training.reporting import Progress, Reporter
+from retinula.training.state import EpochSums, TrainState
+from retinula.training.validation import validate
+from retinula.transforms.batches import Batch, seed_for
+from retinula.transforms.preprocess import Preprocess
+
+CHECKPOINT_SECONDS = 60.0
+
+
+def train(
+    recipe: Recipe,
+    train_set: ImageSet,
+    validation_set: ImageSet | None,
+    run: Run,
+    *,
+    reporter: Reporter | None = None,
+    hardware: Hardware | None = None,
+    stop_requested: Callable[[], bool] = lambda: False,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Model:
+    """Train as the recipe says, going on from the run's newest checkpoint where there is one.
+
+    Args:
+        recipe: the experiment.
+        train_set: labelled pictures at the size of the recipe's inputs.
+        validation_set: pictures to choose by, or None: then the last weights are kept.
+        run: the folder that takes logs, checkpoints and the model file.
+        reporter: told what happens.
+        hardware: what to compute with; measured where None.
+        stop_requested: asked after every step; when it says yes, everything is saved and `Interrupted` raised.
+        checkpoint_seconds: the longest time between two checkpoints; the end of an epoch makes one as well, unless
+            the last is younger than a tenth of that.
+        clock: seconds.
+
+    Raises:
+        Interrupted: a stop was requested; the run can go on from here.
+        InputError: recipe, data and checkpoint do not fit together.
+        RetinulaError: the loss is not finite (what led to it is kept in the run's folder), or a disk refuses.
+    """
+    reporter = reporter or Reporter()
+
+    def tell(text: str) -> None:
+        run.note(text)
+        reporter.message(text)
+
+    preprocess = make_preprocess(recipe, train_set)
+    network = _new_network(recipe, train_set, preprocess)
+    saved = load_checkpoint(run.checkpoints, tell)
+    fits = {"recipe": recipe.digest(), "data": train_set.fingerprint()}
+    if saved is not None:
+        _check_fit(saved["fits"], fits, run)
+        hardware = Hardware(**saved["hardware"])
+    hardware = hardware or choose_hardware(network, preprocess.input_shape, precision=recipe.training.precision)
+    torch.set_num_threads(hardware.threads)
+    plan = make_plan(recipe, train_set, validation_set, preprocess, hardware)
+    tell(
+        f"computing on {hardware.device} with {hardware.threads} threads in {hardware.precision}"
+        f"{', channels last' if hardware.channels_last else ''} ({hardware.reason})"
+    )
+    state = _new_state(plan, network)
+    if saved is not None:
+        state.restore(saved["state"])
+        run.cut_logs(state.step)
+        tell(f"going on from step {state.step} of {plan.num_steps}")
+
+    def save() -> None:
+        content = {"fits": fits, "hardware": hardware.to_dict(), "state": state.to_dict()}
+        save_checkpoint(run.checkpoints, state.step, content)
+
+    _run_steps(plan, state, run, reporter, save, stop_requested, checkpoint_seconds, clock)
+    model = _finished_model(plan, state, run)
+    model.save(run.model_file)
+    return model
+
+
+def _run_steps(
+    plan: Plan,
+    state: TrainState,
+    run: Run,
+    reporter: Reporter,
+    save: Callable[[], None],
+    stop_requested: Callable[[], bool],
+    checkpoint_seconds: float,
+    clock: Callable[[], float],
+) -> None:
+    """Step until the end; whatever happens on the way, the steps that were made are in the log."""
+    if _stops_early(plan, state):
+        return  # killed between its last checkpoint and the model file
+    rows: list[tuple[int, int, float, float, float]] = []
+    saved_at = started = clock()
+    first_step = state.step
+    try:
+        for batch in plan.batches.batches(state.step, plan.num_steps):
+            begun = clock()
+            learning_rate = plan.recipe.optimizer.lr * plan.rate(batch.step / plan.num_steps)
+            loss, correct = _one_step(plan, state, batch, learning_rate, run)
+            state.step = batch.step + 1
+            if state.average:
+                state.average.update(state.network, state.step)
+            now = clock()
+            _add(state.sums, loss, len(batch.indices), correct, now - begun)
+            rows.append((state.step, batch.epoch + 1, loss, learning_rate, now - begun))
+            reporter.step(_progress(plan, state, batch, loss, (now - started) / (state.step - first_step)))
+            if _ends_epoch(plan, state):
+                reporter.epoch(_end_epoch(plan, state, batch.epoch + 1, learning_rate, run))
+            done = state.step == plan.num_steps or _stops_early(plan, state)
+            stop = stop_requested() and not done
+            age = clock() - saved_at
+            due = age >= (checkpoint_seconds / 10 if _ends_epoch(plan, state) else checkpoint_seconds)
+            if done or stop or due:
+                run.add_steps(rows)
+                rows.clear()
+                save()
+                saved_at = clock()
+            if stop:
+                run.note(f"stopped at step {state.step}")
+                raise Interrupted(f"stopped at step {state.step} of {plan.num_steps}; all is saved in {run.path}")
+            if done:
+                return
+    finally:
+        run.add_steps(rows)
+
+
+def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float, run: Run) -> tuple[float, int | None]:
+    """Move the weights once; return the batch's loss, and how many of its pictures were right where that counts."""
+    inputs, targets, labels = prepare(plan, batch)
+    correct: int | None = None
+
+    def backward() -> torch.Tensor:
+        nonlocal correct
+        with plan.hardware.autocast():
+            outputs = state.network(inputs)
+        loss = plan.loss(outputs, targets)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+        if labels is not None and correct is None:  # SAM's second pass asks other weights
+            correct = int((outputs.detach().argmax(dim=1) == labels).sum())
+        return loss.detach()
+
+    state.network.train()
+    torch.manual_seed(seed_for(plan.recipe.seed, "network", batch.step))  # dropout draws from this one
+    set_learning_rate(state.optimizer, learning_rate)
+    loss = float(take_step(state.optimizer, state.network, backward, plan.recipe.optimizer.clip_norm))
+    if not math.isfinite(loss):
+        keep_failure(plan, batch, loss, learning_rate, run)
+    return loss, correct
+
+
+def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, run: Run) -> dict[str, Any]:
+    """Validate, keep the best weights, write the epoch's row, and begin new sums."""
+    sums = state.sums
+    row: dict[str, Any] = {
+        "epoch": epoch,
+        "step": state.step,
+        "loss": sums.loss / sums.num_images,
+        "accuracy": None if sums.correct is None else sums.correct / sums.num_images,
+        "val_loss": None,
+        "val_accuracy": None,
+        "learning_rate": learning_rate,
+        "seconds": sums.seconds,
+        "images_per_second": sums.num_images / sums.seconds if sums.seconds else None,
+    }
+    if plan.validation_set is not None:
+        row["val_loss"], row["val_accuracy"] = validate(plan, state.evaluated, plan.validation_set)
+        value = row[plan.recipe.training.metric]
+        score = -value if plan.recipe.training.metric == "val_loss" else value
+        state.best.offer(score, state.step, state.evaluated)
+    run.add_metrics(row)
+    state.sums = EpochSums()
+    return row
+
+
+def _ends_epoch(plan: Plan, state: TrainState) -> bool:
+    return state.step % plan.batches.steps_per_epoch == 0 or state.step == plan.num_steps
+
+
+def _stops_early(plan: Plan, state: TrainState) -> bool:
+    patience = plan.recipe.training.early_stopping
+    return bool(patience and _ends_epoch(plan, state) and state.best.epochs_since >= patience)
+
+
+def _progress(plan: Plan, state: TrainState, batch: Batch, loss: float, seconds_per_step: float) -> Progress:
+    return Progress(
+        step=state.step,
+        num_steps=plan.num_steps,
+        epoch=batch.epoch + 1,
+        num_epochs=plan.num_epochs,
+        loss=loss,
+        images_per_second=len(batch.indices) / seconds_per_step if seconds_per_step else 0.0,
+        seconds_left=seconds_per_step * (plan.num_steps - state.step),
+    )
+
+
+def _add(sums: EpochSums, loss: float, num_images: int, correct: int | None, seconds: float) -> None:
+    sums.loss += loss * num_images
+    sums.num_images += num_images
+    sums.seconds += seconds
+    sums.correct = None if sums.correct is None or correct is None else sums.correct + correct
+
+
+def _new_network(recipe: Recipe, train_set: ImageSet, preprocess: Preprocess) -> nn.Module:
+    channels, height, width = preprocess.input_shape
+    torch.manual_seed(seed_for(recipe.seed, "weights"))
+    return build(
+        recipe.model.name,
+        num_classes=len(train_set.classes),
+        channels=channels,
+        size=(height, width),
+        **recipe.model.arguments,
+    )
+
+
+def _new_state(plan: Plan, network: nn.Module) -> TrainState:
+    network = plan.hardware.place(network)
+    decay = plan.recipe.training.average
+    return TrainState(
+        network=network,
+        optimizer=build_optimizer(plan.recipe.optimizer, network, torch.device(plan.hardware.device)),
+        average=WeightAverage(network, decay) if decay else None,
+    )
+
+
+def _check_fit(saved: dict[str, str], now: dict[str, str], run: Run) -> None:
+    if saved["recipe"] != now["recipe"]:
+        raise InputError(f"{run.path}: its checkpoint belongs to another recipe; begin a new run for this one")
+    if saved["data"] != now["data"]:
+        raise InputError(f"{run.path}: the training pictures have changed since its checkpoint; begin a new run")
+
+
+def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
+    recipe, best = plan.recipe, state.best
+    network = state.evaluated
+    chosen = recipe.training.keep == "best" and best.score is not None
+    if chosen:
+        network.load_state_dict(best.weights)
+    kept_step = best.step if chosen else state.step
+    provenance = {
+        "run": run.name,
+        "recipe": recipe.name,
+        "digest": recipe.digest(),
+        "seed": recipe.seed,
+        "data": plan.train_set.name,
+        "fingerprint": plan.train_set.fingerprint(),
+        **{f"data_{key}": value for key, value in plan.train_set.provenance.items()},
+        "num_images": len(plan.train_set),
+        "steps": state.step,
+        "kept_step": kept_step,
+        "kept": f"best {recipe.training.metric}" if chosen else "last",
+        "trained": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return Model(
+        network=network.to("cpu").eval().requires_grad_(False),
+        network_name=recipe.model.name,
+        arguments=dict(recipe.model.arguments),
+        classes=plan.train_set.classes,
+        preprocess=plan.preprocess,
+        superclasses=plan.train_set.superclasses,
+        provenance=provenance,
+    )

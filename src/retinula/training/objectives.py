@@ -1,0 +1,50 @@
+"""What training makes small, as functions of the network's outputs and the targets."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from retinula.images import ImageSet
+from retinula.recipe import Objective
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+class Targets(NamedTuple):
+    """What a batch's outputs are compared with, and labels int64 `[n]` where accuracy can be counted."""
+
+    values: torch.Tensor
+    labels: torch.Tensor | None
+
+
+def loss_function(objective: Objective, train_set: ImageSet) -> Loss:
+    """Return the function from outputs and targets to a loss, a float32 scalar.
+
+    Cross entropy takes logits `[n, K]` and labels int64 `[n]` or probabilities `[n, K]` (mixed pictures);
+    `bce` and `mse` take a picture's logits and the picture, float in 0..1, of the same shape.
+    """
+    if objective.name == "bce":
+        return lambda outputs, images: F.binary_cross_entropy_with_logits(outputs.float(), images)
+    if objective.name == "mse":
+        return lambda outputs, images: F.mse_loss(torch.sigmoid(outputs.float()), images)
+    weights = class_weights(train_set) if objective.class_weights == "balanced" else None
+
+    def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        weight = None if weights is None else weights.to(logits.device)
+        return F.cross_entropy(logits.float(), targets, weight=weight, label_smoothing=objective.label_smoothing)
+
+    return cross_entropy
+
+
+def class_weights(train_set: ImageSet) -> torch.Tensor:
+    """Return float32 `[K]`: the weight of each class, so that all classes count the same whatever their numbers.
+
+    A class without pictures gets 1: it never occurs.
+    """
+    counts = torch.bincount(torch.from_numpy(train_set.known_labels()), minlength=len(train_set.classes))
+    present = counts > 0
+    weights = torch.ones(len(counts))
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights

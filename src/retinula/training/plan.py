@@ -1,0 +1,107 @@
+"""Plan: a recipe brought together with its data and machine, all that does not change while training runs."""
+
+from dataclasses import dataclass
+
+from retinula.errors import InputError
+from retinula.images import ImageSet
+from retinula.models.catalog import NETWORKS
+from retinula.recipe import Recipe
+from retinula.training.hardware import Hardware
+from retinula.training.objectives import Loss, loss_function
+from retinula.training.schedules import Multiplier, multiplier
+from retinula.transforms.augment import Augment
+from retinula.transforms.batches import BatchPlan
+from retinula.transforms.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a training that does not change while it runs."""
+
+    recipe: Recipe
+    train_set: ImageSet
+    validation_set: ImageSet | None
+    preprocess: Preprocess
+    augment: Augment
+    batches: BatchPlan
+    num_steps: int
+    rate: Multiplier
+    loss: Loss
+    hardware: Hardware
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs begun, the last perhaps not whole."""
+        return -(-self.num_steps // self.batches.steps_per_epoch)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether pictures and labels are mixed, so that accuracy while training says nothing."""
+        return bool(self.recipe.augment.mixup or self.recipe.augment.cutmix)
+
+
+def make_preprocess(recipe: Recipe, train_set: ImageSet) -> Preprocess:
+    """Return how the recipe's pictures become inputs; means and deviations come from the training pictures.
+
+    Raises:
+        InputError: the pictures are not at the recipe's size.
+    """
+    inputs = recipe.inputs
+    channels, height, width = train_set.shape
+    if inputs.size not in (None, (height, width)) or inputs.channels not in (None, channels):
+        raise InputError(
+            f"{train_set.name} has pictures of {channels}x{height}x{width}, the recipe wants "
+            f"{inputs.channels or channels} channels and size {list(inputs.size or (height, width))}"
+        )
+    if inputs.mean is not None and inputs.std is not None:
+        mean, std = inputs.mean, inputs.std
+    elif inputs.normalise == "dataset":
+        mean, std = train_set.statistics()
+        std = tuple(max(value, 1 / 255) for value in std)  # a channel that never changes has no deviation
+    else:
+        mean, std = (0.0,) * channels, (1.0,) * channels
+    return Preprocess(channels, (height, width), mean, std, inputs.resize, inputs.crop)
+
+
+def make_plan(
+    recipe: Recipe,
+    train_set: ImageSet,
+    validation_set: ImageSet | None,
+    preprocess: Preprocess,
+    hardware: Hardware,
+) -> Plan:
+    """Work out number of steps, schedule and batches.
+
+    Raises:
+        InputError: too few pictures, or parts of the recipe that do not fit each other or the data.
+    """
+    if len(train_set) < 2:
+        raise InputError(f"{train_set.name}: {len(train_set)} pictures are too few to train on")
+    task = NETWORKS[recipe.model.name].task
+    if (recipe.objective.name == "cross_entropy") != (task == "classification"):
+        raise InputError(
+            f"{recipe.model.name} is for {task}, which objective {recipe.objective.name!r} does not measure"
+        )
+    settings = recipe.training
+    batches = BatchPlan(len(train_set), settings.batch_size, recipe.seed, settings.drop_last, settings.sampling)
+    augment = Augment(**recipe.augment.model_dump())
+    seen = recipe.augment.random_crop or train_set.shape[1:]
+    if preprocess.crop is not None and recipe.augment.random_crop is None:
+        seen = preprocess.crop
+    if tuple(seen) != preprocess.input_shape[1:]:
+        raise InputError(
+            f"training would show pictures of {list(seen)}, but the network is asked with "
+            f"{list(preprocess.input_shape[1:])}: inputs.crop and augment.random_crop must be equal"
+        )
+    return Plan(
+        recipe=recipe,
+        train_set=train_set,
+        validation_set=validation_set,
+        preprocess=preprocess,
+        augment=augment,
+        batches=batches,
+        num_steps=settings.steps or (settings.epochs or 1) * batches.steps_per_epoch,
+        rate=multiplier(recipe.schedule),
+        loss=loss_function(recipe.objective, train_set),
+        hardware=hardware,
+    )

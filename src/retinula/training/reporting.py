@@ -1,0 +1,28 @@
+"""What a training tells the outside while it runs; by itself it is silent."""
+
+from typing import Any, NamedTuple
+
+
+class Progress(NamedTuple):
+    """Where a training stands after a step."""
+
+    step: int
+    num_steps: int
+    epoch: int
+    num_epochs: int
+    loss: float
+    images_per_second: float
+    seconds_left: float
+
+
+class Reporter:
+    """Told what happens; made to be overridden by whoever owns a terminal or a page."""
+
+    def message(self, text: str) -> None:
+        """Take in a decision or an event, in words."""
+
+    def step(self, progress: Progress) -> None:
+        """Take in that a step was made."""
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Take in that an epoch ended, with its row of `metrics.jsonl`."""

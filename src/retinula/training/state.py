@@ -1,0 +1,90 @@
+"""TrainState: all that a training has to remember between two steps.
+
+The order of the pictures and all chances are functions of seed and step (`transforms.batches`), so no generator and
+no position is remembered but the step.
+"""
+
+import copy
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from retinula.training.averaging import WeightAverage
+
+
+@dataclass
+class EpochSums:
+    """What is added up over the steps of an epoch; `correct` is None where labels were mixed."""
+
+    loss: float = 0.0
+    num_images: int = 0
+    correct: int | None = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Best:
+    """The best weights so far by the recipe's metric, and since how many epochs there was no better."""
+
+    score: float | None = None
+    step: int = 0
+    weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    epochs_since: int = 0
+
+    def offer(self, score: float, step: int, network: nn.Module) -> None:
+        """Take the weights over when `score` (higher is better) is above the best one so far."""
+        self.epochs_since += 1
+        if self.score is None or score > self.score:
+            self.score, self.step, self.epochs_since = score, step, 0
+            self.weights = copy.deepcopy(network.state_dict())
+
+
+@dataclass
+class TrainState:
+    """The network, what moves it, and where the training stands."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage | None
+    step: int = 0
+    sums: EpochSums = field(default_factory=EpochSums)
+    best: Best = field(default_factory=Best)
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The network that is asked and kept: the averaged one where there is an average."""
+        return self.average.network if self.average else self.network
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as nested dicts, lists, numbers and tensors."""
+        return {
+            "step": self.step,
+            "network": dict(self.network.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "average": dict(self.average.network.state_dict()) if self.average else None,
+            "sums": asdict(self.sums),
+            "best": {
+                "score": self.best.score,
+                "step": self.best.step,
+                "epochs_since": self.best.epochs_since,
+            },
+            "best_weights": dict(self.best.weights),
+        }
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Take over what `to_dict` gave; raises `RuntimeError` or `KeyError` where it belongs to another network."""
+        self.network.load_state_dict(values["network"])
+        if self.average:
+            self.average.network.load_state_dict(values["average"])
+        self.optimizer.load_state_dict(values["optimizer"])
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                # A file holds tensors in plain order, but a fused step runs through a weight and its moments as
+                # they lie in memory, and takes for granted that they lie alike.
+                if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(value)
+        self.step = values["step"]
+        self.sums = EpochSums(**values["sums"])
+        self.best = Best(weights=values["best_weights"], **values["best"])

@@ -1,0 +1,36 @@
+"""Loss and accuracy on pictures that were set apart to choose by."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from retinula.images import ImageSet
+from retinula.metrics import accuracy, cross_entropy
+from retinula.training.inputs import unit
+from retinula.training.plan import Plan
+
+VALIDATION_BATCH = 500
+
+
+def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float, float | None]:
+    """Return loss and accuracy (None for a reconstruction) over a set, without smoothing, weights or mixing."""
+    network.eval()
+    outputs, targets = [], []
+    hardware = plan.hardware
+    with torch.inference_mode():
+        for start in range(0, len(image_set), VALIDATION_BATCH):
+            images = torch.from_numpy(np.array(image_set.images[start : start + VALIDATION_BATCH]))
+            images = plan.preprocess.crop_centre(images)
+            inputs = plan.preprocess.normalise(images).to(hardware.device)
+            with hardware.autocast():
+                output = network(inputs.contiguous(memory_format=hardware.memory_format)).float().cpu()
+            if plan.recipe.objective.name == "cross_entropy":
+                outputs.append(output)
+            else:
+                # Summed up batch by batch: all reconstructions together may not fit into memory.
+                outputs.append(plan.loss(output, unit(images)) * len(images))
+                targets.append(len(images))
+    if targets:
+        return float(torch.stack(outputs).sum()) / sum(targets), None
+    logits, labels = torch.cat(outputs), torch.from_numpy(image_set.known_labels().copy())
+    return cross_entropy(logits, labels), accuracy(logits, labels)

@@ -1,0 +1,204 @@
+"""Augmentation: what is done to pictures while training, so that no epoch shows the same ones twice.
+
+Works on whole batches in memory; every picture has its own parameters, all drawn from one generator, so that a
+seed fixes everything. Belongs to training: evaluation and prediction never see it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from retinula.errors import InputError, nearest
+from retinula.transforms import colour
+from retinula.transforms.geometry import alternating_flips, crop_and_flip, cut_out
+from retinula.transforms.mixing import mix_pairs
+
+Flip = Literal["none", "random", "alternating"]
+_FLIPS = ("none", "random", "alternating")
+_PIXELS = 2**16  # of a channel whose colours are changed together: as many as stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Augment:
+    """What may happen to a picture; the default is nothing. Applied in this order.
+
+    Attributes:
+        flip: left to right: never, by a coin every time, or every other epoch (`alternating`).
+        vertical_flip: top to bottom, by a coin.
+        crop_padding: shift by up to so many pixels each way; the picture is mirrored past its border.
+        random_crop: cut out a window of this height and width, at a place drawn uniformly.
+        hue: turn colours around the HSV circle by up to this fraction of it, either way, 0..0.5.
+        contrast: scale the distance of pixels from their channel's mean by a factor from low to high.
+        brightness: add up to this much, up or down, on the scale 0..1.
+        saturation: scale the HSV saturation by a factor from low to high.
+        cutout: fill a square of this side, in pixels, its centre anywhere on the picture.
+        mixup: mix whole pictures by a share from Beta(mixup, mixup); 0 for never.
+        cutmix: put a box of one picture into another, its area from Beta(cutmix, cutmix); 0 for never.
+    """
+
+    flip: Flip = "none"
+    vertical_flip: bool = False
+    crop_padding: int = 0
+    random_crop: tuple[int, int] | None = None
+    cutout: int = 0
+    brightness: float = 0.0
+    contrast: tuple[float, float] | None = None
+    saturation: tuple[float, float] | None = None
+    hue: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.flip not in _FLIPS:
+            raise InputError(f"flip is none, random or alternating, not {self.flip!r}{nearest(self.flip, _FLIPS)}")
+        for name in ("crop_padding", "cutout", "brightness", "hue", "mixup", "cutmix"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"{name} must be 0 or above, not {getattr(self, name)}")
+        if self.hue > 0.5:
+            raise InputError(f"hue must be at most 0.5, half the circle either way, not {self.hue}")
+        for name in ("contrast", "saturation"):
+            limits = getattr(self, name)
+            if limits is not None and not 0 <= limits[0] <= limits[1] < float("inf"):
+                raise InputError(f"{name} must be two factors, the lower first and 0 or above, not {list(limits)}")
+        if self.random_crop is not None and min(self.random_crop) < 1:
+            raise InputError(f"random_crop must be at least 1x1 pixels, not {list(self.random_crop)}")
+
+    @property
+    def changes_colour(self) -> bool:
+        """Whether pictures come out as float32 in 0..1, not as uint8."""
+        return bool(self.hue or self.brightness or self.contrast or self.saturation)
+
+
+def augment_images(
+    images: torch.Tensor,
+    augment: Augment,
+    generator: torch.Generator,
+    *,
+    indices: torch.Tensor,
+    epoch: int,
+    seed: int,
+    fill: Sequence[float] | None = None,
+) -> torch.Tensor:
+    """Change the pictures of a batch, each by parameters of its own; all but mixing, which needs the targets.
+
+    Args:
+        images: uint8 `[N, C, H, W]`; never written to.
+        augment: what may happen.
+        generator: where all chance comes from, but for alternating flips.
+        indices: int64 `[N]`, positions in the set, and
+        epoch: from 0, and
+        seed: of the experiment: from these three come alternating flips.
+        fill: for each channel the colour of cutout squares, 0..1; mid-grey where left out. The mean of the set
+            makes the squares 0 after normalisation, as in the paper.
+
+    Returns:
+        `[N, C, h, w]`, of the size of `random_crop` if given: float32 in 0..1 where colours change, else uint8.
+        The very images where nothing is to be done.
+
+    Raises:
+        InputError: the pictures are too small for `random_crop` or `crop_padding`.
+    """
+    count, channels, height, width = images.shape
+    window = augment.random_crop or (height, width)
+    _check_fit(augment, (height, width))
+    moves = _draw_moves(augment, generator, (height, width), indices, epoch, seed)
+    colours = _draw_colours(augment, generator, count)
+    if moves:
+        images = crop_and_flip(images, size=window, **moves)
+    if augment.changes_colour:
+        images = _coloured(images, colours)
+    if augment.cutout:
+        rows = torch.randint(window[0], (count,), generator=generator)
+        columns = torch.randint(window[1], (count,), generator=generator)
+        grey = torch.tensor(fill if fill is not None else (0.5,) * channels)
+        if images.dtype == torch.uint8:
+            grey = grey.mul(255).round().to(torch.uint8)
+        images = cut_out(images, side=augment.cutout, rows=rows, columns=columns, fill=grey)
+    return images
+
+
+def mix(
+    inputs: torch.Tensor, targets: torch.Tensor, augment: Augment, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mix pictures and targets by mixup and cutmix, as `mixing.mix_pairs` tells.
+
+    Args:
+        inputs: float `[N, C, H, W]`.
+        targets: float `[N, K]`, probabilities of classes.
+        augment: its `mixup` and `cutmix` count.
+        generator: where all chance comes from.
+    """
+    return mix_pairs(inputs, targets, mixup=augment.mixup, cutmix=augment.cutmix, generator=generator)
+
+
+def _check_fit(augment: Augment, size: tuple[int, int]) -> None:
+    shown = f"{size[0]}x{size[1]}"
+    if augment.crop_padding >= min(size):
+        raise InputError(f"crop_padding is {augment.crop_padding}, but must be below the side of pictures of {shown}")
+    if augment.random_crop and (augment.random_crop[0] > size[0] or augment.random_crop[1] > size[1]):
+        raise InputError(f"random_crop is {list(augment.random_crop)}, larger than the pictures, {shown}")
+
+
+def _draw_moves(
+    augment: Augment,
+    generator: torch.Generator,
+    size: tuple[int, int],
+    indices: torch.Tensor,
+    epoch: int,
+    seed: int,
+) -> dict[str, torch.Tensor]:
+    """Draw where each window lies and how it is flipped: arguments of `crop_and_flip`."""
+    count, padding = len(indices), augment.crop_padding
+    moves = {}
+    if augment.flip == "alternating":
+        moves["mirrored"] = alternating_flips(indices, epoch=epoch, seed=seed)
+    elif augment.flip == "random":
+        moves["mirrored"] = torch.rand(count, generator=generator) < 0.5
+    if augment.vertical_flip:
+        moves["upside_down"] = torch.rand(count, generator=generator) < 0.5
+    if padding or augment.random_crop:
+        window = augment.random_crop or size
+        for name, length, cut in (("top", size[0], window[0]), ("left", size[1], window[1])):
+            moves[name] = torch.randint(-padding, length - cut + padding + 1, (count,), generator=generator)
+    return moves
+
+
+def _draw_colours(augment: Augment, generator: torch.Generator, count: int) -> dict[str, torch.Tensor]:
+    """Draw how much each picture's colours change, uniformly within the limits, in the order of application."""
+    limits = {
+        "hue": (-augment.hue, augment.hue) if augment.hue else None,
+        "contrast": augment.contrast,
+        "brightness": (-augment.brightness, augment.brightness) if augment.brightness else None,
+        "saturation": augment.saturation,
+    }
+    return {
+        name: torch.rand(count, generator=generator) * (both[1] - both[0]) + both[0]
+        for name, both in limits.items()
+        if both is not None
+    }
+
+
+def _coloured(images: torch.Tensor, colours: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Change colours in the order of the published work: hue, contrast, brightness, saturation; clip last."""
+    count, channels, height, width = images.shape
+    coloured = torch.empty(images.shape)
+    together = min(count, max(1, _PIXELS // (height * width)))
+    all_planes, all_scratch = colour.make_scratch(channels, together, (height, width))
+    for first in range(0, count, together):
+        size = min(together, count - first)
+        part = slice(first, first + size)
+        own = {name: values[part] for name, values in colours.items()}
+        planes, scratch = all_planes[:, :size], all_scratch[:, :size]
+        colour.fill_planes(planes, images[part])
+        if "hue" in own:
+            colour.shift_hue(planes, own["hue"], scratch)
+        if "contrast" in own:
+            colour.scale_contrast(planes, own["contrast"])
+        if "brightness" in own:
+            colour.add_brightness(planes, own["brightness"])
+        if "saturation" in own:
+            colour.scale_saturation(planes, own["saturation"], scratch)
+        torch.clamp(planes.transpose(0, 1), 0, 1, out=coloured[part])
+    return coloured

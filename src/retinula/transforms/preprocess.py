@@ -1,0 +1,104 @@
+"""Preprocess: how pictures become the inputs of a network. It belongs to the model for ever.
+
+Training, photos, export and server all use the one in the model file, so they cannot disagree.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+import torch
+from PIL import Image
+
+from retinula.errors import InputError
+from retinula.images import Images
+from retinula.pictures import Resize, shrink
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """From a picture of any size to `inputs`, float32 `[N, channels, height, width]`.
+
+    Attributes:
+        channels: 1 for grey, 3 for red, green and blue.
+        size: height and width that pictures are brought to.
+        resize: how: `squash` the whole picture, its centre (`crop`), or with a border (`pad`).
+        crop: height and width of the centre that the network sees, or None for all of it.
+        mean: for each channel what is subtracted, on the scale 0..1.
+        std: for each channel what the rest is divided by.
+    """
+
+    channels: int
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resize: Resize = "squash"
+    crop: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise InputError(f"a network takes 1 or 3 channels, not {self.channels}")
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise InputError(f"mean and std need {self.channels} values each")
+        if min(self.std) <= 0:
+            raise InputError(f"std must be above 0, not {list(self.std)}")
+        if self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
+            raise InputError(f"the crop {list(self.crop)} is larger than the pictures, {list(self.size)}")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what the network sees."""
+        return (self.channels, *(self.crop or self.size))
+
+    def shrink(self, picture: Image.Image) -> Images:
+        """Bring a decoded picture to uint8 `[channels, *size]`, with antialiasing."""
+        return shrink(picture, self.size, self.resize, self.channels)
+
+    def crop_centre(self, images: torch.Tensor) -> torch.Tensor:
+        """Cut the centre out of `[N, C, H, W]`, where the network sees only that."""
+        if self.crop is None:
+            return images
+        height, width = self.crop
+        top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
+        return images[:, :, top : top + height, left : left + width]
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images into inputs: uint8 in 0..255 or float in 0..1, `[N, C, H, W]`, to float32 of the same shape."""
+        unit = 255.0 if images.dtype == torch.uint8 else 1.0
+        if not any(self.mean) and set(self.std) == {1.0}:
+            return images.float() / unit if unit != 1.0 else images
+        view = (1, self.channels, 1, 1)
+        scale = torch.tensor(self.std, device=images.device).reciprocal().view(view)
+        shift = -torch.tensor(self.mean, device=images.device).view(view) * scale
+        return torch.addcmul(shift, images.float(), scale / unit)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold and `from_dict` reads back."""
+        return {
+            "channels": self.channels,
+            "size": list(self.size),
+            "resize": self.resize,
+            "crop": None if self.crop is None else list(self.crop),
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
+        """Build from the value of `to_dict`; raises `KeyError`, `TypeError` or `ValueError` where it is another."""
+        height, width = values["size"]
+        crop = values["crop"]
+        return cls(
+            channels=int(values["channels"]),
+            size=(int(height), int(width)),
+            resize=_checked_resize(values["resize"]),
+            crop=None if crop is None else (int(crop[0]), int(crop[1])),
+            mean=tuple(float(value) for value in values["mean"]),
+            std=tuple(float(value) for value in values["std"]),
+        )
+
+
+def _checked_resize(name: str) -> Resize:
+    for known in get_args(Resize):
+        if name == known:
+            return cast("Resize", known)
+    raise InputError(f"resize is {', '.join(get_args(Resize))}, not {name!r}")

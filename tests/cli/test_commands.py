@@ -1,0 +1,120 @@
+"""The main journey through the command line, in one process, on small pictures."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retinula.cli import main
+
+Capture = pytest.CaptureFixture[str]
+QUICK = ("epochs=2", "model.arguments.width=0.25")
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture):  # type: ignore[no-untyped-def]  # a closure
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["retinula", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main.main()
+        captured = capsys.readouterr()
+        assert left.value.code == code, captured.err
+        run.err = captured.err  # type: ignore[attr-defined]  # kept for the caller
+        return captured.out
+
+    return run
+
+
+def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # the fixture above
+    result = json.loads(call("train", *QUICK, "--json"))
+    run = Path(result["run"])
+    assert run == Path("runs/digits-1")
+    for name in ("recipe.toml", "environment.json", "metrics.jsonl", "steps.csv", "model.safetensors", "report.json"):
+        assert (run / name).exists(), name
+    assert not (run / "checkpoint").exists()
+    assert list((run / "figures").glob("*.png"))
+    assert result["training"]["epochs"] == 2
+    assert result["data"]["num_images"] + result["data"]["num_validation_images"] == 1442
+
+    measured = json.loads(call("evaluate", "last", "--json"))
+    assert measured["split"] == "test"
+    assert measured["num_images"] == 355
+    assert 0 <= measured["accuracy_low"] <= measured["accuracy"] <= measured["accuracy_high"] <= 1
+    report = json.loads((run / "report.json").read_text())
+    assert report["evaluations"]["digits/test"]["accuracy"] == measured["accuracy"]
+    assert "accuracy" in call("evaluate", str(run), "--split", "validation", "--out", "elsewhere")
+    assert json.loads(Path("elsewhere/report.json").read_text())["split"] == "validation"
+    assert json.loads((run / "report.json").read_text()) == report
+
+    call("data", "unpack", "digits", "unpacked")
+    three = sorted(Path("unpacked/test/3").iterdir())[0]
+    (tmp_path / "unpacked/test/3/broken.png").write_bytes(b"no picture")
+    lines = [
+        json.loads(line) for line in call("predict", "last", "unpacked/test/3", "--top", "2", "--json").splitlines()
+    ]
+    assert len(lines) == len(list(Path("unpacked/test/3").iterdir()))
+    answered = [line for line in lines if "skipped" not in line]
+    assert len(answered) == len(lines) - 1
+    assert all(len(line["top"]) == 2 and line["top"][0]["label"] == line["label"] for line in answered)
+    assert "skipped unpacked/test/3/broken.png" in call.err
+
+    Path("labels.csv").write_text("file,label\n" + "".join(f"{p.name},3\n" for p in Path("unpacked/test/3").iterdir()))
+    text = call("predict", "last", "unpacked/test/3", "--labels", "labels.csv", "--csv", "out.csv", "--plot", "drawn")
+    assert f"of {len(answered)} right" in text
+    with Path("out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["src", "correct", "model", "correct answer", "probability"]
+    assert len(rows) == len(answered)
+    assert {row["correct"] for row in rows} == {"3"}
+    assert all((row["model"] == "3") == (row["correct answer"] == "True") for row in rows)
+    assert len(list(Path("drawn").glob("*.png"))) == len(answered)
+    assert str(three) in call("predict", str(run / "model.safetensors"), str(three))
+    call("predict", "last", "unpacked/test/3/broken.png", code=2)
+
+    assert "digits-1" in call("runs", "list")
+    assert "digits/test: accuracy" in call("runs", "show", "last")
+    assert json.loads(call("runs", "list", "--json"))[0]["test_accuracy"] == measured["accuracy"]
+    call("train", "--resume", "last", code=2)
+    assert "is finished" in call.err
+
+
+def test_a_folder_of_photos(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # the fixture above
+    generator = np.random.default_rng(0)
+    for label, level in (("dark", 40), ("bright", 200)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(12):
+            pixels = generator.integers(level - 30, level + 30, (20, 30, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.jpg")
+    (tmp_path / "photos" / "dark" / "broken.jpg").write_bytes(b"")
+    out = call("train", "photos", "epochs=6", "batch_size=8", "size=[16,16]", "model.arguments.width=0.25")
+    assert "model    runs/photos-1/model.safetensors" in out
+    assert "1 pictures could not be read" in call.err
+    measured = json.loads(call("evaluate", "last", "--json"))
+    assert measured["accuracy"] == 1.0
+    assert "broken.jpg" in call("data", "check", "photos")
+    assert "bright" in call("data", "show", "photos", "--out", "sheets")
+    assert list(Path("sheets").glob("*.png"))
+
+
+def test_catalogs(call) -> None:  # type: ignore[no-untyped-def]  # the fixture above
+    assert "5,851,338" in call("models")
+    summary = json.loads(call("models", "cifar10-cnn", "--json"))
+    assert summary["parameters"] == 5_851_338
+    assert "5,851,338" in call("models", "cifar10-cnn")
+    assert "419.01" in call("models", "cifar10-cnn")
+    assert "cifar10-cnn" in call("recipes")
+    shown = json.loads(call("recipes", "cifar10-cnn", "epochs=3", "--json"))
+    assert shown["training"]["epochs"] == 3
+    assert "digest" in shown
+    names = [row["name"] for row in json.loads(call("data", "list", "--json"))]
+    assert {"cifar10", "cifar100", "digits", "shapes"} <= set(names)
+    assert "licence" in call("data", "list")
+    assert call("--version").startswith("retinula ")
+    assert "no runs here yet" in call("runs", "list")

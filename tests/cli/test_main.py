@@ -1,0 +1,136 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+def retinula(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from retinula.cli.main import main; main()", *words],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys; from retinula.cli import main; sys.argv = ['retinula', '--help']\n"
+        "try: main.main()\n"
+        "finally: print(sorted({'torch', 'numpy', 'sklearn', 'matplotlib', 'PIL'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60
+    )
+    for word in ("train", "evaluate", "predict", "data", "models", "recipes", "runs"):
+        assert f"\n  {word} " in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+@pytest.mark.slow
+def test_help_is_there_at_once(tmp_path: Path) -> None:
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        assert retinula("--help", cwd=tmp_path).returncode == 0
+        times.append(time.perf_counter() - start)
+    assert sorted(times)[2] < 0.4
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("train", "cifar1O"), 2, "'cifar1O' is no recipe, no data set and no folder here"),
+        (("train", "digits", "shapes"), 2, "one recipe, data set or folder at a time"),
+        (("train", "epochs=x"), 2, "training.epochs"),
+        (("train", "--colour", "red"), 2, "--colour"),
+        (("train", "--model", "resnet"), 2, "no network 'resnet'"),
+        (("train", "--resume", "last"), 2, "there is no run in"),
+        (("train", "--resume", "x", "epochs=3"), 2, "give nothing else with it"),
+        (("evaluate", "last"), 2, "there is no run in"),
+        (("evaluate",), 2, "Missing argument"),
+        (("evaluate", "last", "--split", "exam"), 2, "--split"),
+        (("predict", "nothing", "x.png"), 2, "no run 'nothing'"),
+        (("predict", "broken.safetensors", "x.png"), 2, "broken.safetensors: not a safetensors file"),
+        (("models", "resnet"), 2, "resnet"),
+        (("recipes", "nothing"), 2, "no recipe 'nothing'"),
+        (("data", "check", "nowhere"), 2, "nowhere"),
+        (("data", "get", "mnits"), 2, "mnits"),
+        (("runs", "show", "last"), 2, "there is no run in"),
+        (("fly",), 2, "fly"),
+    ],
+)
+def test_wrong_use_is_one_line_and_code_2(
+    words: tuple[str, ...],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from retinula.cli import main
+
+    (tmp_path / "broken.safetensors").write_bytes(b"\x00" * 40)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["retinula", *words])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    captured = capsys.readouterr()
+    assert left.value.code == code
+    assert message in captured.err
+    assert captured.err.startswith("retinula: ")
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_error_nobody_thought_of_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from retinula import recipe
+    from retinula.cli import main
+
+    def fail() -> dict[str, str]:
+        raise LookupError("a fault\nof ours")
+
+    monkeypatch.setattr(recipe, "shipped", fail)
+    monkeypatch.setattr(sys, "argv", ["retinula", "recipes"])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    assert left.value.code == 1
+    expected = "retinula: unexpected LookupError: a fault of ours (set RETINULA_TRACEBACK=1 to see where"
+    assert capsys.readouterr().err.startswith(expected)
+    monkeypatch.setenv("RETINULA_TRACEBACK", "1")
+    with pytest.raises(LookupError):
+        main.main()
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 1)])
+def test_exit_codes(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from retinula import recipe
+    from retinula.cli import main
+
+    def fail() -> dict[str, str]:
+        raise error
+
+    monkeypatch.setattr(recipe, "shipped", fail)
+    monkeypatch.setattr(sys, "argv", ["retinula", "recipes"])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    assert left.value.code == code
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_is_no_error_message(tmp_path: Path) -> None:
+    command = f"{sys.executable} -c 'from retinula.cli.main import main; main()' recipes digits | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)  # noqa: S602 (a pipe is the point)
+    assert done.stdout.startswith("# digest ")
+    assert done.stderr == ""

@@ -1,0 +1,56 @@
+"""What all tests share: no network, one kind of chance, small data."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from retinula.images import ImageSet
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sockets reach this machine only."""
+    real = socket.socket.connect
+
+    def connect(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[0] not in LOOPBACK:
+            raise RuntimeError(f"a test tried to reach {address}")
+        real(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give every test a cache of its own, so that none depends on what another left."""
+    monkeypatch.setenv("RETINULA_CACHE", str(tmp_path / "retinula-cache"))
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The first folder of RETINULA_DATA; without it the test is skipped and says so."""
+    folders = os.environ.get("RETINULA_DATA")
+    if not folders:
+        pytest.skip("needs real pictures: set RETINULA_DATA")
+    return Path(folders.split(os.pathsep)[0])
+
+
+@pytest.fixture
+def make_set() -> Callable[..., ImageSet]:
+    """A maker of small sets whose classes differ in brightness, so that a network can tell them apart."""
+
+    def make(num_images: int = 60, num_classes: int = 3, size: int = 8, channels: int = 1, seed: int = 0) -> ImageSet:
+        generator = np.random.default_rng(seed)
+        labels = np.arange(num_images, dtype=np.int64) % num_classes
+        noise = generator.integers(0, 60, (num_images, channels, size, size))
+        images = (noise + (labels * (180 // num_classes))[:, None, None, None]).astype(np.uint8)
+        return ImageSet(images, labels, tuple(f"class {n}" for n in range(num_classes)), "made/train")
+
+    return make

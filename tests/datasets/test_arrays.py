@@ -1,0 +1,219 @@
+import io
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from retinula.datasets import arrays
+from retinula.datasets.reading import Reading, SplitName
+from retinula.errors import InputError
+from retinula.images import Images
+
+GENERATOR = np.random.default_rng(0)
+PICTURES = GENERATOR.integers(0, 256, (6, 3, 8, 9), dtype=np.uint8)
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+
+def save(path: Path, leave_out: str = "", **changes: Any) -> Path:
+    content: dict[str, Any] = {
+        "x_train": PICTURES[:4],
+        "y_train": LABELS[:4],
+        "x_test": PICTURES[4:],
+        "y_test": LABELS[4:],
+    }
+    content.update(changes)
+    content.pop(leave_out, None)
+    np.savez_compressed(path, **content)
+    return path
+
+
+def gather(reading: Reading) -> dict[SplitName, tuple[Images, list[int]]]:
+    found = {}
+    for split, stream in reading.splits.items():
+        chunks = list(stream())
+        assert all(chunk.labels.dtype == np.int64 for chunk in chunks)
+        found[split] = (
+            np.concatenate([chunk.images for chunk in chunks]),
+            [label for chunk in chunks for label in chunk.labels.tolist()],
+        )
+    return found
+
+
+def test_reads_pictures_and_labels(tmp_path: Path) -> None:
+    reading = arrays.read(save(tmp_path / "a.npz"))
+    assert reading.classes == ("0", "1", "2")
+    found = gather(reading)
+    assert list(found) == ["train", "test"]
+    assert np.array_equal(found["train"][0], PICTURES[:4])
+    assert np.array_equal(found["test"][0], PICTURES[4:])
+    assert found["train"][1] == [0, 1, 2, 0]
+    assert found["test"][1] == [1, 2]
+
+
+def test_reads_validation_pictures_and_class_names(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "a.npz", x_val=PICTURES[:1], y_val=LABELS[:1], classes=np.array(["cat", "dog", "Eule ü", "none"])
+    )
+    reading = arrays.read(path)
+    assert reading.classes == ("cat", "dog", "Eule ü", "none")
+    found = gather(reading)
+    assert list(found) == ["train", "validation", "test"]
+    assert np.array_equal(found["validation"][0], PICTURES[:1])
+    assert arrays.read(save(tmp_path / "b.npz", classes=np.array([b"cat", b"dog", b"owl"]))).classes[0] == "cat"
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.tuples(st.integers(1, 5), st.sampled_from([1, 3]), st.integers(4, 7), st.integers(4, 7)),
+    st.sampled_from(["NHWC", "NCHW", "NHW"]),
+    st.booleans(),
+)
+def test_every_order_of_axes_gives_channels_first(
+    tmp_path: Path, shape: tuple[int, int, int, int], order: str, compressed: bool
+) -> None:
+    images = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    if order == "NHW":
+        images = images[:, :1]
+    stored = {"NHWC": images.transpose(0, 2, 3, 1), "NCHW": images, "NHW": images[:, 0]}[order]
+    stored = np.ascontiguousarray(stored)
+    labels = np.zeros(len(images), np.uint8)
+    write = np.savez_compressed if compressed else np.savez
+    write(tmp_path / "a.npz", x_train=stored, y_train=labels, x_test=stored, y_test=labels)
+    assert np.array_equal(gather(arrays.read(tmp_path / "a.npz"))["train"][0], images)
+
+
+def test_channels_come_last_where_both_are_possible(tmp_path: Path) -> None:
+    images = GENERATOR.integers(0, 256, (6, 3, 5, 3), dtype=np.uint8)
+    found = gather(arrays.read(save(tmp_path / "a.npz", x_train=images[:4], x_test=images[4:])))
+    assert np.array_equal(found["train"][0], images[:4].transpose(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64, ">i4"])
+def test_labels_may_be_any_whole_numbers_in_a_column_or_not(tmp_path: Path, dtype: Any) -> None:
+    labels = LABELS.astype(dtype)
+    path = save(tmp_path / "a.npz", y_train=labels[:4, np.newaxis], y_test=labels[4:])
+    assert gather(arrays.read(path))["train"][1] == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize("name", ["x_train", "y_train", "x_test", "y_test"])
+def test_an_array_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"lacks {name}; it needs x_train, y_train, x_test, y_test"):
+        arrays.read(save(tmp_path / "a.npz", leave_out=name))
+
+
+WIDE = np.array([0, 2**63], dtype=np.uint64)
+NAMES = np.array(["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"x_valid": PICTURES}, "an array 'x_valid', which is not among those read; did you mean 'x_val'"),
+        ({"x_val": PICTURES}, "lacks y_val"),
+        ({"x_train": PICTURES[:3]}, "x_train has 3 pictures, but y_train 4 labels"),
+        ({"x_train": PICTURES[:4] / np.float32(255)}, "x_train is float32, expected uint8"),
+        ({"x_train": PICTURES[:4].astype(np.int64)}, "x_train is int64, expected uint8"),
+        ({"x_train": PICTURES[:4, :2]}, r"x_train is \[4, 2, 8, 9\], expected"),
+        ({"x_train": PICTURES[:4].reshape(4, -1)}, r"x_train is \[4, 216\], expected"),
+        ({"x_train": np.zeros((4, 0, 8), np.uint8)}, r"x_train is \[4, 0, 8\], expected"),
+        ({"x_test": PICTURES[4:, :, :7]}, "the pictures differ in shape"),
+        ({"x_train": np.asfortranarray(PICTURES[:4])}, "x_train is stored column by column; write np.ascontiguous"),
+        ({"x_train": np.array([None] * 4)}, "x_train holds Python objects, which are never loaded"),
+        ({"y_train": np.eye(4, 3)}, "y_train is float64, expected whole numbers"),
+        ({"y_train": np.eye(4, 3, dtype=int)}, r"y_train is \[4, 3\], expected a label a picture; write .argmax"),
+        ({"y_train": np.zeros((4, 1, 1), int)}, r"y_train is \[4, 1, 1\], expected \[N\]"),
+        ({"y_train": np.array([0, -1, 0, 0])}, "y_train runs from -1 to 0, expected labels from 0"),
+        ({"y_test": WIDE}, "y_test runs from 0 to 9223372036854775808"),
+        ({"y_test": np.array([0, 70_000])}, "expected labels from 0 to 65535"),
+        ({"classes": NAMES[:2]}, "labels run up to 2, but classes has 2 names"),
+        ({"classes": np.array(["a", "b", "a"])}, "empty, unprintable or there twice"),
+        ({"classes": np.array(["a", "", "c"])}, "empty, unprintable or there twice"),
+        ({"classes": np.array(["a", "b\x1b[0m", "c"])}, "empty, unprintable or there twice"),
+        ({"classes": np.array([b"a", b"\xff", b"c"])}, "no readable strings"),
+        ({"classes": np.array(["a", "b"], dtype=object)}, "classes holds Python objects, which are never loaded"),
+        ({"classes": np.array([1, 2, 3])}, r"classes is int64 \[3\], expected a list of strings"),
+        ({"classes": np.array("abc")}, "expected a list of strings"),
+        ({"classes": np.zeros(3, "U0")}, "U0|<U1|empty"),
+    ],
+)
+def test_what_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
+    path = save(tmp_path / "a.npz", **changes)
+    with pytest.raises(InputError, match=why) as caught:
+        arrays.read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def write_members(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    return path
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def test_an_array_whose_head_and_body_differ_is_refused(tmp_path: Path) -> None:
+    good = {"y_train": npy(LABELS), "x_test": npy(PICTURES), "y_test": npy(LABELS)}
+    for content in (npy(PICTURES)[:-1], npy(PICTURES) + b"x", npy(PICTURES).replace(b"(6, 3, 8, 9)", b"(6, 3, 8,10)")):
+        with pytest.raises(InputError, match=r"x_train is damaged: \(6, 3, 8, (9|10)\) in"):
+            arrays.read(write_members(tmp_path / "a.npz", x_train=content, **good))
+    for content in (b"", b"hello", b"\x93NUMPY\x01\x00\xff\xff{", b"\x93NUMPY\x09\x00" + bytes(80)):
+        with pytest.raises(InputError, match=r"x_train is (no array of numpy|of a format)"):
+            arrays.read(write_members(tmp_path / "a.npz", x_train=content, **good))
+    negative = npy(PICTURES).replace(b"(6, 3, 8, 9)", b"(-6,-3,8, 9)")
+    with pytest.raises(InputError, match="x_train"):
+        arrays.read(write_members(tmp_path / "a.npz", x_train=negative, **good))
+
+
+def test_what_is_no_npz_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    for content in (b"", b"hello", npy(PICTURES)):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"is not a .npz file; write it by np.savez_compressed"):
+            arrays.read(path)
+
+
+def test_a_flipped_bit_among_the_pictures_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, x_train=PICTURES, y_train=LABELS, x_test=PICTURES, y_test=LABELS)
+    content = bytearray(path.read_bytes())
+    content[content.index(PICTURES.tobytes()) + 100] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        gather(arrays.read(path))
+
+
+def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.npz")
+    content = path.read_bytes()
+    for length in range(0, len(content), 50):
+        path.write_bytes(content[:length])
+        with pytest.raises(InputError):
+            arrays.read(path)
+
+
+def test_pictures_are_read_in_pieces(tmp_path: Path) -> None:
+    images = np.broadcast_to(np.arange(250, dtype=np.uint8)[:, None, None], (250, 512, 512))
+    save(tmp_path / "a.npz", x_train=images, y_train=np.zeros(250, int), x_test=images[:1], y_test=[0])
+    tracemalloc.start()
+    try:
+        count = 0
+        for chunk in arrays.read(tmp_path / "a.npz").splits["train"]():
+            assert chunk.images[0, 0, 0, 0] == count
+            count += len(chunk.images)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 250
+    assert peak < 30_000_000 < images.size

@@ -1,0 +1,64 @@
+import re
+
+import numpy as np
+import pytest
+
+from retinula.datasets import digits, shapes
+from retinula.datasets.catalog import CATALOG, CIFAR100_GROUPS, Entry
+from retinula.datasets.reading import Reading
+
+
+@pytest.mark.parametrize("entry", CATALOG.values(), ids=CATALOG)
+def test_an_entry_is_complete(entry: Entry) -> None:
+    assert CATALOG[entry.name] is entry
+    assert len(set(entry.classes)) == len(entry.classes) >= 8
+    assert len(entry.mean) == len(entry.deviation) == entry.channels
+    assert all(0 < value < 1 for value in (*entry.mean, *entry.deviation))
+    assert entry.superclasses is None or len(entry.superclasses) == len(entry.classes)
+    assert set(entry.counts) == {"train", "test"}
+    assert entry.licence
+    assert entry.citation
+    assert entry.about
+    if entry.archive is not None:
+        assert entry.homepage.startswith("https://")
+        assert len(entry.archive.urls) >= 2
+        for url in entry.archive.urls:
+            assert re.fullmatch(r"https://[^ ]+/" + re.escape(entry.archive.name), url)
+        for digest in (entry.archive.sha256, *entry.archive.files.values()):
+            assert re.fullmatch("[0-9a-f]{64}", digest)
+        assert len(set(entry.archive.files.values())) == len(entry.archive.files)
+
+
+def test_the_authors_come_first_and_state_no_licence() -> None:
+    for name in ("cifar10", "cifar100"):
+        archive = CATALOG[name].archive
+        assert archive is not None
+        assert archive.urls[0] == f"https://www.cs.toronto.edu/~kriz/{archive.name}"
+        assert CATALOG[name].licence.startswith("none stated by the authors")
+
+
+def test_cifar100_has_twenty_groups_of_five() -> None:
+    entry = CATALOG["cifar100"]
+    assert list(CIFAR100_GROUPS) == sorted(CIFAR100_GROUPS)
+    assert [len(names) for names in CIFAR100_GROUPS.values()] == [5] * 20
+    assert list(entry.classes) == sorted(entry.classes)
+    assert len(entry.classes) == 100
+    assert entry.superclasses is not None
+    assert entry.superclasses[entry.classes.index("chimpanzee")] == "large_omnivores_and_herbivores"
+    # The classes of a published experiment, by number.
+    assert [entry.classes[number] for number in (5, 21, 35)] == ["bed", "chimpanzee", "girl"]
+
+
+@pytest.mark.parametrize(("name", "reading"), [("digits", digits.read()), ("shapes", shapes.read())])
+def test_what_needs_no_file_is_as_described(name: str, reading: Reading) -> None:
+    entry = CATALOG[name]
+    assert reading.classes == entry.classes
+    counts = {}
+    for split, stream in reading.splits.items():
+        images = np.concatenate([chunk.images for chunk in stream()])
+        counts[split] = len(images)
+        assert images.shape[1:] == (entry.channels, *entry.size)
+        if split == "train":
+            assert (images.mean(axis=(0, 2, 3)) / 255).round(4).tolist() == list(entry.mean)
+            assert (images.std(axis=(0, 2, 3)) / 255).round(4).tolist() == list(entry.deviation)
+    assert counts == entry.counts

@@ -1,0 +1,471 @@
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from retinula.datasets import download
+from retinula.datasets.catalog import CATALOG, Archive
+from retinula.datasets.lock import locked
+from retinula.errors import InputError, RetinulaError
+
+CONTENT = np.random.default_rng(0).bytes(400_000)
+FILES = {"meta": b"names", "train": b"pictures" * 100, "test": b"more"}
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass
+class Site:
+    """A server on this machine: for each path what it does, and the requests that came."""
+
+    address: str
+    pages: dict[str, Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def archive(self, *paths: str, content: bytes = CONTENT) -> Archive:
+        urls = tuple(f"{self.address}/{path}" for path in paths)
+        sums = {file: sha256(found) for file, found in FILES.items()}
+        return Archive("set.tar.gz", len(content), sha256(content), urls, "set-python", sums)
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "PAUSES", (0.0, 0.0))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = self.path.strip("/")
+            found.requests.append((path, self.headers.get("Range")))
+            found.pages.get(path, missing)(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    found = Site(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield found
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def answer(
+    handler: BaseHTTPRequestHandler, status: int, body: bytes, length: int | None = None, **headers: str
+) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Length", str(len(body) if length is None else length))
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def missing(handler: BaseHTTPRequestHandler) -> None:
+    answer(handler, 404, b"no")
+
+
+def whole(handler: BaseHTTPRequestHandler) -> None:
+    answer(handler, 200, CONTENT)
+
+
+def resumable(handler: BaseHTTPRequestHandler) -> None:
+    asked = handler.headers.get("Range")
+    if asked is None:
+        whole(handler)
+    else:
+        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        answer(handler, 206, CONTENT[start:], Content_Range=f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+
+
+def breaking(size: int, then: Callable[[BaseHTTPRequestHandler], None]) -> Callable[[BaseHTTPRequestHandler], None]:
+    """A page that breaks the first connection after `size` bytes."""
+    calls: list[int] = []
+
+    def page(handler: BaseHTTPRequestHandler) -> None:
+        calls.append(1)
+        if len(calls) > 1:
+            then(handler)
+            return
+        answer(handler, 200, CONTENT[:size], length=len(CONTENT))
+        handler.close_connection = True
+
+    return page
+
+
+def test_downloads_and_tells_how_far_it_is(site: Site, tmp_path: Path) -> None:
+    site.pages["a"] = whole
+    told: list[tuple[str, int, int | None]] = []
+    path = download.fetch(site.archive("a"), tmp_path, lambda *words: told.append(words))
+    assert path == tmp_path / "downloads/set.tar.gz"
+    assert path.read_bytes() == CONTENT
+    assert {what for what, _, _ in told} == {"downloading set.tar.gz"}
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1] == ("downloading set.tar.gz", len(CONTENT), len(CONTENT))
+    left = [path.name for path in path.parent.iterdir() if not path.name.endswith(".lock")]
+    assert left == ["set.tar.gz"]
+
+
+def test_what_is_there_is_not_downloaded_again(site: Site, tmp_path: Path) -> None:
+    site.pages["a"] = whole
+    archive = site.archive("a")
+    download.fetch(archive, tmp_path)
+    download.fetch(archive, tmp_path)
+    assert len(site.requests) == 1
+
+
+def other(handler: BaseHTTPRequestHandler) -> None:
+    answer(handler, 200, bytes(len(CONTENT)))
+
+
+def too_long(handler: BaseHTTPRequestHandler) -> None:
+    answer(handler, 200, CONTENT + b"x")
+
+
+def too_short(handler: BaseHTTPRequestHandler) -> None:
+    answer(handler, 200, CONTENT[:-1])
+
+
+def web_page(handler: BaseHTTPRequestHandler) -> None:
+    answer(handler, 200, b"<html>please log in</html>")
+
+
+@pytest.mark.parametrize(
+    ("page", "why"),
+    [
+        (missing, "it answers 404"),
+        (other, "it gives another file than the official one"),
+        (too_long, "it gives more than the 400,000 bytes"),
+        (too_short, "it gives another file"),
+        (web_page, "it gives another file"),
+        (lambda handler: answer(handler, 503, b""), "it answers 503"),
+    ],
+)
+def test_a_second_address_is_used_where_the_first_fails(
+    site: Site, tmp_path: Path, page: Callable[[BaseHTTPRequestHandler], None], why: str
+) -> None:
+    site.pages["bad"] = page
+    with pytest.raises(RetinulaError, match=rf"^cannot download set.tar.gz \(127.0.0.1: {why}.*--from FILE$"):
+        download.fetch(site.archive("bad"), tmp_path)
+    assert not (tmp_path / "downloads/set.tar.gz").exists()
+    site.pages["good"] = whole
+    assert download.fetch(site.archive("bad", "good"), tmp_path).read_bytes() == CONTENT
+
+
+def test_a_server_that_is_not_there_is_named(site: Site, tmp_path: Path) -> None:
+    archive = Archive("set.tar.gz", 1, "0" * 64, ("http://127.0.0.1:9/set.tar.gz",), "set-python", {})
+    with pytest.raises(RetinulaError, match=r"127\.0\.0\.1: there is no connection, or it broke"):
+        download.fetch(archive, tmp_path)
+
+
+def test_a_broken_download_is_gone_on_with(site: Site, tmp_path: Path) -> None:
+    site.pages["a"] = breaking(150_000, resumable)
+    assert download.fetch(site.archive("a"), tmp_path).read_bytes() == CONTENT
+    assert site.requests[0] == ("a", None)
+    _, asked = site.requests[1]
+    assert asked is not None
+    # What came before the break is asked for only as far as it was lost on the way.
+    assert 0 < int(asked.removeprefix("bytes=").removesuffix("-")) <= 150_000
+    assert len(site.requests) == 2
+
+
+def test_a_download_that_breaks_often_gets_there(site: Site, tmp_path: Path) -> None:
+    def page(handler: BaseHTTPRequestHandler) -> None:
+        asked = handler.headers.get("Range") or "bytes=0-"
+        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        status = 206 if start else 200
+        part = CONTENT[start : start + 70_000]
+        answer(
+            handler, status, part, len(CONTENT) - start, Content_Range=f"bytes {start}-{len(CONTENT)}/{len(CONTENT)}"
+        )
+        handler.close_connection = True
+
+    site.pages["a"] = page
+    assert download.fetch(site.archive("a"), tmp_path).read_bytes() == CONTENT
+    assert len(site.requests) > 5  # more often than a download that gets nowhere is tried
+
+
+def test_a_server_that_cannot_continue_is_read_from_the_beginning(site: Site, tmp_path: Path) -> None:
+    site.pages["a"] = breaking(150_000, whole)
+    assert download.fetch(site.archive("a"), tmp_path).read_bytes() == CONTENT
+
+
+def test_a_server_that_continues_elsewhere_is_not_believed(site: Site, tmp_path: Path) -> None:
+    def elsewhere(handler: BaseHTTPRequestHandler) -> None:
+        answer(handler, 206, CONTENT[10:], Content_Range="bytes 10-399999/400000")
+
+    site.pages["a"] = breaking(150_000, elsewhere)
+    with pytest.raises(RetinulaError, match="it continues at another place"):
+        download.fetch(site.archive("a"), tmp_path)
+
+
+def test_another_address_goes_on_where_the_first_broke_off(site: Site, tmp_path: Path) -> None:
+    site.pages["a"] = breaking(150_000, missing)
+    site.pages["b"] = resumable
+    assert download.fetch(site.archive("a", "b"), tmp_path).read_bytes() == CONTENT
+    assert site.requests[-1][0] == "b"
+    assert site.requests[-1][1] is not None
+
+
+def test_a_part_that_is_too_long_or_wrong_is_thrown_away(site: Site, tmp_path: Path) -> None:
+    site.pages["a"] = resumable
+    archive = site.archive("a", "a")
+    part = tmp_path / f"downloads/.set.tar.gz.{archive.sha256[:8]}.part"
+    part.parent.mkdir()
+    for rubbish in (CONTENT + b"x", bytes(len(CONTENT)), bytes(1000), CONTENT[:1000], CONTENT):
+        part.write_bytes(rubbish)
+        assert download.fetch(archive, tmp_path).read_bytes() == CONTENT
+        assert not part.exists()
+        (tmp_path / "downloads/set.tar.gz").unlink()
+
+
+def test_a_range_the_server_does_not_know_begins_anew(site: Site, tmp_path: Path) -> None:
+    def page(handler: BaseHTTPRequestHandler) -> None:
+        if handler.headers.get("Range"):
+            answer(handler, 416, b"")
+        else:
+            whole(handler)
+
+    site.pages["a"] = page
+    archive = site.archive("a")
+    part = tmp_path / f"downloads/.set.tar.gz.{archive.sha256[:8]}.part"
+    part.parent.mkdir()
+    part.write_bytes(CONTENT[:1000])
+    assert download.fetch(archive, tmp_path).read_bytes() == CONTENT
+
+
+def test_a_cache_that_cannot_be_written_to_is_not_blamed_on_the_server(site: Site, tmp_path: Path) -> None:
+    site.pages["a"] = whole
+    (tmp_path / "downloads").write_text("")
+    with pytest.raises(RetinulaError, match=f"^cannot write {tmp_path / 'downloads'}: File exists$"):
+        download.fetch(site.archive("a"), tmp_path)
+    (tmp_path / "downloads").unlink()
+    archive = site.archive("a", "a")
+    (tmp_path / f"downloads/.set.tar.gz.{archive.sha256[:8]}.part").mkdir(parents=True)
+    with pytest.raises(RetinulaError, match=r"^cannot write .*part: Is a directory$"):
+        download.fetch(archive, tmp_path)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from retinula.datasets import download
+from retinula.datasets.catalog import Archive
+name, size, sha256, url = sys.argv[2:]
+download.fetch(Archive(name, int(size), sha256, (url,), "", {}), Path(sys.argv[1]))
+"""
+
+
+def test_a_process_killed_while_downloading_leaves_nothing_under_the_final_name(site: Site, tmp_path: Path) -> None:
+    half_sent = threading.Event()
+    stop = threading.Event()
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        answer(handler, 200, CONTENT[:262_144], length=len(CONTENT))
+        handler.wfile.flush()
+        half_sent.set()
+        stop.wait(30)
+        handler.close_connection = True
+
+    site.pages["a"] = slow
+    archive = site.archive("a")
+    arguments = [str(tmp_path), archive.name, str(archive.size), archive.sha256, archive.urls[0]]
+    process = subprocess.Popen([sys.executable, "-c", KILLED, *arguments])
+    assert half_sent.wait(60)
+    part = tmp_path / f"downloads/.set.tar.gz.{archive.sha256[:8]}.part"
+    end = time.monotonic() + 30
+    while part.stat().st_size < 262_144 and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    stop.set()
+    assert not (tmp_path / "downloads/set.tar.gz").exists()
+    site.pages["a"] = resumable
+    assert download.fetch(archive, tmp_path).read_bytes() == CONTENT
+    assert site.requests[-1] == ("a", "bytes=262144-")
+
+
+def test_without_the_lock_two_downloads_do_not_mix(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.pages["a"] = whole
+    told: list[str] = []
+    (tmp_path / "downloads").mkdir()
+    monkeypatch.setattr(download, "locked", partial(locked, patience=0.1))
+    with locked(tmp_path / "downloads/.set.tar.gz.lock") as held:
+        assert held
+        path = download.fetch(site.archive("a"), tmp_path, lambda what, *_: told.append(what))
+    assert path.read_bytes() == CONTENT
+    assert told[0] == "waiting for another process that downloads set.tar.gz"
+    assert not list(path.parent.glob("*.part"))
+
+
+# Looking on this computer
+
+
+def make_folder(path: Path, files: dict[str, bytes] = FILES) -> Path:
+    path.mkdir(parents=True)
+    for name, content in files.items():
+        (path / name).write_bytes(content)
+    return path
+
+
+ARCHIVE = Archive(
+    "set.tar.gz",
+    len(CONTENT),
+    sha256(CONTENT),
+    (),
+    "set-python",
+    {file: sha256(found) for file, found in FILES.items()},
+)
+
+
+def test_finds_an_archive_or_folder_in_a_folder_and_one_level_down(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    top = tmp_path / "data"
+    top.mkdir()
+    assert download.find(ARCHIVE, [top, tmp_path / "none"], cache) is None
+    (top / "deep/er").mkdir(parents=True)
+    (top / "deep/er/set.tar.gz").write_bytes(CONTENT)
+    assert download.find(ARCHIVE, [top], cache) is None
+    unpacked = make_folder(top / "deep/set-python")
+    found = download.find(ARCHIVE, [top], cache)
+    assert found is not None
+    assert (found.path, found.verified) == (unpacked, True)
+    (top / "deep/set.tar.gz").write_bytes(CONTENT)
+    assert download.find(ARCHIVE, [top], cache) == download.Found(top / "deep/set.tar.gz", sha256(CONTENT), True)
+    (top / "set.tar.gz").write_bytes(b"another one")
+    assert download.find(ARCHIVE, [top], cache) == download.Found(top / "set.tar.gz", sha256(b"another one"), False)
+
+
+def test_folders_are_searched_in_order(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "set.tar.gz").write_bytes(name.encode())
+    for folders, expected in ((["a", "b"], "a"), (["b", "a"], "b")):
+        found = download.find(ARCHIVE, [tmp_path / name for name in folders], tmp_path / "cache")
+        assert found is not None
+        assert found.path == tmp_path / expected / "set.tar.gz"
+
+
+def test_a_folder_may_be_the_unpacked_one_under_any_name(tmp_path: Path) -> None:
+    found = download.find(ARCHIVE, [make_folder(tmp_path / "mine")], tmp_path / "cache")
+    assert found is not None
+    assert found.verified
+
+
+def test_an_unpacked_folder_is_verified_file_by_file(tmp_path: Path) -> None:
+    whole_folder = download.examine(ARCHIVE, make_folder(tmp_path / "a"), tmp_path / "cache")
+    changed = download.examine(ARCHIVE, make_folder(tmp_path / "b", {**FILES, "test": b"other"}), tmp_path / "cache")
+    extra = download.examine(ARCHIVE, make_folder(tmp_path / "c", {**FILES, "readme": b"x"}), tmp_path / "cache")
+    assert (whole_folder.verified, changed.verified, extra.verified) == (True, False, True)
+    assert whole_folder.sha256 == extra.sha256 != changed.sha256
+    listing = "".join(f"{sha256(FILES[file])}  {file}\n" for file in ("meta", "test", "train"))
+    assert whole_folder.sha256 == sha256(listing.encode())
+
+
+def test_a_folder_that_is_not_complete_is_an_error(tmp_path: Path) -> None:
+    make_folder(tmp_path / "set-python", {"meta": b"names", "test": b"more"})
+    with pytest.raises(InputError, match=r"set-python lacks train; unpack set.tar.gz again"):
+        download.find(ARCHIVE, [tmp_path], tmp_path / "cache")
+
+
+def test_a_sum_is_remembered_as_long_as_the_file_stays_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    computed: list[str] = []
+    real = hashlib.file_digest
+
+    def counting(file: BufferedReader, name: str) -> Any:
+        computed.append(name)
+        return real(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counting)
+    # A file that was changed a moment ago could change again within the same tick of the clock.
+    for _ in range(2):
+        assert download.file_digest(path, tmp_path / "cache") == sha256(b"one")
+    assert len(computed) == 2
+    monkeypatch.setattr(download, "_SETTLED_NS", 0)
+    for _ in range(3):
+        assert download.file_digest(path, tmp_path / "cache") == sha256(b"one")
+    assert len(computed) == 3
+    times = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert download.file_digest(path, tmp_path / "cache") == sha256(b"two")
+    for note in (tmp_path / "cache/sums").iterdir():
+        note.write_text("rubbish")
+    assert download.file_digest(path, tmp_path / "cache") == sha256(b"two")
+    with pytest.raises(InputError, match=r"cannot read .*none: No such file"):
+        download.file_digest(tmp_path / "none", tmp_path / "cache")
+
+
+def test_a_sum_needs_no_cache_that_can_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "_SETTLED_NS", 0)
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "cache").write_text("")
+    assert download.file_digest(tmp_path / "a", tmp_path / "cache") == sha256(b"one")
+
+
+# Keeping a copy
+
+
+def test_keeps_a_copy_of_an_archive_or_a_folder_in_place_of_the_other(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    told: list[tuple[str, int, int | None]] = []
+    (tmp_path / "mine.tgz").write_bytes(CONTENT)
+    given = download.examine(ARCHIVE, tmp_path / "mine.tgz", cache)
+    kept = download.keep(ARCHIVE, given, cache, lambda *words: told.append(words))
+    assert kept == cache / "downloads/set.tar.gz"
+    assert kept.read_bytes() == CONTENT
+    assert told[-1] == ("copying mine.tgz", len(CONTENT), len(CONTENT))
+    folder = make_folder(tmp_path / "folder", {**FILES, "readme": b"x"})
+    (folder / "deeper").mkdir()
+    kept = download.keep(ARCHIVE, download.examine(ARCHIVE, folder, cache), cache)
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == FILES
+    assert [path.name for path in (cache / "downloads").iterdir()] == ["set-python"]
+    download.keep(ARCHIVE, given, cache)
+    assert [path.name for path in (cache / "downloads").iterdir()] == ["set.tar.gz"]
+    assert download.keep(ARCHIVE, download.examine(ARCHIVE, kept.parent / "set.tar.gz", cache), cache).exists()
+
+
+def test_a_copy_of_something_that_changed_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "set.tar.gz"
+    path.write_bytes(CONTENT)
+    found = download.examine(ARCHIVE, path, tmp_path / "cache")
+    path.write_bytes(b"other")
+    with pytest.raises(InputError, match="changed while it was being copied"):
+        download.keep(ARCHIVE, found, tmp_path / "cache")
+    folder = make_folder(tmp_path / "folder")
+    found = download.examine(ARCHIVE, folder, tmp_path / "cache")
+    (folder / "test").write_bytes(b"other")
+    with pytest.raises(InputError, match="changed while it was being copied"):
+        download.keep(ARCHIVE, found, tmp_path / "cache")
+    assert list((tmp_path / "cache/downloads").iterdir()) == []
+
+
+def test_tells_the_official_names() -> None:
+    archive = CATALOG["cifar10"].archive
+    assert archive is not None
+    assert download.is_official_name(archive, Path("some/cifar-10-python.tar.gz"))
+    assert not download.is_official_name(archive, Path("some/cifar-10.tar.gz"))

@@ -1,0 +1,365 @@
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retinula.datasets import folder
+from retinula.datasets.reading import Chunk, Reading, Skipped
+from retinula.errors import InputError
+from retinula.images import Images
+from retinula.pictures import decode, shrink
+
+Contents = Mapping[str, bytes]
+Pack = Callable[[Path, Contents], Path]
+
+
+def picture(seed: int, size: tuple[int, int] = (8, 8), kind: str = "PNG") -> bytes:
+    values = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def cats_and_dogs(count: int = 5, above: str = "", size: tuple[int, int] = (8, 8)) -> dict[str, bytes]:
+    return {
+        f"{above}{name}/{number}.png": picture(100 * (name == "dog") + number, size)
+        for name in ("cat", "dog")
+        for number in range(count)
+    }
+
+
+def as_folder(where: Path, files: Contents) -> Path:
+    for name, content in files.items():
+        path = where / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return where
+
+
+def as_zip(where: Path, files: Contents) -> Path:
+    path = where / "set.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def as_tar(where: Path, files: Contents) -> Path:
+    path = where / "set.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def gathered(reading: Reading) -> dict[str, tuple[str, Images]]:
+    """Name of each picture -> its split and class, and its pixels."""
+    found = {}
+    for split, stream in reading.splits.items():
+        for images, labels, sources, start in stream():
+            assert images.dtype == np.uint8
+            assert labels.dtype == np.int64
+            assert start is None
+            for image, label, source in zip(images, labels, sources or [], strict=True):
+                found[source] = (f"{split}/{reading.classes[label]}", image)
+    return found
+
+
+def assert_equal_pixels(found: Mapping[str, tuple[str, Images]], files: Contents) -> None:
+    assert found.keys() == files.keys()
+    for name, content in files.items():
+        assert np.array_equal(found[name][1], np.asarray(decode(content)).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar])
+@pytest.mark.parametrize("above", ["", "pets/"])
+def test_every_pixel_and_label(tmp_path: Path, pack: Pack, above: str) -> None:
+    files = {
+        **cats_and_dogs(3, f"{above}train/"),
+        f"{above}test/dog/x.png": picture(7),
+        f"{above}val/cat/y.png": picture(8),
+    }
+    noise = {f"{above}labels.csv": b"file,label", f"{above}train/.hidden/a.png": b"", f"{above}train/cat/._0.png": b""}
+    reading = folder.read(pack(tmp_path, {**noise, "__MACOSX/train/cat/1.png": b"", **files}))
+    assert reading.classes == ("cat", "dog")
+    found = gathered(reading)
+    assert_equal_pixels(found, files)
+    assert {name: place for name, (place, _) in found.items()} == {
+        **{f"{above}train/cat/{number}.png": "train/cat" for number in range(3)},
+        **{f"{above}train/dog/{number}.png": "train/dog" for number in range(3)},
+        f"{above}test/dog/x.png": "test/dog",
+        f"{above}val/cat/y.png": "validation/cat",
+    }
+    assert reading.skipped == []
+
+
+def test_folder_and_archives_agree(tmp_path: Path) -> None:
+    files = cats_and_dogs(9)
+    (tmp_path / "a").mkdir()
+    readings = [
+        folder.read(as_folder(tmp_path / "a", files), seed=3),
+        folder.read(as_zip(tmp_path, files), seed=3),
+        folder.read(as_tar(tmp_path, files), seed=3),
+    ]
+    places = [{name: place for name, (place, _) in gathered(reading).items()} for reading in readings]
+    assert places[0] == places[1] == places[2]
+    assert sorted(places[0].values()).count("test/cat") == 2
+
+
+@pytest.mark.parametrize("pack", [as_folder, as_tar])
+def test_all_splits_in_one_stream(tmp_path: Path, pack: Pack) -> None:
+    reading = folder.read(pack(tmp_path, cats_and_dogs(9)))
+    apart = gathered(reading)
+    together = {}
+    for split, (images, labels, sources, _) in reading.chunks():
+        for image, label, source in zip(images, labels, sources or [], strict=True):
+            together[source] = (f"{split}/{reading.classes[label]}", image)
+    assert together.keys() == apart.keys()
+    for name, (place, image) in together.items():
+        assert place == apart[name][0]
+        assert np.array_equal(image, apart[name][1])
+
+
+def test_natural_order_of_a_folder(tmp_path: Path) -> None:
+    files = {f"train/{name}/{number}.png": picture(1) for name in ("b", "a") for number in (10, 9, 1)}
+    reading = folder.read(as_folder(tmp_path, {**files, "test/a/1.png": picture(1)}))
+    (chunk,) = reading.splits["train"]()
+    assert chunk.sources == [f"train/{name}/{number}.png" for name in ("a", "b") for number in (1, 9, 10)]
+    assert chunk.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_streams_in_pieces(tmp_path: Path) -> None:
+    content = picture(0)
+    files = {f"train/{name}/{number}.png": content for name in ("a", "b") for number in range(200)}
+    reading = folder.read(as_folder(tmp_path, {**files, "test/a/0.png": content}))
+    chunks = list(reading.splits["train"]())
+    assert [len(chunk.images) for chunk in chunks] == [256, 144]
+    assert isinstance(chunks[0], Chunk)
+
+
+class TestSize:
+    def shape(self, tmp_path: Path, files: Contents, **arguments: object) -> tuple[int, ...]:
+        reading = folder.read(as_folder(tmp_path, files), **arguments)  # type: ignore[arg-type]  # varied on purpose
+        return next(reading.splits["train"]()).images.shape[1:]
+
+    def test_kept_where_all_share_it(self, tmp_path: Path) -> None:
+        assert self.shape(tmp_path, cats_and_dogs(2, size=(20, 64))) == (3, 20, 64)
+
+    def test_64_where_they_differ(self, tmp_path: Path) -> None:
+        files = {**cats_and_dogs(2), "cat/other.png": picture(0, (9, 8))}
+        assert self.shape(tmp_path, files) == (3, 64, 64)
+
+    def test_64_where_they_are_larger(self, tmp_path: Path) -> None:
+        assert self.shape(tmp_path, cats_and_dogs(2, size=(8, 65))) == (3, 64, 64)
+
+    def test_bad_pictures_have_no_say(self, tmp_path: Path) -> None:
+        assert self.shape(tmp_path, {**cats_and_dogs(2), "cat/bad.png": b"bad"}) == (3, 8, 8)
+
+    def test_asked_for(self, tmp_path: Path) -> None:
+        assert self.shape(tmp_path, cats_and_dogs(2), size=(12, 10), channels=1) == (1, 12, 10)
+
+    @pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+    def test_made_small_as_photos_are(self, tmp_path: Path, resize: str) -> None:
+        content = picture(5, (70, 40))
+        files = {"train/a/1.png": content, "train/b/1.png": content, "test/a/1.png": content}
+        reading = folder.read(as_folder(tmp_path, files), size=(16, 16), resize=resize)  # type: ignore[arg-type]  # a name
+        (chunk,) = reading.splits["train"]()
+        assert np.array_equal(chunk.images[0], shrink(decode(content), (16, 16), resize, 3))  # type: ignore[arg-type]  # a name
+
+
+class TestBadPictures:
+    @pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar])
+    def test_named_skipped_and_counted(self, tmp_path: Path, pack: Pack) -> None:
+        files = {
+            **cats_and_dogs(4, "train/"),
+            "train/cat/broken.jpg": b"not a picture",
+            "train/dog/empty.png": b"",
+            "train/dog/short.png": picture(1, (30, 30))[:-100],
+            "train/cat/phone.heic": b"",
+            "test/cat/1.png": picture(1),
+            "test/cat/bad.gif": b"GIF89a",
+            "loose.png": picture(2),
+        }
+        reading = folder.read(pack(tmp_path, files))
+        assert len(gathered(reading)) == 9
+        assert dict(reading.skipped) == {
+            "train/cat/phone.heic": ".heic is not supported; convert it to JPEG or PNG",
+            "loose.png": "it does not lie in the folder of a class",
+            "train/cat/broken.jpg": "it is not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)",
+            "train/dog/empty.png": "the file is empty",
+            "train/dog/short.png": "the PNG file is cut short",
+            "test/cat/bad.gif": dict(reading.skipped)["test/cat/bad.gif"],
+        }
+        assert "GIF" in dict(reading.skipped)["test/cat/bad.gif"]
+
+    def test_counted_once_however_often_read(self, tmp_path: Path) -> None:
+        reading = folder.read(as_folder(tmp_path, {**cats_and_dogs(4), "cat/bad.png": b"bad"}))
+        for _ in range(3):
+            gathered(reading)
+        assert len(reading.skipped) == 1
+
+    @pytest.mark.parametrize("pack", [as_folder, as_tar])
+    def test_none_readable(self, tmp_path: Path, pack: Pack) -> None:
+        files = {f"{name}/{number}.jpg": b"bad" for name in "ab" for number in range(3)}
+        reading = folder.read(pack(tmp_path, files))
+        with pytest.raises(InputError, match=r"none of the pictures in .* can be read; .\/.\.jpg: it is not a picture"):
+            list(reading.splits["train"]())
+        with pytest.raises(InputError, match="none of the pictures"):
+            list(reading.chunks())
+
+    def test_one_class_readable(self, tmp_path: Path) -> None:
+        files = {name: content if name.startswith("cat") else b"" for name, content in cats_and_dogs(4).items()}
+        with pytest.raises(InputError, match=r"pictures of one class only in .*; dog/.*: the file is empty"):
+            list(folder.read(as_folder(tmp_path, files)).splits["train"]())
+
+    def test_an_unreadable_folder_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        as_folder(tmp_path, {**cats_and_dogs(4), "secret/1.png": b""})
+        scan = os.scandir
+
+        def guarded(path: Path) -> object:
+            if path.name == "secret":
+                raise PermissionError(13, "Permission denied")
+            return scan(path)
+
+        monkeypatch.setattr(os, "scandir", guarded)
+        reading = folder.read(tmp_path)
+        assert reading.classes == ("cat", "dog")
+        assert reading.skipped == [Skipped("secret/", "Permission denied")]
+
+
+class TestLinks:
+    @pytest.fixture
+    def outside(self, tmp_path: Path) -> Path:
+        return as_folder(tmp_path / "outside", {"secret.png": picture(1), "more/2.png": picture(2)})
+
+    @pytest.fixture
+    def inside(self, tmp_path: Path) -> Path:
+        return as_folder(tmp_path / "set", cats_and_dogs(4))
+
+    def test_leading_out_are_named_and_not_followed(self, inside: Path, outside: Path) -> None:
+        (inside / "cat" / "leak.png").symlink_to(outside / "secret.png")
+        (inside / "bird").symlink_to(outside / "more")
+        (inside / "cat" / "up").symlink_to(inside.parent)
+        (inside / "cat" / "notes.txt").symlink_to(outside / "secret.png")
+        reading = folder.read(inside)
+        assert reading.classes == ("cat", "dog")
+        assert len(gathered(reading)) == 8
+        out = "the link leads out of the folder"
+        assert dict(reading.skipped) == {"cat/leak.png": out, "bird": out, "cat/up": out}
+
+    def test_inside_are_followed(self, inside: Path) -> None:
+        (inside / "cat" / "again.png").symlink_to(inside / "cat" / "0.png")
+        (inside / "kitten").symlink_to(inside / "cat", target_is_directory=True)
+        found = gathered(folder.read(inside))
+        assert np.array_equal(found["cat/again.png"][1], found["cat/0.png"][1])
+        assert np.array_equal(found["kitten/0.png"][1], found["cat/0.png"][1])
+        assert len(found) == 8 + 1 + 5
+
+    def test_circles_end(self, inside: Path) -> None:
+        (inside / "cat" / "round").symlink_to(inside / "cat", target_is_directory=True)
+        (inside / "cat" / "back").symlink_to(inside, target_is_directory=True)
+        (inside / "dog" / "self.png").symlink_to("self.png")
+        (inside / "dog" / "gone.png").symlink_to("nothing.png")
+        reading = folder.read(inside)
+        back = "the link leads back to a folder it lies in"
+        assert dict(reading.skipped) == {
+            "cat/round": back,
+            "cat/back": back,
+            "dog/self.png": "the link leads nowhere",
+            "dog/gone.png": "the link leads nowhere",
+        }
+        assert len(gathered(reading)) == 8
+
+    def test_the_folder_itself_may_be_one(self, inside: Path, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(inside, target_is_directory=True)
+        assert len(gathered(folder.read(tmp_path / "link"))) == 8
+
+
+def test_names_that_are_not_text(tmp_path: Path) -> None:
+    as_folder(tmp_path, cats_and_dogs(4))
+    raw = os.fsencode(tmp_path / "cat") + b"/\xff\xfe.png"
+    Path(os.fsdecode(raw)).write_bytes(picture(3))
+    found = gathered(folder.read(tmp_path))
+    name = "cat/\\xff\\xfe.png"
+    assert name in found
+    name.encode()
+    assert np.array_equal(found[name][1], np.asarray(decode(picture(3))).transpose(2, 0, 1))
+
+
+def test_wrong_arguments(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no folder or archive"):
+        folder.read(tmp_path / "gone")
+    for fraction in (0.0, 1.0):
+        with pytest.raises(InputError, match="between 0 and 1"):
+            folder.read(as_folder(tmp_path, cats_and_dogs()), test_fraction=fraction)
+
+
+class TestListingDigest:
+    def test_changes_with_what_is_there(self, tmp_path: Path) -> None:
+        as_folder(tmp_path, cats_and_dogs(3))
+        digests = [folder.listing_digest(tmp_path)]
+        (tmp_path / "cat" / "new.png").write_bytes(picture(5))
+        digests.append(folder.listing_digest(tmp_path))
+        (tmp_path / "cat" / "new.png").write_bytes(picture(6, (9, 9)))
+        digests.append(folder.listing_digest(tmp_path))
+        (tmp_path / "cat" / "new.png").rename(tmp_path / "dog" / "new.png")
+        digests.append(folder.listing_digest(tmp_path))
+        os.utime(tmp_path / "dog" / "new.png", (1, 1))
+        digests.append(folder.listing_digest(tmp_path))
+        (tmp_path / "dog" / "phone.heic").touch()
+        digests.append(folder.listing_digest(tmp_path))
+        assert len(set(digests)) == len(digests)
+        assert all(len(digest) == 16 for digest in digests)
+
+    def test_does_not_change_otherwise(self, tmp_path: Path) -> None:
+        as_folder(tmp_path, cats_and_dogs(3))
+        before = folder.listing_digest(tmp_path)
+        (tmp_path / "notes.txt").write_text("nothing")
+        (tmp_path / ".hidden.png").write_bytes(b"")
+        assert folder.listing_digest(tmp_path) == before
+
+    def test_of_an_archive(self, tmp_path: Path) -> None:
+        before = folder.listing_digest(as_zip(tmp_path, cats_and_dogs(3)))
+        assert folder.listing_digest(tmp_path / "set.zip") == before
+        assert folder.listing_digest(as_zip(tmp_path, cats_and_dogs(4))) != before
+
+
+def data(name: str) -> Path:
+    for place in os.environ.get("RETINULA_DATA", "").split(os.pathsep):
+        if place and (Path(place) / name).exists():
+            return Path(place) / name
+    pytest.skip(f"{name} is not in RETINULA_DATA")
+
+
+@pytest.mark.data
+def test_a_published_archive_of_class_folders() -> None:
+    reading = folder.read(data("cifar10-imagefolder-jpeg/cifar10_imagefolder.zip"))
+    found = gathered(reading)
+    counts: dict[str, int] = {}
+    for place, image in found.values():
+        counts[place] = counts.get(place, 0) + 1
+        assert image.shape == (3, 32, 32)
+    assert len(reading.classes) == 10
+    assert {place.split("/")[0]: count for place, count in counts.items()} == {"train": 30, "test": 15}
+    assert len(set(counts)) == 20
+    assert reading.skipped == []
+
+
+@pytest.mark.data
+def test_caltech_in_its_own_layout() -> None:
+    reading = folder.read(data("caltech-101/101_ObjectCategories.tar.gz"))
+    counts: dict[str, int] = {}
+    for place, image in gathered(reading).values():
+        counts[place.split("/")[1]] = counts.get(place.split("/")[1], 0) + 1
+        assert image.shape == (3, 64, 64)
+    assert counts.pop("BACKGROUND_Google") == 6
+    assert set(counts.values()) == {8}
+    assert len(counts) == 11

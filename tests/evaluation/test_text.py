@@ -1,0 +1,152 @@
+"""A measurement in words: exact lines for results that are known."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.evaluation.text import text_report, verdict
+from retinula.metrics import Calibration, calibration, confusion_matrix
+
+LABELS = torch.tensor([0, 0, 1, 1, 2, 2])
+PROBABILITIES = torch.tensor(
+    [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.1, 0.1, 0.8]]
+)
+
+
+def result(classes: tuple[str, ...] = ("ant", "bee", "cat")) -> ClassificationResult:
+    return ClassificationResult(
+        dataset="zoo",
+        split="test",
+        num_images=6,
+        model="cifar10-cnn",
+        task="classification",
+        tta="none",
+        seconds=0.5,
+        unverified_copy=False,
+        provenance={},
+        classes=classes,
+        superclasses=None,
+        labels=LABELS,
+        logits=PROBABILITIES.log(),
+        probabilities=PROBABILITIES,
+        confusion=confusion_matrix(PROBABILITIES.argmax(1), LABELS, 3),
+        top5=None,
+        loss=0.5,
+        calibration=calibration(PROBABILITIES, LABELS),
+    )
+
+
+def test_a_classification_in_words() -> None:
+    assert text_report(result()) == [
+        "zoo, test pictures: 5 of 6 right, 83.3 % (95 % interval 43.6 to 97.0 %)",
+        "Loss 0.5000; a blind guess has 1.0986.",
+        "On average it is 80.0 % sure and right for 83.3 %: it could be surer than it is (calibration error 3.3 %).",
+        "Most often mistaken:",
+        "  ant taken for bee: 1 of 2",
+        "",
+        "class                 precision     recall         F1   pictures",
+        "ant                       1.000      0.500      0.667          2",
+        "bee                       0.667      1.000      0.800          2",
+        "cat                       1.000      1.000      1.000          2",
+        "mean of the classes       0.889      0.833      0.822          6",
+        "mean of the pictures      0.889      0.833      0.822          6",
+        "precision: of the pictures called so, the share that is so",
+        "recall: of the class's pictures, the share that is found; F1: the harmonic mean of both",
+        "",
+        "0.5 s, 12 pictures a second",
+    ]
+
+
+def test_what_is_known_besides_is_said() -> None:
+    more = replace(
+        result(),
+        top5=0.99,
+        superclasses=("insect", "insect", "beast"),
+        split="train",
+        unverified_copy=True,
+        tta="mirror",
+    )
+    lines = text_report(more)
+    assert lines[1:3] == [
+        "The right class is among its five likeliest for 99.0 %.",
+        "The superclass is right for 100.0 %.",
+    ]
+    assert lines[-3:] == [
+        "0.5 s, 12 pictures a second, averaged (mirror)",
+        "These are the pictures that it learned from: expect less on new ones.",
+        "The pictures come from an unverified copy: its hash is not the official one.",
+    ]
+
+
+def test_without_mistakes_none_are_listed() -> None:
+    perfect = replace(result(), confusion=torch.eye(3, dtype=torch.int64) * 2)
+    assert not [line for line in text_report(perfect) if "mistaken" in line or "taken for" in line]
+
+
+def test_the_table_is_straight_with_wide_letters_and_combining_marks() -> None:
+    # Two columns a Chinese letter; the accent of the last name is a letter of its own that takes none.
+    lines = text_report(result(("\u732b\u732b", "bee", "cafe\u0301")))
+    header = next(line for line in lines if line.startswith("class "))
+    row = next(line for line in lines if line.startswith("\u732b\u732b "))
+    accented = next(line for line in lines if line.startswith("cafe\u0301 "))
+    assert len(row) == len(header) - 2
+    assert len(accented) == len(header) + 1
+
+
+def test_a_reconstruction_in_words() -> None:
+    picture = torch.zeros(1, 3, 4, 4)
+    reconstruction = ReconstructionResult(
+        dataset="cifar10",
+        split="test",
+        num_images=10_000,
+        model="cifar10-autoencoder",
+        task="reconstruction",
+        tta="none",
+        seconds=2.0,
+        unverified_copy=False,
+        provenance={},
+        loss=0.574,
+        loss_floor=0.5465,
+        mse=0.00731,
+        psnr=21.36,
+        ssim=0.7812,
+        originals=picture,
+        results=picture,
+    )
+    assert text_report(reconstruction) == [
+        "cifar10, test pictures: 10,000 pictures reconstructed",
+        "Loss (binary cross entropy) 0.5740; a perfect copy has 0.5465, so 0.0275 could still be gained.",
+        "Mean squared error 0.00731, PSNR 21.36 dB, SSIM 0.7812 (a perfect copy: 1).",
+        "",
+        "2.0 s, 5,000 pictures a second",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words"),
+    [
+        (0.75, "its probabilities can be believed on the whole"),
+        (0.73, "it could be surer than it is"),
+        (0.80, "it is surer than it should be"),
+    ],
+)
+def test_verdict(confidence: float, words: str) -> None:
+    assert verdict(Calibration(error=0.0, confidence=confidence, accuracy=0.76, bins=())) == words
+
+
+def test_a_kind_without_words_is_our_mistake() -> None:
+    bare = Evaluation(
+        dataset="zoo",
+        split="test",
+        num_images=1,
+        model="x",
+        task="else",
+        tta="none",
+        seconds=1.0,
+        unverified_copy=False,
+        provenance={},
+    )
+    with pytest.raises(TypeError, match="no words for a Evaluation"):
+        text_report(bare)

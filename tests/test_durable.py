@@ -1,0 +1,81 @@
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from retinula.durable import replacing, replacing_folder, write_bytes, write_json, write_text
+from retinula.errors import RetinulaError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_new_content_replaces_the_old(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "old")
+    write_text(tmp_path / "a.txt", "neu: ü")
+    assert (tmp_path / "a.txt").read_bytes() == "neu: ü".encode()
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_a_failure_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a.bin", b"old")
+
+    def fail_half_way() -> None:
+        with replacing(tmp_path / "a.bin") as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_half_way()
+    assert (tmp_path / "a.bin").read_bytes() == b"old"
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    def fail_half_way() -> None:
+        with replacing_folder(tmp_path / "set") as temporary:
+            (temporary / "one").write_text("1")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_half_way()
+    assert names(tmp_path) == []
+    for content in ("1", "2"):
+        with replacing_folder(tmp_path / "set") as temporary:
+            (temporary / "one").write_text(content)
+    assert names(tmp_path) == ["set"]
+    assert (tmp_path / "set" / "one").read_text() == "2"
+
+
+def test_files_are_as_readable_as_any_other(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    write_text(tmp_path / "ours", "")
+    assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_json_refuses_what_is_no_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"å": [1, None]})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"å": [1, None]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"å": [1, None]}
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RetinulaError, match=r"cannot write .*missing.*: No such file or directory"):
+        write_text(tmp_path / "missing" / "a.txt", "x")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110 (a device)
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    # Writing through a link to the device that is always full: the temporary file itself cannot be put there.
+    with (
+        pytest.raises(RetinulaError, match=r"cannot write .*a\.txt: No space left on device"),
+        replacing(tmp_path / "a.txt"),
+        open("/dev/full", "wb", buffering=0) as device,  # noqa: PTH123 (a device)
+    ):
+        device.write(b"x")
+    assert names(tmp_path) == []

@@ -1,0 +1,115 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retinula.errors import InputError
+from retinula.images import ImageSet
+
+MakeSet = Callable[..., ImageSet]
+
+
+def labelled(labels: list[int], classes: int) -> ImageSet:
+    images = np.arange(len(labels), dtype=np.uint8)[:, None, None, None] * np.ones((1, 1, 2, 2), np.uint8)
+    return ImageSet(images, np.array(labels, np.int64), tuple(f"c{n}" for n in range(classes)), "set")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((2, 3, 4, 4), np.float32), [0, 1], "must be uint8"),
+        (np.zeros((2, 4, 4), np.uint8), [0, 1], "must be uint8"),
+        (np.zeros((2, 3, 4, 4), np.uint8), [0], "2 pictures but 1 labels"),
+        (np.zeros((2, 3, 4, 4), np.uint8), [0, 2], "labels run from 0 to 2, but there are 2 classes"),
+        (np.zeros((2, 3, 4, 4), np.uint8), [-1, 0], "labels run from -1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(images: np.ndarray, labels: list[int], message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(InputError, match=message):
+        ImageSet(images, np.array(labels, np.int64), ("a", "b"), "set")
+
+
+def test_subset_renumbers_in_the_order_given() -> None:
+    full = ImageSet(
+        labelled([0, 1, 2, 1, 0], 3).images, np.array([0, 1, 2, 1, 0]), ("a", "b", "c"), "set", ("x", "y", "x")
+    )
+    part = full.subset(["c", 1])
+    assert part.classes == ("c", "b")
+    assert part.superclasses == ("x", "y")
+    assert part.known_labels().tolist() == [1, 0, 1]
+    assert part.images[:, 0, 0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [(["d"], "no class 'd'"), ([3], "classes 0 to 2, not 3"), (["c0", 0], "only once"), ([], "at least one")],
+)
+def test_subset_refuses_wrong_classes(classes: list[str | int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        labelled([0, 1, 2], 3).subset(classes)
+
+
+@given(
+    counts=st.lists(st.integers(0, 30), min_size=1, max_size=6).filter(lambda counts: sum(counts) > 1),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(0, 5),
+)
+def test_split_is_stratified_and_loses_nothing(counts: list[int], fraction: float, seed: int) -> None:
+    labels = [number for number, count in enumerate(counts) for _ in range(count)]
+    full = labelled(labels, len(counts))
+    rest, share = full.split(fraction, seed)
+    assert sorted([*rest.images[:, 0, 0, 0], *share.images[:, 0, 0, 0]]) == list(range(len(labels)))
+    for number, count in enumerate(counts):
+        taken = int((share.known_labels() == number).sum())
+        assert abs(taken - count * fraction) <= 1 or count == 1
+        assert taken <= max(count - 1, 0)
+    again = full.split(fraction, seed)[1]
+    assert np.array_equal(share.images, again.images)
+
+
+def test_split_takes_the_exact_number_where_it_can() -> None:
+    rest, share = labelled([0] * 500 + [1] * 501, 2).split(0.1, 0)
+    assert (len(rest), len(share)) == (901, 100)
+
+
+def test_other_seeds_give_other_parts(make_set: MakeSet) -> None:
+    full = make_set(200)
+    assert not np.array_equal(full.split(0.3, 0)[1].images, full.split(0.3, 1)[1].images)
+
+
+def test_fingerprint_sees_every_change(make_set: MakeSet) -> None:
+    full = make_set()
+    seen = {full.fingerprint(), make_set(seed=1).fingerprint()}
+    images = full.images.copy()
+    images[-1, -1, -1, -1] ^= 1
+    seen.add(ImageSet(images, full.labels, full.classes, "other name").fingerprint())
+    labels = full.known_labels().copy()
+    labels[0] = 2
+    seen.add(ImageSet(full.images, labels, full.classes, "x").fingerprint())
+    seen.add(ImageSet(full.images, full.labels, ("a", "b", "c"), "x").fingerprint())
+    seen.add(full.take(np.arange(len(full))[::-1].copy()).fingerprint())
+    assert len(seen) == 6
+    assert full.fingerprint() == make_set().fingerprint()
+
+
+def test_statistics_are_those_of_numpy(make_set: MakeSet) -> None:
+    full = make_set(5000, channels=3)
+    mean, deviation = full.statistics()
+    assert mean == pytest.approx((full.images / 255).mean(axis=(0, 2, 3)), abs=1e-12)
+    assert deviation == pytest.approx((full.images / 255).std(axis=(0, 2, 3)), abs=1e-9)
+
+
+def test_summary_counts(make_set: MakeSet) -> None:
+    summary = make_set(7).summary()
+    assert summary["counts"] == {"class 0": 3, "class 1": 2, "class 2": 2}
+    assert (summary["num_images"], summary["channels"], summary["height"]) == (7, 1, 8)
+
+
+def test_an_unlabelled_set_has_no_labels(make_set: MakeSet) -> None:
+    bare = ImageSet(make_set().images, None, (), "photos")
+    assert bare.counts() == {}
+    assert len(bare.take(np.array([3, 1]))) == 2
+    with pytest.raises(InputError, match="photos has no labels"):
+        bare.known_labels()

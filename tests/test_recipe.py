@@ -1,0 +1,115 @@
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retinula.errors import InputError
+from retinula.recipe import Recipe, Training, _all_keys, checked, load_recipe, override, shipped
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_recipes_read_and_write_back_equal(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    again = checked(tomllib.loads(recipe.to_toml()), "again")
+    assert again == recipe
+    assert again.digest() == recipe.digest()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_recipes_say_what_they_are(name: str) -> None:
+    text = shipped()[name]
+    for line in ("# What:", "# Cost:", "# Command: retinula train"):
+        assert line in text
+    assert ("[claim]" in text) == ("# Claim:" in text)
+
+
+def test_digest_changes_with_what_can_change_the_result_only() -> None:
+    recipe = Recipe(name="a")
+    assert recipe.digest() == Recipe(name="b", about="other words").digest()
+    others = [
+        load_recipe("digits", [setting]).digest()
+        for setting in ("seed=1", "lr=0.2", "epochs=3", "steps=3", "flip=random", "data=shapes", "crop=[4,4]")
+    ]
+    assert len({load_recipe("digits").digest(), *others}) == len(others) + 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["epoch=3"], "no setting 'epoch'; did you mean 'epochs'"),
+        (["epochs=ten"], "recipe digits: training.epochs: .* integer, not 'ten'"),
+        (["epochs=true"], "training.epochs: .* integer, not True"),
+        (["epochs=2.5"], "training.epochs: .* integer, not 2.5"),
+        (["epochs=0"], "training.epochs: .* greater than or equal to 1, not 0"),
+        (["lr=nan"], "optimizer.lr: .* finite|optimizer.lr"),
+        (["lr=-1"], "optimizer.lr: .* greater than 0, not -1"),
+        (["flip=sideways"], "augment.flip: .*'none', 'random' or 'alternating', not 'sideways'"),
+        (["validation=1"], "data.validation: .* less than 1"),
+        (["mean=[0.5]"], "inputs: mean and std belong together"),
+        (["momentum=0"], "optimizer: nesterov needs momentum"),
+        (["validation=0", "early_stopping=3"], "early stopping needs validation pictures"),
+        (["schedule.name=piecewise"], "piecewise needs at least two points"),
+        (["objective.name=mse"], "training.metric must be val_loss"),
+        (["name=a/b"], "name: .* pattern"),
+        (["optimizer.colour=3"], "no setting 'optimizer.colour'"),
+        (["epochs"], "expected key=value"),
+        (["=3"], "expected key=value"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_was_expected(settings: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_recipe("digits", settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_last_word_means_one_setting() -> None:
+    last_words = [key.rpartition(".")[2] for key in _all_keys() if not key.endswith("name")]
+    assert len(last_words) == len(set(last_words)) > 30
+
+
+def test_settings_by_short_name() -> None:
+    recipe = load_recipe("digits", ["steps=7", "lr=0.5", "model=cifar10-cnn", "classes=[1, 'two']", "batch_size=5"])
+    assert (recipe.training.steps, recipe.training.epochs) == (7, None)
+    assert recipe.optimizer.lr == 0.5
+    assert recipe.model.name == "cifar10-cnn"
+    assert recipe.data.classes == (1, "two")
+    assert override({}, ["model.arguments.width=0.5"]) == {"model": {"arguments": {"width": 0.5}}}
+    assert load_recipe("digits", ["model.arguments.width=0.5"]).model.arguments == {"width": 0.5}
+
+
+def test_an_own_file_is_read_and_its_faults_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("[training]\nepochs = 3\n")
+    assert load_recipe(path).name == "mine"
+    path.write_text("[training]\nepoch = 3\n")
+    with pytest.raises(InputError, match=rf"{path}: unknown key 'training.epoch'; did you mean 'epochs'"):
+        load_recipe(path)
+    path.write_text("training = [")
+    with pytest.raises(InputError, match="not valid TOML"):
+        load_recipe(path)
+    path.write_text("trainings = 3")
+    with pytest.raises(InputError, match="unknown key 'trainings'; did you mean 'training'"):
+        load_recipe(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not a text file"):
+        load_recipe(path)
+    with pytest.raises(InputError, match=r"missing.toml: cannot be read \(No such file"):
+        load_recipe(tmp_path / "missing.toml")
+    with pytest.raises(InputError, match="no recipe 'cifar10-cn'; did you mean 'cifar10-cnn'"):
+        load_recipe("cifar10-cn")
+
+
+@given(st.text(max_size=30))
+def test_any_assignment_is_taken_or_refused_in_words(text: str) -> None:
+    with suppress(InputError):
+        assert 0 <= load_recipe("digits", [f"seed={text}"]).seed < 2**32
+
+
+def test_one_length() -> None:
+    for arguments in ({}, {"epochs": 1, "steps": 1}):
+        with pytest.raises(ValueError, match="either epochs or steps"):
+            Training(**arguments)

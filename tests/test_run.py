@@ -1,0 +1,106 @@
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from retinula.errors import InputError, RetinulaError
+from retinula.recipe import Recipe, load_recipe
+from retinula.run import Run, create_run, find_run, list_runs
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return load_recipe("digits")
+
+
+def test_runs_are_numbered_and_the_last_is_found(tmp_path: Path, recipe: Recipe) -> None:
+    names = []
+    for _ in range(3):
+        names.append(create_run(recipe, {}, root=tmp_path).name)
+        time.sleep(0.01)
+    assert names == ["digits-1", "digits-2", "digits-3"]
+    assert [run.name for run in list_runs(tmp_path)] == names
+    assert find_run("last", tmp_path).name == "digits-3"
+    assert find_run("digits-2", tmp_path) == find_run(tmp_path / "digits-2", tmp_path)
+    assert find_run("digits-2", tmp_path).recipe() == recipe
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "last", "", "-x", "x" * 200])
+def test_names_that_are_no_folder_names_are_refused(tmp_path: Path, recipe: Recipe, name: str) -> None:
+    with pytest.raises(InputError, match="cannot be a run's name"):
+        create_run(recipe, {}, name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_taken_name_is_refused(tmp_path: Path, recipe: Recipe) -> None:
+    create_run(recipe, {"x": 1}, "mine", tmp_path)
+    with pytest.raises(InputError, match="there is a run 'mine' already"):
+        create_run(recipe, {}, "mine", tmp_path)
+    assert find_run("mine", tmp_path).environment() == {"x": 1}
+
+
+def test_a_missing_run_is_named_with_the_nearest(tmp_path: Path, recipe: Recipe) -> None:
+    with pytest.raises(InputError, match="there is no run in"):
+        find_run("last", tmp_path)
+    create_run(recipe, {}, "night", tmp_path)
+    with pytest.raises(InputError, match="no run 'nihgt'; did you mean 'night'"):
+        find_run("nihgt", tmp_path)
+
+
+def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:
+    run = create_run(recipe, {}, root=tmp_path)
+    assert (run.metrics(), run.steps()) == ([], [])
+    rows = [(step, 1 + step // 3, 1 / 3**step, 0.1, 0.001 * step) for step in range(1, 7)]
+    run.add_steps(rows[:3])
+    run.add_steps(rows[3:])
+    for step in (3, 6):
+        run.add_metrics({"epoch": step // 3, "step": step, "loss": 0.5})
+    before = run.steps_file.read_text().splitlines()
+    assert before[0] == "step,epoch,loss,learning_rate,seconds"
+    assert [row["step"] for row in run.steps()] == [1, 2, 3, 4, 5, 6]
+    run.cut_logs(4)
+    assert run.steps_file.read_text().splitlines() == before[:5]
+    assert [row["step"] for row in run.metrics()] == [3]
+    run.cut_logs(0)
+    assert (run.metrics(), run.steps()) == ([], [])
+
+
+def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path, recipe: Recipe) -> None:
+    run = create_run(recipe, {}, root=tmp_path)
+    run.add_metrics({"epoch": 1, "step": 3})
+    run.add_steps([(1, 1, 0.5, 0.1, 0.1)])
+    with run.metrics_file.open("a") as file:
+        file.write('{"epoch": 2, "st')
+    with run.steps_file.open("a") as file:
+        file.write("2,1,0.4")
+    assert run.metrics() == [{"epoch": 1, "step": 3}]
+    assert len(run.steps()) == 1
+
+
+def test_only_one_process_trains_in_a_folder(tmp_path: Path, recipe: Recipe) -> None:
+    run = create_run(recipe, {}, root=tmp_path)
+    with run.lock(), pytest.raises(RetinulaError, match="another process is training"):
+        run.lock()
+    with run.lock():
+        pass
+
+
+def test_reports(tmp_path: Path, recipe: Recipe) -> None:
+    run = create_run(recipe, {}, root=tmp_path)
+    assert not run.finished
+    with pytest.raises(InputError, match="not finished; go on with: retinula train --resume"):
+        run.report()
+    run.report_file.write_text(json.dumps({"accuracy": 1}))
+    assert run.report() == {"accuracy": 1}
+    for broken in ("{", "[]"):
+        run.report_file.write_text(broken)
+        with pytest.raises(InputError, match=r"report\.json"):
+            run.report()
+
+
+def test_a_root_that_cannot_be_written_is_one_line(tmp_path: Path, recipe: Recipe) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RetinulaError, match="cannot write"):
+        create_run(recipe, {}, root=tmp_path / "file" / "runs")
+    assert Run(tmp_path / "file").name == "file"

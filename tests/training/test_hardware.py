@@ -1,0 +1,73 @@
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from retinula.errors import InputError
+from retinula.training.hardware import Hardware, available_threads, choose_hardware, describe_machine, keep_memory
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Dropout(0.5), nn.Flatten(), nn.LazyLinear(2))
+
+
+@pytest.fixture
+def small() -> nn.Module:
+    module = network()
+    module(torch.zeros(1, 3, 8, 8))
+    return module
+
+
+def clock_of(*seconds: float) -> object:
+    """A clock by which the trials of the candidates take the given times, in turn."""
+    ticks = itertools.chain.from_iterable([0.0, time] * 4 for time in seconds)
+    return lambda: next(ticks)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "precision", "channels_last"),
+    [
+        ((1.0, 0.9, 0.3), "bfloat16", True),
+        ((1.0, 0.5, 0.6), "float32", True),
+        ((1.0, 1.9, 1.1), "float32", False),
+        ((1.0, 0.99, 0.98), "float32", False),  # within the noise: the plainest
+    ],
+)
+def test_the_fastest_is_chosen(
+    small: nn.Module, seconds: tuple[float, ...], precision: str, channels_last: bool
+) -> None:
+    chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock_of(*seconds))  # type: ignore[arg-type]  # a test's
+    assert (chosen.precision, chosen.channels_last) == (precision, channels_last)
+    assert "float32 1000 ms" in chosen.reason
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_forced_precision_is_kept(small: nn.Module, precision: str) -> None:
+    chosen = choose_hardware(small, (3, 8, 8), device="cpu", precision=precision, threads=1)  # type: ignore[arg-type]  # a parameter
+    assert (chosen.precision, chosen.threads) == (precision, 1)
+    assert Hardware(**chosen.to_dict()) == chosen
+
+
+def test_the_network_and_the_chances_are_left_as_they_were(small: nn.Module) -> None:
+    before = {key: value.clone() for key, value in small.state_dict().items()}
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    choose_hardware(small, (3, 8, 8), device="cpu")
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(value, before[key]) for key, value in small.state_dict().items())
+    assert all(p.grad is None for p in small.parameters())
+
+
+def test_a_missing_device_is_an_error(small: nn.Module) -> None:
+    with pytest.raises(InputError, match="no device 'tpu' on this machine"):
+        choose_hardware(small, (3, 8, 8), device="tpu")
+
+
+def test_the_machine_is_described() -> None:
+    machine = describe_machine()
+    assert machine["processor"]
+    assert machine["cores"] == available_threads() >= 1
+    assert machine["bfloat16_units"] in ("amx", "avx512", "none", "unknown")
+    assert isinstance(keep_memory(), bool)

@@ -1,0 +1,266 @@
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.recipe import Recipe, load_recipe
+from retinula.run import Run, create_run
+from retinula.training.hardware import Hardware
+from retinula.training.loop import train
+from retinula.training.reporting import Progress, Reporter
+
+MakeSet = Callable[..., ImageSet]
+PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
+FAST = Hardware("cpu", 1, True, "bfloat16", "for the test")
+
+
+def small(*settings: str) -> Recipe:
+    """The recipe for digits with a narrow network, a few short epochs and everything that has a memory."""
+    base = ["epochs=4", "batch_size=16", "flip=alternating", "model.arguments.width=0.25", *settings]
+    return load_recipe("digits", base)
+
+
+def fitted(recipe: Recipe, make_set: MakeSet, tmp_path: Path, size: int = 8, **options: Any) -> tuple[Run, Model]:
+    run = create_run(recipe, {}, root=tmp_path)
+    options.setdefault("hardware", PLAIN)
+    return run, train(recipe, make_set(size=size), make_set(24, size=size, seed=9), run, **options)
+
+
+def comparable(run: Run) -> tuple[list[dict[str, Any]], list[tuple[float, ...]]]:
+    """A run's logs without what the clock says."""
+    clock = ("seconds", "images_per_second")
+    metrics = [{key: value for key, value in row.items() if key not in clock} for row in run.metrics()]
+    steps = [(row["step"], row["epoch"], row["loss"], row["learning_rate"]) for row in run.steps()]
+    return metrics, steps
+
+
+def assert_same_weights(one: Model, other: Model) -> None:
+    for name, value in one.network.state_dict().items():
+        assert torch.equal(value, other.network.state_dict()[name]), name
+
+
+def test_it_learns_and_leaves_what_it_says(make_set: MakeSet, tmp_path: Path) -> None:
+    run, model = fitted(small(), make_set, tmp_path)
+    rows = run.metrics()
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert [row["step"] for row in rows] == [4, 8, 12, 16]
+    assert rows[-1]["val_accuracy"] == 1.0
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    steps = run.steps()
+    assert [row["step"] for row in steps] == list(range(1, 17))
+    sizes = [16, 16, 16, 12] * 4
+    for row in rows:
+        of_epoch = [(s["loss"], n) for s, n in zip(steps, sizes, strict=True) if s["epoch"] == row["epoch"]]
+        assert row["loss"] == pytest.approx(sum(loss * n for loss, n in of_epoch) / 60, rel=1e-6)
+    loaded = Model.load(run.path)
+    assert_same_weights(loaded, model)
+    assert loaded.classes == ("class 0", "class 1", "class 2")
+    assert loaded.provenance["digest"] == small().digest()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("average=0", "optimizer=adam", "lr=0.01"),
+        ("optimizer=sam", "cutout=2", "brightness=0.1"),
+        ("mixup=0.4", "cutmix=1", "optimizer=adamw", "lr=0.01", "clip_norm=1"),
+        ("sampling=replacement", "metric=val_loss"),
+        ("model=mobilenetv2", "average=0"),  # dropout
+    ],
+)
+@pytest.mark.parametrize("stop_at", [3, 8])
+def test_two_and_two_epochs_are_four_bit_for_bit(
+    settings: tuple[str, ...], stop_at: int, make_set: MakeSet, tmp_path: Path
+) -> None:
+    recipe = small(*settings)
+    for hardware in (PLAIN, FAST):
+        whole_run, whole = fitted(recipe, make_set, tmp_path, hardware=hardware)
+        run = create_run(recipe, {}, root=tmp_path)
+        steps_made = 0
+
+        def stop() -> bool:
+            nonlocal steps_made
+            steps_made += 1
+            return steps_made == stop_at
+
+        sets = (make_set(), make_set(24, seed=9))
+        with pytest.raises(Interrupted, match=f"stopped at step {stop_at} of"):
+            train(recipe, *sets, run, hardware=hardware, stop_requested=stop)
+        assert not run.model_file.exists()
+        resumed = train(recipe, *sets, run)  # the hardware comes from the checkpoint
+        assert_same_weights(resumed, whole)
+        assert comparable(run) == comparable(whole_run)
+
+
+def test_seeds_decide_everything(make_set: MakeSet, tmp_path: Path) -> None:
+    first = fitted(small("seed=1"), make_set, tmp_path)
+    again = fitted(small("seed=1"), make_set, tmp_path)
+    other = fitted(small("seed=2"), make_set, tmp_path)
+    assert comparable(first[0]) == comparable(again[0])
+    assert_same_weights(first[1], again[1])
+    assert comparable(first[0]) != comparable(other[0])
+
+
+def test_measuring_the_hardware_does_not_move_the_chances(make_set: MakeSet, tmp_path: Path) -> None:
+    recipe = small("precision=float32")
+    measured = fitted(recipe, make_set, tmp_path, hardware=None)
+    given = fitted(recipe, make_set, tmp_path, hardware=Hardware("cpu", torch.get_num_threads(), False, "float32", ""))
+    assert comparable(measured[0])[0][0]["loss"] == pytest.approx(comparable(given[0])[0][0]["loss"], rel=1e-4)
+
+
+def test_another_recipe_or_other_pictures_do_not_go_on(make_set: MakeSet, tmp_path: Path) -> None:
+    recipe = small()
+    run = create_run(recipe, {}, root=tmp_path)
+    with pytest.raises(Interrupted):
+        train(recipe, make_set(), None, run, hardware=PLAIN, stop_requested=lambda: True)
+    with pytest.raises(InputError, match="belongs to another recipe"):
+        train(small("lr=0.2"), make_set(), None, run)
+    with pytest.raises(InputError, match="pictures have changed"):
+        train(recipe, make_set(seed=5), None, run)
+
+
+def test_a_damaged_checkpoint_costs_a_generation_only(make_set: MakeSet, tmp_path: Path) -> None:
+    recipe = small()
+    whole_run, whole = fitted(recipe, make_set, tmp_path)
+    run = create_run(recipe, {}, root=tmp_path)
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked == 10
+
+    sets = (make_set(), make_set(24, seed=9))
+    with pytest.raises(Interrupted):
+        train(recipe, *sets, run, hardware=PLAIN, stop_requested=stop, checkpoint_seconds=0)
+    newest = max(run.checkpoints.iterdir())
+    newest.write_bytes(b"")
+    messages: list[str] = []
+
+    class Listener(Reporter):
+        def message(self, text: str) -> None:
+            messages.append(text)
+
+    resumed = train(recipe, *sets, run, reporter=Listener())
+    assert any("left aside" in text and newest.name in text for text in messages)
+    assert_same_weights(resumed, whole)
+    assert comparable(run) == comparable(whole_run)
+
+
+def test_early_stopping_keeps_the_best_and_goes_no_further(make_set: MakeSet, tmp_path: Path) -> None:
+    recipe = small("epochs=40", "early_stopping=3", "metric=val_accuracy", "schedule=constant")
+    run, model = fitted(recipe, make_set, tmp_path)
+    scores = [row["val_accuracy"] for row in run.metrics()]
+    best = scores.index(max(scores))
+    assert len(scores) == best + 1 + 3 < 40
+    assert model.provenance["kept_step"] == (best + 1) * 4
+    assert model.provenance["kept"] == "best val_accuracy"
+    # Killed after the last checkpoint, before the model file: nothing is trained any further.
+    run.model_file.unlink()
+    again = train(recipe, make_set(), make_set(24, seed=9), run)
+    assert_same_weights(again, model)
+    assert len(run.metrics()) == len(scores)
+
+
+def test_without_validation_the_last_weights_are_kept(make_set: MakeSet, tmp_path: Path) -> None:
+    recipe = small("validation=0")
+    run = create_run(recipe, {}, root=tmp_path)
+    model = train(recipe, make_set(), None, run, hardware=PLAIN)
+    assert model.provenance["kept"] == "last"
+    assert model.provenance["kept_step"] == 16
+    assert [row["val_loss"] for row in run.metrics()] == [None] * 4
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_batch(make_set: MakeSet, tmp_path: Path) -> None:
+    full = make_set()
+    named = ImageSet(full.images, full.labels, full.classes, "named", sources=[f"{n}.png" for n in range(len(full))])
+    recipe = load_recipe("digits", ["lr=1e30", "optimizer=sgd", "momentum=0", "nesterov=false", "schedule=constant"])
+    run = create_run(recipe, {}, root=tmp_path)
+    with pytest.raises(RetinulaError, match=r"the loss is (nan|inf) at step \d+ \(learning rate 1e\+30\)") as caught:
+        train(recipe, named, None, run, hardware=PLAIN)
+    assert caught.value.exit_code == 1
+    failure = json.loads((run.path / "failure" / "failure.json").read_text())
+    assert failure["sources"] == [f"{n}.png" for n in failure["positions"]]
+    with np.load(run.path / "failure" / "batch.npz") as kept:
+        assert np.array_equal(kept["images"], full.images[failure["positions"]])
+    assert len(run.steps()) == failure["step"] - 1
+    assert not run.model_file.exists()
+
+
+def test_an_autoencoder_learns(make_set: MakeSet, tmp_path: Path) -> None:
+    settings = ["model=cifar10-autoencoder", "objective=bce", "metric=val_loss", "label_smoothing=0", "normalise=unit"]
+    recipe = load_recipe("digits", [*settings, "optimizer=adam", "lr=0.01", "epochs=6", "schedule=constant"])
+    run = create_run(recipe, {}, root=tmp_path)
+    model = train(recipe, make_set(channels=3), make_set(24, channels=3, seed=9), run, hardware=PLAIN)
+    rows = run.metrics()
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert rows[-1]["val_accuracy"] is None
+    assert rows[-1]["accuracy"] is None
+    assert model.outputs(make_set(channels=3).images).shape == (60, 3, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            ["objective=bce", "metric=val_loss"],
+            "residual is for classification, which objective 'bce' does not measure",
+        ),
+        (["crop=[8,8]"], "inputs.crop and augment.random_crop must be equal"),
+        (["random_crop=[8,8]"], "inputs.crop and augment.random_crop must be equal"),
+        (["inputs.size=[9,9]"], "has pictures of 1x10x10, the recipe wants 1 channels and size"),
+        (["model.arguments.colour=3"], "colour"),
+        (["model=resnet"], "resnet"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(
+    settings: list[str], message: str, make_set: MakeSet, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        fitted(load_recipe("digits", settings), make_set, tmp_path, size=10)
+
+
+def test_crops_are_trained_at_random_and_asked_in_the_centre(make_set: MakeSet, tmp_path: Path) -> None:
+    _, model = fitted(small("crop=[8,8]", "random_crop=[8,8]", "crop_padding=0"), make_set, tmp_path, size=10)
+    assert model.preprocess.input_shape == (1, 8, 8)
+    assert model.outputs(make_set(size=10).images).shape == (60, 3)
+
+
+def test_progress_is_told(make_set: MakeSet, tmp_path: Path) -> None:
+    class Listener(Reporter):
+        def __init__(self) -> None:
+            self.steps: list[Progress] = []
+            self.epochs: list[dict[str, Any]] = []
+
+        def step(self, progress: Progress) -> None:
+            self.steps.append(progress)
+
+        def epoch(self, row: dict[str, Any]) -> None:
+            self.epochs.append(row)
+
+    listener = Listener()
+    run, _ = fitted(small(), make_set, tmp_path, reporter=listener)
+    assert [(p.step, p.num_steps, p.epoch, p.num_epochs) for p in listener.steps][::5] == [
+        (1, 16, 1, 4),
+        (6, 16, 2, 4),
+        (11, 16, 3, 4),
+        (16, 16, 4, 4),
+    ]
+    assert listener.steps[-1].seconds_left == 0
+    assert listener.epochs == run.metrics()
+    assert all(math.isfinite(p.images_per_second) for p in listener.steps)
+
+
+def test_one_picture_is_too_few(make_set: MakeSet, tmp_path: Path) -> None:
+    run = create_run(small(), {}, root=tmp_path)
+    with pytest.raises(InputError, match="1 pictures are too few"):
+        train(small(), make_set(1), None, run, hardware=PLAIN)

@@ -1,0 +1,53 @@
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retinula.transforms.batches import BatchPlan, generator_for, seed_for
+
+
+@given(num_images=st.integers(1, 60), batch_size=st.integers(1, 20), drop_last=st.booleans(), seed=st.integers(0, 9))
+def test_an_epoch_shows_every_picture_once(num_images: int, batch_size: int, drop_last: bool, seed: int) -> None:
+    plan = BatchPlan(num_images, batch_size, seed, drop_last)
+    batches = list(plan.batches(0, 2 * plan.steps_per_epoch))
+    assert [batch.step for batch in batches] == list(range(len(batches)))
+    for epoch in (0, 1):
+        shown = torch.cat([batch.indices for batch in batches if batch.epoch == epoch]).tolist()
+        assert len(shown) == len(set(shown))
+        left_out = num_images - len(shown)
+        assert left_out in ({0} | ({num_images % batch_size} if drop_last else set()) | {num_images % batch_size == 1})
+
+
+def test_going_on_in_the_middle_gives_the_same_batches() -> None:
+    for sampling in ("epoch", "replacement"):
+        plan = BatchPlan(50, 8, seed=3, sampling=sampling)  # type: ignore[arg-type]  # a literal, spelled out above
+        whole = list(plan.batches(0, 30))
+        for first in (1, 6, 7, 13, 29):
+            again = list(plan.batches(first, 30))
+            assert len(again) == 30 - first
+            for one, other in zip(whole[first:], again, strict=True):
+                assert one[:2] == other[:2]
+                assert torch.equal(one.indices, other.indices)
+
+
+def test_orders_differ_between_epochs_and_seeds() -> None:
+    orders = [
+        torch.cat([batch.indices for batch in BatchPlan(100, 10, seed).batches(epoch * 10, epoch * 10 + 10)]).tolist()
+        for seed in (0, 1)
+        for epoch in (0, 1)
+    ]
+    assert len({tuple(order) for order in orders}) == 4
+
+
+def test_replacement_draws_from_all() -> None:
+    plan = BatchPlan(10, 100, seed=0, sampling="replacement")
+    (batch,) = plan.batches(0, 1)
+    assert len(batch.indices) == 100
+    assert set(batch.indices.tolist()) == set(range(10))
+
+
+def test_seeds_do_not_repeat() -> None:
+    seeds = {seed_for(seed, purpose, number) for seed in range(5) for purpose in ("a", "b") for number in range(100)}
+    assert len(seeds) == 1000
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    one, other = (torch.rand(3, generator=generator_for(1, "a", 2)) for _ in range(2))
+    assert torch.equal(one, other)
