@@ -26,7 +26,7 @@ def labelled(labels: list[int], classes: int) -> ImageSet:
         (np.zeros((2, 3, 4, 4), np.uint8), [-1, 0], "labels run from -1"),
     ],
 )
-def test_what_does_not_fit_is_refused(images: np.ndarray, labels: list[int], message: str) -> None:  # type: ignore[type-arg]
+def test_what_does_not_fit_is_refused(images: np.ndarray, labels: list[int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         ImageSet(images, np.array(labels, np.int64), ("a", "b"), "set")
 

@@ -17,7 +17,7 @@ class InputError(RetinulaError, ValueError):
 
 
 class Interrupted(RetinulaError):
-    """The user or the system asked to stop; everything was saved before this was raised."""
+    """The user or the system asked to stop; the message says what was saved and how to go on."""
 
     exit_code = 130
 

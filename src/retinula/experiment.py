@@ -6,9 +6,10 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 import resource
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +17,9 @@ import numpy as np
 
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.load import load
-from retinula.datasets.reading import Dataset, Skipped, SplitName
+from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.durable import write_json
-from retinula.errors import InputError
+from retinula.errors import InputError, Interrupted
 from retinula.evaluation.results import Evaluation, evaluate
 from retinula.images import ImageSet
 from retinula.model_file import Averaging, Model
@@ -60,30 +61,31 @@ def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
         )
     base = load_recipe(DEFAULT).model_dump(mode="json", exclude_none=True)
     stem = Path(target).resolve().name.split(".")[0]
-    base["name"] = "".join(letter if letter.isalnum() or letter in "_-" else "-" for letter in stem).strip("-") or "run"
+    letters = (letter if letter.isalpha() or letter.isdecimal() or letter == "_" else "-" for letter in stem[:80])
+    base["name"] = "".join(letters).strip("-") or "run"
     base["data"]["name"] = target if target in CATALOG else str(Path(target).resolve())
     return checked(override(base, overrides), f"the default recipe for {target}")
 
 
-def load_dataset(recipe: Recipe, name: str | None = None, split: SplitName | None = None) -> Dataset:
-    """Load the recipe's data set, or another one in the same form: same size, channels, labels and classes.
+def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
+    """Load the recipe's pictures, all splits of them, in the form and with the classes that it asks for.
 
     Args:
-        recipe: says in which form.
-        name: of the other one; the recipe's own where None.
-        split: the only one that is needed, or None for all.
+        recipe: names the data set.
+        progress: told how far a download or the preparation is.
     """
     inputs = recipe.inputs
     dataset = load(
-        name or recipe.data.name,
+        recipe.data.name,
         size=inputs.size,
         channels=inputs.channels,
         resize=inputs.resize,
         labels=recipe.data.labels,
+        progress=progress,
     )
-    splits = {key: value for key, value in dataset.splits.items() if split in (None, key)}
-    if recipe.data.classes:
-        splits = {key: value.subset(recipe.data.classes) for key, value in splits.items()}
+    if not recipe.data.classes:
+        return dataset
+    splits = {split: image_set.subset(recipe.data.classes) for split, image_set in dataset.splits.items()}
     return Dataset(dataset.name, splits, dataset.skipped)
 
 
@@ -99,7 +101,7 @@ def training_sets(recipe: Recipe, dataset: Dataset) -> Sets:
     share = recipe.data.validation
     if not share:
         return Sets(train_set, None, dataset.skipped)
-    if dataset.validation is not None:
+    if dataset.validation is not None and len(dataset.validation):
         return Sets(train_set, dataset.validation, dataset.skipped)
     if recipe.data.validation_part == "last":
         border = len(train_set) - round(len(train_set) * share)
@@ -149,17 +151,34 @@ def train(
         recipe = checked(override(recipe.model_dump(mode="json", exclude_none=True), overrides), recipe.name)
     if recipe.model.name not in NETWORKS:
         raise InputError(f"no network {recipe.model.name!r}; known: {', '.join(NETWORKS)}")
-    sets = Sets(train_set, validation_set, ()) if train_set is not None else training_sets(recipe, load_dataset(recipe))
+    if train_set is not None:
+        sets = Sets(train_set, validation_set, ())
+    elif validation_set is not None:
+        raise InputError("pictures to choose by need pictures to train on: give train_set as well")
+    else:
+        recipe = _anchored(recipe)
+        sets = training_sets(recipe, load_dataset(recipe, reporter.loading))
     data = _describe_data(sets)
     if isinstance(run, Run):
-        _check_unfinished(run, data)
-    else:
-        environment = describe_environment(data, describe_machine(), datetime.now(UTC))
-        run = create_run(recipe, environment, run, root)
-    return _train_in(run, recipe, sets, reporter, checkpoint_seconds)
+        _check_goes_on(run, recipe, data)
+        return _train_in(run, recipe, sets, reporter, checkpoint_seconds)
+    environment = describe_environment(data, describe_machine(), datetime.now(UTC))
+    run = create_run(recipe, environment, run, root)
+    try:
+        return _train_in(run, recipe, sets, reporter, checkpoint_seconds)
+    except InputError:
+        if not run.checkpoints.exists():  # refused before its beginning: nothing in the folder is worth keeping
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
 
 
-def resume(name: str | Path, *, reporter: Reporter | None = None, root: Path = RUNS) -> Model:
+def resume(
+    name: str | Path,
+    *,
+    reporter: Reporter | None = None,
+    root: Path = RUNS,
+    checkpoint_seconds: float = loop.CHECKPOINT_SECONDS,
+) -> Model:
     """Go on with a training that was interrupted, so that its result is the one it would have had.
 
     Raises:
@@ -168,7 +187,7 @@ def resume(name: str | Path, *, reporter: Reporter | None = None, root: Path = R
     run = find_run(name, root)
     if run.finished:
         raise InputError(f"{run.path} is finished; train anew with: retinula train {run.recipe_file}")
-    return train(run.recipe(), run=run, reporter=reporter)
+    return train(run.recipe(), run=run, reporter=reporter, checkpoint_seconds=checkpoint_seconds)
 
 
 def evaluate_run(
@@ -178,7 +197,7 @@ def evaluate_run(
     split: SplitName = "test",
     tta: Averaging | None = None,
     folder: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a finished run's model, draw the figures, and add the result to its report.
 
@@ -188,15 +207,19 @@ def evaluate_run(
         split: which pictures; `validation` are the very ones set apart while training.
         tta: averaging at test time; as the recipe says where None.
         folder: where report and figures go; into the run where None.
-        progress: called with pictures done and pictures in all.
+        progress: told how far loading and measuring are.
     """
-    report = run.report()
+    run.report()  # refuses an unfinished run before the work
+    if folder is not None and (folder / run.recipe_file.name).exists():
+        raise InputError(f"{folder} is the folder of a run, whose report would be lost; name another one")
     recipe = run.recipe()
     model = Model.load(run.path)
-    image_set = evaluation_set(recipe, data, split)
-    result = evaluate(model, image_set, split=split, tta=tta or recipe.evaluation.tta, progress=progress)
+    image_set = other_pictures(data, model, split, progress) if data else own_pictures(run, split, progress)
+    told = partial(progress, "evaluating") if progress else None
+    result = evaluate(model, image_set, split=split, tta=tta or recipe.evaluation.tta, progress=told)
     draw_evaluation(result, image_set, (folder or run.path) / "figures")
     if folder is None:
+        report = run.report()  # read late: another measurement may have been added meanwhile
         key = f"{result.dataset}/{split}" + (f"/{result.tta}" if result.tta != "none" else "")
         report.setdefault("evaluations", {})[key] = result.to_dict()
         write_json(run.report_file, report)
@@ -205,44 +228,62 @@ def evaluate_run(
     return result
 
 
-def evaluation_set(recipe: Recipe, data: str | None, split: SplitName) -> ImageSet:
-    """Return the pictures to measure a recipe's model on.
+def own_pictures(run: Run, split: SplitName, progress: Progress | None = None) -> ImageSet:
+    """Return the very pictures that a run's training used or kept away from, by split.
 
     Raises:
-        InputError: the data set has no such split.
+        InputError: there are none of that split; or the training pictures are no longer those it was trained on, so
+            that nobody can say which pictures the model has not seen.
     """
-    if split != "test" and data is None:
-        sets = training_sets(recipe, load_dataset(recipe))
-        chosen = sets.train if split == "train" else sets.validation
-    else:
-        dataset = load_dataset(recipe, data)
-        chosen = dataset.splits.get(split)
-    if chosen is None:
-        raise InputError(f"{data or recipe.data.name} has no {split} pictures; choose another --split or --data")
+    recipe = run.recipe()
+    dataset = load_dataset(recipe, progress)
+    sets = training_sets(recipe, dataset)
+    _check_same_pictures(run, _describe_data(sets), "measure on pictures of your choice with --data")
+    chosen = {"train": sets.train, "validation": sets.validation, "test": dataset.test}[split]
+    if chosen is None or not len(chosen):
+        raise InputError(f"{recipe.data.name} has no {split} pictures; choose another --split or --data")
     return chosen
+
+
+def other_pictures(data: str, model: Model, split: SplitName, progress: Progress | None = None) -> ImageSet:
+    """Return pictures of another data set, brought to the form that a model takes.
+
+    Raises:
+        InputError: there are none of that split.
+    """
+    form = model.preprocess
+    dataset = load(data, size=form.size, channels=form.channels, resize=form.resize, progress=progress)
+    if split not in dataset.splits:
+        raise InputError(f"{data} has no {split} pictures; it has {', '.join(dataset.splits)}")
+    return dataset.splits[split]
 
 
 def _train_in(run: Run, recipe: Recipe, sets: Sets, reporter: Reporter, checkpoint_seconds: float) -> Model:
     started = datetime.now(UTC)
-    with ExitStack() as stack:
-        stack.enter_context(run.lock())
-        stop_requested = stack.enter_context(stop_requests())
-        for skipped in sets.skipped:
-            run.note(f"left out: {skipped.source}: {skipped.reason}")
-        if keep_memory():
-            run.note("the C library was told to keep freed memory")
-        model = loop.train(
-            recipe,
-            sets.train,
-            sets.validation,
-            run,
-            reporter=reporter,
-            stop_requested=stop_requested,
-            checkpoint_seconds=checkpoint_seconds,
-        )
-        draw_training(run.metrics(), run.steps(), run.figures)
-        write_json(run.report_file, _report(run, recipe, sets, model, started))
-        shutil.rmtree(run.checkpoints, ignore_errors=True)
+    try:
+        with ExitStack() as stack:
+            stack.enter_context(run.lock())
+            if run.finished:  # perhaps by another process, which held the lock until now
+                raise InputError(f"{run.path} is finished; begin a new run")
+            stop_requested = stack.enter_context(stop_requests())
+            for skipped in sets.skipped:
+                run.note(f"left out: {skipped.source}: {skipped.reason}")
+            if keep_memory():
+                run.note("the C library was told to keep freed memory")
+            model = loop.train(
+                recipe,
+                sets.train,
+                sets.validation,
+                run,
+                reporter=reporter,
+                stop_requested=stop_requested,
+                checkpoint_seconds=checkpoint_seconds,
+            )
+            draw_training(run.metrics(), run.steps(), run.figures)
+            write_json(run.report_file, _report(run, recipe, sets, model, started))
+            shutil.rmtree(run.checkpoints, ignore_errors=True)
+    except Interrupted as stop:
+        raise Interrupted(f"{stop}; go on with: retinula train --resume {run.path}") from stop
     return model
 
 
@@ -292,14 +333,30 @@ def _describe_data(sets: Sets) -> dict[str, Any]:
         "num_skipped": len(sets.skipped),
         "num_classes": len(sets.train.classes),
         "fingerprint": sets.train.fingerprint(),
+        "validation_fingerprint": None if sets.validation is None else sets.validation.fingerprint(),
         **sets.train.provenance,
     }
 
 
-def _check_unfinished(run: Run, data: dict[str, Any]) -> None:
-    before = run.environment().get("data", {}).get("fingerprint")
-    if before != data["fingerprint"]:
-        raise InputError(f"{run.path}: the training pictures have changed since it began; begin a new run")
+def _anchored(recipe: Recipe) -> Recipe:
+    """Write a relative path to the data in full, so that the run can go on from any folder."""
+    path = Path(recipe.data.name)
+    if recipe.data.name in CATALOG or path.is_absolute() or not path.exists():
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": str(path.resolve())})})
+
+
+def _check_goes_on(run: Run, recipe: Recipe, data: dict[str, Any]) -> None:
+    if run.recipe().digest() != recipe.digest():
+        raise InputError(f"{run.path} belongs to another recipe; begin a new run for this one")
+    _check_same_pictures(run, data, "begin a new run")
+
+
+def _check_same_pictures(run: Run, data: dict[str, Any], remedy: str) -> None:
+    before = run.environment().get("data", {})
+    for key, what in (("fingerprint", "training"), ("validation_fingerprint", "validation")):
+        if before.get(key) != data[key]:
+            raise InputError(f"{run.path}: the {what} pictures have changed since it began; {remedy}")
 
 
 def _peak_memory_mib() -> float:

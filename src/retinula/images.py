@@ -139,9 +139,9 @@ class ImageSet:
         """Return 16 hexadecimal digits that change with any pixel, label, class name, or their order."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
         for start in range(0, len(self), CHUNK):
-            digest.update(np.ascontiguousarray(self.images[start : start + CHUNK]))
+            digest.update(self.images[start : start + CHUNK].tobytes())
         if self.labels is not None:
-            digest.update(np.ascontiguousarray(self.labels))
+            digest.update(self.labels.tobytes())
         return digest.hexdigest()[:16]
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:

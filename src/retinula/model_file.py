@@ -3,6 +3,7 @@
 The only way to predictions: evaluation, photos, export and server go through `Model`. Knows nothing of training.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +98,7 @@ class Model:
             return cls._from_header(header, tensors)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             detail = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: its header and its weights do not fit together ({detail})") from error
 
@@ -116,8 +117,14 @@ class Model:
                 size=(height, width),
                 **header["arguments"],
             )
+        _check_weights(network, tensors)
         network.load_state_dict(tensors, strict=True, assign=True)
         superclasses = header["superclasses"]
+        if superclasses is not None and len(superclasses) != len(classes):
+            raise InputError(f"{len(superclasses)} superclasses for {len(classes)} classes")
+        temperature = float(header["temperature"])
+        if not 0 < temperature < math.inf:
+            raise InputError(f"the temperature must be above 0 and finite, not {temperature}")
         return cls(
             network=network.eval().requires_grad_(False),
             network_name=header["network"],
@@ -125,7 +132,7 @@ class Model:
             classes=classes,
             preprocess=preprocess,
             superclasses=None if superclasses is None else _names(superclasses),
-            temperature=float(header["temperature"]),
+            temperature=temperature,
             provenance=dict(header["provenance"]),
         )
 
@@ -151,8 +158,13 @@ class Model:
             float32 logits `[N, K]`, or `[N, C, h, w]` for a reconstruction, in memory of the processor.
         """
         expected = (self.preprocess.channels, *self.preprocess.size)
-        if images.ndim != 4 or images.shape[1:] != expected:
-            raise InputError(f"this model takes pictures of {list(expected)}, not {list(images.shape[1:])}")
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != expected:
+            raise InputError(
+                f"this model takes uint8 pictures [N, {', '.join(map(str, expected))}], "
+                f"not {images.dtype} {list(images.shape)}"
+            )
+        if tta != "none" and self.task != "classification":
+            raise InputError(f"tta={tta} averages answers about classes; {self.network_name} reconstructs pictures")
         device = device or torch.device("cpu")
         network = self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         network.eval()
@@ -199,6 +211,18 @@ class Model:
         return [Answer(self.classes[i], float(probabilities[i])) for i in order.tolist()]
 
 
+def _check_weights(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    # Names and shapes are checked where the weights are taken over; their type and their values are not.
+    for name, expected in network.state_dict().items():
+        weights = tensors.get(name)
+        if weights is None:
+            continue
+        if weights.dtype != expected.dtype:
+            raise InputError(f"{name} is {weights.dtype}, the network computes with {expected.dtype}")
+        if not torch.isfinite(weights).all():
+            raise InputError(f"{name} has values that are not finite: the training went astray")
+
+
 def _names(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise InputError("class names must be a list of text")
@@ -210,6 +234,8 @@ def _opened(picture: str | Path | bytes | Image.Image | NDArray[np.uint8]) -> Im
         case Image.Image():
             return picture
         case np.ndarray():
+            if picture.dtype != np.uint8 or not (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)):
+                raise InputError(f"a picture is uint8 [H, W] or [H, W, 3], not {picture.dtype} {list(picture.shape)}")
             return Image.fromarray(picture)
         case bytes():
             return decode(picture)

@@ -23,14 +23,6 @@ NotNegative = Annotated[float, Field(ge=0)]
 Range = Annotated[tuple[NotNegative, NotNegative], Field(description="low, high")]
 Size = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
 
-# What a setting of the command line may be called besides its full name, where the last word alone is not it.
-SHORT_NAMES = {
-    "model": "model.name",
-    "data": "data.name",
-    "lr": "optimizer.lr",
-    "validation": "data.validation",
-}
-
 
 class Section(BaseModel):
     """What all parts of a recipe share: unknown keys are errors, values are never changed or guessed."""
@@ -269,7 +261,7 @@ def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
     >>> override({"seed": 0}, ["seed=3", "lr=0.5"])
     {'seed': 3, 'optimizer': {'lr': 0.5}}
     """
-    result = json.loads(json.dumps(values, default=str))
+    result: dict[str, Any] = json.loads(json.dumps(values, default=str))
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals or not key:
@@ -278,6 +270,8 @@ def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
         target = result
         for section in sections:
             target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise InputError(f"{assignment!r}: {section!r} is a section, but the recipe has {target!r} for it")
         target[last] = _toml_value(text.strip())
         # One replaces the other: a user who asks for 4 epochs does not want to be told about steps.
         if sections == ["training"] and last in ("epochs", "steps"):

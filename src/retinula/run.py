@@ -25,6 +25,7 @@ from retinula.version import __version__
 
 RUNS = Path("runs")
 STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "seconds")
+_STEP_HEAD = ",".join(STEP_COLUMNS) + "\n"
 _PACKAGES = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "pytorch-optimizer")
 
 
@@ -119,7 +120,8 @@ class Run:
         if not self.steps_file.exists():
             return []
         with self.steps_file.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.reader(file) if len(row) == len(STEP_COLUMNS)]
+            # A row that a kill cut short lacks a column, or has nothing in its last one.
+            rows = [row for row in csv.reader(file) if len(row) == len(STEP_COLUMNS) and row[-1]]
         return [dict(zip(STEP_COLUMNS, map(float, row), strict=True)) for row in rows[1:]]
 
     def note(self, message: str) -> None:
@@ -132,20 +134,20 @@ class Run:
 
     def add_steps(self, rows: Iterable[tuple[int, int, float, float, float]]) -> None:
         """Add steps, each with the values of `STEP_COLUMNS`."""
-        lines = "".join(f"{step},{epoch},{loss:.9g},{lr:.9g},{s:.6f}\n" for step, epoch, loss, lr, s in rows)
-        head = "" if self.steps_file.exists() else ",".join(STEP_COLUMNS) + "\n"
+        lines = _step_lines(rows)
         if lines:
-            _append(self.steps_file, head + lines)
+            _append(self.steps_file, lines if self.steps_file.exists() else _STEP_HEAD + lines)
 
     def cut_logs(self, step: int) -> None:
         """Forget what was logged after `step`: the checkpoint that training goes on from knows nothing of it."""
         metrics = [row for row in self.metrics() if row["step"] <= step]
-        steps = [row for row in self.steps() if row["step"] <= step]
-        write_text(self.metrics_file, "".join(json.dumps(row) + "\n" for row in metrics))
-        self.steps_file.unlink(missing_ok=True)
-        self.add_steps(
-            (int(row["step"]), int(row["epoch"]), row["loss"], row["learning_rate"], row["seconds"]) for row in steps
+        steps = _step_lines(
+            (int(row["step"]), int(row["epoch"]), row["loss"], row["learning_rate"], row["seconds"])
+            for row in self.steps()
+            if row["step"] <= step
         )
+        write_text(self.metrics_file, "".join(json.dumps(row) + "\n" for row in metrics))
+        write_text(self.steps_file, _STEP_HEAD + steps)
 
     def lock(self) -> FileLock:
         """Return a lock that keeps a second process from training into the same folder.
@@ -236,6 +238,10 @@ def _free_path(root: Path, stem: str) -> Path:
             else:
                 return root / f"{stem}-{number}"
         number += 1
+
+
+def _step_lines(rows: Iterable[tuple[int, int, float, float, float]]) -> str:
+    return "".join(f"{step},{epoch},{loss:.9g},{lr:.9g},{s:.6f}\n" for step, epoch, loss, lr, s in rows)
 
 
 def _append(path: Path, text: str) -> None:

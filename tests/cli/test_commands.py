@@ -49,7 +49,9 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert 0 <= measured["accuracy_low"] <= measured["accuracy"] <= measured["accuracy_high"] <= 1
     report = json.loads((run / "report.json").read_text())
     assert report["evaluations"]["digits/test"]["accuracy"] == measured["accuracy"]
-    assert "accuracy" in call("evaluate", str(run), "--split", "validation", "--out", "elsewhere")
+    assert "validation pictures: " in call("evaluate", str(run), "--split", "validation", "--out", "elsewhere")
+    call("evaluate", str(run), "--out", str(run), code=2)
+    assert "is the folder of a run" in call.err
     assert json.loads(Path("elsewhere/report.json").read_text())["split"] == "validation"
     assert json.loads((run / "report.json").read_text()) == report
 
@@ -105,6 +107,11 @@ def test_a_folder_of_photos(call, tmp_path: Path) -> None:  # type: ignore[no-un
 
 def test_catalogs(call) -> None:  # type: ignore[no-untyped-def]  # the fixture above
     assert "5,851,338" in call("models")
+    assert {"cifar10-cnn": 5_851_338}.items() <= {
+        row["name"]: row["parameters"] for row in json.loads(call("models", "--json"))
+    }.items()
+    assert call(code=2) == ""
+    assert "\n  train " in call.err
     summary = json.loads(call("models", "cifar10-cnn", "--json"))
     assert summary["parameters"] == 5_851_338
     assert "5,851,338" in call("models", "cifar10-cnn")

@@ -409,9 +409,7 @@ def test_the_real_archive_is_prepared_and_opened(real_data: Path, cache: Path, o
     assert len(opened) == 1
     for dataset in (first, again):
         assert {split: len(part) for split, part in dataset.splits.items()} == CATALOG["cifar10"].counts
-        mean, deviation = dataset.splits["train"].statistics()
-        assert [round(value, 4) for value in mean] == list(CATALOG["cifar10"].mean)
-        assert [round(value, 4) for value in deviation] == list(CATALOG["cifar10"].deviation)
-        assert dataset.splits["train"].labels is not None
-        assert dataset.splits["train"].labels[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
-        assert dataset.splits["train"].fingerprint() == first.splits["train"].fingerprint()
+        assert dataset.splits["train"].known_labels()[:10].tolist() == [6, 9, 9, 4, 1, 1, 2, 7, 8, 3]
+    test = again.splits["test"]
+    assert np.array_equal(np.bincount(test.known_labels()), [1000] * 10)
+    assert [round(value, 4) for value in test.statistics()[0]] == [0.4942, 0.4851, 0.4504]

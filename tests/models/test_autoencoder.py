@@ -51,15 +51,15 @@ def test_a_side_that_is_no_multiple_of_four_is_filled_by_its_edge(network: Autoe
 
 
 def test_it_learns_to_reconstruct(network: Autoencoder) -> None:
-    pictures = torch.zeros(16, 3, 8, 8)
-    pictures[:8, 0] = 1.0
+    pictures = torch.zeros(4, 3, 4, 4)
+    pictures[:2, 0] = 1.0
     optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
     losses = []
-    for _ in range(150):
+    for _ in range(40):
         loss = torch.nn.functional.binary_cross_entropy_with_logits(network(pictures), pictures)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 0.6
-    assert losses[-1] < 0.2
+    assert losses[-1] < 0.1

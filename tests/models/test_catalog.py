@@ -124,3 +124,12 @@ def test_a_whole_number_is_good_enough_for_a_fraction() -> None:
 
 def test_a_set_without_classes_can_be_reconstructed() -> None:
     assert build("cifar10-autoencoder", num_classes=0)(torch.rand(1, 3, 8, 8)).shape == (1, 3, 8, 8)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_without_memory_draws_nothing(name: str) -> None:
+    chance = torch.get_rng_state()
+    with torch.device("meta"):
+        network = build(name, num_classes=5)
+    assert all(p.is_meta for p in network.parameters())
+    assert torch.equal(torch.get_rng_state(), chance)

@@ -20,12 +20,13 @@ from retinula.models.summary import summarize
     channels=st.sampled_from([1, 3]),
     num_classes=st.sampled_from([2, 10, 5000]),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=30)
 def test_any_size_channels_and_classes(height: int, width: int, channels: int, num_classes: int) -> None:
-    with torch.device("meta"):
-        network = residual(num_classes, channels, (height, width))
-        assert network(torch.empty(2, channels, height, width)).shape == (2, num_classes)
-        last = network.stages(network.stem(torch.empty(1, channels, height, width)))
+    network = residual(num_classes, channels, (height, width)).eval()
+    with torch.inference_mode():
+        pictures = torch.zeros(1, channels, height, width)
+        assert network(pictures).shape == (1, num_classes)
+        last = network.stages(network.stem(pictures))
     assert 4 <= min(last.shape[2:]) <= 8
     halvings = int(math.log2(min(height, width) / 4))
     assert last.shape[1] == {1: 128}.get(halvings, 192)
@@ -113,8 +114,8 @@ def accuracy_on_digits(epochs: int, width: float) -> float:
     return int(right.sum()) / len(test)
 
 
-def test_half_of_it_learns_digits_in_five_epochs() -> None:
-    assert accuracy_on_digits(epochs=5, width=0.5) >= 0.97
+def test_half_of_it_learns_digits_in_four_epochs() -> None:
+    assert accuracy_on_digits(epochs=4, width=0.5) >= 0.95
 
 
 @pytest.mark.slow

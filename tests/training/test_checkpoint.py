@@ -25,7 +25,7 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "checkpoint", 3, STATE)
     loaded = load_checkpoint(tmp_path / "checkpoint", complain)
     assert loaded is not None
-    assert torch.equal(loaded["weights"]["a.b"], STATE["weights"]["a.b"])  # type: ignore[index]  # nested
+    assert torch.equal(loaded["weights"]["a.b"], torch.arange(6).view(2, 3))
     assert loaded["optimizer"]["groups"] == [{"betas": (0.9, 0.999), "params": [0]}]
     assert list(loaded["optimizer"]["state"]) == [0, 1]
     assert {key: loaded[key] for key in ("step", "score", "none", "flag", "text")} == {
@@ -55,7 +55,13 @@ def test_two_generations_are_kept_and_the_older_stands_in_for_a_damaged_one(tmp_
     assert load_checkpoint(tmp_path, said.append) == {"step": 10}
     assert len(said) == 1
     assert "step-000000015" in said[0]
-    (tmp_path / "step-000000010.safetensors").write_bytes(b"")
+    save_checkpoint(tmp_path, 11, {"step": 11})  # gone on from 10: the damaged one must not stand for a generation
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-000000010.safetensors",
+        "step-000000011.safetensors",
+    ]
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"")
     with pytest.raises(RetinulaError, match="none of the 2 checkpoints is whole"):
         load_checkpoint(tmp_path, said.append)
 

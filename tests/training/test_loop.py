@@ -34,7 +34,7 @@ def fitted(recipe: Recipe, make_set: MakeSet, tmp_path: Path, size: int = 8, **o
     return run, train(recipe, make_set(size=size), make_set(24, size=size, seed=9), run, **options)
 
 
-def comparable(run: Run) -> tuple[list[dict[str, Any]], list[tuple[float, ...]]]:
+def comparable(run: Run) -> tuple[list[dict[str, Any]], list[tuple[float, float, float, float]]]:
     """A run's logs without what the clock says."""
     clock = ("seconds", "images_per_second")
     metrics = [{key: value for key, value in row.items() if key not in clock} for row in run.metrics()]
@@ -215,7 +215,6 @@ def test_an_autoencoder_learns(make_set: MakeSet, tmp_path: Path) -> None:
             ["objective=bce", "metric=val_loss"],
             "residual is for classification, which objective 'bce' does not measure",
         ),
-        (["crop=[8,8]"], "inputs.crop and augment.random_crop must be equal"),
         (["random_crop=[8,8]"], "inputs.crop and augment.random_crop must be equal"),
         (["inputs.size=[9,9]"], "has pictures of 1x10x10, the recipe wants 1 channels and size"),
         (["model.arguments.colour=3"], "colour"),
@@ -258,6 +257,40 @@ def test_progress_is_told(make_set: MakeSet, tmp_path: Path) -> None:
     assert listener.steps[-1].seconds_left == 0
     assert listener.epochs == run.metrics()
     assert all(math.isfinite(p.images_per_second) for p in listener.steps)
+
+
+def test_a_validation_loss_that_is_not_finite_is_never_the_best(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([math.nan, 0.5, math.inf, 0.7])
+    monkeypatch.setattr("retinula.training.loop.validate", lambda *_: (next(losses), 0.9))
+    run, model = fitted(small("metric=val_loss"), make_set, tmp_path)
+    assert [row["val_loss"] for row in run.metrics()] == [None, 0.5, None, 0.7]
+    assert model.provenance["kept_step"] == 8
+    assert "validation loss after epoch 3 is inf" in run.log_file.read_text()
+
+
+def test_killed_before_its_first_checkpoint_nothing_is_logged_twice(make_set: MakeSet, tmp_path: Path) -> None:
+    class Dies(Reporter):
+        def epoch(self, row: dict[str, Any]) -> None:
+            raise KeyError("killed after the first epoch's row")
+
+    run = create_run(small(), {}, root=tmp_path)
+    with pytest.raises(KeyError):
+        train(small(), make_set(), make_set(24, seed=9), run, hardware=PLAIN, reporter=Dies())
+    assert len(run.metrics()) == 1
+    whole_run, whole = fitted(small(), make_set, tmp_path)
+    assert_same_weights(train(small(), make_set(), make_set(24, seed=9), run), whole)  # on the same hardware
+    assert comparable(run) == comparable(whole_run)
+
+
+@pytest.mark.parametrize(("options", "message"), [({"num_classes": 2}, "same classes"), ({"size": 9}, "pictures of")])
+def test_validation_pictures_have_to_fit(
+    options: dict[str, int], message: str, make_set: MakeSet, tmp_path: Path
+) -> None:
+    run = create_run(small(), {}, root=tmp_path)
+    with pytest.raises(InputError, match=message):
+        train(small(), make_set(), make_set(12, **options), run, hardware=PLAIN)
 
 
 def test_one_picture_is_too_few(make_set: MakeSet, tmp_path: Path) -> None:

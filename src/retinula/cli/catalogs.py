@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from retinula.cli.terminal import AsJson, number, say, say_json, share, table
+from retinula.cli.terminal import AsJson, number, remark, say, say_json, share, table
 from retinula.errors import InputError, nearest
 
 runs_app = typer.Typer(help="List the trainings under runs/, or show one.", no_args_is_help=True, rich_markup_mode=None)
@@ -20,10 +20,12 @@ def models(
     from retinula.models.summary import summarize
 
     if name is None:
-        rows = [(entry.name, entry.task, f"{entry.parameters:,}", entry.about) for entry in NETWORKS.values()]
+        entries = NETWORKS.values()
         if as_json:
-            say_json([dict(zip(("name", "task", "parameters", "about"), row, strict=True)) for row in rows])
+            names = ("name", "task", "parameters", "about", "source")
+            say_json([{key: getattr(entry, key) for key in names} for entry in entries])
             return
+        rows = [(entry.name, entry.task, f"{entry.parameters:,}", entry.about) for entry in entries]
         for line in table(("name", "task", "parameters", "what it is"), rows):
             say(line)
         return
@@ -80,7 +82,12 @@ def list_all(as_json: AsJson = False) -> None:
     """List the trainings under runs/, the newest last."""
     from retinula.run import list_runs
 
-    found = [_outline(run.path.name, run.report() if run.finished else None, run) for run in list_runs()]
+    found = []
+    for run in list_runs():
+        try:
+            found.append(_outline(run.name, run.report() if run.finished else None, run))
+        except InputError as error:  # one broken folder does not hide the others
+            remark(f"left out {error}")
     if as_json:
         say_json(found)
         return
@@ -145,7 +152,7 @@ def show(
 def _outline(name: str, report: dict[str, Any] | None, run: Any) -> dict[str, Any]:
     recipe = run.recipe()
     metrics = run.metrics()
-    tests = {key: value for key, value in (report or {}).get("evaluations", {}).items() if key.endswith("/test")}
+    tests = {key: value for key, value in (report or {}).get("evaluations", {}).items() if value["split"] == "test"}
     own: dict[str, Any] = tests.get(f"{recipe.data.name}/test") or next(iter(tests.values()), {})
     return {
         "name": name,

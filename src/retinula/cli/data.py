@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,7 +32,7 @@ def list_all(as_json: AsJson = False) -> None:
     from retinula.datasets.catalog import CATALOG
     from retinula.datasets.load import is_here
 
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "name": entry.name,
             "about": entry.about,

@@ -38,12 +38,8 @@ def evaluate(
 
     found = find_run(run)
     with counting() as progress:
-
-        def shown(done: int, total: int) -> None:
-            progress("evaluating", done, total)
-
         result = evaluate_run(
-            found, data=data, split=split.value, tta="mirror-shift" if tta else None, folder=out, progress=shown
+            found, data=data, split=split.value, tta="mirror-shift" if tta else None, folder=out, progress=progress
         )
     if as_json:
         say_json(result.to_dict())

@@ -75,11 +75,17 @@ def _exit_code() -> int:
         return _complain("not enough memory; try a smaller training.batch_size or inputs.size", FAILED)
     except Exception as error:
         if hasattr(error, "format_message"):  # what typer itself complains about: an unknown option and the like
-            return _complain(f"{error.format_message()} (see --help)", WRONG_USE)
+            message = error.format_message()
+            if message.startswith("Usage:"):  # nothing but a group's name was given: its help, as it is laid out
+                typer.echo(message, err=True)
+                return WRONG_USE
+            return _complain(f"{message} (see --help)", WRONG_USE)
         if os.environ.get(TRACEBACK):
             raise
         kind = type(error).__name__
         return _complain(f"unexpected {kind}: {error} (set {TRACEBACK}=1 to see where, and please report it)", FAILED)
+    if code == INTERRUPTED:  # what typer makes of Ctrl-C
+        return _complain("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else DONE
 
 

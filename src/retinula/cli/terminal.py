@@ -89,6 +89,11 @@ class TrainingReporter(Reporter):
         """Print it above the bar."""
         self._line(text)
 
+    def loading(self, what: str, done: int, total: int | None) -> None:
+        """Move the bar for a download or the preparation."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, description=what)
+
     def step(self, progress: Progress) -> None:
         """Move the bar."""
         if self._bar is not None:
@@ -112,6 +117,8 @@ class TrainingReporter(Reporter):
             parts.append(f"val_accuracy {row['val_accuracy']:.2%}")
         parts.append(f"{row['seconds']:.1f} s")
         self._line("  ".join(parts))
+        if self._bar is not None:
+            self._bar.update(self._task, held_out="  ".join(part for part in parts if part.startswith("val_")))
 
     def _line(self, text: str) -> None:
         if self._bar is not None:
@@ -125,7 +132,7 @@ class TrainingReporter(Reporter):
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
-            fields = [TextColumn("{task.fields[loss]}"), TextColumn("{task.fields[speed]}")]
+            fields = [TextColumn(f"{{task.fields[{name}]}}") for name in ("loss", "held_out", "speed")]
             self._bar = Bar(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -134,7 +141,7 @@ class TrainingReporter(Reporter):
                 console=Console(stderr=True),
                 transient=True,
             )
-            self._task = self._bar.add_task("starting", total=None, loss="", speed="")
+            self._task = self._bar.add_task("starting", total=None, loss="", held_out="", speed="")
             self._bar.start()
         return self
 

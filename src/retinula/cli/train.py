@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, share
-from retinula.errors import InputError, Interrupted
+from retinula.errors import InputError
 
 
 def train(
@@ -33,30 +33,24 @@ def train(
     if len(names) > 1:
         raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
     with TrainingReporter() as reporter:
-        try:
-            if resume is not None:
-                if words or model or run:
-                    raise InputError("--resume goes on with a run as it is: give nothing else with it")
-                trained, folder = experiment.resume(resume, reporter=reporter), find_run(resume).path
-            else:
-                if model is not None:
-                    overrides = [f"model.name={model}", *overrides]
-                trained = experiment.train(
-                    names[0] if names else "digits", run=run, overrides=overrides, reporter=reporter
-                )
-                folder = RUNS / trained.provenance["run"]
-        except Interrupted as stop:
-            hint = find_run(resume or run or "last").path
-            raise Interrupted(f"{stop}; go on with: retinula train --resume {hint}") from stop
+        if resume is not None:
+            if words or model or run:
+                raise InputError("--resume goes on with a run as it is: give nothing else with it")
+            trained, folder = experiment.resume(resume, reporter=reporter), find_run(resume).path
+        else:
+            if model is not None:
+                overrides = [f"model.name={model}", *overrides]
+            trained = experiment.train(names[0] if names else "digits", run=run, overrides=overrides, reporter=reporter)
+            folder = RUNS / trained.provenance["run"]
     _show(folder, as_json)
 
 
 def _show(folder: Path, as_json: bool) -> None:
-    from retinula.run import Run
+    from retinula.run import Run, list_runs
 
     report = Run(folder).report()
     if as_json:
-        say_json({"run": str(folder), **report})
+        say_json({**report, "run": str(folder)})
         return
     training = report["training"]
     skipped = report["data"]["num_skipped"]
@@ -68,4 +62,5 @@ def _show(folder: Path, as_json: bool) -> None:
         say(f"training loss {training['loss']:.4f}, {training['seconds']:.0f} s of training")
     say(f"model    {folder / 'model.safetensors'}")
     say(f"figures  {folder / 'figures'}")
-    say("next     retinula evaluate last")
+    newest = [run.path.resolve() for run in list_runs()[-1:]]
+    say(f"next     retinula evaluate {'last' if folder.resolve() in newest else folder}")

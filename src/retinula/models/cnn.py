@@ -104,9 +104,11 @@ def cifar10_augmented(num_classes: int, channels: int, size: tuple[int, int]) ->
         )
     )
     *hidden, last = _weighted(network)
-    for layer in hidden:
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    nn.init.xavier_uniform_(last.weight)
+    # On the meta device drawing costs seconds of imports, and the network is about to be given weights anyway.
+    if not last.weight.is_meta:
+        for layer in hidden:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.xavier_uniform_(last.weight)
     return network
 
 

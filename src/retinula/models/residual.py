@@ -124,6 +124,9 @@ def _scaled(channels: int, width: float) -> int:
 
 
 def _initialise(network: nn.Module) -> None:
+    # On the meta device drawing costs seconds of imports, and the network is about to be given weights anyway.
+    if next(network.parameters()).is_meta:
+        return
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

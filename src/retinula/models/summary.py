@@ -1,7 +1,7 @@
 """Layer tables: what each layer of a network gives out, learns, computes and holds in memory.
 
-Nothing is computed for it: a copy of the network without memory of its own is run, so the network, its
-normalisation's statistics and the random generators stay as they are.
+A copy of the network is shown one empty picture: the network itself, its normalisation's statistics and the random
+generators stay as they are.
 """
 
 import copy
@@ -94,14 +94,16 @@ def summarize(
     if batch_size < 1:
         raise InputError(f"a summary is counted for a batch of at least 1 picture, not {batch_size}")
     layers: list[Layer] = []
-    shadow = copy.deepcopy(network).to("meta").eval()
-    _record_leaves(shadow, layers)
-    inputs = torch.empty(batch_size, *input_shape, device="meta")
+    # In real memory: torch's meta tensors cost seconds of imports at their first use.
+    copied = copy.deepcopy(network).eval()
+    _record_leaves(copied, layers)
+    first = next(network.parameters(), torch.empty(0))
     with torch.inference_mode():
-        if isinstance(shadow, Autoencoder):
-            shadow.reconstruct(inputs)
+        picture = torch.zeros(1, *input_shape, dtype=first.dtype, device=first.device)
+        if isinstance(copied, Autoencoder):
+            copied.reconstruct(picture)
         else:
-            shadow(inputs)
+            copied(picture)
     numbers = sum(math.prod(layer.output_shape) for layer in layers)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     return Summary(

@@ -18,15 +18,19 @@ GENERATIONS = 2
 
 
 def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write the state after `step` steps, keep the generation before it, and remove older ones."""
+    """Write the state after `step` steps, keep the generation before it, and remove all others."""
     with explained(folder):
         folder.mkdir(exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     path = folder / f"step-{step:09d}.safetensors"
     skeleton = _take_apart(state, "state", tensors)
     save_tensors(path, tensors, {"step": step, "state": skeleton})
-    for old in sorted(folder.glob("step-*.safetensors"))[:-GENERATIONS]:
-        old.unlink(missing_ok=True)
+    # Those of later steps are left from a time that this training does not know: they were damaged.
+    found = sorted(folder.glob("step-*.safetensors"))
+    whole = [other for other in found if other.name <= path.name]
+    for other in found:
+        if other not in whole[-GENERATIONS:]:
+            other.unlink(missing_ok=True)
     return path
 
 

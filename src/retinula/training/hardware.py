@@ -101,6 +101,7 @@ def choose_hardware(
     precision: Precision = "auto",
     device: str | None = None,
     threads: int | None = None,
+    num_images: int = TRIAL_IMAGES,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Hardware:
     """Decide what to train `network` with.
@@ -111,6 +112,7 @@ def choose_hardware(
         precision: forced, or `auto` for the fastest.
         device: forced, or None for the best there is.
         threads: forced, or None for every core this process may use.
+        num_images: pictures in a trial's batch; no more than a batch of the training, which is known to fit.
         clock: seconds; a test's own clock makes the choice predictable.
 
     Raises:
@@ -118,7 +120,7 @@ def choose_hardware(
     """
     device = device or available_device()
     if device != "cpu":
-        if device not in (available_device(), "cuda:0"):
+        if device != available_device():
             raise InputError(f"no device {device!r} on this machine; there is {available_device()!r}")
         chosen: Literal["float32", "bfloat16"] = "float32" if precision == "auto" and device == "mps" else "bfloat16"
         return Hardware(device, available_threads(), True, "float32" if precision == "float32" else chosen, "GPU")
@@ -130,7 +132,7 @@ def choose_hardware(
         for channels_last in (False, True)
         if precision in ("auto", name) and not (name == "bfloat16" and not channels_last)
     ]
-    seconds = {candidate: _trial(network, input_shape, candidate, clock) for candidate in candidates}
+    seconds = {candidate: _trial(network, (num_images, *input_shape), candidate, clock) for candidate in candidates}
     plainest = candidates[0]
     fastest = min(candidates, key=seconds.__getitem__)
     choice = fastest if seconds[fastest] * GAIN < seconds[plainest] else plainest
@@ -154,11 +156,11 @@ def _name(candidate: Hardware) -> str:
 
 
 def _trial(
-    network: nn.Module, input_shape: tuple[int, int, int], candidate: Hardware, clock: Callable[[], float]
+    network: nn.Module, shape: tuple[int, int, int, int], candidate: Hardware, clock: Callable[[], float]
 ) -> float:
     """Seconds of one forward and backward pass, the best of some."""
     trial = candidate.place(copy.deepcopy(network)).train()
-    inputs = torch.rand((TRIAL_IMAGES, *input_shape), generator=torch.Generator().manual_seed(0))
+    inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     inputs = inputs.contiguous(memory_format=candidate.memory_format)
     best = float("inf")
     with torch.random.fork_rng(devices=[]):  # dropout draws, and the experiment's own chances must not move
@@ -189,7 +191,7 @@ def _memory_gib() -> float | None:
 
 
 def _bfloat16_units() -> str:
-    """Return `amx`, `avx512` or `none`: what the processor has for bfloat16."""
+    """Return `amx`, `avx512`, `none` or `unknown`: what the processor has for bfloat16."""
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

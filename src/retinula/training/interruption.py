@@ -15,19 +15,21 @@ def stop_requests() -> Iterator[Callable[[], bool]]:
 
     A second Ctrl-C stops at once. Outside the main thread, where signals cannot be caught, nothing is asked for.
     """
-    asked = threading.Event()
+    asked = False  # no lock and no threading.Event: a second signal may arrive while the first is being handled
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+        nonlocal asked
+        if asked:
             raise Interrupted("stopped at once")
-        asked.set()
+        asked = True
 
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield lambda: False
         return
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked.is_set
+        yield lambda: asked
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None stands for a handler that was not set from Python, which cannot be set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

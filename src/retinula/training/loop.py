@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from retinula.errors import InputError, Interrupted
+from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
@@ -21,7 +21,7 @@ from retinula.run import Run
 from retinula.training.averaging import WeightAverage
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.failure import keep_failure
-from retinula.training.hardware import Hardware, choose_hardware
+from retinula.training.hardware import TRIAL_IMAGES, Hardware, available_device, choose_hardware
 from retinula.training.inputs import prepare
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
 from retinula.training.plan import Plan, make_plan, make_preprocess
@@ -74,11 +74,22 @@ def train(
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
     saved = load_checkpoint(run.checkpoints, tell)
-    fits = {"recipe": recipe.digest(), "data": train_set.fingerprint()}
+    fits = {
+        "recipe": recipe.digest(),
+        "data": train_set.fingerprint(),
+        "validation": None if validation_set is None else validation_set.fingerprint(),
+    }
     if saved is not None:
         _check_fit(saved["fits"], fits, run)
         hardware = Hardware(**saved["hardware"])
-    hardware = hardware or choose_hardware(network, preprocess.input_shape, precision=recipe.training.precision)
+        if hardware.device not in ("cpu", available_device()):
+            raise InputError(f"{run.path} was begun on {hardware.device}, which is not here: go on there")
+    hardware = hardware or choose_hardware(
+        network,
+        preprocess.input_shape,
+        precision=recipe.training.precision,
+        num_images=max(2, min(recipe.training.batch_size, TRIAL_IMAGES)),
+    )
     torch.set_num_threads(hardware.threads)
     plan = make_plan(recipe, train_set, validation_set, preprocess, hardware)
     tell(
@@ -86,15 +97,17 @@ def train(
         f"{', channels last' if hardware.channels_last else ''} ({hardware.reason})"
     )
     state = _new_state(plan, network)
-    if saved is not None:
-        state.restore(saved["state"])
-        run.cut_logs(state.step)
-        tell(f"going on from step {state.step} of {plan.num_steps}")
 
     def save() -> None:
         content = {"fits": fits, "hardware": hardware.to_dict(), "state": state.to_dict()}
         save_checkpoint(run.checkpoints, state.step, content)
 
+    if saved is None:
+        save()  # so that a run killed early goes on with the same hardware: measuring again could choose another
+    else:
+        state.restore(saved["state"])
+        tell(f"going on from step {state.step} of {plan.num_steps}")
+    run.cut_logs(state.step)
     _run_steps(plan, state, run, reporter, save, stop_requested, checkpoint_seconds, clock)
     model = _finished_model(plan, state, run)
     model.save(run.model_file)
@@ -191,6 +204,9 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
         row["val_loss"], row["val_accuracy"] = validate(plan, state.evaluated, plan.validation_set)
         value = row[plan.recipe.training.metric]
         score = -value if plan.recipe.training.metric == "val_loss" else value
+        if not math.isfinite(row["val_loss"]):
+            run.note(f"the validation loss after epoch {epoch} is {row['val_loss']}: not kept as the best")
+            score, row["val_loss"] = -math.inf, None
         state.best.offer(score, state.step, state.evaluated)
     run.add_metrics(row)
     state.sums = EpochSums()
@@ -247,11 +263,12 @@ def _new_state(plan: Plan, network: nn.Module) -> TrainState:
     )
 
 
-def _check_fit(saved: dict[str, str], now: dict[str, str], run: Run) -> None:
+def _check_fit(saved: dict[str, str | None], now: dict[str, str | None], run: Run) -> None:
     if saved["recipe"] != now["recipe"]:
         raise InputError(f"{run.path}: its checkpoint belongs to another recipe; begin a new run for this one")
-    if saved["data"] != now["data"]:
-        raise InputError(f"{run.path}: the training pictures have changed since its checkpoint; begin a new run")
+    for key, what in (("data", "training"), ("validation", "validation")):
+        if saved.get(key) != now[key]:
+            raise InputError(f"{run.path}: the {what} pictures have changed since its checkpoint; begin a new run")
 
 
 def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
@@ -260,6 +277,8 @@ def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
     chosen = recipe.training.keep == "best" and best.score is not None
     if chosen:
         network.load_state_dict(best.weights)
+    if not all(bool(torch.isfinite(weights).all()) for weights in network.state_dict().values()):
+        raise RetinulaError(f"{run.path}: the last steps left weights that are not finite; try a lower optimizer.lr")
     kept_step = best.step if chosen else state.step
     provenance = {
         "run": run.name,

@@ -1,7 +1,6 @@
 """What training makes small, as functions of the network's outputs and the targets."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +9,6 @@ from retinula.images import ImageSet
 from retinula.recipe import Objective
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
-class Targets(NamedTuple):
-    """What a batch's outputs are compared with, and labels int64 `[n]` where accuracy can be counted."""
-
-    values: torch.Tensor
-    labels: torch.Tensor | None
 
 
 def loss_function(objective: Objective, train_set: ImageSet) -> Loss:

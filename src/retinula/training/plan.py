@@ -77,6 +77,8 @@ def make_plan(
     """
     if len(train_set) < 2:
         raise InputError(f"{train_set.name}: {len(train_set)} pictures are too few to train on")
+    if validation_set is not None:
+        _check_validation(train_set, validation_set)
     task = NETWORKS[recipe.model.name].task
     if (recipe.objective.name == "cross_entropy") != (task == "classification"):
         raise InputError(
@@ -105,3 +107,15 @@ def make_plan(
         loss=loss_function(recipe.objective, train_set),
         hardware=hardware,
     )
+
+
+def _check_validation(train_set: ImageSet, validation_set: ImageSet) -> None:
+    if not len(validation_set):
+        raise InputError(f"{validation_set.name} has no pictures to choose by; leave the set out")
+    if validation_set.shape != train_set.shape:
+        raise InputError(
+            f"{validation_set.name} has pictures of {list(validation_set.shape)}, "
+            f"{train_set.name} of {list(train_set.shape)}"
+        )
+    if validation_set.classes != train_set.classes:
+        raise InputError(f"{validation_set.name} and {train_set.name} must have the same classes in the same order")

@@ -21,6 +21,9 @@ class Reporter:
     def message(self, text: str) -> None:
         """Take in a decision or an event, in words."""
 
+    def loading(self, what: str, done: int, total: int | None) -> None:
+        """Take in how far a download or the preparation of the pictures is, in bytes or pictures."""
+
     def step(self, progress: Progress) -> None:
         """Take in that a step was made."""
 

@@ -5,6 +5,7 @@ no position is remembered but the step.
 """
 
 import copy
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -34,9 +35,9 @@ class Best:
     epochs_since: int = 0
 
     def offer(self, score: float, step: int, network: nn.Module) -> None:
-        """Take the weights over when `score` (higher is better) is above the best one so far."""
+        """Take the weights over when `score` (higher is better, not finite the worst) is above the best one so far."""
         self.epochs_since += 1
-        if self.score is None or score > self.score:
+        if math.isfinite(score) and (self.score is None or score > self.score):
             self.score, self.step, self.epochs_since = score, step, 0
             self.weights = copy.deepcopy(network.state_dict())
 

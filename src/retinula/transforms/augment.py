@@ -184,7 +184,7 @@ def _coloured(images: torch.Tensor, colours: dict[str, torch.Tensor]) -> torch.T
     """Change colours in the order of the published work: hue, contrast, brightness, saturation; clip last."""
     count, channels, height, width = images.shape
     coloured = torch.empty(images.shape)
-    together = min(count, max(1, _PIXELS // (height * width)))
+    together = max(1, min(count, _PIXELS // (height * width)))
     all_planes, all_scratch = colour.make_scratch(channels, together, (height, width))
     for first in range(0, count, together):
         size = min(together, count - first)

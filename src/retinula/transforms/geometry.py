@@ -36,7 +36,7 @@ def crop_and_flip(
     count, channels, height, width = images.shape
     rows = _sources(size[0], height, top, upside_down).expand(count, -1)
     columns = _sources(size[1], width, left, mirrored).expand(count, -1)
-    pixels = images.reshape(count, channels, -1)
+    pixels = images.flatten(2)
     windows = images.new_empty(count, channels, size[0] * size[1])
     together = max(1, _POSITIONS // (size[0] * size[1]))
     for first in range(0, count, together):

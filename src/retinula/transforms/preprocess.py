@@ -3,6 +3,7 @@
 Training, photos, export and server all use the one in the model file, so they cannot disagree.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
@@ -12,6 +13,8 @@ from PIL import Image
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.pictures import Resize, shrink
+
+MAX_SIDE = 4096  # pixels
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,11 @@ class Preprocess:
             raise InputError(f"a network takes 1 or 3 channels, not {self.channels}")
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise InputError(f"mean and std need {self.channels} values each")
-        if min(self.std) <= 0:
-            raise InputError(f"std must be above 0, not {list(self.std)}")
+        if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
+            raise InputError(f"mean and std must be finite, and std above 0: {list(self.mean)}, {list(self.std)}")
+        sides = (*self.size, *(self.crop or ()))
+        if not 1 <= min(sides) <= max(sides) <= MAX_SIDE:
+            raise InputError(f"pictures are 1 to {MAX_SIDE} pixels high and wide, not {list(sides)}")
         if self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
             raise InputError(f"the crop {list(self.crop)} is larger than the pictures, {list(self.size)}")
 
@@ -84,14 +90,14 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
-        """Build from the value of `to_dict`; raises `KeyError`, `TypeError` or `ValueError` where it is another."""
+        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`, `OverflowError`."""
         height, width = values["size"]
-        crop = values["crop"]
+        crop_height, crop_width = values["crop"] or (0, 0)
         return cls(
             channels=int(values["channels"]),
             size=(int(height), int(width)),
             resize=_checked_resize(values["resize"]),
-            crop=None if crop is None else (int(crop[0]), int(crop[1])),
+            crop=None if values["crop"] is None else (int(crop_height), int(crop_width)),
             mean=tuple(float(value) for value in values["mean"]),
             std=tuple(float(value) for value in values["std"]),
         )

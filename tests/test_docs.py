@@ -1,0 +1,87 @@
+"""The documentation's commands are run, or at least understood by the command line."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from retinula.cli.main import app
+from retinula.recipe import Recipe, _all_keys
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(page: Path) -> list[tuple[str, str]]:
+    return [(found["kind"].strip(), found["text"]) for found in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+
+
+def commands() -> list[tuple[str, str]]:
+    return [
+        (page.name, line)
+        for page in PAGES
+        for _, text in blocks(page)
+        for line in text.splitlines()
+        if line.startswith("retinula ")
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_every_command_is_one_that_exists(page: str, line: str) -> None:
+    words = shlex.split(line.split(" > ")[0], comments=True)[1:]
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        assert words, f"{page}: {line!r} names no command"
+        assert words[0] in command.commands, f"{page}: {line!r}"
+        command = command.commands[words.pop(0)]
+    context = command.make_context("retinula", [word for word in words if word != "--help"])
+    assert context.params is not None
+
+
+def runnable(page: Path) -> str:
+    """One script of all blocks of a page that are marked to be run, in their order."""
+    parts = []
+    for kind, text in blocks(page):
+        if kind == "sh run":
+            parts.append(text)
+        elif kind == "python run":
+            parts.append(f"python - <<'END'\n{text}END\n")
+    return "".join(parts)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.name)
+def test_marked_blocks_run_as_they_stand(page: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", runnable(page)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_setting_is_explained() -> None:
+    text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
+    for key in [*_all_keys(), "claim"]:
+        if key not in ("name", "about"):
+            assert key in table or f"`{key.rpartition('.')[2]}`" in table, key
+    assert "claim" in Recipe.model_fields
