@@ -133,7 +133,7 @@ class Schedule(Section):
 class Training(Section):
     """How long and in which portions; what is kept.
 
-    Exactly one of `epochs` and `steps` counts. `keep` is `best` (by `metric` on validation pictures, which there
+    Exactly one of `epochs` and `steps` counts. `sampling` is told with `transforms.batches.BatchPlan`. `keep` is `best` (by `metric` on validation pictures, which there
     must be) or `last`. `early_stopping` is the number of epochs without a better value after which training ends;
     0 never ends early. `average` is the decay of a running average of the weights that is kept instead of them.
     """
@@ -142,7 +142,7 @@ class Training(Section):
     steps: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     drop_last: bool = False
-    sampling: Literal["epoch", "replacement"] = "epoch"
+    sampling: Literal["epoch", "fixed", "replacement"] = "epoch"
     keep: Literal["best", "last"] = "best"
     metric: Literal["val_loss", "val_accuracy"] = "val_accuracy"
     early_stopping: Annotated[int, Field(ge=0)] = 0

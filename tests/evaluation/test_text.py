@@ -40,7 +40,7 @@ def result(classes: tuple[str, ...] = ("ant", "bee", "cat")) -> ClassificationRe
 
 def test_a_classification_in_words() -> None:
     assert text_report(result()) == [
-        "zoo, test pictures: 5 of 6 right, 83.3 % (95 % interval 43.6 to 97.0 %)",
+        "zoo, test pictures: accuracy 83.33 % (5 of 6 right; 95 % interval 43.6 to 97.0 %)",
         "Loss 0.5000; a blind guess has 1.0986.",
         "On average it is 80.0 % sure and right for 83.3 %: it could be surer than it is (calibration error 3.3 %).",
         "Most often mistaken:",
@@ -70,7 +70,7 @@ def test_what_is_known_besides_is_said() -> None:
     )
     lines = text_report(more)
     assert lines[1:3] == [
-        "The right class is among its five likeliest for 99.0 %.",
+        "Top-5 accuracy 99.0 %: the right class is among the five likeliest.",
         "The superclass is right for 100.0 %.",
     ]
     assert lines[-3:] == [

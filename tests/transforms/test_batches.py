@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinula.transforms.batches import BatchPlan, generator_for, seed_for
+from retinula.transforms.batches import BatchPlan, Sampling, generator_for, seed_for
 
 
 @given(num_images=st.integers(1, 60), batch_size=st.integers(1, 20), drop_last=st.booleans(), seed=st.integers(0, 9))
@@ -18,7 +18,8 @@ def test_an_epoch_shows_every_picture_once(num_images: int, batch_size: int, dro
 
 
 def test_going_on_in_the_middle_gives_the_same_batches() -> None:
-    for sampling in ("epoch", "replacement"):
+    samplings: tuple[Sampling, ...] = ("epoch", "fixed", "replacement")
+    for sampling in samplings:
         plan = BatchPlan(50, 8, seed=3, sampling=sampling)
         whole = list(plan.batches(0, 30))
         for first in (1, 6, 7, 13, 29):
@@ -36,6 +37,13 @@ def test_orders_differ_between_epochs_and_seeds() -> None:
         for epoch in (0, 1)
     ]
     assert len({tuple(order) for order in orders}) == 4
+
+
+def test_fixed_repeats_the_first_epoch() -> None:
+    plan, mixed = BatchPlan(30, 10, 1, sampling="fixed"), BatchPlan(30, 10, 1)
+    epochs = [[batch.indices.tolist() for batch in plan.batches(3 * epoch, 3 * epoch + 3)] for epoch in range(3)]
+    assert epochs[0] == epochs[1] == epochs[2]
+    assert epochs[0] == [batch.indices.tolist() for batch in mixed.batches(0, 3)]
 
 
 def test_replacement_draws_from_all() -> None:

@@ -34,11 +34,11 @@ def _results(evaluation: Evaluation) -> list[str]:
 def _classification(result: ClassificationResult) -> list[str]:
     low, high = result.accuracy_interval
     lines = [
-        f"{_where(result)}: {result.num_correct:,} of {result.num_images:,} right, "
-        f"{percent(result.accuracy)} (95 % interval {100 * low:.1f} to {percent(high)})"
+        f"{_where(result)}: accuracy {100 * result.accuracy:.2f} % "
+        f"({result.num_correct:,} of {result.num_images:,} right; 95 % interval {100 * low:.1f} to {percent(high)})"
     ]
     if result.top5 is not None:
-        lines.append(f"The right class is among its five likeliest for {percent(result.top5)}.")
+        lines.append(f"Top-5 accuracy {percent(result.top5)}: the right class is among the five likeliest.")
     if result.superclass_accuracy is not None:
         lines.append(f"The superclass is right for {percent(result.superclass_accuracy)}.")
     lines.append(f"Loss {result.loss:.4f}; a blind guess has {math.log(len(result.classes)):.4f}.")

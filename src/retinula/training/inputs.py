@@ -31,6 +31,7 @@ def prepare(plan: Plan, batch: Batch) -> Prepared:
         indices=batch.indices,
         epoch=batch.epoch,
         seed=recipe.seed,
+        fill=plan.preprocess.mean if any(plan.preprocess.mean) else None,
     )
     if recipe.augment.random_crop is None:
         images = plan.preprocess.crop_centre(images)

@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 
 import torch
 
+Sampling = Literal["epoch", "fixed", "replacement"]
+
 
 class Batch(NamedTuple):
     """A step's portion: its number (from 0), its epoch (from 0), and int64 `[n]` positions in the set."""
@@ -30,14 +32,15 @@ class BatchPlan:
             picture, which normalisation over a batch could not bear.
         seed: of the whole experiment.
         drop_last: leave out a last batch that is not full.
-        sampling: `epoch` shows every picture once an epoch; `replacement` draws every batch from all of them.
+        sampling: `epoch` shows every picture once an epoch; `replacement` draws every batch from all of them;
+            `fixed` repeats the batches of the first epoch, in their order, as a cache of batches does.
     """
 
     num_images: int
     batch_size: int
     seed: int
     drop_last: bool = False
-    sampling: Literal["epoch", "replacement"] = "epoch"
+    sampling: Sampling = "epoch"
 
     @property
     def steps_per_epoch(self) -> int:
@@ -56,9 +59,10 @@ class BatchPlan:
                 )
                 yield Batch(step, epoch, drawn)
                 continue
-            if epoch != order_epoch:
-                order = torch.randperm(self.num_images, generator=generator_for(self.seed, "order", epoch))
-                order_epoch = epoch
+            wanted = 0 if self.sampling == "fixed" else epoch
+            if wanted != order_epoch:
+                order = torch.randperm(self.num_images, generator=generator_for(self.seed, "order", wanted))
+                order_epoch = wanted
             yield Batch(step, epoch, order[place * self.batch_size : (place + 1) * self.batch_size])
 
 

@@ -5,7 +5,7 @@ Training, photos, export and server all use the one in the model file, so they c
 
 import math
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import torch
 from PIL import Image
@@ -38,6 +38,8 @@ class Preprocess:
     crop: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
+        if self.resize not in get_args(Resize):
+            raise InputError(f"resize is {', '.join(get_args(Resize))}, not {self.resize!r}")
         if self.channels not in (1, 3):
             raise InputError(f"a network takes 1 or 3 channels, not {self.channels}")
         if len(self.mean) != self.channels or len(self.std) != self.channels:
@@ -71,7 +73,7 @@ class Preprocess:
         """Turn images into inputs: uint8 in 0..255 or float in 0..1, `[N, C, H, W]`, to float32 of the same shape."""
         unit = 255.0 if images.dtype == torch.uint8 else 1.0
         if not any(self.mean) and set(self.std) == {1.0}:
-            return images.float() / unit if unit != 1.0 else images
+            return images.float() / unit
         view = (1, self.channels, 1, 1)
         scale = torch.tensor(self.std, device=images.device).reciprocal().view(view)
         shift = -torch.tensor(self.mean, device=images.device).view(view) * scale
@@ -96,15 +98,8 @@ class Preprocess:
         return cls(
             channels=int(values["channels"]),
             size=(int(height), int(width)),
-            resize=_checked_resize(values["resize"]),
+            resize=values["resize"],
             crop=None if values["crop"] is None else (int(crop_height), int(crop_width)),
             mean=tuple(float(value) for value in values["mean"]),
             std=tuple(float(value) for value in values["std"]),
         )
-
-
-def _checked_resize(name: str) -> Resize:
-    for known in get_args(Resize):
-        if name == known:
-            return cast("Resize", known)
-    raise InputError(f"resize is {', '.join(get_args(Resize))}, not {name!r}")

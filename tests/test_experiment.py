@@ -1,0 +1,190 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from retinula import experiment
+from retinula.datasets.reading import Dataset, Skipped
+from retinula.errors import InputError, Interrupted
+from retinula.evaluation.results import ClassificationResult
+from retinula.experiment import evaluate_run, find_recipe, resume, train, training_sets
+from retinula.images import ImageSet
+from retinula.recipe import Recipe, load_recipe
+from retinula.run import Run, find_run
+from retinula.training import loop
+from retinula.training.hardware import Hardware
+from retinula.training.reporting import Progress, Reporter
+
+MakeSet = Callable[..., ImageSet]
+QUICK = ("epochs=2", "model.arguments.width=0.25", "batch_size=32")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain = Hardware("cpu", 1, False, "float32", "for the test")
+    monkeypatch.setattr(loop, "choose_hardware", lambda *_, **__: plain)
+
+
+@pytest.fixture
+def source(make_set: MakeSet, monkeypatch: pytest.MonkeyPatch) -> dict[str, ImageSet]:
+    """What loading gives, whatever is asked for: splits that a test may change."""
+    splits = {"train": make_set(60), "test": make_set(30, seed=7)}
+    skipped = (Skipped("bad.png", "it is empty"),)
+    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("made", dict(splits), skipped))  # type: ignore[arg-type]  # names of splits
+    return splits
+
+
+def recipe(*settings: str) -> Recipe:
+    return load_recipe("digits", [*QUICK, *settings])
+
+
+def stopped(**options: Any) -> Run:
+    """A run that was stopped after its third step."""
+
+    class Stops(Reporter):
+        def step(self, progress: Progress) -> None:
+            if progress.step == 3:
+                raise Interrupted("stopped here")
+
+    with pytest.raises(Interrupted, match=r"stopped here; go on with: retinula train --resume runs/.*-1"):
+        train(recipe(), reporter=Stops(), **options)
+    return find_run("last")
+
+
+def test_validation_pictures_are_a_share_of_every_class(make_set: MakeSet) -> None:
+    full = make_set(60)
+    sets = training_sets(recipe("validation=0.2"), Dataset("made", {"train": full}))
+    assert sets.validation is not None
+    assert (len(sets.train), sets.validation.counts()) == (48, {"class 0": 4, "class 1": 4, "class 2": 4})
+    pixels = {image.tobytes() for image in (*sets.train.images, *sets.validation.images)}
+    assert pixels == {image.tobytes() for image in full.images}
+    again = training_sets(recipe("validation=0.2"), Dataset("made", {"train": full})).validation
+    other = training_sets(recipe("validation=0.2", "seed=1"), Dataset("made", {"train": full})).validation
+    assert again is not None
+    assert other is not None
+    assert again.fingerprint() == sets.validation.fingerprint() != other.fingerprint()
+
+
+def test_or_the_last_ones_or_the_sources_own_or_none(make_set: MakeSet) -> None:
+    full, own = make_set(60), make_set(9, seed=3)
+    last = training_sets(recipe("validation=0.1", "validation_part=last"), Dataset("made", {"train": full}))
+    assert last.validation is not None
+    assert np.array_equal(last.train.images, full.images[:54])
+    assert np.array_equal(last.validation.images, full.images[54:])
+    given = Dataset("made", {"train": full, "validation": own, "test": full}, (Skipped("x", "y"),))
+    assert training_sets(recipe(), given) == (full, own, given.skipped)
+    assert training_sets(recipe("validation=0"), given) == (full, None, given.skipped)
+    empty = training_sets(recipe(), Dataset("made", {"train": full, "validation": own.take(np.arange(0))}))
+    assert empty.validation is not None
+    assert len(empty.validation) == 6
+
+
+def test_too_few_pictures_are_refused(make_set: MakeSet) -> None:
+    with pytest.raises(InputError, match="no pictures to train on"):
+        training_sets(recipe(), Dataset("made", {"test": make_set()}))
+    with pytest.raises(InputError, match=r"3 pictures are too few to set 10% apart.*validation=0"):
+        training_sets(recipe(), Dataset("made", {"train": make_set(3)}))
+
+
+def test_a_recipe_is_found_for_whatever_can_be_trained_on(tmp_path: Path) -> None:
+    assert find_recipe("digits", ["seed=4"]) == load_recipe("digits", ["seed=4"])
+    shapes = find_recipe("shapes", ["lr=0.5"])
+    assert (shapes.name, shapes.data.name, shapes.optimizer.lr) == ("shapes", "shapes", 0.5)
+    for folder, name in (
+        ("my photos", "my-photos"),
+        ("m²", "m"),
+        ("写真", "写真"),
+        ("x" * 200, "x" * 80),
+        ("...", "run"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        found = find_recipe(folder)
+        assert (found.name, found.data.name) == (name, str((tmp_path / folder).resolve()))
+    (tmp_path / "mine.toml").write_text("seed = 3\n")
+    assert find_recipe("mine.toml").seed == 3
+    with pytest.raises(InputError, match=r"'cifar1O' is no recipe, no data set and no folder here; .*cifar10-cnn"):
+        find_recipe("cifar1O")
+    with pytest.raises(InputError, match="no setting 'colour'"):
+        find_recipe("shapes", ["colour=3"])
+
+
+def test_only_with_the_same_pictures_a_run_goes_on(source: dict[str, ImageSet], make_set: MakeSet) -> None:
+    run = stopped()
+    full = source["train"]
+    source["train"] = replace(full, images=full.images ^ 1)
+    with pytest.raises(InputError, match="the training pictures have changed since it began"):
+        resume("last")
+    source["train"] = full
+    source["validation"] = make_set(9, seed=3)
+    with pytest.raises(InputError, match="pictures have changed since it began"):
+        resume("last")
+    del source["validation"]
+    with pytest.raises(InputError, match="belongs to another recipe"):
+        train(recipe("lr=0.3"), run=run)
+    resume("last")
+    assert run.finished
+    assert [row["epoch"] for row in run.metrics()] == [1, 2]
+    assert "left out: bad.png: it is empty" in run.log_file.read_text()
+    with pytest.raises(InputError, match="is finished"):
+        resume("last")
+    with pytest.raises(InputError, match="is finished"):
+        train(recipe(), run=run)
+
+
+def test_a_refused_training_leaves_no_run(source: dict[str, ImageSet], make_set: MakeSet) -> None:
+    for settings in (["model.arguments.colour=3"], ["crop=[9,9]"], ["mean=[0.5,0.5]", "std=[1,1]"]):
+        with pytest.raises(InputError):
+            train(recipe(*settings))
+    with pytest.raises(InputError, match="give train_set as well"):
+        train(recipe(), validation_set=make_set())
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_measurements_join_the_report(source: dict[str, ImageSet]) -> None:
+    train(recipe(), run="mine")
+    run = find_run("mine")
+    report = run.report()
+    assert report["training"]["epochs"] == 2
+    assert report["data"]["num_skipped"] == 1
+
+    plain = evaluate_run(run)
+    averaged = evaluate_run(run, tta="mirror")
+    assert isinstance(plain, ClassificationResult)
+    assert list(run.report()["evaluations"]) == ["made/train/test", "made/train/test/mirror"]
+    assert run.report()["evaluations"]["made/train/test"]["accuracy"] == plain.accuracy
+    assert averaged.tta == "mirror"
+    before = run.report_file.read_bytes()
+    elsewhere = evaluate_run(run, split="validation", folder=Path("elsewhere"))
+    assert isinstance(elsewhere, ClassificationResult)
+    assert elsewhere.accuracy == pytest.approx(report["training"]["val_accuracy"])  # the very same pictures
+    assert json.loads(Path("elsewhere/report.json").read_text())["split"] == "validation"
+    assert list(Path("elsewhere/figures").glob("validation-*.png"))
+    assert run.report_file.read_bytes() == before
+    with pytest.raises(InputError, match="is the folder of a run"):
+        evaluate_run(run, folder=run.path)
+
+    del source["test"]
+    with pytest.raises(InputError, match="has no test pictures"):
+        evaluate_run(run)
+    source["test"] = source["train"]
+    source["train"] = source["train"].take(np.arange(50))
+    with pytest.raises(InputError, match="training pictures have changed since it began; measure on pictures"):
+        evaluate_run(run)
+
+
+def test_an_unfinished_run_is_not_measured(source: dict[str, ImageSet]) -> None:
+    assert source
+    with pytest.raises(InputError, match="not finished; go on with"):
+        evaluate_run(stopped())
+
+
+def test_a_relative_path_is_kept_in_full(source: dict[str, ImageSet], tmp_path: Path) -> None:
+    assert source
+    (tmp_path / "photos").mkdir()
+    train(recipe("data=./photos", "epochs=1"))
+    assert find_run("last").recipe().data.name == str((tmp_path / "photos").resolve())

@@ -1,0 +1,169 @@
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from retinula.errors import InputError
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.tensor_file import load_tensors, save_tensors
+from retinula.transforms.preprocess import Preprocess
+
+CLASSES = ("cat", "dog", "öwl")
+PICTURES = np.random.default_rng(0).integers(0, 256, (4, 1, 8, 8), dtype=np.uint8)
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(0)
+    network = build("residual", num_classes=3, channels=1, size=(8, 8), width=0.25).eval()
+    form = Preprocess(1, (8, 8), (0.4,), (0.25,))
+    return Model(network, "residual", {"width": 0.25}, CLASSES, form, ("pet", "pet", "bird"), 1.5, {"run": "x"})
+
+
+@pytest.fixture
+def change(model: Model, tmp_path: Path) -> Callable[..., Path]:
+    """Write the model with another header, or other weights; return the file."""
+
+    def written(weights: Callable[[torch.Tensor], torch.Tensor] = lambda value: value, **changes: Any) -> Path:
+        path = tmp_path / "changed.safetensors"
+        model.save(path)
+        tensors, header = load_tensors(path)
+        save_tensors(path, {name: weights(value) for name, value in tensors.items()}, {**header, **changes})
+        return path
+
+    return written
+
+
+def test_what_goes_in_comes_out(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "model.safetensors")
+    loaded = Model.load(tmp_path)  # a run's folder
+    assert torch.equal(loaded.outputs(PICTURES), model.outputs(PICTURES))
+    for field in ("network_name", "arguments", "classes", "preprocess", "superclasses", "temperature", "provenance"):
+        assert getattr(loaded, field) == getattr(model, field), field
+    assert not any(parameter.requires_grad for parameter in loaded.network.parameters())
+    assert torch.allclose(loaded.probabilities(PICTURES), F.softmax(model.outputs(PICTURES) / 1.5, dim=1))
+
+
+FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean": [0.4], "std": [0.25]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "format 2, this version of retinula reads 1; upgrade"),
+        ({"network": "cifar10-cnn"}, "no argument 'width'"),
+        ({"network": "mobilenetv2"}, "do not fit together"),
+        ({"network": "nothing"}, "no network 'nothing'"),
+        ({"network": ["residual"]}, "do not fit together"),
+        ({"arguments": {}}, "do not fit together"),
+        ({"arguments": {"num_classes": 3}}, "do not fit together"),
+        ({"classes": ["cat", "dog"]}, "2 classes|do not fit together"),
+        ({"classes": [1, 2, 3]}, "list of text"),
+        ({"superclasses": ["pet"]}, "1 superclasses for 3 classes"),
+        ({"temperature": 0}, "temperature must be above 0"),
+        ({"temperature": 10**400}, "do not fit together"),
+        ({"preprocess": {}}, "do not fit together"),
+        ({"preprocess": {**FORM, "channels": 3, "mean": [0] * 3, "std": [1] * 3}}, "do not fit together"),
+        ({"preprocess": {**FORM, "crop": []}}, "1 to 4096 pixels"),
+        ({"preprocess": {**FORM, "size": [10**9, 8]}}, "1 to 4096 pixels"),
+        ({"preprocess": {**FORM, "std": [0]}}, "std above 0"),
+        ({"preprocess": {**FORM, "resize": "melt"}}, "resize"),
+    ],
+)
+def test_a_header_that_lies_is_refused(changes: dict[str, Any], message: str, change: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        Model.load(change(**changes))
+    assert "changed.safetensors" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_kind_are_refused(change: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match=r"float64, the network computes with torch\.float32"):
+        Model.load(change(lambda value: value.double() if value.is_floating_point() else value))
+    with pytest.raises(InputError, match="not finite"):
+        Model.load(change(lambda value: value * float("nan") if value.is_floating_point() else value))
+
+
+def test_a_monstrous_network_costs_nothing(change: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.device] = []
+
+    def listening(*names: Any, **arguments: Any) -> torch.nn.Module:
+        network = build(*names, **arguments)
+        asked.extend({parameter.device for parameter in network.parameters()})
+        return network
+
+    monkeypatch.setattr("retinula.model_file.build", listening)
+    with pytest.raises(InputError, match="do not fit together"):
+        Model.load(change(arguments={"width": 8.0, "blocks": 32}))  # 1.5 GB, were it built
+    assert asked == [torch.device("meta")]
+
+
+def test_foreign_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_tensors(path, {"x": torch.ones(1)}, {"step": 3, "state": {}})
+    with pytest.raises(InputError, match="not a model file"):
+        Model.load(tmp_path)
+    path.write_bytes(b"PK\x03\x04 and so on")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        Model.load(path)
+    with pytest.raises(InputError, match="no such file"):
+        Model.load(tmp_path / "missing")
+
+
+def test_averaging_by_hand(model: Model) -> None:
+    def logits(images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
+        return model.outputs(np.ascontiguousarray(images))
+
+    def mirrored(images: np.ndarray[Any, np.dtype[np.uint8]]) -> torch.Tensor:
+        return (logits(images) + logits(images[..., ::-1])) / 2
+
+    padded = np.pad(PICTURES, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="reflect")
+    shifted = (mirrored(padded[..., :8, :8]) + mirrored(padded[..., 2:, 2:])) / 2
+    assert torch.allclose(model.outputs(PICTURES, tta="mirror"), mirrored(PICTURES), atol=1e-6)
+    both = (mirrored(PICTURES) + shifted) / 2
+    assert torch.allclose(model.outputs(PICTURES, tta="mirror-shift"), both, atol=1e-6)
+    assert torch.allclose(model.outputs(PICTURES, batch_size=3), model.outputs(PICTURES), atol=1e-6)
+
+
+def test_one_picture_in_any_form(model: Model, tmp_path: Path) -> None:
+    array = PICTURES[0, 0]
+    picture = Image.fromarray(array)
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    (tmp_path / "a.png").write_bytes(content.getvalue())
+    expected = model.probabilities(PICTURES[:1])[0]
+    colour = np.repeat(array[..., None], 3, axis=2)
+    for form in (array, colour, picture, content.getvalue(), tmp_path / "a.png", str(tmp_path / "a.png")):
+        answers = model.predict(form)
+        assert [answer.label for answer in answers] == [CLASSES[i] for i in expected.argsort(descending=True).tolist()]
+        assert sum(answer.probability for answer in answers) == pytest.approx(1)
+        assert answers[0].probability == pytest.approx(float(expected.max()), abs=1e-6)
+    for wrong in (array.astype(np.float32), array[..., None], colour[None]):
+        with pytest.raises(InputError, match=r"a picture is uint8 \[H, W\]"):
+            model.predict(wrong)  # type: ignore[arg-type]  # what is refused
+
+
+def test_other_pictures_are_refused(model: Model) -> None:
+    for wrong in (PICTURES[:, :, :7], PICTURES[0], PICTURES.astype(np.float32)):
+        with pytest.raises(InputError, match=r"takes uint8 pictures \[N, 1, 8, 8\]"):
+            model.outputs(wrong)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InputError, match="no pictures"):
+        model.outputs(PICTURES[:0])
+
+
+def test_a_reconstruction_knows_no_classes() -> None:
+    network = build("cifar10-autoencoder", num_classes=0).eval()
+    model = Model(network, "cifar10-autoencoder", {}, (), Preprocess(3, (32, 32), (0.0,) * 3, (1.0,) * 3))
+    pictures = np.zeros((1, 3, 32, 32), np.uint8)
+    assert model.outputs(pictures).shape == (1, 3, 32, 32)
+    with pytest.raises(InputError, match="knows no classes"):
+        model.probabilities(pictures)
+    with pytest.raises(InputError, match="reconstructs pictures"):
+        model.outputs(pictures, tta="mirror")
