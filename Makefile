@@ -1,15 +1,17 @@
 # make demo   sets everything up, trains on real handwritten digits, evaluates, predicts
 # make test   sets everything up, runs the tests
+# make coverage  the tests, and which lines they reach
 # make lint   formatter, linter, type checker
 # LEAN=1      takes the build of PyTorch without CUDA from PyTorch's own index (Linux; 0.2 instead of 3 GB)
 
 PYTHON ?= python3
+PYTEST := pytest
 VENV := .venv
 BIN := $(VENV)/bin
 RETINULA := $(CURDIR)/$(BIN)/retinula
 LEAN_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: demo test test-all coverage lint clean
+.PHONY: demo test test-all coverage coverage-report lint clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -32,13 +34,15 @@ demo: $(VENV)/ready
 	@echo '  demo/runs/digits-1/report.json, metrics.jsonl, steps.csv, model.safetensors'
 
 test: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m $(PYTEST)
 
 test-all: $(VENV)/ready
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m $(PYTEST) -m ''
 
-coverage: $(VENV)/ready
-	$(BIN)/python -m coverage run -m pytest
+coverage: test coverage-report
+coverage: PYTEST := coverage run -m pytest
+
+coverage-report: $(VENV)/ready
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under 90
 

@@ -2,9 +2,9 @@
 
     python benchmarks/training_step.py [--rounds 3] [--steps 20]
 
-Each side trains in a process of its own, in turns; the figure of a process is the median time of its steps, the first
-ones left out, and the answer is the median of the rounds' ratios. The plain loop is what a tutorial would show: float32,
-`DataLoader`, Adam; its pictures are converted beforehand, which a tutorial would not do.
+Each side trains in a process of its own, in turns; the figure of a process is the median time of its steps, the
+first ones left out, and the answer is the median of the rounds' ratios. The plain loop is what a tutorial would show:
+float32, `DataLoader`, Adam; its pictures are converted beforehand, which a tutorial would not do.
 """
 
 import argparse
@@ -87,7 +87,8 @@ def main() -> None:
         print(statistics.median(seconds[WARM_UP:]))
         return
     machine = describe_machine()
-    print(f"{machine['processor']}, {machine['cores']} cores, bfloat16: {machine['bfloat16_units']}; torch {torch.__version__}")
+    print(f"{machine['processor']}, {machine['cores']} cores, bfloat16: {machine['bfloat16_units']}")
+    print(f"torch {torch.__version__}, batch {BATCH_SIZE}, {options.steps} steps")
     ratios = []
     for number in range(1, options.rounds + 1):
         theirs, mine = measure("plain", options.steps), measure("ours", options.steps)

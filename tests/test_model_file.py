@@ -147,7 +147,7 @@ def test_one_picture_in_any_form(model: Model, tmp_path: Path) -> None:
         assert answers[0].probability == pytest.approx(float(expected.max()), abs=1e-6)
     for wrong in (array.astype(np.float32), array[..., None], colour[None]):
         with pytest.raises(InputError, match=r"a picture is uint8 \[H, W\]"):
-            model.predict(wrong)  # type: ignore[arg-type]  # what is refused
+            model.predict(wrong)
 
 
 def test_other_pictures_are_refused(model: Model) -> None:
