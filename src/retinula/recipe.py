@@ -134,8 +134,9 @@ class Training(Section):
     """How long and in which portions; what is kept.
 
     Exactly one of `epochs` and `steps` counts. `sampling` is told with `transforms.batches.BatchPlan`. `keep` is
-    `best` by `metric`, where there are validation pictures, or `last`. `early_stopping` is the number of epochs without a better value after which training ends;
-    0 never ends early. `average` is the decay of a running average of the weights that is kept instead of them.
+    `best` by `metric`, where there are validation pictures, or `last`. `early_stopping` is the number of epochs
+    without a better value after which training ends; 0 never ends early. `average` is the decay of a running average
+    of the weights that is kept instead of them.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
