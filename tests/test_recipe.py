@@ -88,6 +88,9 @@ def test_an_own_file_is_read_and_its_faults_are_named(tmp_path: Path) -> None:
     path.write_text("[training]\nepoch = 3\n")
     with pytest.raises(InputError, match=rf"{path}: unknown key 'training.epoch'; did you mean 'epochs'"):
         load_recipe(path)
+    path.write_text("epochs = 3\n")
+    with pytest.raises(InputError, match=r"unknown key 'epochs'; did you mean 'training\.epochs'"):
+        load_recipe(path)
     path.write_text("training = [")
     with pytest.raises(InputError, match="not valid TOML"):
         load_recipe(path)

@@ -335,7 +335,10 @@ def _explanation(error: ValidationError) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         section, _, word = key.rpartition(".")
-        siblings = [name for name in (*_all_keys(), *Recipe.model_fields) if name.rpartition(".")[0] == section]
+        homes = [name for name in _all_keys() if name.endswith(f".{word}")]
+        if homes:
+            return f"unknown key {key!r}; did you mean {homes[0]!r}?"
+        siblings = {name for name in (*_all_keys(), *Recipe.model_fields) if name.rpartition(".")[0] == section}
         return f"unknown key {key!r}{nearest(word, [name.rpartition('.')[2] for name in siblings])}"
     if first["type"] == "json_invalid":
         return message
