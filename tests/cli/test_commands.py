@@ -68,7 +68,7 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert "skipped unpacked/test/3/broken.png" in call.err
 
     Path("labels.csv").write_text("file,label\n" + "".join(f"{p.name},3\n" for p in Path("unpacked/test/3").iterdir()))
-    text = call("predict", "last", "unpacked/test/3", "--labels", "labels.csv", "--csv", "out.csv", "--plot", "drawn")
+    text = call("predict", "last", "unpacked/test/3", "--labels", "labels.csv", "--csv", "out.csv")
     assert f"of {len(answered)} right" in text
     with Path("out.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -76,8 +76,8 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert len(rows) == len(answered)
     assert {row["correct"] for row in rows} == {"3"}
     assert all((row["model"] == "3") == (row["correct answer"] == "True") for row in rows)
-    assert len(list(Path("drawn").glob("*.png"))) == len(answered)
-    assert str(three) in call("predict", str(run / "model.safetensors"), str(three))
+    assert str(three) in call("predict", str(run / "model.safetensors"), str(three), "--plot", "drawn")
+    assert [path.name for path in sorted(Path("drawn").iterdir())] == [f"{three.stem}.png", f"{three.stem}.svg"]
     call("predict", "last", "unpacked/test/3/broken.png", code=2)
 
     assert "digits-1" in call("runs", "list")
