@@ -57,7 +57,15 @@ def runnable(page: Path) -> str:
     return "".join(parts)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        # The README trains in full, which takes longest; the default tests do the same on fewer epochs.
+        pytest.param(page, id=page.name, marks=pytest.mark.slow if page.name == "README.md" else ())
+        for page in PAGES
+        if runnable(page)
+    ],
+)
 def test_marked_blocks_run_as_they_stand(page: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
