@@ -23,7 +23,7 @@ from retinula.errors import InputError, Interrupted
 from retinula.evaluation.results import Evaluation, evaluate
 from retinula.images import ImageSet
 from retinula.model_file import Averaging, Model
-from retinula.models.catalog import NETWORKS
+from retinula.models.catalog import network_named
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe import Recipe, checked, load_recipe, override, shipped
@@ -149,8 +149,7 @@ def train(
         recipe = find_recipe(recipe, overrides)
     elif overrides:
         recipe = checked(override(recipe.model_dump(mode="json", exclude_none=True), overrides), recipe.name)
-    if recipe.model.name not in NETWORKS:
-        raise InputError(f"no network {recipe.model.name!r}; known: {', '.join(NETWORKS)}")
+    network_named(recipe.model.name)  # refuses an unknown one before pictures are fetched
     if train_set is not None:
         sets = Sets(train_set, validation_set, ())
     elif validation_set is not None:

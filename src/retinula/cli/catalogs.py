@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from retinula.cli.terminal import AsJson, number, remark, say, say_json, share, table
-from retinula.errors import InputError, nearest
+from retinula.errors import InputError
 
 runs_app = typer.Typer(help="List the trainings under runs/, or show one.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -16,7 +16,7 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List the networks, or show one layer by layer: shapes, parameters, multiply-adds, memory."""
-    from retinula.models.catalog import NETWORKS, build
+    from retinula.models.catalog import NETWORKS, build, network_named
     from retinula.models.summary import summarize
 
     if name is None:
@@ -29,9 +29,7 @@ def models(
         for line in table(("name", "task", "parameters", "what it is"), rows):
             say(line)
         return
-    if name not in NETWORKS:
-        raise InputError(f"no network {name!r}{nearest(name, NETWORKS)}")
-    entry = NETWORKS[name]
+    entry = network_named(name)
     network = build(name, num_classes=entry.num_classes, channels=entry.channels, size=entry.size)
     summary = summarize(network, (entry.channels, *entry.size), batch_size)
     if as_json:

@@ -117,6 +117,17 @@ _CATALOG = (
 NETWORKS: dict[str, Network] = {network.name: network for network in _CATALOG}
 
 
+def network_named(name: str) -> Network:
+    """Return a network's entry in the catalog.
+
+    Raises:
+        InputError: there is none; the nearest name is in the message.
+    """
+    if name not in NETWORKS:
+        raise InputError(f"there is no network {name!r}{nearest(name, NETWORKS)}")
+    return NETWORKS[name]
+
+
 def build(
     name: str, /, *, num_classes: int, channels: int = 3, size: tuple[int, int] = (32, 32), **arguments: Any
 ) -> nn.Module:
@@ -132,9 +143,7 @@ def build(
     Raises:
         InputError: an unknown name or argument, or a value the network cannot be built with.
     """
-    if name not in NETWORKS:
-        raise InputError(f"there is no network {name!r}{nearest(name, NETWORKS)}")
-    network = NETWORKS[name]
+    network = network_named(name)
     if channels not in (1, 3):
         raise InputError(f"a network takes 1 or 3 channels, not {channels}")
     least = 2 if network.task == "classification" else 0
