@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from retinula.images import ImageSet
 from retinula.models.catalog import build
-from retinula.recipe import load_recipe
+from retinula.recipe_files import load_recipe
 from retinula.run import create_run
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.loop import train

@@ -19,6 +19,7 @@ ROOMS = (
     "transforms",
     "models",
     "recipe",
+    "recipe_files",
     "run",
     "tensor_file",
     "model_file",

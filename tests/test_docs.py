@@ -12,7 +12,8 @@ import pytest
 import typer
 
 from retinula.cli.main import app
-from retinula.recipe import Recipe, _all_keys
+from retinula.recipe import Recipe
+from retinula.recipe_files import setting_names
 
 BASH = shutil.which("bash") or pytest.skip("needs bash", allow_module_level=True)
 ROOT = Path(__file__).parent.parent
@@ -91,7 +92,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_setting_is_explained() -> None:
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
-    for key in [*_all_keys(), "claim"]:
+    for key in [*setting_names(), "claims"]:
         if key not in ("name", "about"):
             assert key in table or f"`{key.rpartition('.')[2]}`" in table, key
-    assert "claim" in Recipe.model_fields
+    assert "claims" in Recipe.model_fields

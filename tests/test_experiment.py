@@ -13,7 +13,8 @@ from retinula.errors import InputError, Interrupted
 from retinula.evaluation.results import ClassificationResult
 from retinula.experiment import evaluate_run, find_recipe, resume, train, training_sets
 from retinula.images import ImageSet
-from retinula.recipe import Recipe, load_recipe
+from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe
 from retinula.run import Run, find_run
 from retinula.training import loop
 from retinula.training.hardware import Hardware

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinula.errors import InputError
-from retinula.recipe import Recipe, Training, _all_keys, checked, load_recipe, override, shipped
+from retinula.recipe import Recipe, Training
+from retinula.recipe_files import checked, load_recipe, override, setting_names, shipped
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -24,7 +25,7 @@ def test_shipped_recipes_say_what_they_are(name: str) -> None:
     text = shipped()[name]
     for line in ("# What:", "# Cost:", "# Command: retinula train"):
         assert line in text
-    assert ("[claim]" in text) == ("# Claim:" in text)
+    assert ("[[claims]]" in text) == ("# Claim:" in text) == ("source =" in text)
 
 
 def test_digest_changes_with_what_can_change_the_result_only() -> None:
@@ -67,7 +68,7 @@ def test_a_wrong_setting_is_named_with_what_was_expected(settings: list[str], me
 
 
 def test_a_last_word_means_one_setting() -> None:
-    last_words = [key.rpartition(".")[2] for key in _all_keys() if not key.endswith("name")]
+    last_words = [key.rpartition(".")[2] for key in setting_names() if not key.endswith("name")]
     assert len(last_words) == len(set(last_words)) > 30
 
 

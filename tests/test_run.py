@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from retinula.errors import InputError, RetinulaError
-from retinula.recipe import Recipe, load_recipe
+from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run, find_run, list_runs
 
 

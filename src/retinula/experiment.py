@@ -26,7 +26,8 @@ from retinula.model_file import Averaging, Model
 from retinula.models.catalog import network_named
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
-from retinula.recipe import Recipe, checked, load_recipe, override, shipped
+from retinula.recipe import Recipe
+from retinula.recipe_files import checked, load_recipe, override, shipped
 from retinula.run import RUNS, Run, create_run, describe_environment, find_run
 from retinula.training import loop
 from retinula.training.hardware import describe_machine, keep_memory
@@ -278,7 +279,7 @@ def _train_in(run: Run, recipe: Recipe, sets: Sets, reporter: Reporter, checkpoi
                 stop_requested=stop_requested,
                 checkpoint_seconds=checkpoint_seconds,
             )
-            draw_training(run.metrics(), run.steps(), run.figures)
+            draw_training(run.metrics(), run.steps(), run.figures, ranges=recipe.figures.ranges)
             write_json(run.report_file, _report(run, recipe, sets, model, started))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
     except Interrupted as stop:
@@ -290,6 +291,7 @@ def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetim
     metrics = run.metrics()
     kept = next((row for row in metrics if row["step"] == model.provenance["kept_step"]), metrics[-1])
     seconds = sum(row["seconds"] for row in metrics)
+    environment = run.environment()
     return {
         "retinula": __version__,
         "run": run.name,
@@ -314,7 +316,8 @@ def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetim
             "images_per_second": round(sum(_images(row) for row in metrics) / seconds, 1) if seconds else None,
             "peak_memory_mib": _peak_memory_mib(),
         },
-        "claim": recipe.claim.model_dump() if recipe.claim else None,
+        "machine": environment["machine"],
+        "versions": environment["versions"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "evaluations": {},
     }

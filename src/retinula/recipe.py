@@ -1,21 +1,14 @@
-"""Recipe: a whole experiment as one checked, comparable value, read from TOML.
+"""Recipe: a whole experiment as one checked, comparable value.
 
-Knows the names of things but imports none of them: reading a recipe never loads torch. A recipe is data;
-nothing in it is executed.
+Knows the names of things but imports none of them: reading a recipe never loads torch.
 """
 
 import hashlib
 import json
-import tomllib
-from collections.abc import Iterable, Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from retinula.errors import InputError, nearest
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -136,7 +129,8 @@ class Training(Section):
     Exactly one of `epochs` and `steps` counts. `sampling` is told with `transforms.batches.BatchPlan`. `keep` is
     `best` by `metric`, where there are validation pictures, or `last`. `early_stopping` is the number of epochs
     without a better value after which training ends; 0 never ends early. `average` is the decay of a running average
-    of the weights that is kept instead of them.
+    of the weights that is kept instead of them. `snapshots` keeps the model after every epoch, so that a work's test
+    curve can be drawn after the fact.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -148,6 +142,7 @@ class Training(Section):
     metric: Literal["val_loss", "val_accuracy"] = "val_accuracy"
     early_stopping: Annotated[int, Field(ge=0)] = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    snapshots: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     @model_validator(mode="after")
@@ -163,14 +158,55 @@ class Evaluation(Section):
     tta: Literal["none", "mirror", "mirror-shift"] = "none"
 
 
-class Claim(Section):
-    """A published figure that the recipe stands for."""
+class Figures(Section):
+    """What is drawn of a training beyond the usual: `ranges` are stretches of steps (first, last) shown apart."""
 
-    metric: str
+    ranges: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]], ...] = ()
+
+    @model_validator(mode="after")
+    def _first_before_last(self) -> "Figures":
+        if any(first >= last for first, last in self.ranges):
+            raise ValueError("the first step of a range must come before its last")
+        return self
+
+
+Measure = Literal[
+    "accuracy",
+    "train_accuracy",
+    "photos_accuracy",
+    "loss",
+    "psnr",
+    "psnr_gain",
+    "step_loss",
+    "lowest_step_loss",
+    "val_loss",
+    "epochs",
+    "seconds",
+    "step_seconds",
+]
+
+
+class Claim(Section):
+    """A figure that the recipe stands for, published or set as its aim.
+
+    `metric` is told with `reproduction.measures`; `at` belongs to `step_loss`: the step around whose end it is
+    averaged. `tolerance` is how far a measurement may lie from `value` and still bear it out; where it is left out,
+    the figure is only shown, as a time on another machine. With `at_least` being better is no deviation. `fault` says
+    what is wrong with the figure in the work itself.
+    """
+
+    metric: Measure
     value: float
-    tolerance: NotNegative
-    runs: Annotated[int, Field(ge=1)] = 1
-    source: str
+    tolerance: NotNegative | None = None
+    at_least: bool = False
+    at: Annotated[int, Field(ge=1)] | None = None
+    fault: str = ""
+
+    @model_validator(mode="after")
+    def _step_where_it_counts(self) -> "Claim":
+        if (self.metric == "step_loss") != (self.at is not None):
+            raise ValueError("at is the step of a step_loss, and belongs to it alone")
+        return self
 
 
 class Recipe(Section):
@@ -188,7 +224,9 @@ class Recipe(Section):
     schedule: Schedule = Schedule()
     training: Training = Training(epochs=10)
     evaluation: Evaluation = Evaluation()
-    claim: Claim | None = None
+    figures: Figures = Figures()
+    source: str = ""
+    claims: tuple[Claim, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
@@ -203,8 +241,12 @@ class Recipe(Section):
         return self
 
     def digest(self) -> str:
-        """Return 12 hexadecimal digits that change with anything that can change the result."""
-        values = self.model_dump(mode="json", exclude={"name", "about", "claim"})
+        """Return 12 hexadecimal digits that change with anything that can change the result.
+
+        What stands at its default does not enter, so that the digest outlives settings that are added later.
+        """
+        beside = {"name": True, "about": True, "source": True, "claims": True, "figures": True}
+        values = self.model_dump(mode="json", exclude_defaults=True, exclude={**beside, "training": {"snapshots"}})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_toml(self) -> str:
@@ -212,146 +254,10 @@ class Recipe(Section):
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
 
 
-def shipped() -> dict[str, str]:
-    """Return the TOML text of every recipe that comes with the package, by name."""
-    folder = resources.files("retinula.recipes")
-    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda f: f.name)
-    return {file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files}
-
-
-def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a shipped recipe by name, or a TOML file, and apply `key=value` overrides.
-
-    Raises:
-        InputError: no such recipe; or the file, the key, and what was expected of it.
-    """
-    recipes = shipped()
-    path = Path(source)
-    if str(source) in recipes:
-        text, where = recipes[str(source)], f"recipe {source}"
-    elif path.suffix == ".toml":
-        text, where = _read(path), str(path)
-    else:
-        raise InputError(f"no recipe {str(source)!r}{nearest(str(source), recipes)}")
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{where}: not valid TOML: {error}") from error
-    values.setdefault("name", path.stem)
-    return checked(override(values, overrides), where)
-
-
-def checked(values: Mapping[str, Any], where: str) -> Recipe:
-    """Turn plain values into a recipe.
-
-    Raises:
-        InputError: names `where`, the key and what was expected, on one line.
-    """
-    try:
-        # By way of JSON, because only there strict checking takes a list for a tuple.
-        return Recipe.model_validate_json(json.dumps(values, default=str))
-    except ValidationError as error:
-        raise InputError(f"{where}: {_explanation(error)}") from error
-
-
-def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
-    """Return `values` with `key=value` assignments applied; a value is TOML, or else text.
-
-    A key is written as `full_key` takes it.
-
-    >>> override({"seed": 0}, ["seed=3", "lr=0.5"])
-    {'seed': 3, 'optimizer': {'lr': 0.5}}
-    """
-    result: dict[str, Any] = json.loads(json.dumps(values, default=str))
-    for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key:
-            raise InputError(f"{assignment!r}: expected key=value, such as epochs=4 or optimizer.lr=0.05")
-        *sections, last = full_key(key.strip()).split(".")
-        target = result
-        for section in sections:
-            target = target.setdefault(section, {})
-            if not isinstance(target, dict):
-                raise InputError(f"{assignment!r}: {section!r} is a section, but the recipe has {target!r} for it")
-        target[last] = _toml_value(text.strip())
-        # One replaces the other: a user who asks for 4 epochs does not want to be told about steps.
-        if sections == ["training"] and last in ("epochs", "steps"):
-            target.pop("steps" if last == "epochs" else "epochs", None)
-    return result
-
-
-def full_key(key: str) -> str:
-    """Return the full name of a setting given in full, by its last word, or by the part it names.
-
-    >>> full_key("lr"), full_key("optimizer"), full_key("seed")
-    ('optimizer.lr', 'optimizer.name', 'seed')
-
-    Raises:
-        InputError: there is no such setting.
-    """
-    known = _all_keys()
-    if key in known or key.startswith("model.arguments."):
-        return key
-    if f"{key}.name" in known:
-        return f"{key}.name"
-    by_last_word = {name.rpartition(".")[2]: name for name in known}
-    if key not in by_last_word:
-        raise InputError(f"no setting {key!r}{nearest(key, {*known, *by_last_word})}")
-    return by_last_word[key]
-
-
-def _all_keys() -> list[str]:
-    keys = []
-    for name, part in Recipe.model_fields.items():
-        section = part.annotation
-        if isinstance(section, type) and issubclass(section, Section):
-            keys += [f"{name}.{inner}" for inner in section.model_fields]
-        elif name != "claim":
-            keys.append(name)
-    return keys
-
-
-def _toml_value(text: str) -> Any:
-    if text.lower() in ("true", "false"):
-        text = text.lower()
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8") from error
-
-
-def _explanation(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        section, _, word = key.rpartition(".")
-        homes = [name for name in _all_keys() if name.endswith(f".{word}")]
-        if homes:
-            return f"unknown key {key!r}; did you mean {homes[0]!r}?"
-        siblings = {name for name in (*_all_keys(), *Recipe.model_fields) if name.rpartition(".")[0] == section}
-        return f"unknown key {key!r}{nearest(word, [name.rpartition('.')[2] for name in siblings])}"
-    if first["type"] == "json_invalid":
-        return message
-    return f"{key}: {message}, not {first['input']!r}" if _is_plain(first["input"]) else f"{key or 'recipe'}: {message}"
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool | list) and len(repr(value)) < 80
-
-
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _without_none(value) if isinstance(value, dict) else value
-        for key, value in values.items()
-        if value is not None
-    }
+def _without_none(value: Any) -> Any:
+    """Leave out what TOML has no word for, at any depth."""
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_none(item) for item in value]
+    return value

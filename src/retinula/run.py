@@ -20,7 +20,8 @@ from filelock import FileLock, Timeout
 
 from retinula.durable import explained, write_json, write_text
 from retinula.errors import InputError, RetinulaError, nearest
-from retinula.recipe import Recipe, load_recipe
+from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe
 from retinula.version import __version__
 
 RUNS = Path("runs")
@@ -74,6 +75,15 @@ class Run:
     def model_file(self) -> Path:
         """The trained model."""
         return self.path / "model.safetensors"
+
+    @property
+    def snapshots(self) -> Path:
+        """The folder of the models after each epoch, where the recipe asks for them."""
+        return self.path / "epochs"
+
+    def snapshot_file(self, epoch: int) -> Path:
+        """The model after an epoch, counted from 1."""
+        return self.snapshots / f"epoch-{epoch:04d}.safetensors"
 
     @property
     def report_file(self) -> Path:

@@ -11,7 +11,8 @@ import torch
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
 from retinula.model_file import Model
-from retinula.recipe import Recipe, load_recipe
+from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
@@ -297,3 +298,17 @@ def test_one_picture_is_too_few(make_set: MakeSet, tmp_path: Path) -> None:
     run = create_run(small(), {}, root=tmp_path)
     with pytest.raises(InputError, match="1 pictures are too few"):
         train(small(), make_set(1), None, run, hardware=PLAIN)
+
+
+def test_snapshots_are_the_models_after_each_epoch(make_set: MakeSet, tmp_path: Path) -> None:
+    run, model = fitted(small("snapshots=true", "keep=last"), make_set, tmp_path)
+    assert [path.name for path in sorted(run.snapshots.iterdir())] == [
+        f"epoch-000{n}.safetensors" for n in (1, 2, 3, 4)
+    ]
+    assert_same_weights(Model.load(run.snapshot_file(4)), model)
+    first = Model.load(run.snapshot_file(1))
+    assert first.provenance["kept_step"] == 4
+    assert not torch.equal(*(next(iter(each.network.state_dict().values())) for each in (first, model)))
+    plain, other = fitted(small("keep=last"), make_set, tmp_path)
+    assert_same_weights(other, model)
+    assert not plain.snapshots.exists()

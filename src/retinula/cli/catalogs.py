@@ -55,7 +55,7 @@ def recipes(
     as_json: AsJson = False,
 ) -> None:
     """List the shipped recipes, or show one with every setting written out."""
-    from retinula.recipe import load_recipe, shipped
+    from retinula.recipe_files import load_recipe, shipped
 
     if name is None:
         found = [load_recipe(each) for each in shipped()]

@@ -3,6 +3,7 @@
 It has no parameter for test pictures: nothing can be selected on them.
 """
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
 from retinula.model_file import Model
@@ -208,6 +210,11 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
             run.note(f"the validation loss after epoch {epoch} is {row['val_loss']}: not kept as the best")
             score, row["val_loss"] = -math.inf, None
         state.best.offer(score, state.step, state.evaluated)
+    if plan.recipe.training.snapshots:
+        with explained(run.snapshots):
+            run.snapshots.mkdir(exist_ok=True)
+        network = copy.deepcopy(state.evaluated)
+        _as_model(plan, state, run, network, state.step, "epoch").save(run.snapshot_file(epoch))
     run.add_metrics(row)
     state.sums = EpochSums()
     return row
@@ -279,7 +286,13 @@ def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
         network.load_state_dict(best.weights)
     if not all(bool(torch.isfinite(weights).all()) for weights in network.state_dict().values()):
         raise RetinulaError(f"{run.path}: the last steps left weights that are not finite; try a lower optimizer.lr")
-    kept_step = best.step if chosen else state.step
+    kept = f"best {recipe.training.metric}" if chosen else "last"
+    return _as_model(plan, state, run, network, best.step if chosen else state.step, kept)
+
+
+def _as_model(plan: Plan, state: TrainState, run: Run, network: nn.Module, kept_step: int, kept: str) -> Model:
+    """Join a network with all that is needed to use it; the network belongs to the model from now on."""
+    recipe = plan.recipe
     provenance = {
         "run": run.name,
         "recipe": recipe.name,
@@ -291,7 +304,7 @@ def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
         "num_images": len(plan.train_set),
         "steps": state.step,
         "kept_step": kept_step,
-        "kept": f"best {recipe.training.metric}" if chosen else "last",
+        "kept": kept,
         "trained": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return Model(
