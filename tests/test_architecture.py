@@ -29,6 +29,7 @@ ROOMS = (
     "prediction",
     "plots",
     "experiment",
+    "reproduction",
     "cli",
 )
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "core", "base", "manager", "misc"}

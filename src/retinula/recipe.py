@@ -159,9 +159,14 @@ class Evaluation(Section):
 
 
 class Figures(Section):
-    """What is drawn of a training beyond the usual: `ranges` are stretches of steps (first, last) shown apart."""
+    """What is drawn beyond the usual: it changes no result.
+
+    `ranges` are stretches of steps (first, last) shown apart; `photos` is the name of a folder of photos, in one of
+    the folders of `RETINULA_DATA`, that a reproduction asks the model about.
+    """
 
     ranges: tuple[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=1)]], ...] = ()
+    photos: str = ""
 
     @model_validator(mode="after")
     def _first_before_last(self) -> "Figures":
@@ -170,7 +175,7 @@ class Figures(Section):
         return self
 
 
-Measure = Literal[
+Metric = Literal[
     "accuracy",
     "train_accuracy",
     "photos_accuracy",
@@ -195,7 +200,7 @@ class Claim(Section):
     what is wrong with the figure in the work itself.
     """
 
-    metric: Measure
+    metric: Metric
     value: float
     tolerance: NotNegative | None = None
     at_least: bool = False

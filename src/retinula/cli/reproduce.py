@@ -1,0 +1,72 @@
+"""`retinula reproduce` and `retinula results`: published figures beside measured ones."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, table
+
+PAGE = Path("docs") / "results.md"
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe with claims; see: retinula recipes.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[key=value ...]", help="Settings to change, such as epochs=4.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many trainings, each with a seed of its own.", min=1)] = 1,
+    photos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Photos to ask the model about, with their labels.csv; the recipe's own in RETINULA_DATA otherwise.",
+            exists=True,
+            file_okay=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For table and figures; reproductions/RECIPE otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Repeat a published work: train or reuse its runs, set published beside measured, draw what it drew."""
+    from retinula.recipe_files import load_recipe
+    from retinula.reproduction import reproduce as work
+    from retinula.reproduction.table import HEAD
+    from retinula.run import RUNS
+
+    recipe = load_recipe(name, settings or [])
+    folder = out or Path("reproductions") / recipe.name
+    with TrainingReporter() as reporter:
+        result = work.reproduce(recipe, seeds, root=RUNS, folder=folder, photos=photos, reporter=reporter)
+    if as_json:
+        say_json(result.to_dict())
+        return
+    say(f"{recipe.name}: {recipe.source}")
+    for line in table(HEAD, [row.cells for row in result.rows]):
+        say(line)
+    for row in result.rows:
+        if row.fault:
+            say(f"{row.figure}: {row.fault}")
+    say(f"table    {folder / 'table.md'}")
+    say(f"figures  {folder / 'figures'}")
+
+
+def results(
+    write: Annotated[bool, typer.Option("--write", help=f"Write the page into {PAGE}.")] = False,
+) -> None:
+    """Set out what all finished runs under runs/ measured, as a page in Markdown."""
+    from retinula.durable import explained, write_text
+    from retinula.reproduction.results import results_page
+    from retinula.run import RUNS
+
+    with TrainingReporter() as reporter:
+        page = results_page(RUNS, reporter)
+    if not write:
+        say(page.rstrip())
+        return
+    with explained(PAGE.parent):
+        PAGE.parent.mkdir(exist_ok=True)
+    write_text(PAGE, page)
+    remark(f"written {PAGE}")

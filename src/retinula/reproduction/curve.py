@@ -1,0 +1,46 @@
+"""The curve of the test pictures over a training, measured after the fact from the models kept after each epoch.
+
+The published works watched the test set while they trained. Nothing here can have chosen by it: training is over.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from retinula.durable import write_json
+from retinula.evaluation.results import evaluate
+from retinula.experiment import own_pictures
+from retinula.model_file import Model
+from retinula.run import Run
+from retinula.training.reporting import Reporter
+
+
+def curve_on_test(run: Run, reporter: Reporter) -> list[dict[str, Any]]:
+    """Return the rows of a run's epochs with `test_loss` and `test_accuracy` (None for a reconstruction) of each.
+
+    Empty where the run kept no models. What was measured is kept in `epochs/test.json`.
+
+    Raises:
+        InputError: the pictures are no longer those of the run.
+    """
+    rows = [row for row in run.metrics() if run.snapshot_file(row["epoch"]).exists()]
+    if not rows:
+        return []
+    file = run.snapshots / "test.json"
+    known = _known(file)
+    missing = [row["epoch"] for row in rows if str(row["epoch"]) not in known]
+    if missing:
+        image_set = own_pictures(run, "test")
+        for number, epoch in enumerate(missing, start=1):
+            reporter.loading("measuring epochs", number, len(missing))
+            result = evaluate(Model.load(run.snapshot_file(epoch)), image_set, split="test").to_dict()
+            known[str(epoch)] = {"test_loss": result["loss"], "test_accuracy": result.get("accuracy")}
+            write_json(file, known)
+    return [{**row, **known[str(row["epoch"])]} for row in rows]
+
+
+def _known(file: Path) -> dict[str, dict[str, float | None]]:
+    if not file.exists():
+        return {}
+    known: dict[str, dict[str, float | None]] = json.loads(file.read_text(encoding="utf-8"))
+    return known

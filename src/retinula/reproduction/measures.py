@@ -1,0 +1,109 @@
+"""What a finished run measured of each published figure. Knows runs and their logs; computes nothing anew."""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retinula.recipe import Metric, Recipe
+from retinula.run import Run
+
+AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
+NOISE = 0.1  # the noise at which the gain of denoising is claimed
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The values that the runs of a recipe gave for one measure, by seed."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Their mean."""
+        return statistics.fmean(self.values)
+
+    @property
+    def deviation(self) -> float | None:
+        """Their standard deviation, that of a sample; None of a single value."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+def measure(runs: Sequence[Run], metric: Metric, at: int | None = None) -> Measured | None:
+    """Return what finished runs measured; None where a run lacks it.
+
+    Args:
+        runs: finished ones.
+        metric: what is asked for.
+        at: the step, for `step_loss`.
+    """
+    values = [_step_loss(run, at or 0) if metric == "step_loss" else _FROM_RUN[metric](run) for run in runs]
+    known = tuple(value for value in values if value is not None and math.isfinite(value))
+    return Measured(known) if known and len(known) == len(values) else None
+
+
+def evaluation(run: Run, split: str = "test") -> dict[str, Any]:
+    """Return a finished run's measurement on its own pictures of a split, as its recipe averages; empty without."""
+    recipe = run.recipe()
+    found: dict[str, Any] = run.report()["evaluations"].get(evaluation_key(recipe, split), {})
+    return found
+
+
+def evaluation_key(recipe: Recipe, split: str) -> str:
+    """Return under which key a report has the measurement on the recipe's own pictures of a split.
+
+    >>> evaluation_key(Recipe(name="mine"), "test")
+    'digits/test'
+    """
+    averaged = "" if recipe.evaluation.tta == "none" else f"/{recipe.evaluation.tta}"
+    return f"{recipe.data.name}/{split}{averaged}"
+
+
+def _of_evaluation(key: str, split: str = "test") -> Callable[[Run], float | None]:
+    return lambda run: evaluation(run, split).get(key)
+
+
+def _of_training(key: str) -> Callable[[Run], float | None]:
+    return lambda run: run.report()["training"].get(key)
+
+
+def _photos(run: Run) -> float | None:
+    accuracy: float | None = run.report().get("photos", {}).get("accuracy")
+    return accuracy
+
+
+def _psnr_gain(run: Run) -> float | None:
+    for level in evaluation(run).get("denoising", ()):
+        if math.isclose(level["noise"], NOISE):
+            return float(level["psnr"] - level["input_psnr"])
+    return None
+
+
+def _step_loss(run: Run, last: int) -> float | None:
+    losses = [row["loss"] for row in run.steps() if last - AVERAGED_STEPS < row["step"] <= last]
+    return statistics.fmean(losses) if len(losses) == min(AVERAGED_STEPS, last) else None
+
+
+def _lowest_step_loss(run: Run) -> float | None:
+    return min((row["loss"] for row in run.steps()), default=None)
+
+
+def _step_seconds(run: Run) -> float | None:
+    seconds = [row["seconds"] for row in run.steps()]
+    return statistics.median(seconds) if seconds else None
+
+
+_FROM_RUN: dict[str, Callable[[Run], float | None]] = {
+    "accuracy": _of_evaluation("accuracy"),
+    "train_accuracy": _of_evaluation("accuracy", "train"),
+    "photos_accuracy": _photos,
+    "loss": _of_evaluation("loss"),
+    "psnr": _of_evaluation("psnr"),
+    "psnr_gain": _psnr_gain,
+    "lowest_step_loss": _lowest_step_loss,
+    "val_loss": _of_training("val_loss"),
+    "epochs": _of_training("epochs"),
+    "seconds": _of_training("seconds"),
+    "step_seconds": _step_seconds,
+}

@@ -1,0 +1,59 @@
+"""A model asked about labelled photos, as the first published work asked about 32 from the web."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from retinula.datasets.load import search_folders
+from retinula.durable import write_json
+from retinula.model_file import Model
+from retinula.prediction import (
+    Prediction,
+    find_pictures,
+    match_labels,
+    predict_files,
+    read_labels,
+    score,
+    write_table,
+)
+from retinula.run import Run
+
+TABLE = "labels.csv"
+
+
+def find_photos(name: str) -> Path | None:
+    """Return the folder of photos of that name in one of the folders of `RETINULA_DATA`, or None."""
+    places = [place / name for place in search_folders()] if name else []
+    return next((place for place in places if place.is_dir()), None)
+
+
+class AnsweredPhotos(NamedTuple):
+    """Predictions in the order of the folder, the right class of each by its `src`, and the score as plain values."""
+
+    predictions: list[Prediction]
+    labels: dict[str, str]
+    result: dict[str, Any]
+
+
+def answer_photos(run: Run, folder: Path, out: Path) -> AnsweredPhotos:
+    """Ask a run's model about a folder of photos with a `labels.csv`; the score enters the run's report.
+
+    Photos are made small as the model's preprocess says: squashed with antialiasing, unless its recipe says otherwise.
+
+    Args:
+        run: a finished run of a classifier.
+        folder: photos and the table.
+        out: the CSV of the work: `src,correct,model,correct answer,probability`.
+
+    Raises:
+        InputError: no photos, no table, or labels that are no classes of the model.
+    """
+    model = Model.load(run.path)
+    references = find_pictures([str(folder)])
+    labels = match_labels(references, read_labels(folder / TABLE), model.classes)
+    predictions = list(predict_files(model, references))
+    result = {"folder": folder.name, "resize": model.preprocess.resize, **asdict(score(predictions, labels))}
+    write_table(out, predictions, labels)
+    report = run.report()
+    write_json(run.report_file, {**report, "photos": result})
+    return AnsweredPhotos(predictions, labels, result)

@@ -1,0 +1,102 @@
+"""Reproduction: a recipe run for several seeds, measured, and set beside what was published."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retinula.durable import explained, write_json, write_text
+from retinula.errors import InputError
+from retinula.experiment import evaluate_run
+from retinula.recipe import Recipe
+from retinula.reproduction.figures import draw_work
+from retinula.reproduction.measures import evaluation
+from retinula.reproduction.photos import TABLE, answer_photos, find_photos
+from retinula.reproduction.runs import runs_for
+from retinula.reproduction.table import Row, make_rows, markdown
+from retinula.run import Run
+from retinula.training.reporting import Reporter
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of it.
+
+    Attributes:
+        recipe: with its first seed.
+        runs: a finished one for each seed.
+        rows: published beside measured.
+        folder: the table, as `table.md` and `table.json`, and `figures/`.
+    """
+
+    recipe: Recipe
+    runs: tuple[Run, ...]
+    rows: tuple[Row, ...]
+    folder: Path
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold."""
+        return {
+            "recipe": self.recipe.name,
+            "digest": self.recipe.digest(),
+            "source": self.recipe.source,
+            "runs": [str(run.path) for run in self.runs],
+            "table": [row.to_dict() for row in self.rows],
+            "folder": str(self.folder),
+        }
+
+
+def reproduce(
+    recipe: Recipe,
+    seeds: int,
+    *,
+    root: Path,
+    folder: Path,
+    photos: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Reproduction:
+    """Run a recipe for several seeds, measure every figure that it claims, and draw what the work drew.
+
+    Args:
+        recipe: one with claims.
+        seeds: how many, counted up from the recipe's own.
+        root: the folder of the runs; finished ones of the same digest are used again, unfinished ones go on.
+        folder: takes the table and the figures; what was there of an earlier reproduction is written over.
+        photos: a folder of photos for the model; the recipe's own where None.
+        reporter: told what happens.
+
+    Raises:
+        InputError: a recipe without claims, or a run that cannot go on.
+    """
+    reporter = reporter or Reporter()
+    if not recipe.claims:
+        raise InputError(f"recipe {recipe.name} claims no published figure: train and evaluate it instead")
+    photos = photos or find_photos(recipe.figures.photos)
+    runs = runs_for(recipe, seeds, root=root, reporter=reporter)
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for run in runs:
+        _measure(run, photos, reporter)
+    draw_work(runs[0], folder / "figures", photos, reporter)
+    rows = tuple(make_rows(recipe, runs))
+    result = Reproduction(recipe, tuple(runs), rows, folder)
+    write_json(folder / "table.json", result.to_dict())
+    write_text(folder / "table.md", "\n".join([f"# {recipe.name}", "", recipe.source, "", *markdown(rows), ""]))
+    return result
+
+
+def _measure(run: Run, photos: Path | None, reporter: Reporter) -> None:
+    """Measure what a run's report has not yet."""
+    wanted = ["test", *(["train"] if _claims(run.recipe(), "train_accuracy") else [])]
+    for split in wanted:
+        if not evaluation(run, split):
+            reporter.message(f"measuring {run.path} on the {split} pictures")
+            evaluate_run(run, split=split)  # type: ignore[arg-type]  # one of the two words above
+    if photos is None:
+        if _claims(run.recipe(), "photos_accuracy"):
+            reporter.message("no photos here to ask about: name a folder of them with --photos")
+    elif (photos / TABLE).exists() and "photos" not in run.report():
+        answer_photos(run, photos, run.path / "photos.csv")
+
+
+def _claims(recipe: Recipe, metric: str) -> bool:
+    return any(claim.metric == metric for claim in recipe.claims)

@@ -1,0 +1,117 @@
+"""The page of results: written from the reports of finished runs, never by hand."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from retinula.errors import InputError
+from retinula.recipe import Metric, Recipe
+from retinula.recipe_files import load_recipe, shipped
+from retinula.reproduction.measures import measure
+from retinula.reproduction.runs import readable_runs
+from retinula.reproduction.table import make_rows, markdown, markdown_line, spread
+from retinula.run import Run
+from retinula.training.reporting import Reporter
+
+_HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "data", "machine")
+_INTRODUCTION = """# Results
+
+Written by `retinula results --write` from the reports of finished runs. A result is the mean over its seeds and their
+standard deviation, n the number of runs; "settings" are those that differ from the shipped recipe. Times depend on the
+machine and on what else it did.
+"""
+
+
+def results_page(root: Path, reporter: Reporter | None = None) -> str:
+    """Return the page for all finished and evaluated runs under a folder, as Markdown.
+
+    Args:
+        root: the folder of the runs.
+        reporter: told which runs are left out, and why.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    groups = _groups(root, reporter or Reporter())
+    if not groups:
+        raise InputError(f"there is no finished and evaluated run in {root.resolve()}: train and evaluate one first")
+    machines = list(dict.fromkeys(_machine(run) for runs in groups for run in runs))
+    lines = [_INTRODUCTION, markdown_line(_HEAD), markdown_line(("---",) * len(_HEAD))]
+    lines += [markdown_line(_cells(runs, machines)) for runs in groups]
+    lines += ["", *(f"{number}. {machine}" for number, machine in enumerate(machines, start=1))]
+    for runs in groups:
+        recipe = _as_shipped(runs[0].recipe())
+        if recipe is not None and recipe.claims:
+            lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", "", *markdown(make_rows(recipe, runs))]
+    return "\n".join(lines) + "\n"
+
+
+def changed_settings(recipe: Recipe, shipped_recipe: Recipe) -> list[str]:
+    """Return, as `key=value`, the settings by which a recipe differs from the shipped one, but for the seed.
+
+    What cannot change a result is left out.
+    """
+    before, after = (_flat(each.model_dump(mode="json")) for each in (shipped_recipe, recipe))
+    beside = ("seed", "name", "about", "source", "claims", "training.snapshots")
+    keys = sorted(key for key in before.keys() | after.keys() if key not in beside and not key.startswith("figures."))
+    return [f"{key}={after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+
+
+def _groups(root: Path, reporter: Reporter) -> list[list[Run]]:
+    """Return the runs that differ by their seed only, of each seed the newest, in order of recipes and seeds."""
+    found: dict[tuple[str, str], dict[int, Run]] = {}
+    for run, recipe in readable_runs(root, reporter):
+        if run.finished and run.report()["evaluations"]:
+            key = recipe.name, recipe.model_copy(update={"seed": 0}).digest()
+            found.setdefault(key, {})[recipe.seed] = run
+    return [[runs[seed] for seed in sorted(runs)] for _, runs in sorted(found.items())]
+
+
+def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
+    recipe = runs[0].recipe()
+    usual = load_recipe(recipe.name) if recipe.name in shipped() else None
+    data = runs[0].report()["data"]
+    numbers = dict.fromkeys(machines.index(_machine(run)) + 1 for run in runs)
+    return (
+        recipe.name,
+        "not shipped" if usual is None else ", ".join(changed_settings(recipe, usual)) or "as shipped",
+        ", ".join(str(run.recipe().seed) for run in runs),
+        _spread(runs, "accuracy") or _spread(runs, "psnr") or "-",
+        _spread(runs, "photos_accuracy") or "-",
+        _spread(runs, "seconds") or "-",
+        data["name"].removesuffix("/train") + (f", {data['copy']}" if "copy" in data else ""),
+        ", ".join(map(str, numbers)),
+    )
+
+
+def _spread(runs: Sequence[Run], metric: Metric) -> str:
+    measured = measure(runs, metric)
+    return "" if measured is None else spread(metric, measured)
+
+
+def _as_shipped(recipe: Recipe) -> Recipe | None:
+    """Return the shipped recipe of that name where this one is the same but for its seed: only it has the claims."""
+    if recipe.name not in shipped():
+        return None
+    usual = load_recipe(recipe.name)
+    return usual if usual.digest() == recipe.model_copy(update={"seed": usual.seed}).digest() else None
+
+
+def _machine(run: Run) -> str:
+    environment = run.environment()
+    machine, versions = environment["machine"], environment["versions"]
+    return (
+        f"{machine['accelerator'] or machine['processor']}, {machine['cores']} cores, bfloat16 units: "
+        f"{machine['bfloat16_units']}; Python {environment['python']}, "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+    )
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{before}{key}.")
+        else:
+            flat[f"{before}{key}"] = value
+    return flat

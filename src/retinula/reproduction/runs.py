@@ -1,0 +1,63 @@
+"""The runs of a recipe: those that are there already, gone on with, or trained now. Nothing is begun anew silently."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from retinula import experiment
+from retinula.errors import InputError
+from retinula.recipe import Recipe
+from retinula.run import Run, list_runs
+from retinula.training.reporting import Reporter
+
+
+def runs_for(recipe: Recipe, seeds: int, *, root: Path, reporter: Reporter) -> list[Run]:
+    """Return a finished run of the recipe for each of so many seeds, counted up from the recipe's own.
+
+    A finished run of the same digest is used again, an unfinished one goes on, and only where there is neither is
+    one trained.
+
+    Args:
+        recipe: the experiment.
+        seeds: how many, at least 1.
+        root: the folder of the runs.
+        reporter: told which of the three it is, and how training goes.
+
+    Raises:
+        InputError: a run of the same digest that cannot go on; the reason is in the message.
+    """
+    if seeds < 1:
+        raise InputError(f"a reproduction needs at least one seed, not {seeds}")
+    return [
+        _run_for(recipe.model_copy(update={"seed": recipe.seed + number}), root, reporter) for number in range(seeds)
+    ]
+
+
+def readable_runs(root: Path, reporter: Reporter) -> Iterator[tuple[Run, Recipe]]:
+    """Give every run under `root` with its recipe, the one begun last at the end; broken ones are told and left out."""
+    for run in list_runs(root):
+        try:
+            recipe = run.recipe()
+            if run.finished:
+                run.report()
+        except InputError as error:
+            reporter.message(f"left out {run.path}: {error}")
+        else:
+            yield run, recipe
+
+
+def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
+    digest = recipe.digest()
+    same = [run for run, other in readable_runs(root, reporter) if other.digest() == digest]
+    for run in reversed(same):
+        if run.finished:
+            reporter.message(f"seed {recipe.seed}: {run.path} is finished")
+            return run
+    if same:
+        reporter.message(f"seed {recipe.seed}: going on with {same[-1].path}")
+        experiment.resume(same[-1].path, reporter=reporter, root=root)
+        return same[-1]
+    wanted = f"{recipe.name}-seed{recipe.seed}"
+    name = None if (root / wanted).exists() else wanted  # another experiment's: a number makes a name of its own
+    reporter.message(f"seed {recipe.seed}: training {name or recipe.name}")
+    model = experiment.train(recipe, run=name, reporter=reporter, root=root)
+    return Run(root / model.provenance["run"])

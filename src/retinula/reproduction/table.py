@@ -1,0 +1,142 @@
+"""Published beside measured: a row a claim, with a verdict, as text, as Markdown and as plain values."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+from retinula.recipe import Claim, Metric, Recipe
+from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure
+from retinula.run import Run
+
+Verdict = Literal["yes", "no, below", "no, above", "not measured", "only shown"]
+HEAD = ("figure", "published", "measured", "holds?")
+
+
+class _Form(NamedTuple):
+    """How a measure is written: its name, and its values times a scale, with so many places and a unit."""
+
+    words: str
+    scale: float = 1.0
+    places: int = 4
+    unit: str = ""
+
+
+_FORMS: dict[Metric, _Form] = {
+    "accuracy": _Form("test accuracy", 100, 2, " %"),
+    "train_accuracy": _Form("accuracy on the training pictures", 100, 2, " %"),
+    "photos_accuracy": _Form("accuracy on photos", 100, 2, " %"),
+    "loss": _Form("test loss"),
+    "psnr": _Form("PSNR on the test pictures", 1, 2, " dB"),
+    "psnr_gain": _Form("PSNR gained at noise 0.1", 1, 2, " dB"),
+    "step_loss": _Form("training loss"),
+    "lowest_step_loss": _Form("smallest loss of one batch"),
+    "val_loss": _Form("best validation loss"),
+    "epochs": _Form("epochs until it stopped", 1, 0),
+    "seconds": _Form("training time", 1, 0, " s"),
+    "step_seconds": _Form("time of a step, median", 1000, 1, " ms"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One published figure and what was measured of it.
+
+    Attributes:
+        figure: what it is, in words.
+        published: the figure of the work, with its unit.
+        measured: mean, deviation and unit; `-` where there is nothing.
+        verdict: whether the measurement bears the claim out.
+        fault: what is wrong with the figure in the work, or nothing.
+        mean: of the measured values, None without any.
+        deviation: of the measured values, None of fewer than two.
+        values: measured, by seed.
+    """
+
+    figure: str
+    published: str
+    measured: str
+    verdict: Verdict
+    fault: str
+    mean: float | None
+    deviation: float | None
+    values: tuple[float, ...]
+
+    @property
+    def cells(self) -> tuple[str, str, str, str]:
+        """The columns of `HEAD`."""
+        return self.figure, self.published, self.measured, self.verdict
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold."""
+        return asdict(self)
+
+
+def make_rows(recipe: Recipe, runs: Sequence[Run]) -> list[Row]:
+    """Return a row for each claim of a recipe, measured over its finished runs."""
+    return [_row(claim, measure(runs, claim.metric, claim.at)) for claim in recipe.claims]
+
+
+def judge(claim: Claim, measured: Measured | None) -> Verdict:
+    """Tell whether a measurement bears a claim out: its mean lies no farther from it than the tolerance."""
+    if measured is None:
+        return "not measured"
+    if claim.tolerance is None:
+        return "only shown"
+    difference = measured.mean - claim.value
+    if abs(difference) <= claim.tolerance or (claim.at_least and difference > 0):
+        return "yes"
+    return "no, above" if difference > 0 else "no, below"
+
+
+def markdown(rows: Sequence[Row]) -> list[str]:
+    """Lay rows out as a table in Markdown, the faults numbered below it."""
+    faults = list(dict.fromkeys(row.fault for row in rows if row.fault))
+    lines = [markdown_line(HEAD), markdown_line(("---",) * len(HEAD))]
+    for row in rows:
+        mark = f" [{faults.index(row.fault) + 1}]" if row.fault else ""
+        lines.append(markdown_line((row.figure + mark, *row.cells[1:])))
+    if faults:
+        lines.append("")
+    return [*lines, *(f"{number}. {fault}" for number, fault in enumerate(faults, start=1))]
+
+
+def figure_words(claim: Claim) -> str:
+    """Return what a claim is about, in words."""
+    words = _FORMS[claim.metric].words
+    return words if claim.at is None else f"{words} at step {claim.at:,} (mean of {AVERAGED_STEPS})"
+
+
+def spread(metric: Metric, measured: Measured) -> str:
+    """Write mean, deviation and number of runs of a measure, with its unit.
+
+    >>> spread("accuracy", Measured((0.74, 0.76)))
+    '75.00 ± 1.41 % (n = 2)'
+    """
+    form = _FORMS[metric]
+    middle = f"{form.scale * measured.mean:.{form.places}f}"
+    if measured.deviation is not None:
+        middle += f" ± {form.scale * measured.deviation:.{form.places}f}"
+    return f"{middle}{form.unit} (n = {len(measured.values)})"
+
+
+def _row(claim: Claim, measured: Measured | None) -> Row:
+    return Row(
+        figure=figure_words(claim),
+        published=("at least " if claim.at_least else "") + _shown(claim.metric, claim.value),
+        measured="-" if measured is None else spread(claim.metric, measured),
+        verdict=judge(claim, measured),
+        fault=claim.fault,
+        mean=None if measured is None else measured.mean,
+        deviation=None if measured is None else measured.deviation,
+        values=() if measured is None else measured.values,
+    )
+
+
+def _shown(metric: Metric, value: float) -> str:
+    form = _FORMS[metric]
+    return f"{form.scale * value:.{form.places}f}{form.unit}"
+
+
+def markdown_line(cells: Sequence[str]) -> str:
+    """Write a row of a table in Markdown; a bar in a cell is escaped, so that it ends no column."""
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"

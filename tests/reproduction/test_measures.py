@@ -1,0 +1,62 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe
+from retinula.reproduction.measures import AVERAGED_STEPS, Measured, evaluation_key, measure
+from retinula.run import Run, create_run
+
+
+def finished(tmp_path: Path, report: dict[str, Any] | None = None, *, losses: tuple[float, ...] = ()) -> Run:
+    """A run that says what it is told to."""
+    run = create_run(load_recipe("digits"), {}, root=tmp_path)
+    run.add_steps((number, 1, loss, 0.1, number / 1000) for number, loss in enumerate(losses, start=1))
+    run.report_file.write_text(json.dumps({"evaluations": {}, "training": {}, **(report or {})}))
+    return run
+
+
+def test_mean_and_deviation() -> None:
+    assert Measured((0.5,)).mean == 0.5
+    assert Measured((0.5,)).deviation is None
+    assert Measured((1.0, 2.0, 3.0)).deviation == pytest.approx(1.0)
+
+
+def test_what_every_run_has_is_gathered_and_what_one_lacks_is_not(tmp_path: Path) -> None:
+    one = finished(tmp_path, {"evaluations": {"digits/test": {"accuracy": 0.9, "loss": 0.3}}})
+    two = finished(tmp_path, {"evaluations": {"digits/test": {"accuracy": 0.7}}, "training": {"seconds": 3.0}})
+    assert measure([one, two], "accuracy") == Measured((0.9, 0.7))
+    assert measure([one, two], "loss") is None
+    assert measure([one], "loss") == Measured((0.3,))
+    assert measure([two], "seconds") == Measured((3.0,))
+    assert measure([two], "epochs") is None
+    assert measure([two], "train_accuracy") is None
+    assert measure([two], "photos_accuracy") is None
+    assert measure([finished(tmp_path, {"photos": {"accuracy": 0.25}})], "photos_accuracy") == Measured((0.25,))
+    broken = finished(tmp_path, {"training": {"val_loss": float("nan")}})
+    assert measure([broken], "val_loss") is None
+
+
+def test_a_steps_loss_is_the_mean_up_to_it(tmp_path: Path) -> None:
+    run = finished(tmp_path, losses=tuple(float(number) for number in range(1, 301)))
+    assert measure([run], "step_loss", 200) == Measured((150.5,))
+    assert measure([run], "step_loss", 10) == Measured((5.5,))
+    assert measure([run], "step_loss", 301) is None
+    assert measure([run], "lowest_step_loss") == Measured((1.0,))
+    assert measure([run], "step_seconds") == Measured((0.1505,))
+    assert measure([finished(tmp_path)], "step_seconds") is None
+    assert AVERAGED_STEPS == 100
+
+
+def test_the_gain_of_denoising_is_at_one_noise(tmp_path: Path) -> None:
+    levels = [{"noise": 0.05, "psnr": 30.0, "input_psnr": 26.0}, {"noise": 0.1, "psnr": 26.5, "input_psnr": 20.0}]
+    run = finished(tmp_path, {"evaluations": {"digits/test": {"denoising": levels}}})
+    assert measure([run], "psnr_gain") == Measured((6.5,))
+
+
+def test_a_recipe_that_averages_is_measured_averaging() -> None:
+    averaging = load_recipe("digits", ["tta=mirror"])
+    assert evaluation_key(averaging, "test") == "digits/test/mirror"
+    assert evaluation_key(Recipe(name="a"), "train") == "digits/train"

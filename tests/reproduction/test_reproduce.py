@@ -1,0 +1,153 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from retinula.errors import InputError, Interrupted
+from retinula.recipe import Claim, Recipe
+from retinula.recipe_files import load_recipe
+from retinula.reproduction.photos import find_photos
+from retinula.reproduction.reproduce import Reproduction, reproduce
+from retinula.reproduction.results import changed_settings, results_page
+from retinula.run import Run, list_runs
+from retinula.training import loop
+from retinula.training.hardware import Hardware
+from retinula.training.reporting import Progress, Reporter
+
+CLAIMS = (
+    Claim(metric="accuracy", value=0.5, tolerance=0.01, at_least=True, fault="made up"),
+    Claim(metric="step_loss", value=0.1, tolerance=0.01, at=20),
+    Claim(metric="photos_accuracy", value=0.5),
+)
+
+
+class Listens(Reporter):
+    """Keeps what it is told; stops a training where asked."""
+
+    def __init__(self, stop_at: int = 0) -> None:
+        self.said: list[str] = []
+        self.stop_at = stop_at
+
+    def message(self, text: str) -> None:
+        self.said.append(text)
+
+    def step(self, progress: Progress) -> None:
+        if progress.step == self.stop_at:
+            raise Interrupted("stopped here")
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RETINULA_DATA", raising=False)
+    plain = Hardware("cpu", 1, False, "float32", "for the test")
+    monkeypatch.setattr(loop, "choose_hardware", lambda *_, **__: plain)
+
+
+def recipe(*settings: str) -> Recipe:
+    quick = ("epochs=2", "model.arguments.width=0.25", "snapshots=true", *settings)
+    return load_recipe("digits", quick).model_copy(update={"claims": CLAIMS, "source": "a work | of ours"})
+
+
+def run_it(seeds: int = 1, reporter: Reporter | None = None, photos: Path | None = None) -> Reproduction:
+    return reproduce(
+        recipe(), seeds, root=Path("runs"), folder=Path("out"), photos=photos, reporter=reporter or Reporter()
+    )
+
+
+def test_it_trains_measures_draws_and_the_second_time_reuses(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, grey in (("a.png", 0), ("b.png", 255)):
+        Image.new("L", (40, 30), grey).save(photos / name)
+    (photos / "labels.csv").write_text("file,label\na.png,1\nb.png,8\n")
+    first = run_it(2, photos=photos)
+    assert [run.name for run in first.runs] == ["digits-seed0", "digits-seed1"]
+    accuracy, loss, asked = first.rows
+    assert len(accuracy.values) == 2
+    assert accuracy.verdict in ("yes", "no, below")
+    assert loss.verdict == "no, above"
+    assert asked.verdict == "only shown"
+    assert asked.mean in (0.0, 0.25, 0.5, 0.75, 1.0)
+    table = json.loads(Path("out/table.json").read_text())
+    assert table["table"][0]["mean"] == pytest.approx(accuracy.mean)
+    assert "| test accuracy [1] | at least 50.00 % |" in Path("out/table.md").read_text()
+    for name in ("loss", "test-confusion", "test-curves-by-epoch", "photos/a", "photos/b"):
+        assert (Path("out/figures") / f"{name}.png").stat().st_size > 1000, name
+    assert first.runs[0].path.joinpath("photos.csv").read_text().startswith("src,correct,model,correct answer,prob")
+    curve = json.loads((first.runs[0].snapshots / "test.json").read_text())
+    report = first.runs[0].report()
+    assert list(curve) == ["1", "2"]
+    assert all(0 <= row["test_accuracy"] <= 1 for row in curve.values())
+    listens = Listens()
+    again = run_it(2, listens, photos)
+    assert again.rows == first.rows
+    assert listens.said == ["seed 0: runs/digits-seed0 is finished", "seed 1: runs/digits-seed1 is finished"]
+    assert len(list_runs()) == 2
+    assert first.runs[0].report() == report
+
+
+def test_an_interrupted_run_goes_on_and_a_strangers_name_is_left_alone() -> None:
+    with pytest.raises(Interrupted):
+        run_it(reporter=Listens(stop_at=3))
+    listens = Listens()
+    assert run_it(reporter=listens).runs[0].name == "digits-seed0"
+    assert listens.said[0] == "seed 0: going on with runs/digits-seed0"
+    changed = reproduce(recipe("lr=0.05"), 1, root=Path("runs"), folder=Path("other"))
+    assert changed.runs[0].name == "digits-1"
+
+
+def test_a_checkpoint_that_cannot_be_gone_on_with_is_refused_not_begun_anew() -> None:
+    with pytest.raises(Interrupted):
+        run_it(reporter=Listens(stop_at=3))
+    environment = Run(Path("runs/digits-seed0")).environment_file
+    values = json.loads(environment.read_text())
+    values["data"]["fingerprint"] = "another"
+    environment.write_text(json.dumps(values))
+    with pytest.raises(InputError, match="the training pictures have changed since it began"):
+        run_it()
+    assert len(list_runs()) == 1
+
+
+def test_what_cannot_be_reproduced_is_refused() -> None:
+    with pytest.raises(InputError, match="recipe digits claims no published figure"):
+        reproduce(load_recipe("digits"), 1, root=Path("runs"), folder=Path("out"))
+    with pytest.raises(InputError, match="at least one seed"):
+        run_it(0)
+
+
+def test_without_photos_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    listens = Listens()
+    result = run_it(reporter=listens)
+    assert result.rows[-1].verdict == "not measured"
+    assert any("--photos" in text for text in listens.said)
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    monkeypatch.setenv("RETINULA_DATA", str(tmp_path / "data"))
+    assert find_photos("mine") == tmp_path / "data" / "mine"
+    assert find_photos("others") is None
+    assert find_photos("") is None
+
+
+def test_the_page_of_results_is_made_of_reports() -> None:
+    with pytest.raises(InputError, match="no finished and evaluated run"):
+        results_page(Path("runs"))
+    run_it(2)
+    page = results_page(Path("runs"))
+    (line,) = [line for line in page.splitlines() if line.startswith("| digits |")]
+    assert "| model.arguments.width=0.25, training.epochs=2 |" in line
+    assert "| 0, 1 |" in line
+    assert "(n = 2)" in line
+    assert "bfloat16 units" in page
+    Path("runs/digits-seed1/report.json").write_text("{")
+    listens = Listens()
+    assert "(n = 1)" in results_page(Path("runs"), listens)
+    assert listens.said
+    assert listens.said[0].startswith("left out runs/digits-seed1: ")
+
+
+def test_settings_that_differ_are_named() -> None:
+    usual = load_recipe("digits")
+    other = load_recipe("digits", ["lr=0.3", "seed=4", "model.arguments.width=0.5"])
+    assert changed_settings(other, usual) == ["model.arguments.width=0.5", "optimizer.lr=0.3"]
+    assert changed_settings(usual, usual) == []

@@ -1,0 +1,57 @@
+import pytest
+
+from retinula.recipe import Claim, Recipe
+from retinula.reproduction.measures import Measured
+from retinula.reproduction.table import Row, figure_words, judge, make_rows, markdown, spread
+
+CLAIM = Claim(metric="accuracy", value=0.7416, tolerance=0.015)
+
+
+@pytest.mark.parametrize(
+    ("claim", "value", "verdict"),
+    [
+        (CLAIM, 0.75, "yes"),
+        (CLAIM, 0.70, "no, below"),
+        (CLAIM, 0.7716, "no, above"),
+        (CLAIM.model_copy(update={"at_least": True}), 0.9, "yes"),
+        (CLAIM.model_copy(update={"at_least": True}), 0.70, "no, below"),
+        (CLAIM.model_copy(update={"tolerance": None}), 0.1, "only shown"),
+    ],
+)
+def test_a_claim_holds_within_its_tolerance(claim: Claim, value: float, verdict: str) -> None:
+    assert judge(claim, Measured((value,))) == verdict
+
+
+def test_nothing_measured_bears_nothing_out() -> None:
+    assert judge(CLAIM, None) == "not measured"
+    (row,) = make_rows(Recipe(name="a", claims=(CLAIM,)), [])
+    assert row.cells == ("test accuracy", "74.16 %", "-", "not measured")
+
+
+def test_figures_are_written_with_their_units() -> None:
+    assert spread("accuracy", Measured((0.74, 0.76))) == "75.00 ± 1.41 % (n = 2)"
+    assert spread("loss", Measured((0.5,))) == "0.5000 (n = 1)"
+    assert spread("step_seconds", Measured((0.0339,))) == "33.9 ms (n = 1)"
+    assert spread("psnr_gain", Measured((4.0, 5.0))) == "4.50 ± 0.71 dB (n = 2)"
+    at = Claim(metric="step_loss", value=0.592, tolerance=0.003, at=2500)
+    assert figure_words(at) == "training loss at step 2,500 (mean of 100)"
+
+
+def test_the_step_belongs_to_the_loss_of_a_step() -> None:
+    for values in ({"metric": "accuracy", "at": 3}, {"metric": "step_loss"}):
+        with pytest.raises(ValueError, match="at is the step of a step_loss"):
+            Claim.model_validate({"value": 0.5, **values})
+
+
+def test_markdown_numbers_the_faults_and_escapes_bars() -> None:
+    one = Row("a | b", "1", "2", "yes", "one batch's", 2.0, None, (2.0,))
+    same = Row("c", "1", "2", "yes", "one batch's", 2.0, None, (2.0,))
+    lines = markdown([one, same, Row("d", "1", "-", "not measured", "", None, None, ())])
+    assert lines[0] == "| figure | published | measured | holds? |"
+    assert lines[2:] == [
+        r"| a \| b [1] | 1 | 2 | yes |",
+        "| c [1] | 1 | 2 | yes |",
+        "| d | 1 | - | not measured |",
+        "",
+        "1. one batch's",
+    ]
