@@ -24,6 +24,7 @@ ROOMS = (
     "tensor_file",
     "model_file",
     "metrics",
+    "linear_code",
     "training",
     "evaluation",
     "prediction",

@@ -182,6 +182,7 @@ Metric = Literal[
     "loss",
     "psnr",
     "psnr_gain",
+    "psnr_over_linear",
     "step_loss",
     "lowest_step_loss",
     "val_loss",

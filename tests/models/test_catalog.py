@@ -15,6 +15,7 @@ def test_the_catalog_is_complete() -> None:
         "cifar100-cnn": 13_870_484,
         "cifar10-augmented": 731_658,
         "cifar10-autoencoder": 1_495,
+        "code-autoencoder": 2_941_068,
         "mobilenetv2": 815_780,
         "residual": 904_234,
     }
@@ -56,7 +57,10 @@ def test_channels_last_and_bfloat16_give_nearly_the_same(name: str) -> None:
         fast_inputs = inputs.contiguous(memory_format=torch.channels_last)
         assert torch.allclose(network(fast_inputs), plain, atol=1e-4)
         with torch.autocast("cpu", torch.bfloat16):
-            assert (network(fast_inputs).float() - plain).abs().max() < 0.05 * plain.abs().max() + 0.02
+            fast = network(fast_inputs).float()
+        if NETWORKS[name].task == "reconstruction":  # near 0 and 1 logits move far where the picture hardly does
+            fast, plain = fast.sigmoid(), plain.sigmoid()
+        assert (fast - plain).abs().max() < 0.05 * plain.abs().max() + 0.02
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -13,6 +13,7 @@ from torch import nn
 from retinula.errors import InputError, nearest
 from retinula.models.autoencoder import cifar10_autoencoder
 from retinula.models.cnn import cifar10_augmented, cifar10_cnn, cifar100_cnn
+from retinula.models.code_autoencoder import code_autoencoder
 from retinula.models.mobilenet import mobilenetv2
 from retinula.models.residual import residual
 
@@ -91,6 +92,15 @@ _CATALOG = (
         source="A. M. Cherkashin, Neural network autoencoder on the example of CIFAR-10, "
         "Sholom-Aleichem Priamursky State University, 2023",
         parameters=1_495,
+        num_classes=10,
+    ),
+    Network(
+        name="code-autoencoder",
+        task="reconstruction",
+        build=code_autoencoder,
+        about="Autoencoder that starts from principal components: 3x32x32 to 256 numbers and back.",
+        source="this project",
+        parameters=2_941_068,
         num_classes=10,
     ),
     Network(

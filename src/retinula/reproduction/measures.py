@@ -80,6 +80,11 @@ def _psnr_gain(run: Run) -> float | None:
     return None
 
 
+def _psnr_over_linear(run: Run) -> float | None:
+    measured = evaluation(run)
+    return measured["psnr"] - measured["linear_psnr"] if measured.get("linear_psnr") is not None else None
+
+
 def _step_loss(run: Run, last: int) -> float | None:
     losses = [row["loss"] for row in run.steps() if last - AVERAGED_STEPS < row["step"] <= last]
     return statistics.fmean(losses) if len(losses) == min(AVERAGED_STEPS, last) else None
@@ -101,6 +106,7 @@ _FROM_RUN: dict[str, Callable[[Run], float | None]] = {
     "loss": _of_evaluation("loss"),
     "psnr": _of_evaluation("psnr"),
     "psnr_gain": _psnr_gain,
+    "psnr_over_linear": _psnr_over_linear,
     "lowest_step_loss": _lowest_step_loss,
     "val_loss": _of_training("val_loss"),
     "epochs": _of_training("epochs"),

@@ -28,6 +28,7 @@ _FORMS: dict[Metric, _Form] = {
     "loss": _Form("test loss"),
     "psnr": _Form("PSNR on the test pictures", 1, 2, " dB"),
     "psnr_gain": _Form("PSNR gained at noise 0.1", 1, 2, " dB"),
+    "psnr_over_linear": _Form("PSNR above a linear code of as many numbers", 1, 2, " dB"),
     "step_loss": _Form("training loss"),
     "lowest_step_loss": _Form("smallest loss of one batch"),
     "val_loss": _Form("best validation loss"),

@@ -16,8 +16,10 @@ from torch import nn
 from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
+from retinula.linear_code import principal_components
 from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.models.code_autoencoder import CodeAutoencoder
 from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.training.averaging import WeightAverage
@@ -76,6 +78,8 @@ def train(
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
     saved = load_checkpoint(run.checkpoints, tell)
+    if saved is None and isinstance(network, CodeAutoencoder):
+        network.start_from(*principal_components(train_set, network.numbers))
     fits = {
         "recipe": recipe.digest(),
         "data": train_set.fingerprint(),

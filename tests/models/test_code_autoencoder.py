@@ -1,0 +1,91 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from retinula.errors import InputError
+from retinula.images import ImageSet
+from retinula.linear_code import linear_code_psnr
+from retinula.metrics import psnr
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.models.code_autoencoder import CodeAutoencoder
+from retinula.recipe_files import load_recipe
+from retinula.run import create_run
+from retinula.training.hardware import Hardware
+from retinula.training.loop import train
+
+MakeSet = Callable[..., ImageSet]
+PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
+
+
+def small(**arguments: int) -> CodeAutoencoder:
+    torch.manual_seed(0)
+    network = build(
+        "code-autoencoder", num_classes=0, channels=3, size=(8, 8), **{"numbers": 12, "width": 8, **arguments}
+    )
+    assert isinstance(network, CodeAutoencoder)
+    return network
+
+
+def test_it_starts_as_the_linear_code() -> None:
+    network = small()
+    mean = torch.rand(192)
+    components = torch.linalg.qr(torch.randn(192, 12))[0].T.contiguous()
+    network.start_from(mean, components)
+    pictures = torch.rand(5, 3, 8, 8)
+    code = (pictures.flatten(1) - mean) @ components.T
+    linear = (code @ components + mean).view_as(pictures)
+    for each in (pictures, pictures.contiguous(memory_format=torch.channels_last)):
+        assert torch.allclose(network.encode(each), code, atol=1e-5)
+        assert torch.allclose(network.reconstruct(each), linear.clamp(2e-3, 1 - 2e-3), atol=1e-5)
+
+
+def test_the_code_alone_gives_the_picture_back() -> None:
+    network = small()
+    code = network.encode(torch.rand(3, 3, 8, 8))
+    assert code.shape == (3, 12)
+    assert network.decode(code).shape == (3, 3, 8, 8)
+
+
+def test_every_weight_learns_after_a_step() -> None:
+    network = small()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.5)
+    pictures = torch.rand(6, 3, 8, 8) * 0.2 + 0.4
+    for _ in range(3):  # what begins at zero keeps what is before it from learning in the first step
+        optimizer.zero_grad()
+        (network.reconstruct(pictures) - pictures).square().mean().backward()  # type: ignore[no-untyped-call]  # torch's own
+        optimizer.step()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_training_begins_at_the_components_of_its_pictures(make_set: MakeSet, tmp_path: Path) -> None:
+    settings = ["steps=1", "lr=1e-9", "warmup=0", "numbers=12", "width=8"]
+    settings = [f"model.arguments.{word}" if word.startswith(("numbers", "width")) else word for word in settings]
+    recipe = load_recipe("cifar10-code256", settings)
+    train_set, test_set = make_set(40), make_set(20, seed=3)
+    run = create_run(recipe, {}, root=tmp_path)
+    train(recipe, train_set, None, run, hardware=PLAIN)
+    model = Model.load(run.path)
+    given = torch.sigmoid(model.outputs(test_set.images))
+    mean = float(psnr(torch.from_numpy(test_set.images.copy()).float() / 255, given).mean())
+    assert mean == pytest.approx(linear_code_psnr(train_set, test_set, 12), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"numbers": 0}, "numbers must be 1 to 192"),
+        ({"numbers": 193}, "numbers must be 1 to 192"),
+        ({"width": 0}, "width must be above 0"),
+        ({"blocks": -1}, "blocks 0 or above"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        small(**arguments)
+    with pytest.raises(InputError, match="multiples of 4, not 10x8"):
+        build("code-autoencoder", num_classes=0, channels=3, size=(10, 8))
