@@ -69,7 +69,7 @@ def test_inputs_and_gradients_may_lie_in_memory_in_any_order() -> None:
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.MaxPool2d(2, ceil_mode=True)])
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.MaxPool2d((1, 2), ceil_mode=True)])
 def test_pooling_before_relu_is_the_same_to_the_bit_even_where_pixels_are_equal(pool: nn.MaxPool2d) -> None:
     network = nn.Sequential(nn.ReLU(), pool)
     twin = arrange(network, ())
@@ -84,6 +84,7 @@ def test_what_would_gain_nothing_or_differ_stays_in_its_place() -> None:
     for layers in (
         [nn.GELU(), nn.MaxPool2d(2)],
         [nn.ReLU(), nn.MaxPool2d(3, stride=1)],
+        [nn.ReLU(), nn.MaxPool2d(2, return_indices=True)],
         [nn.ReLU(), nn.AvgPool2d(2)],
         [nn.MaxPool2d(2), nn.ReLU()],
         [same_relu, nn.Conv2d(2, 2, 1), same_relu],

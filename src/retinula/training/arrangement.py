@@ -53,8 +53,8 @@ def arrange(network: nn.Module, side_by_side: Iterable[str]) -> nn.Module:
     """Return a twin of the network that shares its weights and buffers and is in training mode.
 
     In the twin a ReLU that a max pooling follows changes places with it: values and gradients are the same to the
-    bit, because the largest of some pixels is the one whose ReLU is the largest, and ReLU has a quarter of them to
-    go through.
+    bit, because the first of the largest pixels is also the first of those whose ReLU is the largest, and ReLU has
+    but a quarter of them to go through. That cannot be slower, so it is not measured.
 
     Args:
         network: left as it is; it has to be where it is to be trained already, since moving it parts the twins.
@@ -89,32 +89,30 @@ def side_by_side_seconds(
     Returns:
         By the convolution's name.
     """
-    layers = {
-        name: layer for name, layer in network.named_modules() if type(layer) is nn.Conv2d and _pads_by_one(layer)
-    }
-    seen: dict[str, torch.Tensor] = {}
+    fitting = [(n, layer) for n, layer in network.named_modules() if type(layer) is nn.Conv2d and _pads_by_one(layer)]
+    seen: dict[nn.Module, torch.Tensor] = {}
 
-    def look(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        seen.update({name: inputs[0] for name, other in layers.items() if other is layer})
+    def look(layer: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        seen[layer] = args[0]
 
-    hooks = [layer.register_forward_pre_hook(look) for layer in layers.values()]
+    hooks = [layer.register_forward_pre_hook(look) for _, layer in fitting]
     with precision():
         network(inputs)
     for hook in hooks:
         hook.remove()
-    measured: dict[tuple[Any, ...], Seconds] = {}
+    small = [(name, layer) for name, layer in fitting if layer in seen and seen[layer].shape[3] <= SMALL]
+    of_kind: dict[tuple[Any, ...], Seconds] = {}
     of_layer: dict[str, Seconds] = {}
-    for name, given in seen.items():
-        if given.shape[3] > SMALL:
-            continue
-        layer = layers[name]
-        kind = (layer.out_channels, layer.weight.requires_grad, given.shape, given.dtype, given.requires_grad)
-        if kind not in measured:
-            maps = given.detach()[:1].repeat(num_images, 1, 1, 1).contiguous(memory_format=_memory_format(given))
-            maps.requires_grad_(given.requires_grad)
-            steps = [_step(module, maps, precision) for module in (layer, SideBySide(layer))]
-            measured[kind] = Seconds(*best_seconds(steps, clock))
-        of_layer[name] = measured[kind]
+    for name, layer in small:
+        maps = seen[layer]
+        kind = (str(layer), layer.weight.requires_grad, maps.shape, maps.dtype, maps.requires_grad)
+        if kind not in of_kind:
+            batch = maps.detach()[:1].repeat(num_images, 1, 1, 1).contiguous(memory_format=_memory_format(maps))
+            batch.requires_grad_(maps.requires_grad)
+            of_kind[kind] = Seconds(
+                *best_seconds([_step(one, batch, precision) for one in (layer, SideBySide(layer))], clock)
+            )
+        of_layer[name] = of_kind[kind]
     return of_layer
 
 
@@ -170,7 +168,7 @@ def _empty_like(maps: torch.Tensor, num_images: int, height: int, width: int) ->
 def _pool_before_relu(layers: nn.Sequential) -> None:
     for place in range(len(layers) - 1):
         relu, pool = layers[place], layers[place + 1]
-        if type(relu) is nn.ReLU and type(pool) is nn.MaxPool2d and _makes_smaller(pool):
+        if type(relu) is nn.ReLU and type(pool) is nn.MaxPool2d and _leaves_fewer(pool):
             layers[place], layers[place + 1] = pool, relu
 
 
@@ -195,9 +193,10 @@ def _pads_by_one(layer: nn.Conv2d) -> bool:
     return plain and layer.kernel_size == (3, 3) and layer.padding == (1, 1)
 
 
-def _makes_smaller(pool: nn.MaxPool2d) -> bool:
+def _leaves_fewer(pool: nn.MaxPool2d) -> bool:
+    """Whether there are fewer pixels behind a pooling than before it, and nothing but pixels."""
     stride = pool.stride if isinstance(pool.stride, tuple) else (pool.stride, pool.stride)
-    return math.prod(stride) > 1
+    return math.prod(stride) > 1 and not pool.return_indices
 
 
 def _memory_format(maps: torch.Tensor) -> torch.memory_format:
