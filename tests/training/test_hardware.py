@@ -20,8 +20,8 @@ def small() -> nn.Module:
 
 
 def clock_of(*seconds: float) -> object:
-    """A clock by which the trials of the candidates take the given times, in turn."""
-    ticks = itertools.chain.from_iterable([0.0, time] * 4 for time in seconds)
+    """A clock by which the trials take the given times, in turn; all so long that each is measured once."""
+    ticks = itertools.chain.from_iterable((0.0, time) for time in seconds)
     return lambda: next(ticks)
 
 
@@ -40,6 +40,25 @@ def test_the_fastest_is_chosen(
     chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock_of(*seconds))  # type: ignore[arg-type]  # a test's
     assert (chosen.precision, chosen.channels_last) == (precision, channels_last)
     assert "float32 1000 ms" in chosen.reason
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen", "said"),
+    [
+        ((0.6, 0.5, 0.4, 0.5), ("0",), "pictures side by side: 0 500 instead of 600 ms"),
+        ((0.6, 0.5, 0.5, 0.4), ("0", "2"), "side by side: 0 500 instead of 600 ms, 2 400 instead of 500 ms"),
+        ((0.52, 0.5, 0.4, 0.39), (), "no convolution is faster with pictures side by side"),  # within the noise
+    ],
+)
+def test_pictures_are_laid_side_by_side_where_that_is_faster(
+    seconds: tuple[float, ...], chosen: tuple[str, ...], said: str
+) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, padding=1))
+    clock = clock_of(1.0, 0.9, 0.3, *seconds)
+    hardware = choose_hardware(module, (3, 8, 8), device="cpu", num_images=16, clock=clock)  # type: ignore[arg-type]  # a test's
+    assert hardware.side_by_side == chosen
+    assert hardware.reason.endswith(said)
+    assert Hardware(**hardware.to_dict()) == hardware
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -25,7 +25,8 @@ from retinula import experiment
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 
-loop.choose_hardware = lambda *_, **__: Hardware("cpu", 1, True, "float32", "for the test")
+beside = ("stages.0.0.conv1", "stages.1.0.conv2")
+loop.choose_hardware = lambda *_, **__: Hardware("cpu", 1, True, "float32", "for the test", side_by_side=beside)
 root = Path(sys.argv[1])
 for line in sys.stdin:
     name, child = line.strip(), os.fork()

@@ -1,6 +1,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from retinula.training.reporting import Progress, Reporter
 MakeSet = Callable[..., ImageSet]
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
 FAST = Hardware("cpu", 1, True, "bfloat16", "for the test")
+BESIDE = replace(FAST, side_by_side=("stem.0", "stages.0.0.conv2", "stages.1.0.conv2"))
 
 
 def small(*settings: str) -> Recipe:
@@ -82,24 +84,48 @@ def test_it_learns_and_leaves_what_it_says(make_set: MakeSet, tmp_path: Path) ->
 def test_two_and_two_epochs_are_four_bit_for_bit(
     settings: tuple[str, ...], stop_at: int, make_set: MakeSet, tmp_path: Path
 ) -> None:
-    recipe = small(*settings)
     for hardware in (PLAIN, FAST):
-        whole_run, whole = fitted(recipe, make_set, tmp_path, hardware=hardware)
-        run = create_run(recipe, {}, root=tmp_path)
-        steps_made = 0
+        assert_resumed_is_whole(small(*settings), hardware, stop_at, make_set, tmp_path)
 
-        def stop() -> bool:
-            nonlocal steps_made
-            steps_made += 1
-            return steps_made == stop_at
 
-        sets = (make_set(), make_set(24, seed=9))
-        with pytest.raises(Interrupted, match=f"stopped at step {stop_at} of"):
-            train(recipe, *sets, run, hardware=hardware, stop_requested=stop)
-        assert not run.model_file.exists()
-        resumed = train(recipe, *sets, run)  # the hardware comes from the checkpoint
-        assert_same_weights(resumed, whole)
-        assert comparable(run) == comparable(whole_run)
+@pytest.mark.parametrize("settings", [(), ("optimizer=sam", "average=0")])
+def test_pictures_side_by_side_resume_bit_for_bit(settings: tuple[str, ...], make_set: MakeSet, tmp_path: Path) -> None:
+    assert_resumed_is_whole(small(*settings), BESIDE, 6, make_set, tmp_path)
+
+
+def assert_resumed_is_whole(
+    recipe: Recipe, hardware: Hardware, stop_at: int, make_set: MakeSet, tmp_path: Path
+) -> None:
+    whole_run, whole = fitted(recipe, make_set, tmp_path, hardware=hardware)
+    run = create_run(recipe, {}, root=tmp_path)
+    steps_made = 0
+
+    def stop() -> bool:
+        nonlocal steps_made
+        steps_made += 1
+        return steps_made == stop_at
+
+    sets = (make_set(), make_set(24, seed=9))
+    with pytest.raises(Interrupted, match=f"stopped at step {stop_at} of"):
+        train(recipe, *sets, run, hardware=hardware, stop_requested=stop)
+    assert not run.model_file.exists()
+    resumed = train(recipe, *sets, run)  # the hardware comes from the checkpoint
+    assert_same_weights(resumed, whole)
+    assert comparable(run) == comparable(whole_run)
+
+
+def test_pictures_side_by_side_train_the_same_network(make_set: MakeSet, tmp_path: Path) -> None:
+    exact = replace(BESIDE, precision="float32")
+    plain, beside = (
+        fitted(small("epochs=1"), make_set, tmp_path, hardware=hardware)
+        for hardware in (replace(exact, side_by_side=()), exact)
+    )
+    losses, others = ([row["loss"] for row in run.steps()] for run, _ in (plain, beside))
+    assert losses != others  # rounded elsewhere: they were side by side
+    assert losses == pytest.approx(others, rel=1e-4)
+    assert plain[1].network.state_dict().keys() == beside[1].network.state_dict().keys()
+    assert plain[0].metrics()[0]["val_loss"] == pytest.approx(beside[0].metrics()[0]["val_loss"], rel=1e-3)
+    assert_same_weights(Model.load(beside[0].path), beside[1])
 
 
 def test_seeds_decide_everything(make_set: MakeSet, tmp_path: Path) -> None:

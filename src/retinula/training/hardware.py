@@ -9,8 +9,7 @@ import ctypes
 import os
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +17,13 @@ import torch
 from torch import nn
 
 from retinula.errors import InputError
+from retinula.training.arrangement import side_by_side_seconds
+from retinula.training.stopwatch import GAIN, Clock, best_seconds
 
 Precision = Literal["auto", "float32", "bfloat16"]
-TRIAL_STEPS = 3  # measured, after one that is not
+# Pictures at most in a trial of the whole network, and of one of its layers, which is so much quicker.
 TRIAL_IMAGES = 64
-GAIN = 1.05  # a choice other than the plainest has to be faster by this factor
+LAYER_TRIAL_IMAGES = 256
 
 # glibc's mallopt parameters, from malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -38,6 +39,7 @@ class Hardware:
         channels_last: whether a picture's channels lie beside each other in memory.
         precision: of products and sums in the layers that bear it; weights are always float32.
         reason: how it was chosen, in words.
+        side_by_side: names of the convolutions that see the maps of several pictures at once (`training.arrangement`).
     """
 
     device: str
@@ -45,6 +47,7 @@ class Hardware:
     channels_last: bool
     precision: Literal["float32", "bfloat16"]
     reason: str
+    side_by_side: tuple[str, ...] = ()
 
     def place(self, network: nn.Module) -> nn.Module:
         """Bring a network to the device and memory format."""
@@ -63,7 +66,7 @@ class Hardware:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a value that JSON can hold; `Hardware(**value)` reads it back."""
+        """Return a value that a checkpoint can hold; `Hardware(**value)` reads it back."""
         return asdict(self)
 
 
@@ -102,7 +105,7 @@ def choose_hardware(
     device: str | None = None,
     threads: int | None = None,
     num_images: int = TRIAL_IMAGES,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Clock = time.perf_counter,
 ) -> Hardware:
     """Decide what to train `network` with.
 
@@ -112,7 +115,7 @@ def choose_hardware(
         precision: forced, or `auto` for the fastest.
         device: forced, or None for the best there is.
         threads: forced, or None for every core this process may use.
-        num_images: pictures in a trial's batch; no more than a batch of the training, which is known to fit.
+        num_images: pictures in a batch of the training, which is known to fit; a trial may take fewer.
         clock: seconds; a test's own clock makes the choice predictable.
 
     Raises:
@@ -132,12 +135,14 @@ def choose_hardware(
         for channels_last in (False, True)
         if precision in ("auto", name) and not (name == "bfloat16" and not channels_last)
     ]
-    seconds = {candidate: _trial(network, (num_images, *input_shape), candidate, clock) for candidate in candidates}
+    shape = (min(num_images, TRIAL_IMAGES), *input_shape)
+    seconds = {candidate: _trial(network, shape, candidate, clock) for candidate in candidates}
     plainest = candidates[0]
     fastest = min(candidates, key=seconds.__getitem__)
     choice = fastest if seconds[fastest] * GAIN < seconds[plainest] else plainest
     figures = ", ".join(f"{_name(candidate)} {seconds[candidate] * 1000:.0f} ms" for candidate in candidates)
-    return Hardware(device, threads, choice.channels_last, choice.precision, f"a trial step took: {figures}")
+    choice = replace(choice, reason=f"a trial step took: {figures}")
+    return _choose_side_by_side(network, input_shape, choice, min(num_images, LAYER_TRIAL_IMAGES), clock)
 
 
 def describe_machine() -> dict[str, Any]:
@@ -155,22 +160,44 @@ def _name(candidate: Hardware) -> str:
     return candidate.precision + (" channels-last" if candidate.channels_last else "")
 
 
-def _trial(
-    network: nn.Module, shape: tuple[int, int, int, int], candidate: Hardware, clock: Callable[[], float]
-) -> float:
-    """Seconds of one forward and backward pass, the best of some."""
-    trial = candidate.place(copy.deepcopy(network)).train()
+def _trial(network: nn.Module, shape: tuple[int, int, int, int], candidate: Hardware, clock: Clock) -> float:
+    """Seconds of one forward and backward pass."""
+    trial, inputs = _for_trial(network, shape, candidate)
+
+    def step() -> None:
+        with candidate.autocast():
+            outputs = trial(inputs)
+        outputs.float().square().mean().backward()
+
+    with torch.random.fork_rng(devices=[]):  # dropout draws, and the experiment's own chances must not move
+        return best_seconds([step], clock)[0]
+
+
+def _choose_side_by_side(
+    network: nn.Module, input_shape: tuple[int, int, int], choice: Hardware, num_images: int, clock: Clock
+) -> Hardware:
+    """Add the convolutions that are faster with several pictures side by side."""
+    trial, inputs = _for_trial(network, (2, *input_shape), choice)
+    with torch.random.fork_rng(devices=[]):
+        seconds = side_by_side_seconds(trial, inputs, num_images, choice.autocast, clock)
+    if not seconds:
+        return choice
+    faster = {name: layer for name, layer in seconds.items() if layer.side_by_side * GAIN < layer.plain}
+    figures = ", ".join(
+        f"{name} {layer.side_by_side * 1000:.3g} instead of {layer.plain * 1000:.3g} ms"
+        for name, layer in faster.items()
+    )
+    said = f"pictures side by side: {figures}" if faster else "no convolution is faster with pictures side by side"
+    return replace(choice, side_by_side=tuple(faster), reason=f"{choice.reason}; {said}")
+
+
+def _for_trial(
+    network: nn.Module, shape: tuple[int, int, int, int], candidate: Hardware
+) -> tuple[nn.Module, torch.Tensor]:
+    """Return a copy of the network and inputs for it, as the candidate wants them."""
     inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     inputs = inputs.contiguous(memory_format=candidate.memory_format)
-    best = float("inf")
-    with torch.random.fork_rng(devices=[]):  # dropout draws, and the experiment's own chances must not move
-        for _ in range(1 + TRIAL_STEPS):
-            start = clock()
-            with candidate.autocast():
-                outputs = trial(inputs)
-            outputs.float().square().mean().backward()
-            best = min(best, clock() - start)
-    return best
+    return candidate.place(copy.deepcopy(network)).train(), inputs
 
 
 def _processor() -> str:

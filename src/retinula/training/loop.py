@@ -22,10 +22,11 @@ from retinula.models.catalog import build
 from retinula.models.code_autoencoder import CodeAutoencoder
 from retinula.recipe import Recipe
 from retinula.run import Run
+from retinula.training.arrangement import arrange
 from retinula.training.averaging import WeightAverage
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.failure import keep_failure
-from retinula.training.hardware import TRIAL_IMAGES, Hardware, available_device, choose_hardware
+from retinula.training.hardware import Hardware, available_device, choose_hardware
 from retinula.training.inputs import prepare
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
 from retinula.training.plan import Plan, make_plan, make_preprocess
@@ -94,7 +95,7 @@ def train(
         network,
         preprocess.input_shape,
         precision=recipe.training.precision,
-        num_images=max(2, min(recipe.training.batch_size, TRIAL_IMAGES)),
+        num_images=max(2, min(recipe.training.batch_size, len(train_set))),
     )
     torch.set_num_threads(hardware.threads)
     plan = make_plan(recipe, train_set, validation_set, preprocess, hardware)
@@ -176,17 +177,16 @@ def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float,
     def backward() -> torch.Tensor:
         nonlocal correct
         with plan.hardware.autocast():
-            outputs = state.network(inputs)
+            outputs = state.twin(inputs)
         loss = plan.loss(outputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         if labels is not None and correct is None:  # SAM's second pass asks other weights
             correct = int((outputs.detach().argmax(dim=1) == labels).sum())
         return loss.detach()
 
-    state.network.train()
     torch.manual_seed(seed_for(plan.recipe.seed, "network", batch.step))  # dropout draws from this one
     set_learning_rate(state.optimizer, learning_rate)
-    loss = float(take_step(state.optimizer, state.network, backward, plan.recipe.optimizer.clip_norm))
+    loss = float(take_step(state.optimizer, state.twin, backward, plan.recipe.optimizer.clip_norm))
     if not math.isfinite(loss):
         keep_failure(plan, batch, loss, learning_rate, run)
     return loss, correct
@@ -269,6 +269,7 @@ def _new_state(plan: Plan, network: nn.Module) -> TrainState:
     decay = plan.recipe.training.average
     return TrainState(
         network=network,
+        twin=arrange(network, plan.hardware.side_by_side),
         optimizer=build_optimizer(plan.recipe.optimizer, network, torch.device(plan.hardware.device)),
         average=WeightAverage(network, decay) if decay else None,
     )

@@ -44,9 +44,13 @@ class Best:
 
 @dataclass
 class TrainState:
-    """The network, what moves it, and where the training stands."""
+    """The network, what moves it, and where the training stands.
+
+    `twin` is the network as the steps run it, with the same weights (`arrangement.arrange`).
+    """
 
     network: nn.Module
+    twin: nn.Module
     optimizer: torch.optim.Optimizer
     average: WeightAverage | None
     step: int = 0
