@@ -106,7 +106,9 @@ def test_a_folder_of_photos(call, tmp_path: Path) -> None:  # type: ignore[no-un
 
 
 def test_catalogs(call) -> None:  # type: ignore[no-untyped-def]  # the fixture above
-    assert "5,851,338" in call("models")
+    listed = call("models")
+    assert "5,851,338" in listed
+    assert "137,729,024" in listed
     assert {"cifar10-cnn": 5_851_338}.items() <= {
         row["name"]: row["parameters"] for row in json.loads(call("models", "--json"))
     }.items()

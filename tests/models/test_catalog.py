@@ -17,6 +17,9 @@ def test_the_catalog_is_complete() -> None:
         "cifar10-autoencoder": 1_495,
         "code-autoencoder": 2_941_068,
         "mobilenetv2": 815_780,
+        "mobilenetv2-bsconv-u": 782_844,
+        "mobilenetv2-bsconv-s": 815_780,
+        "mobilenetv2-grouped": 279_380,
         "residual": 904_234,
     }
     assert {name: network.parameters for name, network in NETWORKS.items()} == golden
@@ -110,6 +113,11 @@ def test_own_arguments_and_their_defaults() -> None:
         ("residual", {"width": float("nan")}, "width must be above 0 and at most 8, not nan"),
         ("mobilenetv2", {"width": -1}, "width must be above 0 and at most 4, not -1"),
         ("mobilenetv2", {"dropout": 1.0}, "dropout must be at least 0 and below 1, not 1.0"),
+        ("mobilenetv2-bsconv-u", {"width": 5.0}, "mobilenetv2-bsconv-u: width must be above 0 and at most 4, not 5.0"),
+        ("mobilenetv2-bsconv-s", {"orthonormality": -0.1}, "orthonormality must lie between 0 and 1, not -0.1"),
+        ("mobilenetv2-bsconv-s", {"dropout": 2}, "mobilenetv2-bsconv-s: dropout must be at least 0 and below 1"),
+        ("mobilenetv2-grouped", {"group_channels": 0}, "group_channels must be at least 1, not 0"),
+        ("mobilenetv2-grouped", {"group_channels": 8.0}, "group_channels must be of type int, as 16, not 8.0"),
         ("residual", {"channels": 4}, "1 or 3 channels, not 4"),
         ("residual", {"num_classes": 1}, "residual needs at least 2 classes to tell apart, not 1"),
         ("cifar10-autoencoder", {"num_classes": -1}, "at least 0 classes"),

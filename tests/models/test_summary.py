@@ -80,6 +80,7 @@ def test_rows_add_up(name: str) -> None:
     network = build(name, num_classes=entry.num_classes, size=entry.size)
     summary = summarize(network, (3, *entry.size), 7, name=name)
     assert sum(row.parameters for row in summary.layers) == summary.parameters == entry.parameters
+    assert sum(row.multiply_adds for row in summary.layers) == summary.multiply_adds == entry.multiply_adds
     assert summary.name == name
     assert summary.batch_size == 7
     last = (entry.num_classes,) if entry.task == "classification" else (3, *entry.size)

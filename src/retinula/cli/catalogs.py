@@ -22,11 +22,14 @@ def models(
     if name is None:
         entries = NETWORKS.values()
         if as_json:
-            names = ("name", "task", "parameters", "about", "source")
+            names = ("name", "task", "parameters", "multiply_adds", "about", "source")
             say_json([{key: getattr(entry, key) for key in names} for entry in entries])
             return
-        rows = [(entry.name, entry.task, f"{entry.parameters:,}", entry.about) for entry in entries]
-        for line in table(("name", "task", "parameters", "what it is"), rows):
+        rows = [
+            (entry.name, entry.task, f"{entry.parameters:,}", f"{entry.multiply_adds:,}", entry.about)
+            for entry in entries
+        ]
+        for line in table(("name", "task", "parameters", "multiply-adds", "what it is"), rows):
             say(line)
         return
     entry = network_named(name)

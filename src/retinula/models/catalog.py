@@ -12,8 +12,10 @@ from torch import nn
 
 from retinula.errors import InputError, nearest
 from retinula.models.autoencoder import cifar10_autoencoder
+from retinula.models.blueprint import mobilenetv2_bsconv_s, mobilenetv2_bsconv_u
 from retinula.models.cnn import cifar10_augmented, cifar10_cnn, cifar100_cnn
 from retinula.models.code_autoencoder import code_autoencoder
+from retinula.models.grouped import mobilenetv2_grouped
 from retinula.models.mobilenet import mobilenetv2
 from retinula.models.residual import residual
 
@@ -30,7 +32,8 @@ class Network:
         build: makes the module from `num_classes`, `channels`, `size` and the network's own arguments.
         about: what it is, in a sentence.
         source: where it was published.
-        parameters: how many it has in its published setting, which the next three fields give.
+        parameters: how many it has in its published setting, which the last three fields give.
+        multiply_adds: for one picture in that setting, as `summary` counts them.
         num_classes: of the published setting.
         channels: of the published setting.
         size: height and width of the published setting.
@@ -42,6 +45,7 @@ class Network:
     about: str
     source: str
     parameters: int
+    multiply_adds: int
     num_classes: int
     channels: int = 3
     size: tuple[int, int] = (32, 32)
@@ -62,6 +66,7 @@ _CATALOG = (
         source="A. M. Cherkashin, Training the model to determine the class of images on the example of CIFAR-10, "
         "Sholom-Aleichem Priamursky State University, 2023",
         parameters=5_851_338,
+        multiply_adds=137_729_024,
         num_classes=10,
     ),
     Network(
@@ -72,6 +77,7 @@ _CATALOG = (
         source="M. V. Lavrov, CIFAR-100 image recognition by a convolutional network (lab work, in Ukrainian), after "
         "C. Khanna and J. J. Braun, CIFAR-100: Object Recognition",
         parameters=13_870_484,
+        multiply_adds=616_810_720,
         num_classes=100,
     ),
     Network(
@@ -81,6 +87,7 @@ _CATALOG = (
         about="Two 5x5 convolutions, the first batch-normalised, three linear layers; takes 24x24 crops.",
         source="lab work 1, Image classification (in Russian), in TensorFlow 1 and PrettyTensor",
         parameters=731_658,
+        multiply_adds=18_134_272,
         num_classes=10,
         size=(24, 24),
     ),
@@ -92,6 +99,7 @@ _CATALOG = (
         source="A. M. Cherkashin, Neural network autoencoder on the example of CIFAR-10, "
         "Sholom-Aleichem Priamursky State University, 2023",
         parameters=1_495,
+        multiply_adds=655_360,
         num_classes=10,
     ),
     Network(
@@ -101,6 +109,7 @@ _CATALOG = (
         about="Autoencoder that starts from principal components: 3x32x32 to 256 numbers and back.",
         source="this project",
         parameters=2_941_068,
+        multiply_adds=69_271_552,
         num_classes=10,
     ),
     Network(
@@ -111,6 +120,40 @@ _CATALOG = (
         source="M. Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, CVPR 2018; at width 0.5 as "
         "in O. O. Elizarov's home work on CIFAR-100, Bauman Moscow State Technical University, 2022",
         parameters=815_780,
+        multiply_adds=28_084_224,
+        num_classes=100,
+    ),
+    Network(
+        name="mobilenetv2-bsconv-u",
+        task="classification",
+        build=mobilenetv2_bsconv_u,
+        about="mobilenetv2 that narrows before it filters: blueprint separable convolutions, unconstrained.",
+        source="D. Haase and M. Amthor, Rethinking Depthwise Separable Convolutions: How Intra-Kernel Correlations "
+        "Lead to Improved MobileNets, CVPR 2020; carried from MobileNetV1 to MobileNetV2 by this project",
+        parameters=782_844,
+        multiply_adds=28_436_736,
+        num_classes=100,
+    ),
+    Network(
+        name="mobilenetv2-bsconv-s",
+        task="classification",
+        build=mobilenetv2_bsconv_s,
+        about="mobilenetv2 whose narrowing matrices learn orthonormal rows: blueprint separable, subspace.",
+        source="D. Haase and M. Amthor, Rethinking Depthwise Separable Convolutions: How Intra-Kernel Correlations "
+        "Lead to Improved MobileNets, CVPR 2020",
+        parameters=815_780,
+        multiply_adds=28_084_224,
+        num_classes=100,
+    ),
+    Network(
+        name="mobilenetv2-grouped",
+        task="classification",
+        build=mobilenetv2_grouped,
+        about="mobilenetv2 of grouped 1x1 convolutions with interleaved channels, a third of the parameters.",
+        source="J. P. Schwarz Schuler et al., Grouped Pointwise Convolutions Reduce Parameters in Convolutional "
+        "Neural Networks, MENDEL 28 (1), 2022",
+        parameters=279_380,
+        multiply_adds=12_942_080,
         num_classes=100,
     ),
     Network(
@@ -120,6 +163,7 @@ _CATALOG = (
         about="Small residual network that adapts to pictures of any size from 8 pixels; the default.",
         source="this project; blocks after K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
         parameters=904_234,
+        multiply_adds=48_400_256,
         num_classes=10,
     ),
 )

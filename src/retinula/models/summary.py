@@ -26,7 +26,7 @@ class Layer:
 
     Attributes:
         name: of the module in the network; a module used twice has two rows.
-        kind: the module's type, such as `Conv2d`.
+        kind: torch's type for the module, such as `Conv2d`, or else its own.
         output_shape: for one picture, without the batch.
         parameters: numbers it learns, counted at its first use.
         multiply_adds: for one picture; convolutions and linear layers only, their biases not counted.
@@ -130,7 +130,7 @@ def _record_leaves(network: nn.Module, layers: list[Layer]) -> None:
             layers.append(
                 Layer(
                     name=name,
-                    kind=type(module).__name__,
+                    kind=_kind(module),
                     output_shape=tuple(output.shape[1:]),
                     parameters=sum(p.numel() for p in new),
                     multiply_adds=_multiply_adds(module, inputs[0], output),
@@ -143,6 +143,12 @@ def _record_leaves(network: nn.Module, layers: list[Layer]) -> None:
         # An empty chain, as where a shortcut changes nothing, is no layer either.
         if not isinstance(module, nn.Sequential) and next(module.children(), None) is None:
             module.register_forward_hook(recorder(name))
+
+
+def _kind(module: nn.Module) -> str:
+    own = type(module)
+    known = (each for each in own.__mro__ if each.__module__.startswith("torch.nn.") and each is not nn.Module)
+    return next(known, own).__name__
 
 
 def _multiply_adds(module: nn.Module, inputs: torch.Tensor, output: torch.Tensor) -> int:
