@@ -26,6 +26,7 @@ ROOMS = (
     "training",
     "evaluation",
     "prediction",
+    "reconstruction",
     "plots",
     "experiment",
     "cli",

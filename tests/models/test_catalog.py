@@ -15,6 +15,7 @@ def test_the_catalog_is_complete() -> None:
         "cifar100-cnn": 13_870_484,
         "cifar10-augmented": 731_658,
         "cifar10-autoencoder": 1_495,
+        "cifar10-denoise": 124_684,
         "mobilenetv2": 815_780,
         "residual": 904_234,
     }
@@ -86,6 +87,7 @@ def test_the_seed_decides_the_first_weights(name: str) -> None:
 def test_own_arguments_and_their_defaults() -> None:
     assert NETWORKS["cifar10-cnn"].arguments == {}
     assert NETWORKS["mobilenetv2"].arguments == {"width": 0.5, "dropout": 0.2}
+    assert NETWORKS["cifar10-denoise"].arguments == {"width": 64, "layers": 5}
     assert NETWORKS["residual"].arguments == {"width": 1.0, "blocks": 1}
 
 
@@ -106,6 +108,8 @@ def test_own_arguments_and_their_defaults() -> None:
         ("residual", {"width": float("nan")}, "width must be above 0 and at most 8, not nan"),
         ("mobilenetv2", {"width": -1}, "width must be above 0 and at most 4, not -1"),
         ("mobilenetv2", {"dropout": 1.0}, "dropout must be at least 0 and below 1, not 1.0"),
+        ("cifar10-denoise", {"width": 0}, "width must lie between 1 and 512, not 0"),
+        ("cifar10-denoise", {"layers": 1}, "layers must lie between 2 and 32, not 1"),
         ("residual", {"channels": 4}, "1 or 3 channels, not 4"),
         ("residual", {"num_classes": 1}, "residual needs at least 2 classes to tell apart, not 1"),
         ("cifar10-autoencoder", {"num_classes": -1}, "at least 0 classes"),

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from retinula.errors import InputError, RetinulaError
+from retinula.evaluation.denoising import EXAMPLE_LEVEL, Denoising, measure_denoising, noise_for
 from retinula.evaluation.fitting import check_pictures, labels_for, size_in_words
-from retinula.images import ImageSet
+from retinula.images import Images, ImageSet
 from retinula.metrics import (
     Calibration,
     ClassScores,
@@ -31,6 +32,7 @@ from retinula.metrics import (
     wilson_interval,
 )
 from retinula.model_file import Averaging, Model
+from retinula.transforms.noise import noised
 
 CALIBRATION_BINS = 15  # as Guo et al. 2017, so that figures compare
 EXAMPLES = 8  # reconstructed pictures kept for a figure
@@ -179,7 +181,7 @@ class ClassificationResult(Evaluation):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReconstructionResult(Evaluation):
-    """How well an autoencoder gives pictures back.
+    """How well a network gives pictures back, and how much noise it takes out of them.
 
     Attributes:
         loss: binary cross entropy against the pictures, in nats a value.
@@ -189,6 +191,9 @@ class ReconstructionResult(Evaluation):
         ssim: mean over pictures of the structural similarity.
         originals: float32 `[n, C, H, W]` in 0..1, some pictures from all over the set.
         results: the same pictures as the network gives them back.
+        noised: the same pictures with noise of deviation 0.1.
+        denoised: what the network makes of those.
+        denoising: what is left of noise, for each strength of it.
     """
 
     loss: float
@@ -198,11 +203,15 @@ class ReconstructionResult(Evaluation):
     ssim: float
     originals: Tensor
     results: Tensor
+    noised: Tensor
+    denoised: Tensor
+    denoising: tuple[Denoising, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all results as values that JSON can hold, without pictures."""
         measures = ("loss", "loss_floor", "mse", "psnr", "ssim")
-        return super().to_dict() | {name: getattr(self, name) for name in measures}
+        values = {name: getattr(self, name) for name in measures}
+        return super().to_dict() | values | {"denoising": [asdict(each) for each in self.denoising]}
 
 
 def evaluate(
@@ -277,16 +286,20 @@ class _Runner:
         self.seconds = 0.0
 
     def outputs(self, start: int, stop: int) -> Tensor:
-        """Return the network's outputs for the pictures from `start` up to `stop`."""
+        """Return the network's outputs for the pictures from `start` up to `stop`; they count for time and progress."""
         begun = self.clock()
-        outputs = self.model.outputs(
-            self.image_set.images[start:stop],
-            batch_size=self.batch_size,
-            tta=self.tta,
-            device=self.device,
-            on_batch=self._count,
-        )
+        outputs = self._finite(self.image_set.images[start:stop], self._count)
         self.seconds += self.clock() - begun
+        return outputs
+
+    def pictures(self, images: Images) -> Tensor:
+        """Return what the network makes of pictures that are none of the set: float in 0..1."""
+        return torch.sigmoid(self._finite(images, None))
+
+    def _finite(self, images: Images, on_batch: Callable[[int], None] | None) -> Tensor:
+        outputs = self.model.outputs(
+            images, batch_size=self.batch_size, tta=self.tta, device=self.device, on_batch=on_batch
+        )
         broken = int((~outputs.flatten(1).isfinite().all(dim=1)).sum())
         if broken:
             raise RetinulaError(
@@ -351,6 +364,8 @@ def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionRes
         originals.append(targets[here])
         results.append(given[here])
     loss, floor, mse, mean_psnr, mean_ssim = (sums / number).tolist()
+    everything, crop = runner.image_set.images, runner.model.preprocess.crop_centre
+    examples = noised(torch.from_numpy(everything[kept.numpy()].copy()), EXAMPLE_LEVEL, noise_for(EXAMPLE_LEVEL))
     return ReconstructionResult(
         **facts,
         seconds=runner.seconds,
@@ -361,6 +376,9 @@ def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionRes
         ssim=mean_ssim,
         originals=torch.cat(originals),
         results=torch.cat(results),
+        noised=crop(examples).float() / 255,
+        denoised=runner.pictures(examples.numpy()),
+        denoising=measure_denoising(everything, runner.pictures, crop, runner.batch_size),
     )
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from retinula.errors import InputError, nearest
 from retinula.models.autoencoder import cifar10_autoencoder
 from retinula.models.cnn import cifar10_augmented, cifar10_cnn, cifar100_cnn
+from retinula.models.denoiser import cifar10_denoise
 from retinula.models.mobilenet import mobilenetv2
 from retinula.models.residual import residual
 
@@ -91,6 +92,15 @@ _CATALOG = (
         source="A. M. Cherkashin, Neural network autoencoder on the example of CIFAR-10, "
         "Sholom-Aleichem Priamursky State University, 2023",
         parameters=1_495,
+        num_classes=10,
+    ),
+    Network(
+        name="cifar10-denoise",
+        task="reconstruction",
+        build=cifar10_denoise,
+        about="Fully convolutional network that takes noise out of pictures of any size; no bottleneck.",
+        source="this project; after K. Zhang et al., Beyond a Gaussian Denoiser, TIP 2017, and FFDNet, TIP 2018",
+        parameters=124_684,
         num_classes=10,
     ),
     Network(
