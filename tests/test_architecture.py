@@ -28,6 +28,7 @@ ROOMS = (
     "training",
     "evaluation",
     "prediction",
+    "reconstruction",
     "plots",
     "experiment",
     "reproduction",

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from retinula.datasets.load import load
     from retinula.datasets.reading import Dataset
     from retinula.errors import RetinulaError
-    from retinula.evaluation.results import Evaluation, evaluate
+    from retinula.evaluation.measuring import evaluate
+    from retinula.evaluation.results import Evaluation
     from retinula.experiment import train
     from retinula.images import ImageSet
     from retinula.model_file import Model
@@ -27,7 +28,7 @@ _HOMES = {
     "RetinulaError": "retinula.errors",
     "Run": "retinula.run",
     "__version__": "retinula.version",
-    "evaluate": "retinula.evaluation.results",
+    "evaluate": "retinula.evaluation.measuring",
     "load": "retinula.datasets.load",
     "train": "retinula.experiment",
 }

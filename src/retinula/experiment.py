@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,10 @@ from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted
-from retinula.evaluation.results import Evaluation, evaluate
+from retinula.evaluation.measuring import evaluate
+from retinula.evaluation.results import Evaluation, ReconstructionResult
 from retinula.images import ImageSet
+from retinula.linear_code import linear_code_psnr
 from retinula.model_file import Averaging, Model
 from retinula.models.catalog import network_named
 from retinula.plots.evaluation import draw_evaluation
@@ -217,6 +220,9 @@ def evaluate_run(
     image_set = other_pictures(data, model, split, progress) if data else own_pictures(run, split, progress)
     told = partial(progress, "evaluating") if progress else None
     result = evaluate(model, image_set, split=split, tta=tta or recipe.evaluation.tta, progress=told)
+    if data is None and isinstance(result, ReconstructionResult) and result.code_numbers and not model.preprocess.crop:
+        linear = linear_code_psnr(own_pictures(run, "train"), image_set, result.code_numbers)
+        result = replace(result, linear_psnr=linear)
     draw_evaluation(result, image_set, (folder or run.path) / "figures")
     if folder is None:
         report = run.report()  # read late: another measurement may have been added meanwhile

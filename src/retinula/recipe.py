@@ -70,6 +70,7 @@ class Augmentation(Section):
     contrast: Range | None = None
     saturation: Range | None = None
     hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    noise: tuple[Fraction, Fraction] | None = None
     mixup: NotNegative = 0.0
     cutmix: NotNegative = 0.0
 

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from retinula.errors import InputError, RetinulaError
 from retinula.evaluation.fitting import labels_for
+from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import (
     ClassificationResult,
     Evaluation,
     ReconstructionResult,
-    evaluate,
     group_numbers,
 )
 from retinula.images import ImageSet
@@ -397,6 +397,7 @@ def test_reconstruction_as_json() -> None:
     }
     assert (values["task"], values["num_images"]) == ("reconstruction", 5)
     assert "originals" not in values
+    assert [(each["noise"], each["num_images"]) for each in values["denoising"]] == [(0.05, 5), (0.1, 5), (0.2, 5)]
     assert seen == [(2, 5), (4, 5), (5, 5)]
     assert result.seconds == 3.0
 

@@ -16,6 +16,7 @@ def test_the_catalog_is_complete() -> None:
         "cifar10-augmented": 731_658,
         "cifar10-autoencoder": 1_495,
         "code-autoencoder": 2_941_068,
+        "cifar10-denoise": 124_684,
         "mobilenetv2": 815_780,
         "mobilenetv2-bsconv-u": 782_844,
         "mobilenetv2-bsconv-s": 815_780,
@@ -93,6 +94,7 @@ def test_the_seed_decides_the_first_weights(name: str) -> None:
 def test_own_arguments_and_their_defaults() -> None:
     assert NETWORKS["cifar10-cnn"].arguments == {}
     assert NETWORKS["mobilenetv2"].arguments == {"width": 0.5, "dropout": 0.2}
+    assert NETWORKS["cifar10-denoise"].arguments == {"width": 64, "layers": 5}
     assert NETWORKS["residual"].arguments == {"width": 1.0, "blocks": 1}
 
 
@@ -118,6 +120,8 @@ def test_own_arguments_and_their_defaults() -> None:
         ("mobilenetv2-bsconv-s", {"dropout": 2}, "mobilenetv2-bsconv-s: dropout must be at least 0 and below 1"),
         ("mobilenetv2-grouped", {"group_channels": 0}, "group_channels must be at least 1, not 0"),
         ("mobilenetv2-grouped", {"group_channels": 8.0}, "group_channels must be of type int, as 16, not 8.0"),
+        ("cifar10-denoise", {"width": 0}, "width must lie between 1 and 512, not 0"),
+        ("cifar10-denoise", {"layers": 1}, "layers must lie between 2 and 32, not 1"),
         ("residual", {"channels": 4}, "1 or 3 channels, not 4"),
         ("residual", {"num_classes": 1}, "residual needs at least 2 classes to tell apart, not 1"),
         ("cifar10-autoencoder", {"num_classes": -1}, "at least 0 classes"),

@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from figure_checks import assert_repeats, assert_whole, words
+from retinula.evaluation.denoising import Denoising
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.images import ImageSet
 from retinula.metrics import calibration
 from retinula.metrics import confusion_matrix as count_confusion
-from retinula.plots.evaluation import confusion_matrix, draw_evaluation, reliability
+from retinula.plots.evaluation import _figures, confusion_matrix, draw_evaluation, reliability
 from retinula.plots.figure import BLUE, RIGHT, SKY, VERMILLION, WRONG
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -267,7 +268,15 @@ def test_draw_evaluation_of_an_autoencoder(tmp_path: Path) -> None:
         ssim=0.8,
         originals=originals,
         results=originals,
+        noised=originals,
+        denoised=originals,
+        denoising=(Denoising(0.1, 4, 20.2, 0.7, 24.5, 0.8),),
     )
+    drawn = _figures(result, pictures(("x",), [0] * 6))["reconstructions"]
+    assert "Noise of deviation 0.1: PSNR 20.2 dB, after it 24.5 dB." in words(drawn)
+    rows = [label.get_text().replace("\n", " ") for label in drawn.axes[0].get_yticklabels()]
+    assert rows == ["original", "result", "noise of 0.1", "result from the noise"]
+    assert_whole(drawn)
     paths = draw_evaluation(result, pictures(("x",), [0] * 6), tmp_path)
     assert [path.name for path in paths] == ["test-reconstructions.png", "test-reconstructions.svg"]
 

@@ -51,7 +51,7 @@ def test_a_steps_loss_is_the_mean_up_to_it(tmp_path: Path) -> None:
 
 
 def test_the_gain_of_denoising_is_at_one_noise(tmp_path: Path) -> None:
-    levels = [{"noise": 0.05, "psnr": 30.0, "input_psnr": 26.0}, {"noise": 0.1, "psnr": 26.5, "input_psnr": 20.0}]
+    levels = [{"noise": 0.05, "psnr": 30.0, "psnr_noised": 26.0}, {"noise": 0.1, "psnr": 26.5, "psnr_noised": 20.0}]
     run = finished(tmp_path, {"evaluations": {"digits/test": {"denoising": levels}}})
     assert measure([run], "psnr_gain") == Measured((6.5,))
 

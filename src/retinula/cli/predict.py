@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
+from retinula.cli.trained import RunOrModel, trained_model
 from retinula.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Resize(StrEnum):
 
 
 def predict(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or name, 'last', or a model file.")],
+    run: RunOrModel,
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE...", help="Pictures, folders, patterns, or - for standard input.")
     ],
@@ -83,15 +84,7 @@ def predict(
 def _load(run: str, resize: Resize | None) -> "Model":
     from dataclasses import replace
 
-    from retinula.model_file import Model
-    from retinula.run import find_run
-
-    path = Path(run)
-    if not path.is_file():
-        path = find_run(run).path
-        if not (path / "model.safetensors").exists():
-            raise InputError(f"{path} has no model yet; go on with: retinula train --resume {path}")
-    model = Model.load(path)
+    model = trained_model(run)
     if resize is not None:
         model = replace(model, preprocess=replace(model.preprocess, resize=resize.value))
     return model

@@ -33,7 +33,7 @@ _MAX_CLASSES: Final = 65536
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
     """What stands at the head of an array: its name with the file's, its type, and its shape."""
 
     name: str
@@ -42,6 +42,7 @@ class _Header:
 
     @property
     def num_bytes(self) -> int:
+        """The bytes of its values."""
         return self.dtype.itemsize * math.prod(self.shape)
 
 
@@ -83,12 +84,12 @@ def read(path: Path) -> Reading:
 
 
 def _stream(
-    path: Path, header: _Header, labels: Labels, shape: tuple[int, int, int], channels_last: bool
+    path: Path, header: Header, labels: Labels, shape: tuple[int, int, int], channels_last: bool
 ) -> Iterator[Chunk]:
     picture_bytes = math.prod(shape)
     step = max(1, _PIECE // picture_bytes)
     with _array(path, header.name) as file:
-        _read_header(file, header.name)
+        read_header(file, header.name)
         for start in range(0, len(labels), step):
             count = min(step, len(labels) - start)
             data = file.read(count * picture_bytes)
@@ -101,14 +102,14 @@ def _stream(
             pass
 
 
-def _headers(path: Path) -> dict[str, _Header]:
+def _headers(path: Path) -> dict[str, Header]:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a .npz file; write it by np.savez_compressed")
     headers = {}
     for member in members(path, _LIMITS):
         name = member.name.removesuffix(".npy")
         with member.open() as file:
-            header = _read_header(file, f"{path}: {name}")
+            header = read_header(file, f"{path}: {name}")
             if file.tell() + header.num_bytes != member.size:
                 raise InputError(f"{header.name} is damaged: {header.shape} in {member.size:,} bytes")
         headers[name] = header
@@ -125,7 +126,16 @@ def _array(path: Path, name: str) -> Iterator[IO[bytes]]:
     raise InputError(f"{name} is no longer there")
 
 
-def _read_header(file: IO[bytes], name: str) -> _Header:
+def read_header(file: IO[bytes], name: str) -> Header:
+    """Read what stands at the head of a `.npy` file, before anything is allocated for it.
+
+    Args:
+        file: at its beginning; left where the values begin.
+        name: what messages call it.
+
+    Raises:
+        InputError: it is no array of numpy, holds Python objects, or is stored column by column.
+    """
     try:
         version = npy.read_magic(file)
         if version == (1, 0):
@@ -144,22 +154,22 @@ def _read_header(file: IO[bytes], name: str) -> _Header:
         raise InputError(f"{name} is stored column by column; write np.ascontiguousarray of it")
     if min(shape, default=0) < 0:
         raise InputError(f"{name} is damaged: its shape is {shape}")
-    return _Header(name, dtype, shape)
+    return Header(name, dtype, shape)
 
 
-def _small(path: Path, header: _Header) -> NDArray[Any]:
+def _small(path: Path, header: Header) -> NDArray[Any]:
     if not header.dtype.itemsize:
         raise InputError(f"{header.name} is {header.dtype}, which holds nothing")
     if header.num_bytes > _MAX_SMALL:
         raise InputError(f"{header.name} has {header.num_bytes:,} bytes; that is too many")
     with _array(path, header.name) as file:
-        _read_header(file, header.name)
+        read_header(file, header.name)
         data = file.read()
     values: NDArray[Any] = np.frombuffer(data, header.dtype).reshape(header.shape)
     return values
 
 
-def _labels(path: Path, header: _Header) -> Labels:
+def _labels(path: Path, header: Header) -> Labels:
     if header.dtype.kind not in "iu":
         raise InputError(f"{header.name} is {header.dtype}, expected whole numbers from 0")
     if len(header.shape) == 2 and header.shape[1] != 1:
@@ -175,7 +185,7 @@ def _labels(path: Path, header: _Header) -> Labels:
     return values.astype(np.int64)
 
 
-def _picture_shape(header: _Header) -> tuple[tuple[int, int, int], bool]:
+def _picture_shape(header: Header) -> tuple[tuple[int, int, int], bool]:
     """Return channels, height and width, and whether channels come last."""
     if header.dtype != np.uint8:
         raise InputError(f"{header.name} is {header.dtype}, expected uint8 from 0 to 255")
@@ -192,7 +202,7 @@ def _picture_shape(header: _Header) -> tuple[tuple[int, int, int], bool]:
     )
 
 
-def _classes(path: Path, headers: Mapping[str, _Header]) -> tuple[str, ...]:
+def _classes(path: Path, headers: Mapping[str, Header]) -> tuple[str, ...]:
     header = headers.get("classes")
     if header is None:
         return ()

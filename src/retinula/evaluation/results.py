@@ -1,10 +1,8 @@
-"""What a model is worth on a set of pictures: measured once, kept as one value.
+"""What a measurement of a model found: one value a task, with all that is derived from it.
 
-Knows nothing of training, of files or of figures.
+Knows nothing of how it is measured, of training, of files or of figures.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,30 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from retinula.errors import InputError, RetinulaError
-from retinula.evaluation.fitting import check_pictures, labels_for, size_in_words
-from retinula.images import ImageSet
-from retinula.metrics import (
-    Calibration,
-    ClassScores,
-    accuracy,
-    binary_entropy_floor,
-    calibration,
-    class_scores,
-    confusion_matrix,
-    cross_entropy,
-    mean_squared_error,
-    psnr,
-    ssim,
-    top_k_accuracy,
-    wilson_interval,
-)
-from retinula.model_file import Averaging, Model
-
-CALIBRATION_BINS = 15  # as Guo et al. 2017, so that figures compare
-EXAMPLES = 8  # reconstructed pictures kept for a figure
-
-Progress = Callable[[int, int], None]
+from retinula.evaluation.denoising import Denoising
+from retinula.metrics import Calibration, ClassScores, accuracy, class_scores, wilson_interval
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -179,7 +155,7 @@ class ClassificationResult(Evaluation):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReconstructionResult(Evaluation):
-    """How well an autoencoder gives pictures back.
+    """How well a network gives pictures back, and how much noise it takes out of them.
 
     Attributes:
         loss: binary cross entropy against the pictures, in nats a value.
@@ -189,6 +165,11 @@ class ReconstructionResult(Evaluation):
         ssim: mean over pictures of the structural similarity.
         originals: float32 `[n, C, H, W]` in 0..1, some pictures from all over the set.
         results: the same pictures as the network gives them back.
+        noised: the same pictures with noise of deviation 0.1.
+        denoised: what the network makes of those.
+        denoising: what is left of noise, for each strength of it.
+        code_numbers: how many numbers a picture is kept as, or None of a network without a code.
+        linear_psnr: the same mean PSNR of the best linear code of as many numbers, or None where it was not asked for.
     """
 
     loss: float
@@ -198,56 +179,17 @@ class ReconstructionResult(Evaluation):
     ssim: float
     originals: Tensor
     results: Tensor
+    noised: Tensor
+    denoised: Tensor
+    denoising: tuple[Denoising, ...]
+    code_numbers: int | None = None
+    linear_psnr: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all results as values that JSON can hold, without pictures."""
-        measures = ("loss", "loss_floor", "mse", "psnr", "ssim")
-        return super().to_dict() | {name: getattr(self, name) for name in measures}
-
-
-def evaluate(
-    model: Model,
-    image_set: ImageSet,
-    *,
-    split: str,
-    batch_size: int = 500,
-    tta: Averaging = "none",
-    device: torch.device | None = None,
-    progress: Progress | None = None,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Evaluation:
-    """Measure a model: a `ClassificationResult` or a `ReconstructionResult`, by the model's task.
-
-    Args:
-        model: what to measure.
-        image_set: pictures of the size the model takes. A classifier needs labels, and the model's classes,
-            in any order.
-        split: what the pictures are to the model: `test`, `validation` or `train`.
-        batch_size: pictures at a time.
-        tta: averaging at test time; for classifiers only.
-        device: where to compute; the processor where none is given.
-        progress: called with the number of pictures done and of all.
-        clock: gives seconds.
-
-    Raises:
-        InputError: the set has no pictures, no labels, other classes or another size than the model.
-        RetinulaError: the model's answers are not finite numbers.
-    """
-    check_pictures(model, image_set)
-    runner = _Runner(model, image_set, batch_size, tta, device, progress, clock)
-    facts: dict[str, Any] = {
-        "dataset": image_set.name.removesuffix(f"/{split}"),
-        "split": split,
-        "num_images": len(image_set),
-        "model": model.network_name,
-        "task": model.task,
-        "tta": tta,
-        "unverified_copy": "unverified" in image_set.provenance.get("copy", ""),
-        "provenance": dict(image_set.provenance),
-    }
-    if model.task == "reconstruction":
-        return _reconstruction(runner, facts)
-    return _classification(runner, facts)
+        measures = ("loss", "loss_floor", "mse", "psnr", "ssim", "code_numbers", "linear_psnr")
+        values = {name: getattr(self, name) for name in measures}
+        return super().to_dict() | values | {"denoising": [asdict(each) for each in self.denoising]}
 
 
 def group_numbers(superclasses: tuple[str, ...] | None) -> Tensor | None:
@@ -256,119 +198,6 @@ def group_numbers(superclasses: tuple[str, ...] | None) -> Tensor | None:
         return None
     names = sorted(set(superclasses))
     return torch.tensor([names.index(name) for name in superclasses])
-
-
-class _Runner:
-    """Runs the network over a set, counts the time, and refuses answers that are not finite."""
-
-    def __init__(
-        self,
-        model: Model,
-        image_set: ImageSet,
-        batch_size: int,
-        tta: Averaging,
-        device: torch.device | None,
-        progress: Progress | None,
-        clock: Callable[[], float],
-    ):
-        self.model, self.image_set, self.batch_size, self.tta = model, image_set, batch_size, tta
-        self.device, self.progress, self.clock = device, progress, clock
-        self.done = 0
-        self.seconds = 0.0
-
-    def outputs(self, start: int, stop: int) -> Tensor:
-        """Return the network's outputs for the pictures from `start` up to `stop`."""
-        begun = self.clock()
-        outputs = self.model.outputs(
-            self.image_set.images[start:stop],
-            batch_size=self.batch_size,
-            tta=self.tta,
-            device=self.device,
-            on_batch=self._count,
-        )
-        self.seconds += self.clock() - begun
-        broken = int((~outputs.flatten(1).isfinite().all(dim=1)).sum())
-        if broken:
-            raise RetinulaError(
-                f"{self.image_set.name}: the model's answers to {broken} of {len(outputs)} pictures are not finite "
-                "numbers; its training must have diverged"
-            )
-        return outputs
-
-    def _count(self, number: int) -> None:
-        self.done += number
-        if self.progress:
-            self.progress(self.done, len(self.image_set))
-
-
-def _classification(runner: _Runner, facts: dict[str, Any]) -> ClassificationResult:
-    model = runner.model
-    labels = labels_for(model, runner.image_set)  # before the work: a wrong set is refused at once
-    logits = runner.outputs(0, len(labels))
-    probabilities = F.softmax(logits / model.temperature, dim=1)
-    return ClassificationResult(
-        **facts,
-        seconds=runner.seconds,
-        classes=model.classes,
-        superclasses=model.superclasses or _superclasses_by_name(model, runner.image_set),
-        labels=labels,
-        logits=logits,
-        probabilities=probabilities,
-        confusion=confusion_matrix(logits.argmax(dim=1), labels, len(model.classes)),
-        top5=top_k_accuracy(logits, labels, 5),
-        loss=cross_entropy(logits / model.temperature, labels),
-        calibration=calibration(probabilities, labels, CALIBRATION_BINS),
-    )
-
-
-def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionResult:
-    if runner.tta != "none":
-        raise InputError(f"tta={runner.tta} averages answers about classes; this model reconstructs pictures")
-    number = len(runner.image_set)
-    kept = torch.linspace(0, number - 1, min(EXAMPLES, number)).round().long()
-    sums = torch.zeros(5, dtype=torch.float64)
-    originals, results = [], []
-    for start in range(0, number, runner.batch_size):
-        stop = min(start + runner.batch_size, number)
-        images = runner.model.preprocess.crop_centre(torch.from_numpy(runner.image_set.images[start:stop].copy()))
-        targets = images.float() / 255
-        logits = runner.outputs(start, stop)
-        if logits.shape != targets.shape:
-            raise InputError(
-                f"{runner.model.network_name} turns pictures of {size_in_words(targets.shape[1:])} into "
-                f"{size_in_words(logits.shape[1:])}: they cannot be compared"
-            )
-        given = torch.sigmoid(logits)
-        measures = (
-            F.binary_cross_entropy_with_logits(logits.double(), targets.double()),
-            torch.tensor(binary_entropy_floor(images), dtype=torch.float64),
-            mean_squared_error(given, targets).mean(),
-            psnr(given, targets).mean(),
-            ssim(given, targets).mean(),
-        )
-        sums += torch.stack(measures) * (stop - start)
-        here = kept[(kept >= start) & (kept < stop)] - start
-        originals.append(targets[here])
-        results.append(given[here])
-    loss, floor, mse, mean_psnr, mean_ssim = (sums / number).tolist()
-    return ReconstructionResult(
-        **facts,
-        seconds=runner.seconds,
-        loss=loss,
-        loss_floor=floor,
-        mse=mse,
-        psnr=mean_psnr,
-        ssim=mean_ssim,
-        originals=torch.cat(originals),
-        results=torch.cat(results),
-    )
-
-
-def _superclasses_by_name(model: Model, image_set: ImageSet) -> tuple[str, ...] | None:
-    if image_set.superclasses is None:
-        return None
-    known = dict(zip(image_set.classes, image_set.superclasses, strict=True))
-    return tuple(known[name] for name in model.classes)
 
 
 def _average(scores: ClassScores, weights: Tensor) -> dict[str, float]:

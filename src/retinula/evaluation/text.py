@@ -55,12 +55,26 @@ def _classification(result: ClassificationResult) -> list[str]:
 
 
 def _reconstruction(result: ReconstructionResult) -> list[str]:
-    return [
+    lines = [
         f"{_where(result)}: {result.num_images:,} pictures reconstructed",
         f"Loss (binary cross entropy) {result.loss:.4f}; a perfect copy has {result.loss_floor:.4f}, "
         f"so {result.loss - result.loss_floor:.4f} could still be gained.",
         f"Mean squared error {result.mse:.5f}, PSNR {result.psnr:.2f} dB, SSIM {result.ssim:.4f} (a perfect copy: 1).",
     ]
+    if result.linear_psnr is not None:
+        lines.append(
+            f"Kept as {result.code_numbers:,} numbers a picture; the best linear code of as many has a PSNR of "
+            f"{result.linear_psnr:.2f} dB ({result.psnr - result.linear_psnr:+.2f} dB)."
+        )
+    if result.denoising:
+        number = result.denoising[0].num_images
+        lines.append(f"Noise added to {number:,} pictures, and what is left of it (PSNR, SSIM):")
+    lines += [
+        f"  deviation {each.noise:.2f}: {each.psnr_noised:.2f} dB, {each.ssim_noised:.4f} with the noise; "
+        f"{each.psnr:.2f} dB, {each.ssim:.4f} after the network ({each.psnr - each.psnr_noised:+.2f} dB)"
+        for each in result.denoising
+    ]
+    return lines
 
 
 def verdict(calibration: Calibration) -> str:

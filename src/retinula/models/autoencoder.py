@@ -16,6 +16,8 @@ class Autoencoder(nn.Module):
     was written in it (Cherkashin 2023, listing 4.1 of the work on autoencoders).
     """
 
+    reach = 6
+
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, 16, 3, padding=1)
@@ -27,7 +29,13 @@ class Autoencoder(nn.Module):
         self.sigmoid = nn.Sigmoid()
 
     def encode(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Turn float inputs `[N, C, H, W]` into codes `[N, 4, H // 4, W // 4]`, zero or above."""
+        """Turn float inputs `[N, C, H, W]` into codes `[N, 4, ceil(H / 4), ceil(W / 4)]`, zero or above.
+
+        Sides that are no multiple of four are filled up by repeating the last row or column.
+        """
+        height, width = inputs.shape[2:]
+        if height % 4 or width % 4:
+            inputs = F.pad(inputs, (0, -width % 4, 0, -height % 4), mode="replicate")
         maps = self.pool(self.relu(self.conv1(inputs)))
         code: torch.Tensor = self.pool(self.relu(self.conv2(maps)))
         return code
@@ -40,11 +48,9 @@ class Autoencoder(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Give the logits `[N, C, H, W]` of what is left of the inputs after the code, for any H and W.
 
-        Sides that are no multiple of four are filled up by repeating the last row or column, and cut off after.
+        What `encode` fills up is cut off again.
         """
         height, width = inputs.shape[2:]
-        if height % 4 or width % 4:
-            inputs = F.pad(inputs, (0, -width % 4, 0, -height % 4), mode="replicate")
         return self.decode(self.encode(inputs))[:, :, :height, :width]
 
     def reconstruct(self, inputs: torch.Tensor) -> torch.Tensor:

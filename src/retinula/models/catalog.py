@@ -15,6 +15,7 @@ from retinula.models.autoencoder import cifar10_autoencoder
 from retinula.models.blueprint import mobilenetv2_bsconv_s, mobilenetv2_bsconv_u
 from retinula.models.cnn import cifar10_augmented, cifar10_cnn, cifar100_cnn
 from retinula.models.code_autoencoder import code_autoencoder
+from retinula.models.denoiser import cifar10_denoise
 from retinula.models.grouped import mobilenetv2_grouped
 from retinula.models.mobilenet import mobilenetv2
 from retinula.models.residual import residual
@@ -110,6 +111,16 @@ _CATALOG = (
         source="this project",
         parameters=2_941_068,
         multiply_adds=69_271_552,
+        num_classes=10,
+    ),
+    Network(
+        name="cifar10-denoise",
+        task="reconstruction",
+        build=cifar10_denoise,
+        about="Fully convolutional network that takes noise out of pictures of any size; no bottleneck.",
+        source="this project; after K. Zhang et al., Beyond a Gaussian Denoiser, TIP 2017, and FFDNet, TIP 2018",
+        parameters=124_684,
+        multiply_adds=31_850_496,
         num_classes=10,
     ),
     Network(

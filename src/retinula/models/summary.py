@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from retinula.errors import InputError
-from retinula.models.autoencoder import Autoencoder
+from retinula.models.reconstructing import Reconstructs
 
 _BYTES = 4  # of a float32, in which the published tables count whatever the precision of the training
 _MEBIBYTE = 1024**2
@@ -100,7 +100,7 @@ def summarize(
     first = next(network.parameters(), torch.empty(0))
     with torch.inference_mode():
         picture = torch.zeros(1, *input_shape, dtype=first.dtype, device=first.device)
-        if isinstance(copied, Autoencoder):
+        if isinstance(copied, Reconstructs):
             copied.reconstruct(picture)
         else:
             copied(picture)

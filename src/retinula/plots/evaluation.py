@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from retinula.evaluation.denoising import EXAMPLE_LEVEL
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.text import verdict
 from retinula.images import ImageSet
@@ -172,13 +173,26 @@ def _figures(result: Evaluation, image_set: ImageSet) -> dict[str, Figure]:
         case ReconstructionResult():
             return {
                 "reconstructions": reconstructions(
-                    {"original": result.originals, "result": result.results},
+                    {
+                        "original": result.originals,
+                        "result": result.results,
+                        f"noise of {EXAMPLE_LEVEL}": result.noised,
+                        "result from the noise": result.denoised,
+                    },
                     title=f"Reconstructed with PSNR {result.psnr:.1f} dB and SSIM {result.ssim:.3f}",
-                    remark=f"Means over {plural(result.num_images, 'picture')}; a perfect copy has SSIM 1.",
+                    remark=_reconstruction_remark(result),
                 )
             }
         case _:
             raise TypeError(f"no figures for a {type(result).__name__}")
+
+
+def _reconstruction_remark(result: ReconstructionResult) -> str:
+    remark = f"Means over {plural(result.num_images, 'picture')}; a perfect copy has SSIM 1."
+    for each in result.denoising:
+        if each.noise == EXAMPLE_LEVEL:
+            remark += f" Noise of deviation {each.noise}: PSNR {each.psnr_noised:.1f} dB, after it {each.psnr:.1f} dB."
+    return remark
 
 
 def _in_order_of(image_set: ImageSet, result: ClassificationResult) -> torch.Tensor:

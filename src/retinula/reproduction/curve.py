@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from retinula.durable import write_json
-from retinula.evaluation.results import evaluate
+from retinula.evaluation.measuring import evaluate
 from retinula.experiment import own_pictures
 from retinula.model_file import Model
 from retinula.run import Run

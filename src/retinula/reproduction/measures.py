@@ -76,7 +76,7 @@ def _photos(run: Run) -> float | None:
 def _psnr_gain(run: Run) -> float | None:
     for level in evaluation(run).get("denoising", ()):
         if math.isclose(level["noise"], NOISE):
-            return float(level["psnr"] - level["input_psnr"])
+            return float(level["psnr"] - level["psnr_noised"])
     return None
 
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from retinula.training.plan import Plan
-from retinula.transforms.augment import augment_images, mix
+from retinula.transforms.augment import augment_images, mix, spoil
 from retinula.transforms.batches import Batch, generator_for
 
 
@@ -20,7 +20,7 @@ class Prepared(NamedTuple):
 
 
 def prepare(plan: Plan, batch: Batch) -> Prepared:
-    """Take the pictures of a batch, augment, normalise and mix them; the same step always gives the same."""
+    """Take the pictures of a batch, augment, spoil, normalise and mix them; the same step always gives the same."""
     hardware, recipe = plan.hardware, plan.recipe
     positions = batch.indices.numpy()
     chances = generator_for(recipe.seed, "augment", batch.step)
@@ -35,7 +35,7 @@ def prepare(plan: Plan, batch: Batch) -> Prepared:
     )
     if recipe.augment.random_crop is None:
         images = plan.preprocess.crop_centre(images)
-    inputs = plan.preprocess.normalise(images)
+    inputs = plan.preprocess.normalise(spoil(images, plan.augment, chances))
     if recipe.objective.name != "cross_entropy":
         targets, labels = unit(images), None
     else:

@@ -14,6 +14,7 @@ from retinula.errors import InputError, nearest
 from retinula.transforms import colour
 from retinula.transforms.geometry import alternating_flips, crop_and_flip, cut_out
 from retinula.transforms.mixing import mix_pairs
+from retinula.transforms.noise import add_noise
 
 Flip = Literal["none", "random", "alternating"]
 _FLIPS = ("none", "random", "alternating")
@@ -34,6 +35,8 @@ class Augment:
         brightness: add up to this much, up or down, on the scale 0..1.
         saturation: scale the HSV saturation by a factor from low to high.
         cutout: fill a square of this side, in pixels, its centre anywhere on the picture.
+        noise: add Gaussian noise of a deviation from low to high on the scale 0..1, and clip; only to what the
+            network sees, never to what a reconstruction is compared with.
         mixup: mix whole pictures by a share from Beta(mixup, mixup); 0 for never.
         cutmix: put a box of one picture into another, its area from Beta(cutmix, cutmix); 0 for never.
     """
@@ -47,6 +50,7 @@ class Augment:
     contrast: tuple[float, float] | None = None
     saturation: tuple[float, float] | None = None
     hue: float = 0.0
+    noise: tuple[float, float] | None = None
     mixup: float = 0.0
     cutmix: float = 0.0
 
@@ -62,6 +66,8 @@ class Augment:
             limits = getattr(self, name)
             if limits is not None and not 0 <= limits[0] <= limits[1] < float("inf"):
                 raise InputError(f"{name} must be two factors, the lower first and 0 or above, not {list(limits)}")
+        if self.noise is not None and not 0 <= self.noise[0] <= self.noise[1] <= 1:
+            raise InputError(f"noise must be two deviations in 0..1, the lower first, not {list(self.noise)}")
         if self.random_crop is not None and min(self.random_crop) < 1:
             raise InputError(f"random_crop must be at least 1x1 pixels, not {list(self.random_crop)}")
 
@@ -81,7 +87,7 @@ def augment_images(
     seed: int,
     fill: Sequence[float] | None = None,
 ) -> torch.Tensor:
-    """Change the pictures of a batch, each by parameters of its own; all but mixing, which needs the targets.
+    """Change the pictures of a batch, each by parameters of its own; all but noise and mixing.
 
     Args:
         images: uint8 `[N, C, H, W]`; never written to.
@@ -117,6 +123,24 @@ def augment_images(
             grey = grey.mul(255).round().to(torch.uint8)
         images = cut_out(images, side=augment.cutout, rows=rows, columns=columns, fill=grey)
     return images
+
+
+def spoil(images: torch.Tensor, augment: Augment, generator: torch.Generator) -> torch.Tensor:
+    """Add noise to the pictures of a batch, to each of a deviation of its own.
+
+    Args:
+        images: `[N, C, H, W]`, uint8 or float32 in 0..1, as `augment_images` gives them; never written to.
+        augment: its `noise` counts.
+        generator: where all chance comes from.
+
+    Returns:
+        float32 in 0..1 of the same shape; the very images where there is no noise.
+    """
+    if augment.noise is None:
+        return images
+    low, high = augment.noise
+    deviations = torch.rand(len(images), generator=generator) * (high - low) + low
+    return add_noise(images, deviations, generator)
 
 
 def mix(

@@ -1,0 +1,129 @@
+"""`retinula reconstruct`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
+from retinula.cli.trained import RunOrModel, trained_model
+from retinula.errors import InputError
+
+if TYPE_CHECKING:
+    from retinula.model_file import Model
+    from retinula.reconstruction import Code, Reconstruction
+
+
+def reconstruct(
+    run: RunOrModel,
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Pictures of any size, folders, patterns, or - for standard input; or codes (.npy, .npz) to decode.",
+        ),
+    ],
+    noise: Annotated[
+        float, typer.Option(help="Add Gaussian noise of this deviation first, on the scale 0..1.", min=0, max=1)
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
+    codes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the code: float32 [K, h, w] as .npy; of several pictures by name as .npz."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the pictures go.")] = Path("reconstructed"),
+    as_json: AsJson = False,
+) -> None:
+    """Put pictures through a network that gives pictures back, and measure what is lost or gained."""
+    from retinula.reconstruction import CODE_FILES, reconstructing
+
+    model = trained_model(run)
+    reconstructing(model)  # refuses a classifier before anything is looked for
+    to_decode = [source for source in sources if Path(source).suffix in CODE_FILES]
+    photos = [source for source in sources if source not in to_decode]
+    if to_decode and (noise or codes):
+        raise InputError(f"{to_decode[0]} is a code: --noise and --codes go with pictures")
+    if to_decode:
+        _decode(model, to_decode, out, as_json)
+    if photos:
+        _reconstruct(model, photos, noise, seed, codes, out, as_json)
+
+
+def _reconstruct(
+    model: "Model", sources: list[str], noise: float, seed: int, codes: Path | None, out: Path, as_json: bool
+) -> None:
+    from retinula.datasets.unpack import safe_names
+    from retinula.prediction import find_pictures
+    from retinula.reconstruction import check_code_file, reconstruct_files, side_by_side, write_codes, write_picture
+
+    references = find_pictures(sources)
+    names = safe_names("picture" if each.src == "-" else Path(each.src).stem for each in references)
+    if codes:
+        check_code_file(codes, len(references))
+    found: dict[str, Code] = {}
+    done = 0
+    results = reconstruct_files(model, references, noise=noise, seed=seed, with_codes=codes is not None)
+    with counting() as progress:
+        for number, (name, (reference, result)) in enumerate(zip(names, results, strict=True), start=1):
+            if isinstance(result, str):
+                if as_json:
+                    say_json({"src": reference.src, "skipped": result})
+                remark(f"skipped {reference.src}: {result}")
+                continue
+            done += 1
+            picture, compared = out / f"{name}-reconstructed.png", out / f"{name}-compared.png"
+            write_picture(picture, result.result)
+            shown = (result.original, result.noised, result.result)
+            write_picture(compared, side_by_side(image for image in shown if image is not None))
+            if result.code is not None:
+                found[name] = result.code
+            _say(reference.src, result, noise, picture, compared, as_json)
+            progress("reconstructing", number, len(references))
+    if not done:
+        raise InputError(f"none of the {len(references)} pictures could be read")
+    if codes:
+        write_codes(codes, found)
+        remark(f"written {codes}")
+    remark(f"drawn into {out}")
+
+
+def _decode(model: "Model", sources: list[str], out: Path, as_json: bool) -> None:
+    from retinula.datasets.unpack import safe_names
+    from retinula.reconstruction import decode_code, read_codes, write_picture
+
+    for source in sources:
+        found = read_codes(Path(source), model)
+        for name, code in zip(safe_names(found), found.values(), strict=True):
+            image, path = decode_code(model, code), out / f"{name}-decoded.png"
+            write_picture(path, image)
+            _, height, width = image.shape
+            if as_json:
+                say_json({"src": source, "name": name, "height": height, "width": width, "result": str(path)})
+            else:
+                say(f"{source}: {name} decoded to {width} x {height} pixels, {path}")
+
+
+def _say(src: str, result: "Reconstruction", noise: float, picture: Path, compared: Path, as_json: bool) -> None:
+    if as_json:
+        _, height, width = result.original.shape
+        say_json(
+            {
+                "src": src,
+                "height": height,
+                "width": width,
+                "noise": noise,
+                "psnr_noised": result.psnr_noised,
+                "ssim_noised": result.ssim_noised,
+                "psnr": result.psnr,
+                "ssim": result.ssim,
+                "result": str(picture),
+                "compared": str(compared),
+            }
+        )
+        return
+    line = f"{src}: PSNR {result.psnr:.2f} dB, SSIM {result.ssim:.4f}"
+    if result.psnr_noised is not None:
+        line += f" (with noise of {noise:g}: {result.psnr_noised:.2f} dB, {result.ssim_noised:.4f})"
+    say(line)

@@ -1,0 +1,38 @@
+"""Every recipe that comes with the package takes one step, on made pictures of its data set's form."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retinula.images import ImageSet
+from retinula.recipe_files import load_recipe, shipped
+from retinula.run import create_run
+from retinula.training.hardware import Hardware
+from retinula.training.loop import train
+
+FORMS = {"digits": (10, 1, 8), "cifar10": (10, 3, 32), "cifar100": (100, 3, 32)}
+
+
+def made(num_images: int, form: tuple[int, int, int], classes: int) -> ImageSet:
+    _, channels, side = form
+    images = np.random.default_rng(0).integers(0, 256, (num_images, channels, side, side), dtype=np.uint8)
+    names = tuple(f"class {number}" for number in range(classes))
+    return ImageSet(images, np.arange(num_images, dtype=np.int64) % classes, names, "made/train")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_it_takes_one_step(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name, ["steps=1", "batch_size=4", "precision=float32"])
+    form = FORMS[recipe.data.name]
+    classes = len(recipe.data.classes) or form[0]
+    run = create_run(recipe, {}, root=tmp_path)
+    validation = made(6, form, classes) if recipe.data.validation else None
+    plain = Hardware("cpu", 1, False, "float32", "for the test")
+    train(recipe, made(8, form, classes), validation, run, hardware=plain)
+    (row,) = run.metrics()
+    assert row["step"] == 1
+    assert math.isfinite(row["loss"])
+    assert (row["val_loss"] is None) == (validation is None)
+    assert run.model_file.exists()
