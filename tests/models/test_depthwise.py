@@ -27,7 +27,7 @@ def test_bfloat16_keeps_its_type_and_differs_by_rounding_only(stride: int) -> No
     exact_inputs = inputs.detach().float().requires_grad_()
     exact_weight = layer.weight.detach().clone().requires_grad_()
     exact = F.conv2d(exact_inputs, exact_weight, None, stride, 1, 1, 16)
-    exact.square().sum().backward()
+    torch.autograd.backward(exact.square().sum())
     assert outputs.dtype == torch.bfloat16
     assert torch.allclose(outputs.float(), exact, rtol=0.02, atol=0.01)
     for gradient, expected in ((inputs.grad, exact_inputs.grad), (layer.weight.grad, exact_weight.grad)):

@@ -12,7 +12,13 @@ from retinula.models.summary import summarize
 
 
 def block_diagonal(weight: torch.Tensor, groups: int) -> torch.Tensor:
-    return torch.block_diag(*weight.flatten(1).chunk(groups))[:, :, None, None]
+    """Lay the groups' matrices out as one that has zeros elsewhere."""
+    outputs, inputs = weight.shape[0] // groups, weight.shape[1]
+    whole = torch.zeros(weight.shape[0], inputs * groups, 1, 1)
+    for group in range(groups):
+        rows = slice(group * outputs, (group + 1) * outputs)
+        whole[rows, group * inputs : (group + 1) * inputs] = weight.detach()[rows]
+    return whole
 
 
 def convolution(network: nn.Module, name: str) -> nn.Conv2d:
