@@ -22,6 +22,7 @@ ROOMS = (
     "run",
     "tensor_file",
     "model_file",
+    "transfer",
     "metrics",
     "training",
     "evaluation",

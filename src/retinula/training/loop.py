@@ -19,6 +19,7 @@ from retinula.models.catalog import build
 from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.training.averaging import WeightAverage
+from retinula.training.body import freeze_body, take_body, train_mode
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.failure import keep_failure
 from retinula.training.hardware import TRIAL_IMAGES, Hardware, available_device, choose_hardware
@@ -28,6 +29,7 @@ from retinula.training.plan import Plan, make_plan, make_preprocess
 from retinula.training.reporting import Progress, Reporter
 from retinula.training.state import EpochSums, TrainState
 from retinula.training.validation import validate
+from retinula.transfer import Source
 from retinula.transforms.batches import Batch, seed_for
 from retinula.transforms.preprocess import Preprocess
 
@@ -40,6 +42,7 @@ def train(
     validation_set: ImageSet | None,
     run: Run,
     *,
+    source: Source | None = None,
     reporter: Reporter | None = None,
     hardware: Hardware | None = None,
     stop_requested: Callable[[], bool] = lambda: False,
@@ -53,6 +56,7 @@ def train(
         train_set: labelled pictures at the size of the recipe's inputs.
         validation_set: pictures to choose by, or None: then the last weights are kept.
         run: the folder that takes logs, checkpoints and the model file.
+        source: the model that the recipe begins from, where it names one; a checkpoint makes it needless.
         reporter: told what happens.
         hardware: what to compute with; measured where None.
         stop_requested: asked after every step; when it says yes, everything is saved and `Interrupted` raised.
@@ -71,9 +75,19 @@ def train(
         run.note(text)
         reporter.message(text)
 
+    saved = load_checkpoint(run.checkpoints, tell)
+    origin = None if source is None else source.to_dict()
+    if saved is not None:
+        origin = saved.get("source")
+    if recipe.model.weights is not None and origin is None:
+        raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
-    saved = load_checkpoint(run.checkpoints, tell)
+    if source is not None and saved is None:
+        take_body(network, source.model.network)
+        tell(f"begins from {source}; {'only the new head' if recipe.model.freeze else 'all of it'} is trained")
+    if recipe.model.freeze:
+        freeze_body(network)
     fits = {
         "recipe": recipe.digest(),
         "data": train_set.fingerprint(),
@@ -99,7 +113,7 @@ def train(
     state = _new_state(plan, network)
 
     def save() -> None:
-        content = {"fits": fits, "hardware": hardware.to_dict(), "state": state.to_dict()}
+        content = {"fits": fits, "hardware": hardware.to_dict(), "source": origin, "state": state.to_dict()}
         save_checkpoint(run.checkpoints, state.step, content)
 
     if saved is None:
@@ -109,7 +123,7 @@ def train(
         tell(f"going on from step {state.step} of {plan.num_steps}")
     run.cut_logs(state.step)
     _run_steps(plan, state, run, reporter, save, stop_requested, checkpoint_seconds, clock)
-    model = _finished_model(plan, state, run)
+    model = _finished_model(plan, state, run, origin)
     model.save(run.model_file)
     return model
 
@@ -177,7 +191,7 @@ def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float,
             correct = int((outputs.detach().argmax(dim=1) == labels).sum())
         return loss.detach()
 
-    state.network.train()
+    train_mode(state.network)
     torch.manual_seed(seed_for(plan.recipe.seed, "network", batch.step))  # dropout draws from this one
     set_learning_rate(state.optimizer, learning_rate)
     loss = float(take_step(state.optimizer, state.network, backward, plan.recipe.optimizer.clip_norm))
@@ -271,7 +285,7 @@ def _check_fit(saved: dict[str, str | None], now: dict[str, str | None], run: Ru
             raise InputError(f"{run.path}: the {what} pictures have changed since its checkpoint; begin a new run")
 
 
-def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
+def _finished_model(plan: Plan, state: TrainState, run: Run, origin: dict[str, Any] | None) -> Model:
     recipe, best = plan.recipe, state.best
     network = state.evaluated
     chosen = recipe.training.keep == "best" and best.score is not None
@@ -294,6 +308,8 @@ def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
         "kept": f"best {recipe.training.metric}" if chosen else "last",
         "trained": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    if origin is not None:
+        provenance["source"] = origin
     return Model(
         network=network.to("cpu").eval().requires_grad_(False),
         network_name=recipe.model.name,
