@@ -18,6 +18,7 @@ ROOMS = (
     "datasets",
     "transforms",
     "models",
+    "assignment",
     "recipe",
     "run",
     "tensor_file",

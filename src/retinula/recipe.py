@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from retinula.assignment import assign, forget_replaced, parse
 from retinula.errors import InputError, nearest
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -304,40 +305,12 @@ def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
     result: dict[str, Any] = json.loads(json.dumps(values, default=str))
     assigned = set()
     for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key:
-            raise InputError(f"{assignment!r}: expected key=value, such as epochs=4 or optimizer.lr=0.05")
-        key = full_key(key.strip())
+        key, value = parse(assignment)
+        key = full_key(key)
+        assign(result, key, value)
         assigned.add(key)
-        *sections, last = key.split(".")
-        target = result
-        for section in sections:
-            target = target.setdefault(section, {})
-            if not isinstance(target, dict):
-                raise InputError(f"{assignment!r}: {section!r} is a section, but the recipe has {target!r} for it")
-        target[last] = _toml_value(text.strip())
-        # One replaces the other: a user who asks for 4 epochs does not want to be told about steps.
-        if sections == ["training"] and last in ("epochs", "steps"):
-            target.pop("steps" if last == "epochs" else "epochs", None)
-    if isinstance(result.get("model"), dict):
-        _replace_beginning(result["model"], assigned)
+    forget_replaced(result, assigned)
     return result
-
-
-def _replace_beginning(model: dict[str, Any], assigned: set[str]) -> None:
-    """Forget what belongs to another network or model than the one assigned, unless it was assigned as well."""
-    dropped: tuple[str, ...] = ()
-    if "model.weights" in assigned:
-        dropped = ("name", "weights_sha256")
-        own = {
-            name: value for name, value in model.pop("arguments", {}).items() if f"model.arguments.{name}" in assigned
-        }
-        model.update({"arguments": own} if own else {})
-    elif "model.name" in assigned:
-        dropped = ("weights", "weights_sha256", "freeze")
-    for name in dropped:
-        if f"model.{name}" not in assigned:
-            model.pop(name, None)
 
 
 def full_key(key: str) -> str:
@@ -369,15 +342,6 @@ def _all_keys() -> list[str]:
         elif name != "claim":
             keys.append(name)
     return keys
-
-
-def _toml_value(text: str) -> Any:
-    if text.lower() in ("true", "false"):
-        text = text.lower()
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _read(path: Path) -> str:
