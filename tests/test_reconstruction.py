@@ -86,6 +86,7 @@ def test_noise_is_measured_and_the_same_for_the_same_seed(autoencoder: Model) ->
     one, two, other = (reconstruct(autoencoder, image, noise=0.1, seed=seed) for seed in (1, 1, 2))
     assert one.noised is not None
     assert two.noised is not None
+    assert other.noised is not None
     assert np.array_equal(one.noised, two.noised)
     assert not np.array_equal(one.noised, other.noised)
     assert one.psnr_noised == pytest.approx(20, abs=0.3)

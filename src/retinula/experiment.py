@@ -36,6 +36,7 @@ from retinula.training import loop
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
 from retinula.training.reporting import Reporter
+from retinula.transfer import Source, begin_from
 from retinula.transforms.batches import seed_for
 from retinula.version import __version__
 
@@ -63,11 +64,11 @@ def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
         raise InputError(
             f"{target!r} is no recipe, no data set and no folder here; known by name: {', '.join(sorted(known))}"
         )
-    base = load_recipe(DEFAULT).model_dump(mode="json", exclude_none=True)
+    base = load_recipe(DEFAULT).model_dump(mode="json", exclude_unset=True)
     stem = Path(target).resolve().name.split(".")[0]
     letters = (letter if letter.isalpha() or letter.isdecimal() or letter == "_" else "-" for letter in stem[:80])
     base["name"] = "".join(letters).strip("-") or "run"
-    base["data"]["name"] = target if target in CATALOG else str(Path(target).resolve())
+    base.setdefault("data", {})["name"] = target if target in CATALOG else str(Path(target).resolve())
     return checked(override(base, overrides), f"the default recipe for {target}")
 
 
@@ -152,7 +153,11 @@ def train(
     if isinstance(recipe, str):
         recipe = find_recipe(recipe, overrides)
     elif overrides:
-        recipe = checked(override(recipe.model_dump(mode="json", exclude_none=True), overrides), recipe.name)
+        given = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        recipe = checked(override(given, overrides), recipe.name)
+    source = None
+    if recipe.model.weights is not None and not _has_begun(run, recipe):
+        recipe, source = begin_from(recipe, root)
     network_named(recipe.model.name)  # refuses an unknown one before pictures are fetched
     if train_set is not None:
         sets = Sets(train_set, validation_set, ())
@@ -164,11 +169,11 @@ def train(
     data = _describe_data(sets)
     if isinstance(run, Run):
         _check_goes_on(run, recipe, data)
-        return _train_in(run, recipe, sets, reporter, checkpoint_seconds)
+        return _train_in(run, recipe, sets, source, reporter, checkpoint_seconds)
     environment = describe_environment(data, describe_machine(), datetime.now(UTC))
     run = create_run(recipe, environment, run, root)
     try:
-        return _train_in(run, recipe, sets, reporter, checkpoint_seconds)
+        return _train_in(run, recipe, sets, source, reporter, checkpoint_seconds)
     except InputError:
         if not run.checkpoints.exists():  # refused before its beginning: nothing in the folder is worth keeping
             shutil.rmtree(run.path, ignore_errors=True)
@@ -264,7 +269,9 @@ def other_pictures(data: str, model: Model, split: SplitName, progress: Progress
     return dataset.splits[split]
 
 
-def _train_in(run: Run, recipe: Recipe, sets: Sets, reporter: Reporter, checkpoint_seconds: float) -> Model:
+def _train_in(
+    run: Run, recipe: Recipe, sets: Sets, source: Source | None, reporter: Reporter, checkpoint_seconds: float
+) -> Model:
     started = datetime.now(UTC)
     try:
         with ExitStack() as stack:
@@ -281,6 +288,7 @@ def _train_in(run: Run, recipe: Recipe, sets: Sets, reporter: Reporter, checkpoi
                 sets.train,
                 sets.validation,
                 run,
+                source=source,
                 reporter=reporter,
                 stop_requested=stop_requested,
                 checkpoint_seconds=checkpoint_seconds,
@@ -308,6 +316,7 @@ def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetim
         "network": model.network_name,
         "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
         "data": _describe_data(sets),
+        "source": model.provenance.get("source"),
         "training": {
             "epochs": metrics[-1]["epoch"],
             "steps": metrics[-1]["step"],
@@ -352,6 +361,12 @@ def _anchored(recipe: Recipe) -> Recipe:
     if recipe.data.name in CATALOG or path.is_absolute() or not path.exists():
         return recipe
     return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": str(path.resolve())})})
+
+
+def _has_begun(run: Run | str | None, recipe: Recipe) -> bool:
+    """Tell whether a checkpoint has what the recipe's model to begin from gave, so that its file is needed no more."""
+    settled = recipe.model.weights_sha256 is not None
+    return settled and isinstance(run, Run) and any(run.checkpoints.glob("step-*"))
 
 
 def _check_goes_on(run: Run, recipe: Recipe, data: dict[str, Any]) -> None:

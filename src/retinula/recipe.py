@@ -34,10 +34,31 @@ class Data(Section):
 
 
 class ModelChoice(Section):
-    """Which network, with arguments of its own."""
+    """Which network, with arguments of its own; or a trained model to begin from, as `retinula.transfer` tells.
 
-    name: str = "residual"
+    Without `weights` the name left out is `residual`; with them it is the network they belong to.
+    """
+
+    name: str = ""
     arguments: dict[str, bool | int | float | str] = {}
+    weights: Annotated[str, Field(min_length=1)] | None = None
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    freeze: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, values: Any) -> Any:
+        begins_anew = isinstance(values, dict) and values.get("weights") is None
+        return {"name": "residual", **values} if begins_anew else values
+
+    @model_validator(mode="after")
+    def _frozen_as_trained(self) -> "ModelChoice":
+        if self.weights is None and (self.freeze or self.weights_sha256):
+            raise ValueError(
+                f"{'freeze' if self.freeze else 'weights_sha256'} needs a trained model to begin from: "
+                "give model.weights (--model RUN or --model FILE)"
+            )
+        return self
 
 
 class Inputs(Section):
@@ -61,6 +82,7 @@ class Inputs(Section):
 class Augmentation(Section):
     """What is done to the pictures while training; the meaning of each is told with `transforms.augment`."""
 
+    probability: Fraction = 1.0
     flip: Literal["none", "random", "alternating"] = "none"
     vertical_flip: bool = False
     crop_padding: Annotated[int, Field(ge=0, le=1024)] = 0
@@ -84,7 +106,10 @@ class Objective(Section):
 
 
 class Optimizer(Section):
-    """How weights move. `momentum` and `nesterov` belong to SGD and SAM, `betas` to Adam, `rho` to SAM."""
+    """How weights move. `momentum` and `nesterov` belong to SGD and SAM, `betas` to Adam, `rho` to SAM.
+
+    `body_rate` multiplies the rate of all layers but the head, where training begins from a trained model.
+    """
 
     name: Literal["sgd", "adam", "adamw", "sam"] = "adamw"
     lr: Positive = 1e-3
@@ -94,6 +119,7 @@ class Optimizer(Section):
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     rho: Positive = 0.05
     clip_norm: NotNegative = 0.0
+    body_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> "Optimizer":
@@ -247,6 +273,17 @@ class Recipe(Section):
             raise ValueError("early stopping needs validation pictures: data.validation must be above 0")
         return self
 
+    @model_validator(mode="after")
+    def _begins_from_classes(self) -> "Recipe":
+        if self.model.weights is None:
+            if self.optimizer.body_rate != 1:
+                raise ValueError("optimizer.body_rate is for a trained model to begin from: give model.weights")
+        elif self.objective.name != "cross_entropy":
+            raise ValueError(f"model.weights begin a network for classes; objective {self.objective.name} has none")
+        elif self.model.freeze and self.optimizer.body_rate != 1:
+            raise ValueError("model.freeze leaves the body as it is, so leave optimizer.body_rate out")
+        return self
+
     def digest(self) -> str:
         """Return 12 hexadecimal digits that change with anything that can change the result.
 
@@ -254,6 +291,8 @@ class Recipe(Section):
         """
         beside = {"name": True, "about": True, "source": True, "claims": True, "figures": True}
         values = self.model_dump(mode="json", exclude_defaults=True, exclude={**beside, "training": {"snapshots"}})
+        if self.model.weights_sha256:
+            del values["model"]["weights"]  # what is in the file counts, not where it lies
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_toml(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from retinula.assignment import assign, forget_replaced, parse
 from retinula.errors import InputError, nearest
 from retinula.recipe import Recipe, Section
 
@@ -61,26 +62,19 @@ def checked(values: Mapping[str, Any], where: str) -> Recipe:
 def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
     """Return `values` with `key=value` assignments applied; a value is TOML, or else text.
 
-    A key is written as `full_key` takes it.
+    A key is written as `full_key` takes it. A network's name and a model to begin from replace each other.
 
     >>> override({"seed": 0}, ["seed=3", "lr=0.5"])
     {'seed': 3, 'optimizer': {'lr': 0.5}}
     """
     result: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    assigned = set()
     for assignment in assignments:
-        key, equals, text = assignment.partition("=")
-        if not equals or not key:
-            raise InputError(f"{assignment!r}: expected key=value, such as epochs=4 or optimizer.lr=0.05")
-        *sections, last = full_key(key.strip()).split(".")
-        target = result
-        for section in sections:
-            target = target.setdefault(section, {})
-            if not isinstance(target, dict):
-                raise InputError(f"{assignment!r}: {section!r} is a section, but the recipe has {target!r} for it")
-        target[last] = _toml_value(text.strip())
-        # One replaces the other: a user who asks for 4 epochs does not want to be told about steps.
-        if sections == ["training"] and last in ("epochs", "steps"):
-            target.pop("steps" if last == "epochs" else "epochs", None)
+        key, value = parse(assignment)
+        key = full_key(key)
+        assign(result, key, value)
+        assigned.add(key)
+    forget_replaced(result, assigned)
     return result
 
 
@@ -114,15 +108,6 @@ def setting_names() -> list[str]:
         elif name != "claims":
             keys.append(name)
     return keys
-
-
-def _toml_value(text: str) -> Any:
-    if text.lower() in ("true", "false"):
-        text = text.lower()
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _read(path: Path) -> str:

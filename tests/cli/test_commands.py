@@ -86,6 +86,12 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     call("train", "--resume", "last", code=2)
     assert "is finished" in call.err
 
+    begun = ("train", "classes=[0,1]", "epochs=1", "--run", "2024", "--json")
+    head = json.loads(call(*begun, "--model", "last", "--freeze"))
+    assert (head["source"]["name"], head["data"]["num_classes"]) == ("digits-1", 2)
+    call("train", "--model", "2024", "model=mobilenetv2", code=2)  # a run's name, though it looks like a number
+    assert "2024/model.safetensors has weights of residual, but model.name is 'mobilenetv2'" in call.err
+
 
 def test_a_folder_of_photos(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # the fixture above
     generator = np.random.default_rng(0)

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.models.catalog import build
 from retinula.recipe_files import load_recipe, shipped
 from retinula.run import create_run
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
+from retinula.training.plan import make_preprocess
+from retinula.transfer import Source
 
 FORMS = {"digits": (10, 1, 8), "cifar10": (10, 3, 32), "cifar100": (100, 3, 32)}
 
@@ -30,7 +34,13 @@ def test_it_takes_one_step(name: str, tmp_path: Path) -> None:
     run = create_run(recipe, {}, root=tmp_path)
     validation = made(6, form, classes) if recipe.data.validation else None
     plain = Hardware("cpu", 1, False, "float32", "for the test")
-    train(recipe, made(8, form, classes), validation, run, hardware=plain)
+    train_set = made(8, form, classes)
+    source = None
+    if recipe.model.weights:
+        network = build(recipe.model.name, num_classes=7)
+        trained = Model(network, recipe.model.name, {}, tuple("abcdefg"), make_preprocess(recipe, train_set))
+        source = Source(trained, "trained before", "0" * 64)
+    train(recipe, train_set, validation, run, source=source, hardware=plain)
     (row,) = run.metrics()
     assert row["step"] == 1
     assert math.isfinite(row["loss"])

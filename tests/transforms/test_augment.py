@@ -277,3 +277,33 @@ def test_wrong_settings_are_told(wrong: dict[str, Any], message: str) -> None:
 def test_pictures_that_are_too_small_are_told(augment: Augment, message: str) -> None:
     with pytest.raises(InputError, match=message):
         changed(pictures(), augment)
+
+
+def test_a_share_of_the_pictures_is_left_alone() -> None:
+    """As the published transfer has it: by one coin whether a picture is flipped, then by one each way."""
+    images = pictures(2000)
+    published = Augment(probability=0.5, flip="random", vertical_flip=True)
+    ways = {"as it is": images, "mirrored": images.flip(3), "upside down": images.flip(2), "both": images.flip(2, 3)}
+    flipped = changed(images, published)
+    shares = {name: (flipped == way).flatten(1).all(1).float().mean().item() for name, way in ways.items()}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares == pytest.approx(
+        {"as it is": 0.625, "mirrored": 0.125, "upside down": 0.125, "both": 0.125}, abs=0.03
+    )
+    assert torch.equal(flipped, changed(images, published))
+
+
+def test_what_is_left_alone_has_the_form_of_the_rest() -> None:
+    images = pictures(200)
+    everything = changed(images, EVERYTHING)
+    half = changed(images, replace(EVERYTHING, probability=0.5))
+    centres = images[:, :, 0:7, 1:6].float() / 255
+    alone = (half == centres).flatten(1).all(1)
+    assert 60 < alone.sum() < 140
+    assert torch.equal(half[~alone], everything[~alone])
+    assert torch.equal(changed(images, replace(EVERYTHING, probability=0.0)), centres)
+    plain = Augment(probability=0.0, flip="random", crop_padding=2)
+    assert torch.equal(changed(images, plain), images)
+    assert changed(images, plain).dtype == torch.uint8
+    with pytest.raises(InputError, match=r"probability lies between 0 and 1, not 1\.5"):
+        Augment(probability=1.5)

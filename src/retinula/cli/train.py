@@ -18,7 +18,17 @@ def train(
             show_default=False,
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="A network by name; see: retinula models.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NETWORK|RUN|FILE",
+            help="A network by name (see: retinula models), or a run or model file to begin from.",
+            show_default=False,
+        ),
+    ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="Of a model to begin from train only the new last layer.")
+    ] = False,
     run: Annotated[str | None, typer.Option(help="A name for the run's folder under runs/.")] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = None,
     as_json: AsJson = False,
@@ -34,15 +44,27 @@ def train(
         raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
     with TrainingReporter() as reporter:
         if resume is not None:
-            if words or model or run:
+            if words or model or freeze or run:
                 raise InputError("--resume goes on with a run as it is: give nothing else with it")
             trained, folder = experiment.resume(resume, reporter=reporter), find_run(resume).path
         else:
             if model is not None:
-                overrides = [f"model.name={model}", *overrides]
+                overrides = [_beginning(model), *overrides]
+            if freeze:
+                overrides = ["model.freeze=true", *overrides]
             trained = experiment.train(names[0] if names else "digits", run=run, overrides=overrides, reporter=reporter)
             folder = RUNS / trained.provenance["run"]
     _show(folder, as_json)
+
+
+def _beginning(model: str) -> str:
+    """Say whether a network is meant or a model to begin from, as a setting."""
+    import json
+
+    from retinula.models.catalog import NETWORKS
+
+    key = "model.name" if model in NETWORKS else "model.weights"
+    return f"{key}={json.dumps(model, ensure_ascii=False)}"  # quoted, since a run may be called 2024
 
 
 def _show(folder: Path, as_json: bool) -> None:

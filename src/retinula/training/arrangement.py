@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from retinula.training.body import train_mode
 from retinula.training.stopwatch import Clock, best_seconds
 
 SMALL = 16  # pixels; the library's convolutions are at their best on maps from here on
@@ -61,12 +62,13 @@ def arrange(network: nn.Module, side_by_side: Iterable[str]) -> nn.Module:
         side_by_side: names of convolutions to see several pictures' maps side by side.
     """
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
-    twin = copy.deepcopy(network, dict(shared)).train()
+    twin = copy.deepcopy(network, dict(shared))
     for name in side_by_side:
         twin.set_submodule(name, SideBySide(twin.get_submodule(name)))
     for layers in list(twin.modules()):
         if type(layers) is nn.Sequential:
             _pool_before_relu(layers)
+    train_mode(twin)
     return twin
 
 

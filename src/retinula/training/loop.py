@@ -24,6 +24,7 @@ from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.training.arrangement import arrange
 from retinula.training.averaging import WeightAverage
+from retinula.training.body import freeze_body, take_body
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.failure import keep_failure
 from retinula.training.hardware import Hardware, available_device, choose_hardware
@@ -33,6 +34,7 @@ from retinula.training.plan import Plan, make_plan, make_preprocess
 from retinula.training.reporting import Progress, Reporter
 from retinula.training.state import EpochSums, TrainState
 from retinula.training.validation import validate
+from retinula.transfer import Source
 from retinula.transforms.batches import Batch, seed_for
 from retinula.transforms.preprocess import Preprocess
 
@@ -45,6 +47,7 @@ def train(
     validation_set: ImageSet | None,
     run: Run,
     *,
+    source: Source | None = None,
     reporter: Reporter | None = None,
     hardware: Hardware | None = None,
     stop_requested: Callable[[], bool] = lambda: False,
@@ -58,6 +61,7 @@ def train(
         train_set: labelled pictures at the size of the recipe's inputs.
         validation_set: pictures to choose by, or None: then the last weights are kept.
         run: the folder that takes logs, checkpoints and the model file.
+        source: the model that the recipe begins from, where it names one; a checkpoint makes it needless.
         reporter: told what happens.
         hardware: what to compute with; measured where None.
         stop_requested: asked after every step; when it says yes, everything is saved and `Interrupted` raised.
@@ -76,11 +80,21 @@ def train(
         run.note(text)
         reporter.message(text)
 
+    saved = load_checkpoint(run.checkpoints, tell)
+    origin = None if source is None else source.to_dict()
+    if saved is not None:
+        origin = saved.get("source")
+    if recipe.model.weights is not None and origin is None:
+        raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
-    saved = load_checkpoint(run.checkpoints, tell)
     if saved is None and isinstance(network, CodeAutoencoder):
         network.start_from(*principal_components(train_set, network.numbers))
+    if source is not None and saved is None:
+        take_body(network, source.model.network)
+        tell(f"begins from {source}; {'only the new head' if recipe.model.freeze else 'all of it'} is trained")
+    if recipe.model.freeze:
+        freeze_body(network)
     fits = {
         "recipe": recipe.digest(),
         "data": train_set.fingerprint(),
@@ -98,7 +112,7 @@ def train(
         num_images=max(2, min(recipe.training.batch_size, len(train_set))),
     )
     torch.set_num_threads(hardware.threads)
-    plan = make_plan(recipe, train_set, validation_set, preprocess, hardware)
+    plan = make_plan(recipe, train_set, validation_set, preprocess, hardware, origin)
     tell(
         f"computing on {hardware.device} with {hardware.threads} threads in {hardware.precision}"
         f"{', channels last' if hardware.channels_last else ''} ({hardware.reason})"
@@ -106,7 +120,7 @@ def train(
     state = _new_state(plan, network)
 
     def save() -> None:
-        content = {"fits": fits, "hardware": hardware.to_dict(), "state": state.to_dict()}
+        content = {"fits": fits, "hardware": hardware.to_dict(), "source": origin, "state": state.to_dict()}
         save_checkpoint(run.checkpoints, state.step, content)
 
     if saved is None:
@@ -312,6 +326,8 @@ def _as_model(plan: Plan, state: TrainState, run: Run, network: nn.Module, kept_
         "kept": kept,
         "trained": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+    if plan.origin is not None:
+        provenance["source"] = plan.origin
     return Model(
         network=network.to("cpu").eval().requires_grad_(False),
         network_name=recipe.model.name,

@@ -7,7 +7,10 @@ import torch
 from pytorch_optimizer import SAM
 from torch import nn
 
+from retinula.models.head import head_of
 from retinula.recipe import Optimizer
+
+RATE_FACTOR = "rate_factor"  # of a group: what the learning rate is multiplied by for it
 
 
 def build_optimizer(settings: Optimizer, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
@@ -15,11 +18,22 @@ def build_optimizer(settings: Optimizer, network: nn.Module, device: torch.devic
 
     Weight decay touches only weights of two dimensions and more: on biases and normalisation it does harm
     (Goyal et al. 2017, section 5.3).
+
+    Raises:
+        InputError: `body_rate` is given, but the network has no head.
     """
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    parts = [(1.0, [parameter for parameter in network.parameters() if parameter.requires_grad])]
+    if settings.body_rate != 1:
+        of_head = set(network.get_submodule(head_of(network)).parameters())
+        ((_, trainable),) = parts
+        parts = [
+            (settings.body_rate, [p for p in trainable if p not in of_head]),
+            (1.0, [p for p in trainable if p in of_head]),
+        ]
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in part if (p.ndim > 1) == decays], "weight_decay": decay, RATE_FACTOR: factor}
+        for factor, part in parts
+        for decays, decay in ((True, settings.weight_decay), (False, 0.0))
     ]
     groups = [group for group in groups if group["params"]]
     sgd: dict[str, Any] = {"lr": settings.lr, "momentum": settings.momentum, "nesterov": settings.nesterov}
@@ -76,9 +90,9 @@ def take_step(
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every group."""
+    """Set the learning rate of every group, in proportion to its factor where it has one."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get(RATE_FACTOR, 1.0)
 
 
 class running_statistics_kept:  # noqa: N801 (used as a context manager, like a function)

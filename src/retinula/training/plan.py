@@ -1,6 +1,7 @@
 """Plan: a recipe brought together with its data and machine, all that does not change while training runs."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
@@ -16,7 +17,7 @@ from retinula.transforms.preprocess import Preprocess
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything about a training that does not change while it runs."""
+    """Everything about a training that does not change while it runs; `origin` is the model it begins from."""
 
     recipe: Recipe
     train_set: ImageSet
@@ -28,6 +29,7 @@ class Plan:
     rate: Multiplier
     loss: Loss
     hardware: Hardware
+    origin: dict[str, Any] | None = None
 
     @property
     def num_epochs(self) -> int:
@@ -69,6 +71,7 @@ def make_plan(
     validation_set: ImageSet | None,
     preprocess: Preprocess,
     hardware: Hardware,
+    origin: dict[str, Any] | None = None,
 ) -> Plan:
     """Work out number of steps, schedule and batches.
 
@@ -106,6 +109,7 @@ def make_plan(
         rate=multiplier(recipe.schedule),
         loss=loss_function(recipe.objective, train_set),
         hardware=hardware,
+        origin=origin,
     )
 
 

@@ -26,6 +26,8 @@ class Augment:
     """What may happen to a picture; the default is nothing. Applied in this order.
 
     Attributes:
+        probability: of a picture being changed at all, by a coin of its own; of the others only the centre is cut out
+            where `random_crop` is given. Mixing does not ask it.
         flip: left to right: never, by a coin every time, or every other epoch (`alternating`).
         vertical_flip: top to bottom, by a coin.
         crop_padding: shift by up to so many pixels each way; the picture is mirrored past its border.
@@ -41,6 +43,7 @@ class Augment:
         cutmix: put a box of one picture into another, its area from Beta(cutmix, cutmix); 0 for never.
     """
 
+    probability: float = 1.0
     flip: Flip = "none"
     vertical_flip: bool = False
     crop_padding: int = 0
@@ -57,6 +60,8 @@ class Augment:
     def __post_init__(self) -> None:
         if self.flip not in _FLIPS:
             raise InputError(f"flip is none, random or alternating, not {self.flip!r}{nearest(self.flip, _FLIPS)}")
+        if not 0 <= self.probability <= 1:
+            raise InputError(f"probability lies between 0 and 1, not {self.probability}")
         for name in ("crop_padding", "cutout", "brightness", "hue", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be 0 or above, not {getattr(self, name)}")
@@ -108,6 +113,7 @@ def augment_images(
     """
     count, channels, height, width = images.shape
     window = augment.random_crop or (height, width)
+    originals = images
     _check_fit(augment, (height, width))
     moves = _draw_moves(augment, generator, (height, width), indices, epoch, seed)
     colours = _draw_colours(augment, generator, count)
@@ -122,6 +128,9 @@ def augment_images(
         if images.dtype == torch.uint8:
             grey = grey.mul(255).round().to(torch.uint8)
         images = cut_out(images, side=augment.cutout, rows=rows, columns=columns, fill=grey)
+    if augment.probability < 1 and images is not originals:
+        changed = torch.rand(count, generator=generator) < augment.probability
+        images = torch.where(changed[:, None, None, None], images, _unchanged(originals, window, images.dtype))
     return images
 
 
@@ -155,6 +164,13 @@ def mix(
         generator: where all chance comes from.
     """
     return mix_pairs(inputs, targets, mixup=augment.mixup, cutmix=augment.cutmix, generator=generator)
+
+
+def _unchanged(images: torch.Tensor, window: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:
+    """Give the centres of the pictures in the form of the changed ones."""
+    top, left = (images.shape[2] - window[0]) // 2, (images.shape[3] - window[1]) // 2
+    centres = images[:, :, top : top + window[0], left : left + window[1]]
+    return centres if dtype == images.dtype else centres.to(dtype) / 255
 
 
 def _check_fit(augment: Augment, size: tuple[int, int]) -> None:

@@ -1,0 +1,74 @@
+"""Settings assigned one by one, `key=value`, as they are written on the command line.
+
+Knows how they are read and put into nested values, and which replace each other; not which settings there are.
+"""
+
+import tomllib
+from collections.abc import Set
+from typing import Any
+
+from retinula.errors import InputError
+
+
+def parse(assignment: str) -> tuple[str, Any]:
+    """Read `key=value`; the value is TOML, or else text.
+
+    >>> parse("epochs=4"), parse("flip=random")
+    (('epochs', 4), ('flip', 'random'))
+
+    Raises:
+        InputError: it is not of that form.
+    """
+    key, equals, text = assignment.partition("=")
+    if not equals or not key:
+        raise InputError(f"{assignment!r}: expected key=value, such as epochs=4 or optimizer.lr=0.05")
+    return key.strip(), _toml_value(text.strip())
+
+
+def assign(values: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value into nested dicts, by its full name such as `optimizer.lr`.
+
+    Raises:
+        InputError: something else stands where a section should.
+    """
+    *sections, last = key.split(".")
+    target = values
+    for section in sections:
+        target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise InputError(f"{key!r}: {section!r} is a section, but the recipe has {target!r} for it")
+    target[last] = value
+    # One replaces the other: a user who asks for 4 epochs does not want to be told about steps.
+    if sections == ["training"] and last in ("epochs", "steps"):
+        target.pop("steps" if last == "epochs" else "epochs", None)
+
+
+def forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
+    """Drop what belongs to another network, or another model to begin from, than the one assigned.
+
+    What was assigned as well stays, so that a contradiction is found later, not hidden here.
+    """
+    model = values.get("model")
+    if not isinstance(model, dict):
+        return
+    dropped: tuple[str, ...] = ()
+    if "model.weights" in assigned:
+        dropped = ("name", "weights_sha256")
+        arguments = model.pop("arguments", {})
+        if isinstance(arguments, dict):
+            own = {name: value for name, value in arguments.items() if f"model.arguments.{name}" in assigned}
+            model.update({"arguments": own} if own else {})
+    elif "model.name" in assigned:
+        dropped = ("weights", "weights_sha256", "freeze")
+    for name in dropped:
+        if f"model.{name}" not in assigned:
+            model.pop(name, None)
+
+
+def _toml_value(text: str) -> Any:
+    if text.lower() in ("true", "false"):
+        text = text.lower()
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

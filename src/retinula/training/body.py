@@ -1,0 +1,48 @@
+"""The body of a network, all layers but its head: taken over from a trained model, and frozen."""
+
+import torch
+from torch import nn
+
+from retinula.errors import InputError
+from retinula.models.head import head_of
+
+
+def take_body(network: nn.Module, trained: nn.Module) -> None:
+    """Give a network the weights and statistics of a trained one; its own head stays as it is.
+
+    Args:
+        network: of the same kind, perhaps for another number of classes; it is changed.
+        trained: left as it is, and shares no memory with the network afterwards.
+
+    Raises:
+        InputError: their bodies differ.
+    """
+    mine, theirs = _body_state(network), _body_state(trained)
+    if {name: values.shape for name, values in mine.items()} != {name: v.shape for name, v in theirs.items()}:
+        raise InputError("the trained model's layers are not those of the network that is to begin from it")
+    network.load_state_dict(theirs, strict=False)
+
+
+def freeze_body(network: nn.Module) -> None:
+    """Keep all but the head from being trained: no gradient is computed for it, or through it."""
+    network.requires_grad_(False)
+    network.get_submodule(head_of(network)).requires_grad_(True)
+
+
+def train_mode(network: nn.Module) -> None:
+    """Bring a network to training mode, but for normalisation in a frozen body.
+
+    That uses the statistics it has and leaves them as they are. Dropout works even there: it has nothing to be frozen,
+    and the head is better for it.
+    """
+    network.train()
+    for layer in network.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            weights = list(layer.parameters())
+            if weights and not any(weight.requires_grad for weight in weights):
+                layer.eval()
+
+
+def _body_state(network: nn.Module) -> dict[str, torch.Tensor]:
+    head = head_of(network)
+    return {name: value for name, value in network.state_dict().items() if not name.startswith(f"{head}.")}

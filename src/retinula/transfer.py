@@ -1,0 +1,166 @@
+"""Beginning from a trained model: which file it is, and what of it a recipe takes over.
+
+The network, its arguments and all that turns pictures into inputs come from the model file; the training then gives
+the network a new head. Knows nothing of pictures, and trains nothing.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retinula.errors import InputError, nearest
+from retinula.model_file import Model
+from retinula.models.catalog import NETWORKS, build
+from retinula.models.head import head_of
+from retinula.recipe import Inputs, Recipe
+from retinula.run import RUNS, Run, find_run, list_runs
+from retinula.transforms.preprocess import Preprocess
+
+NEWEST_OF = "recipe:"  # before a recipe's name: the newest finished run of it
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A trained model that another training begins from.
+
+    Attributes:
+        model: in evaluation mode.
+        name: of the run it lies in, or of its file.
+        sha256: of the file.
+    """
+
+    model: Model
+    name: str
+    sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.model.network_name}, {len(self.model.classes)} classes, SHA-256 {self.sha256[:12]})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what reports and model files record: name, digest, and the model's own provenance."""
+        return {"name": self.name, "sha256": self.sha256, "provenance": dict(self.model.provenance)}
+
+
+def begin_from(recipe: Recipe, root: Path = RUNS) -> tuple[Recipe, Source]:
+    """Read the model that a recipe begins from, and write into the recipe what comes from it.
+
+    The recipe returned says all by itself: network, arguments, inputs, the file in full and its SHA-256. Where the
+    recipe has settings of its own, they have to leave the layers as they are.
+
+    Args:
+        recipe: with `model.weights`: a model file, a run, `last`, or `recipe:NAME` for its newest finished run.
+        root: the folder of the runs.
+
+    Raises:
+        InputError: there is no such model, it is not for classes, or the recipe contradicts it.
+    """
+    path = find_weights(recipe.model.weights or "", root).resolve()
+    model = Model.load(path)
+    sha256 = _sha256(path)
+    if recipe.model.weights_sha256 not in (None, sha256):
+        raise InputError(
+            f"{path} is not the file that model.weights_sha256 names, or has changed since; "
+            "leave model.weights_sha256 out to begin from it as it is"
+        )
+    if model.task != "classification":
+        raise InputError(f"{path}: {model.network_name} reconstructs pictures; begin from a model that tells classes")
+    if recipe.model.name not in ("", model.network_name):
+        raise InputError(
+            f"{path} has weights of {model.network_name}, but model.name is {recipe.model.name!r}: "
+            "leave model.name or model.weights out"
+        )
+    preprocess = _preprocess(recipe.inputs, model.preprocess, path)
+    arguments = {**model.arguments, **recipe.model.arguments}
+    _check_layers(model, arguments, preprocess, path)
+    choice = {"name": model.network_name, "arguments": arguments, "weights": str(path), "weights_sha256": sha256}
+    inputs = {name: getattr(preprocess, name) for name in ("size", "channels", "resize", "crop", "mean", "std")}
+    settled = recipe.model_copy(
+        update={
+            "model": recipe.model.model_copy(update=choice),
+            "inputs": recipe.inputs.model_copy(update=inputs),
+        }
+    )
+    run = Run(path.parent)
+    of_run = run.recipe_file.is_file() and run.model_file == path
+    return settled, Source(model, run.name if of_run else path.name, sha256)
+
+
+def find_weights(weights: str, root: Path = RUNS) -> Path:
+    """Return the model file that `weights` means.
+
+    Args:
+        weights: a model file; a run's folder, its name under `root`, or `last`; or `recipe:NAME`.
+        root: the folder of the runs.
+
+    Raises:
+        InputError: there is none, or the run is not finished.
+    """
+    if weights.startswith(NEWEST_OF):
+        return _newest(weights.removeprefix(NEWEST_OF), root).model_file
+    path = Path(weights)
+    if path.is_file():
+        return path
+    if weights != "last" and not (path.is_dir() or (root / weights).is_dir()):
+        known = {*NETWORKS, *(run.name for run in list_runs(root))}
+        raise InputError(f"there is no network {weights!r}, nor a run or model file{nearest(weights, known)}")
+    run = find_run(path if path.is_dir() else weights, root)
+    run.report()  # refuses an unfinished one
+    return run.model_file
+
+
+def _newest(recipe: str, root: Path) -> Run:
+    for run in reversed(list_runs(root)):
+        try:
+            if run.finished and run.report().get("recipe") == recipe:
+                return run
+        except InputError:
+            continue  # one broken folder does not hide the others
+    raise InputError(
+        f"there is no finished run of {recipe} in {root.resolve()} to begin from: "
+        f"train it first with: retinula train {recipe}"
+    )
+
+
+def _preprocess(inputs: Inputs, trained: Preprocess, path: Path) -> Preprocess:
+    """Return the trained model's own preprocessing, with the size, crop and resize rule that the recipe gives."""
+    given = [name for name in ("mean", "std") if getattr(inputs, name) not in (None, getattr(trained, name))]
+    if "normalise" in inputs.model_fields_set and inputs.mean is None:
+        given.append("normalise")
+    if given:
+        keys = " and ".join(f"inputs.{name}" for name in given)
+        raise InputError(f"{path} brings the normalisation it was trained with: leave {keys} out")
+    if inputs.channels not in (None, trained.channels):
+        raise InputError(f"{path} takes pictures of {trained.channels} channels: leave inputs.channels out")
+    size = inputs.size or trained.size
+    crop = inputs.crop or (trained.crop if size == trained.size else None)
+    resize = inputs.resize if "resize" in inputs.model_fields_set else trained.resize
+    return Preprocess(trained.channels, size, trained.mean, trained.std, resize, crop)
+
+
+def _check_layers(model: Model, arguments: dict[str, Any], preprocess: Preprocess, path: Path) -> None:
+    """Make sure that the trained weights fit the network as the recipe wants it, and that it has a head."""
+    head = model.network.get_submodule(head_of(model.network))
+    if head.out_features != len(model.classes):
+        raise InputError(f"{path}: {model.network_name} does not end in a linear layer, so it has no head to replace")
+    channels, height, width = preprocess.input_shape
+    with torch.device("meta"):  # only names and shapes are wanted
+        network = build(
+            model.network_name, num_classes=len(model.classes), channels=channels, size=(height, width), **arguments
+        )
+    shapes, trained = (
+        {name: values.shape for name, values in each.state_dict().items()} for each in (network, model.network)
+    )
+    if shapes != trained:
+        seen = "x".join(map(str, model.preprocess.input_shape[1:]))
+        raise InputError(
+            f"{path} was trained on inputs of {seen} with arguments {model.arguments}; with {height}x{width} and "
+            f"{arguments} {model.network_name} has other layers: leave inputs.size, inputs.crop and model.arguments out"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
