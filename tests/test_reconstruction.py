@@ -86,6 +86,7 @@ def test_noise_is_measured_and_the_same_for_the_same_seed(autoencoder: Model) ->
     one, two, other = (reconstruct(autoencoder, image, noise=0.1, seed=seed) for seed in (1, 1, 2))
     assert one.noised is not None
     assert two.noised is not None
+    assert other.noised is not None
     assert np.array_equal(one.noised, two.noised)
     assert not np.array_equal(one.noised, other.noised)
     assert one.psnr_noised == pytest.approx(20, abs=0.3)
@@ -145,6 +146,8 @@ def test_a_code_becomes_the_picture_again(autoencoder: Model, tmp_path: Path) ->
     both = read_codes(tmp_path / "all.npz", autoencoder)
     assert list(both) == ["file", "b"]
     assert np.array_equal(both["b"], odd.code)
+    with pytest.raises(InputError, match="values of the code are too large"):
+        decode_code(autoencoder, np.full((4, 2, 2), 3e38, dtype=np.float32))
     with np.load(tmp_path / "all.npz", allow_pickle=False) as loaded:
         assert np.array_equal(loaded["file"], one.code)
 

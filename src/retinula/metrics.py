@@ -299,7 +299,8 @@ def _similarities(images: Tensor, other: Tensor, down: list[float], across: list
     squares = mean.square() + other_mean.square()
     similarity: Tensor = (2 * means + SSIM_MEANS) * (2 * (product - means) + SSIM_DEVIATIONS)
     divisor = (squares + SSIM_MEANS) * (square + other_square - squares + SSIM_DEVIATIONS)
-    return similarity / divisor
+    similarity /= divisor
+    return similarity
 
 
 def _weighed(maps: Tensor, weights: list[float], dim: int) -> Tensor:
