@@ -146,6 +146,8 @@ def test_a_code_becomes_the_picture_again(autoencoder: Model, tmp_path: Path) ->
     both = read_codes(tmp_path / "all.npz", autoencoder)
     assert list(both) == ["file", "b"]
     assert np.array_equal(both["b"], odd.code)
+    with pytest.raises(InputError, match="values of the code are too large"):
+        decode_code(autoencoder, np.full((4, 2, 2), 3e38, dtype=np.float32))
     with np.load(tmp_path / "all.npz", allow_pickle=False) as loaded:
         assert np.array_equal(loaded["file"], one.code)
 

@@ -130,10 +130,17 @@ def reconstruct(
 
 
 def decode_code(model: Model, code: Code) -> Images:
-    """Turn a code, float32 `[K, h, w]`, back into a picture, uint8 `[C, f * h, f * w]`."""
+    """Turn a code, float32 `[K, h, w]`, back into a picture, uint8 `[C, f * h, f * w]`.
+
+    Raises:
+        InputError: the code's values are so large that no picture comes of them.
+    """
     network = encoding(model)
     with torch.inference_mode():
-        return _bytes(torch.sigmoid(network.decode(torch.from_numpy(code.copy())[None])))
+        logits = network.decode(torch.from_numpy(code.copy())[None])
+        if not logits.isfinite().all():
+            raise InputError("the values of the code are too large for this network")
+        return _bytes(torch.sigmoid(logits))
 
 
 def reconstructing(model: Model) -> Reconstructs:
