@@ -25,6 +25,7 @@ ROOMS = (
     "metrics",
     "training",
     "evaluation",
+    "explanation",
     "prediction",
     "plots",
     "experiment",

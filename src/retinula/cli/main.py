@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli import catalogs, data, evaluate, predict, train
+from retinula.cli import catalogs, data, evaluate, explain, predict, train
 from retinula.errors import RetinulaError
 from retinula.version import __version__
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.add_typer(data.app, name="data")
 app.command("models")(catalogs.models)
 app.command("recipes")(catalogs.recipes)

@@ -45,7 +45,7 @@ def predict(
     """Say what is on pictures. Files that are no pictures are named and skipped."""
     from retinula.prediction import find_pictures, match_labels, predict_files, read_labels, score, write_table
 
-    model = _load(run, resize)
+    model = load_model(run, resize)
     references = find_pictures(sources)
     answers = match_labels(references, read_labels(labels), model.classes) if labels else {}
     predictions = []
@@ -80,7 +80,8 @@ def predict(
         remark(line) if as_json else say(line)
 
 
-def _load(run: str, resize: Resize | None) -> "Model":
+def load_model(run: str, resize: Resize | None = None) -> "Model":
+    """Load the model of a run, or a model file; photos are made small as it was trained, or as told."""
     from dataclasses import replace
 
     from retinula.model_file import Model
