@@ -24,7 +24,8 @@ def test_the_weights_of_one_input_channel_by_filter() -> None:
     weights = dict(model.network.named_parameters())
     for layer, channel, number in (("conv1", 2, 64), ("conv2", 63, 64)):
         found = filters(model, layer, channel)
-        assert (found.shape, found.dtype) == ((number, 5, 5), np.float32)
+        assert found.shape == (number, 5, 5)
+        assert found.dtype == np.float32
         assert np.array_equal(found, weights[f"{layer}.weight"][:, channel].detach().numpy())
 
 

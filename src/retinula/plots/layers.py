@@ -1,6 +1,7 @@
 """Figures of the inside of a network: the filters of a convolution, and what convolutions make of a picture.
 
-Takes plain arrays; knows nothing of networks.
+Takes plain arrays; knows nothing of networks. Placed by hand, as every size is known: the layout engine misjudges
+what stands beside pictures that keep their shape.
 """
 
 import math
@@ -13,16 +14,20 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from retinula.images import Images
-from retinula.plots.figure import LINE, POINTS, TEXT, bare, new_figure, plural, styled, widest, wrap
+from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, plural, styled, widest, wrap
 from retinula.plots.tiles import RED_BLUE, Values, enlarged, signed_colours, symmetric, tiled, upright
 
 MOST = 64  # filters or maps in one figure; of more, the first
 ACROSS = 8  # in a row, of an overview the maps that are shown at all
 MOST_ROWS = 24  # convolutions in an overview; of more, so many evenly spread ones
-TILE = 48  # pixels of a tile's longer side, at least
-GAP = 6  # pixels between tiles
-CELL = 0.75  # inches of a tile's longer side in an overview
+TILE = 96  # pixels of a tile's longer side, at least
+GAP = 10  # pixels between tiles
+SIDE = 1.3  # inches of a tile's longer side, at most
+WIDE = 5.6  # inches of a full row
+SEEN = 1.5  # inches of the longer side of the picture beside
+BAR = 0.15  # inches of the width of a scale
 LABEL = 130  # points that a layer's name may take beside a row of an overview; it is wrapped then
+
 _ROWS_COUNTED = "The numbers on the left are of each row's first one, counted from 0."
 
 
@@ -36,20 +41,10 @@ def filter_sheet(filters: Values, *, layer: str, source: str) -> Figure:
         source: what the input channel is called.
     """
     shown = filters[:MOST]
-    scale = symmetric(filters)
-    columns = _columns(len(shown))
-    low, high = f"{filters.min():.3g}".replace("-", "\u2212"), f"{filters.max():.3g}".replace("-", "\u2212")
-    figure = new_figure(
-        7.5,
-        _height(shown, columns, 5.6),
-        f"{layer} weighs {source} by {low} to {high}",
-        f"{_of(len(shown), len(filters), 'filter')} of {_size(filters)}: red adds to the output, blue takes away. "
-        f"{_ROWS_COUNTED}",
-    )
-    axes = figure.subplots()
-    _draw_sheet(axes, shown, scale, columns)
-    _draw_scale(figure, axes, scale, "weight")
-    return figure
+    low, high = (f"{value:.3g}".replace("-", "\u2212") for value in (filters.min(), filters.max()))
+    title = f"{layer} weighs {source} by {low} to {high}"
+    remark = f"{_of(len(shown), len(filters), 'filter')} of {_size(filters)}: red adds to the output, blue takes away."
+    return _sheet(shown, symmetric(filters), "weight", title, f"{remark} {_ROWS_COUNTED}")
 
 
 @styled
@@ -63,21 +58,13 @@ def map_sheet(maps: Values, *, layer: str, seen: Images, name: str) -> Figure:
         name: of the picture.
     """
     shown = maps[:MOST]
-    scale = symmetric(maps)
-    columns = _columns(len(shown))
     above = int((maps > 0).any(axis=(1, 2)).sum())
-    figure = new_figure(
-        9.5,
-        _height(shown, columns, 5.6),
-        f"{name}: {above:,} of {plural(len(maps), 'map')} of {layer} rise above 0 somewhere",
+    title = f"{name}: {above:,} of {plural(len(maps), 'map')} of {layer} rise above 0 somewhere"
+    remark = (
         f"{_of(len(shown), len(maps), 'map')} of {_size(maps)}, before the activation: red above 0, blue below. "
-        f"{_ROWS_COUNTED} Beside them what the network saw, {_size(seen)}.",
+        f"{_ROWS_COUNTED} Beside them what the network saw, {_size(seen)}."
     )
-    small, axes = figure.subplots(1, 2, width_ratios=[1.5, 5.6])
-    _draw_seen(small, seen)
-    _draw_sheet(axes, shown, scale, columns)
-    _draw_scale(figure, axes, scale, "output")
-    return figure
+    return _sheet(shown, symmetric(maps), "output", title, remark, seen)
 
 
 @styled
@@ -110,63 +97,77 @@ def map_overview(maps: Mapping[str, Values], *, seen: Images, name: str) -> Figu
     )
     if len(rows) < len(maps):
         remark += f" {len(rows)} of {len(maps)} convolutions are shown."
-    high = CELL * size[0] / max(size)
-    line = LINE * TEXT / POINTS
-    cell = max(high, line * max(1 + label.count("\n") for label in labels))
-    wide = ACROSS * cell * size[1] / size[0]
-    figure = new_figure(wide + widest(labels, TEXT) + 2.2, len(rows) * cell + 0.2, title, remark)
-    small, axes = figure.subplots(1, 2, width_ratios=[1.5, wide])
-    _draw_seen(small, seen)
-    step = _draw_tiles(axes, tiles, ACROSS)
-    axes.set_yticks([(row + 0.5) * step for row in range(len(rows))], labels)
+    sheet = tiled(tiles, ACROSS, gap=GAP, framed=True)
+    needed = max(1 + label.count("\n") for label in labels) * LINE * TEXT / POINTS * len(rows)
+    inches = max(WIDE / sheet.shape[1], needed / sheet.shape[0])
+    return _composed(sheet, inches, labels, title, remark, seen=seen)
+
+
+def _sheet(values: Values, scale: Normalize, words: str, title: str, remark: str, seen: Images | None = None) -> Figure:
+    """Draw filters or maps with the number of each row's first one, and the scale."""
+    columns = min(ACROSS, math.ceil(math.sqrt(len(values))))
+    size = _tile_size(values.shape[1:])
+    sheet = tiled([enlarged(tile, size) for tile in signed_colours(values, scale)], columns, gap=GAP, framed=True)
+    inches = min(SIDE / max(size), WIDE / sheet.shape[1])
+    firsts = [f"{first}" for first in range(0, len(values), columns)]
+    return _composed(sheet, inches, firsts, title, remark, seen=seen, scale=scale, words=words)
+
+
+def _composed(
+    sheet: Images,
+    inches: float,
+    labels: Sequence[str],
+    title: str,
+    remark: str,
+    *,
+    seen: Images | None = None,
+    scale: Normalize | None = None,
+    words: str = "",
+) -> Figure:
+    """Put side by side the picture, the rows' labels, the sheet at so many inches a pixel, and the scale."""
+    height, width = sheet.shape[0] * inches, sheet.shape[1] * inches
+    small = (0.0, 0.0) if seen is None else tuple(SEEN * side / max(seen.shape[1:]) for side in seen.shape[1:])
+    left = MARGIN + (small[1] + 2 * MARGIN if seen is not None else 0) + widest(labels, TEXT) + MARGIN
+    ticks = [] if scale is None else [share * (scale.vmax or 0.0) for share in (-1, -0.5, 0, 0.5, 1)]
+    numbers = [f"{value:.2g}".replace("-", "\u2212") for value in ticks]
+    beside = 3 * MARGIN + BAR + widest(numbers, TEXT) + 2 * LINE * TEXT / POINTS if scale else MARGIN
+    whole = left + width + beside
+    tall = max(height, small[0], 1.5 if scale else 0) + MARGIN
+    figure = new_figure(max(whole, 6.0), tall + MARGIN, title, remark)
+    figure.set_layout_engine("none")
+    if seen is not None:
+        axes = _placed(figure, (MARGIN, tall, small[1], small[0]))
+        axes.imshow(upright(seen), interpolation="nearest")
+    axes = _placed(figure, (left, tall, width, height))
+    axes.imshow(sheet, interpolation="nearest")
+    step = (len(sheet) - GAP) / len(labels)
+    axes.set_yticks([GAP / 2 + (row + 0.5) * step for row in range(len(labels))], labels)
+    axes.tick_params(axis="y", length=0)
+    if scale is not None:
+        bar = figure.add_axes(_box(figure, (left + width + 2 * MARGIN, tall, BAR, min(max(height, 1.4), 4.0))))
+        drawn = figure.colorbar(ScalarMappable(scale, RED_BLUE), cax=bar, label=words)
+        drawn.set_ticks(ticks, labels=numbers)
+        drawn.outline.set_visible(False)
     return figure
 
 
-def _draw_tiles(axes: Axes, tiles: Sequence[Images | None], columns: int) -> float:
-    """Draw tiles in rows; return the height of a row in pixels."""
+def _placed(figure: Figure, place: tuple[float, float, float, float]) -> Axes:
+    axes = figure.add_axes(_box(figure, place))
     bare(axes)
-    sheet = tiled(tiles, columns, gap=GAP, framed=True)
-    axes.imshow(sheet, interpolation="nearest")
-    axes.set_anchor("NW")
-    axes.tick_params(axis="y", length=0)
-    step: float = (len(sheet) - GAP) / math.ceil(len(tiles) / columns)
-    return step
+    return axes
 
 
-def _draw_sheet(axes: Axes, values: Values, scale: Normalize, columns: int) -> None:
-    """Draw filters or maps with the number of each row's first one, and the scale."""
-    size = _tile_size(values.shape[1:])
-    step = _draw_tiles(axes, [enlarged(tile, size) for tile in signed_colours(values, scale)], columns)
-    firsts = range(0, len(values), columns)
-    axes.set_yticks([(row + 0.5) * step for row in range(len(firsts))], [f"{first}" for first in firsts])
-
-
-def _draw_scale(figure: Figure, axes: Axes, scale: Normalize, words: str) -> None:
-    bar = figure.colorbar(ScalarMappable(scale, RED_BLUE), ax=axes, label=words, shrink=0.8, aspect=30, anchor=(0, 1))
-    bar.outline.set_visible(False)
-
-
-def _draw_seen(axes: Axes, seen: Images) -> None:
-    bare(axes)
-    axes.imshow(upright(seen), interpolation="nearest")
-    axes.set_anchor("N")
-
-
-def _columns(number: int) -> int:
-    return min(ACROSS, math.ceil(math.sqrt(number)))
+def _box(figure: Figure, place: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """Turn left, top, width and height in inches, the top from below, into shares of the figure."""
+    wide, high = figure.get_size_inches()
+    left, top, width, height = place
+    return left / wide, (top - height) / high, width / wide, height / high
 
 
 def _tile_size(size: Sequence[int]) -> tuple[int, int]:
-    """Return a multiple of a tile's size with room for a line between tiles."""
+    """Return a multiple of a size, of at least so many pixels that lines between tiles are thin."""
     times = math.ceil(TILE / max(size))
     return size[0] * times, size[1] * times
-
-
-def _height(values: Values, columns: int, width: float) -> float:
-    """Return the inches that rows of tiles take at this width."""
-    high, wide = values.shape[1:]
-    rows = math.ceil(len(values) / columns)
-    return max(2.0, width * rows * int(high) / (columns * int(wide)))
 
 
 def _size(values: Values | Images) -> str:
