@@ -28,7 +28,7 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60
     )
-    for word in ("train", "evaluate", "predict", "data", "models", "recipes", "runs"):
+    for word in ("train", "evaluate", "predict", "explain", "data", "models", "recipes", "runs"):
         assert f"\n  {word} " in done.stdout
     assert done.stdout.endswith("[]\n")
 
