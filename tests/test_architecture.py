@@ -29,6 +29,7 @@ ROOMS = (
     "linear_code",
     "training",
     "evaluation",
+    "explanation",
     "prediction",
     "reconstruction",
     "plots",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figure_checks import assert_repeats, assert_whole, words
-from retinula.plots.training import draw_training, learning_curves, loss_of_steps, time_of_steps
+from retinula.plots.training import draw_training, learning_curves, loss_band, loss_of_steps, time_of_steps
 
 
 def steps(losses: list[float], seconds: list[float] | None = None) -> list[dict[str, float]]:
@@ -192,6 +192,53 @@ def test_epochs_without_any_number() -> None:
     )
     with pytest.raises(ValueError, match="no loss or accuracy"):
         learning_curves(epochs(loss=[None]))
+
+
+def several(*losses: list[float]) -> list[dict[str, float]]:
+    """Return the rows of epochs with these losses."""
+    return [{**row, "epoch": float(epoch)} for epoch, own in enumerate(losses, 1) for row in steps(own)]
+
+
+def test_half_of_the_batches_of_an_epoch_lie_in_the_band() -> None:
+    rows = several([5.0, 1.0, 2.0, 3.0, 4.0], [1.0, 1.5, 2.0, 2.5, 3.0, math.nan], [0.1, 0.1])
+    metrics: list[dict[str, Any]] = [
+        {"epoch": 1, "val_loss": 2.0},
+        {"epoch": 2, "val_loss": 2.75},
+        {"epoch": 3, "val_loss": None},
+    ]
+    figure = loss_band(rows, metrics)
+    assert words(figure) == (
+        "The median loss of a batch fell from 3.00 to 2.00 in 2 epochs "
+        "In the last epoch half of the batches lie between 1.50 and 2.50. "
+        "The validation loss, 2.75, is above that band."
+    )
+    (axes,) = figure.axes
+    assert line(axes, "median batch") == ([1, 2], [3, 2])
+    assert line(axes, "validation") == ([1, 2], [2, 2.75])
+    (band,) = axes.collections
+    corners = {tuple(corner) for path in band.get_paths() for corner in np.asarray(path.vertices).tolist()}
+    assert corners == {(1, 2), (1, 4), (2, 1.5), (2, 2.5)}
+    assert labels(figure) == [("epoch", "loss")]
+    assert axes.get_legend() is not None
+    assert_whole(figure)
+
+
+@pytest.mark.parametrize(("value", "where"), [(1.5, "below"), (2.0, "inside"), (9.0, "above")])
+def test_the_held_out_loss_is_compared_with_the_band(value: float, where: str) -> None:
+    rows = several([1.0, 1.0, 1.0, 1.0], [1.0, 2.0, 3.0, 4.0])
+    shown = words(loss_band(rows, [{"epoch": 2, "val_loss": value}], held_out="test"))
+    assert shown.startswith("The median loss of a batch rose from 1.00 to 2.50 in 2 epochs")
+    assert f"The test loss, {value:.2f}, is {where} that band." in shown
+
+
+def test_a_band_needs_two_epochs_of_several_batches(tmp_path: Path) -> None:
+    for rows in ([], several([1.0] * 9), several([1.0] * 9, [1.0] * 3), several([1.0] * 9, [math.nan] * 9)):
+        with pytest.raises(ValueError, match="two epochs of at least 4 steps"):
+            loss_band(rows)
+        assert not [path for path in draw_training([], rows, tmp_path) if "band" in path.name]
+    rows = several([2.0, 1.0, 2.0, 1.0], [1.0] * 4)
+    assert [path.name for path in draw_training([], rows, tmp_path)][-2:] == ["loss-band.png", "loss-band.svg"]
+    assert_repeats(lambda: loss_band(rows), tmp_path)
 
 
 def test_draw_training_writes_what_there_is(tmp_path: Path) -> None:

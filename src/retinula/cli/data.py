@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, table
+from retinula.errors import InputError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from retinula.datasets.reading import Dataset
+    from retinula.recipe import Recipe
 
 app = typer.Typer(
     help="Get, check, show and unpack collections of pictures.", no_args_is_help=True, rich_markup_mode=None
@@ -104,13 +108,18 @@ def show(
     source: Source,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the contact sheets go.")] = Path("sheets"),
     per_class: Annotated[int, typer.Option(help="Pictures of each class on a sheet.", min=1, max=50)] = 10,
+    augmented: Annotated[
+        str | None, typer.Option(metavar="RECIPE", help="Draw the first picture as training with this recipe shows it.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a contact sheet with class names for each split, and print what is in the set."""
     from retinula.datasets.load import load
     from retinula.plots.figure import save
     from retinula.plots.pictures import contact_sheet
+    from retinula.recipe_files import load_recipe
 
+    recipe = None if augmented is None else load_recipe(augmented)
     dataset = load(source)
     files = [
         str(file)
@@ -118,6 +127,8 @@ def show(
         if len(image_set)
         for file in save(contact_sheet(image_set, per_class=per_class), out, f"{split}-sheet")
     ]
+    if recipe is not None:
+        files += [str(file) for file in save(_distorted(dataset, recipe), out, f"augmented-{recipe.name}")]
     _say_summary(dataset, as_json, files)
 
 
@@ -142,6 +153,17 @@ def unpack(
         say_json({"folder": str(folder), "num_images": total})
     else:
         say(f"{total:,} pictures written to {folder}")
+
+
+def _distorted(dataset: "Dataset", recipe: "Recipe") -> "Figure":
+    from retinula.plots.distortion import distortions
+    from retinula.transforms.augment import Augment
+
+    images = next((image_set for image_set in dataset.splits.values() if len(image_set)), None)
+    if images is None:
+        raise InputError(f"{dataset.name} has no pictures to show")
+    name = f"{images.name}, picture 0" if images.labels is None else images.classes[images.labels[0]]
+    return distortions(images.images[0], Augment(**recipe.augment.model_dump()), name=name, recipe=recipe.name)
 
 
 def _say_summary(dataset: "Dataset", as_json: bool, files: list[str] | None = None) -> None:

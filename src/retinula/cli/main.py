@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli import catalogs, data, evaluate, predict, reconstruct, reproduce, train
+from retinula.cli import catalogs, data, evaluate, explain, predict, reconstruct, reproduce, train
 from retinula.errors import RetinulaError
 from retinula.version import __version__
 
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("reproduce")(reproduce.reproduce)
 app.command("results")(reproduce.results)

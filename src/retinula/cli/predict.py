@@ -82,6 +82,7 @@ def predict(
 
 
 def _load(run: str, resize: Resize | None) -> "Model":
+    """Load the model of a run, or a model file; photos are made small as it was trained, or as told."""
     from dataclasses import replace
 
     model = trained_model(run)

@@ -39,6 +39,7 @@ from retinula.plots.figure import (
     widest,
     wrap,
 )
+from retinula.plots.tiles import upright
 
 SHEET_CLASSES = 120  # more classes than this are not shown on one sheet
 SHEET_SIDE = 64  # pixels of the longer side, on a sheet; larger pictures are made smaller
@@ -131,7 +132,7 @@ def prediction(
     photo = _small_photo(picture)
     given.imshow(np.asarray(photo.convert("RGB")), interpolation="antialiased")
     given.set_title(f"as given, {_pixels(picture)}", loc="center")
-    small.imshow(_upright(seen), interpolation="nearest")
+    small.imshow(upright(seen), interpolation="nearest")
     small.set_title(f"as the network saw it, {seen.shape[2]} x {seen.shape[1]}", loc="center")
     for axes in (given, small):
         bare(axes)
@@ -226,7 +227,7 @@ def _captioned(pictures: Sequence[Images], captions: Sequence[_Caption], title: 
             left = MARGIN + column * step
             axes = figure.add_axes((left / width, bottom / whole, SIDE / width, SIDE / whole))
             bare(axes)
-            axes.imshow(_upright(picture), interpolation="nearest")
+            axes.imshow(upright(picture), interpolation="nearest")
             axes.set_title("\n".join(caption.above), loc="center", linespacing=LINE - 0.1)
             axes.set_xlabel(
                 "\n".join(caption.below),
@@ -265,7 +266,7 @@ def _draw_montage(axes: Axes, rows: Sequence[Images], labels: Sequence[str], pla
     for down, row in enumerate(rows):
         for right, picture in enumerate(row):
             top, left = down * (height + gap), right * (width + gap)
-            sheet[top : top + height, left : left + width] = _upright(picture)
+            sheet[top : top + height, left : left + width] = upright(picture)
     axes.imshow(sheet, interpolation="nearest")
     axes.set_anchor("NW")
     axes.set_yticks([down * (height + gap) + (height - 1) / 2 for down in range(len(rows))], labels)
@@ -296,13 +297,8 @@ def _sized(images: Images, size: tuple[int, int]) -> Images:
     if images.shape[2:] == size or not len(images):
         return images
     channels = images.shape[1]
-    small = [shrink(Image.fromarray(_upright(image)), size, "squash", channels) for image in images]
+    small = [shrink(Image.fromarray(upright(image)), size, "squash", channels) for image in images]
     return np.stack(small)
-
-
-def _upright(image: Images) -> Images:
-    """Turn `[C, H, W]` into `[H, W, 3]`."""
-    return np.ascontiguousarray(np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0))
 
 
 def _bytes(pictures: Pictures) -> Images:

@@ -33,6 +33,7 @@ Range = tuple[int, int]
 SLOW = 2  # a step that takes more than twice the median is called slow
 POINTS = 600  # more steps than this are drawn as the band from the smallest to the largest of each stretch
 AVERAGED = 100  # fewer steps than this have no running mean: each of them can be seen
+SEVERAL = 4  # an epoch of fewer batches than this has no quartiles worth drawing
 STEEP = 50.0  # a loss that falls by more than this factor is drawn on a logarithmic axis
 
 
@@ -74,6 +75,8 @@ def draw_training(
         paths += save(loss_of_steps(steps, ranges=ranges), folder, "loss")
     if steps:
         paths += save(time_of_steps(steps, ranges=ranges), folder, "step-time")
+    if len(_quartiles(steps)) > 1:
+        paths += save(loss_band(steps, metrics, held_out=held_out), folder, "loss-band")
     if metrics:
         paths += save(learning_curves(metrics, against="epoch", held_out=held_out), folder, "curves-by-epoch")
         paths += save(learning_curves(metrics, against="step", held_out=held_out), folder, "curves-by-step")
@@ -187,6 +190,52 @@ def learning_curves(
     for axes, measure in zip(np.atleast_1d(figure.subplots(1, len(measures))), measures, strict=True):
         _draw_curves(axes, metrics, measure, against, held_out)
     return figure
+
+
+@styled
+def loss_band(
+    steps: Sequence[Mapping[str, float]], metrics: Sequence[Mapping[str, Any]] = (), *, held_out: str = "validation"
+) -> Figure:
+    """Draw between which losses half of each epoch's batches lie, around their median, and the held-out loss over it.
+
+    Args:
+        steps: rows with `step`, `epoch` and `loss`: at least two epochs of four finite losses each.
+        metrics: rows with `epoch` and `val_loss`, possibly None.
+        held_out: what the pictures set apart are.
+    """
+    quartiles = _quartiles(steps)
+    if len(quartiles) < 2:
+        raise ValueError(f"a band needs two epochs of at least {SEVERAL} steps with a finite loss")
+    places = np.array(list(quartiles), dtype=np.float64)
+    low, median, high = np.array(list(quartiles.values())).T
+    verb = "fell" if median[-1] < median[0] else "rose"
+    ends = f"{_number(median[0])} to {_number(median[-1])}"
+    remark = f"In the last epoch half of the batches lie between {_number(low[-1])} and {_number(high[-1])}."
+    apart = {row["epoch"]: row["val_loss"] for row in metrics if row.get("val_loss") is not None}
+    if places[-1] in apart:
+        value = apart[places[-1]]
+        where = "above" if value > high[-1] else "below" if value < low[-1] else "inside"
+        remark += f" The {held_out} loss, {_number(value)}, is {where} that band."
+    figure = new_figure(8, 4.0, f"The median loss of a batch {verb} from {ends} in {places[-1]:,.0f} epochs", remark)
+    axes = figure.subplots()
+    axes.fill_between(places, low, high, color=SKY, alpha=0.5, linewidth=0, label="half of the batches")
+    marker = "o" if len(places) <= 40 else None
+    axes.plot(places, median, "--", color=GREY, marker=marker, markersize=5, label="median batch")
+    if apart:
+        axes.plot(list(apart), list(apart.values()), color=BLUE, marker=marker and "s", markersize=5, label=held_out)
+    axes.set(xlabel="epoch", ylabel="loss")
+    _count_axis(axes, places)
+    axes.legend()
+    return figure
+
+
+def _quartiles(steps: Sequence[Mapping[str, float]]) -> dict[int, Values]:
+    """Return the 25th, 50th and 75th percentile of the losses of each epoch that has several, by its number."""
+    losses: dict[int, list[float]] = {}
+    for row in steps:
+        if math.isfinite(row["loss"]):
+            losses.setdefault(int(row["epoch"]), []).append(row["loss"])
+    return {epoch: np.percentile(own, [25, 50, 75]) for epoch, own in losses.items() if len(own) >= SEVERAL}
 
 
 def _finding(metrics: Sequence[Mapping[str, Any]], measure: Measure, against: str, held_out: str) -> tuple[str, str]:

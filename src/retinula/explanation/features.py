@@ -1,0 +1,72 @@
+"""What every convolution of a network makes of one picture."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from retinula.errors import InputError
+from retinula.explanation.layers import convolutions
+from retinula.images import Images
+from retinula.model_file import Model
+
+FeatureMaps = dict[str, NDArray[np.float32]]
+
+
+def seen_picture(model: Model, picture: Images) -> Images:
+    """Return what the network sees of a picture before normalisation: uint8 `[C, h, w]`, its `input_shape`.
+
+    Args:
+        model: any.
+        picture: uint8 `[1, H, W]` or `[3, H, W]` of any size; made small as the model was trained.
+
+    Raises:
+        InputError: it is no such array.
+    """
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[0] not in (1, 3) or not picture.size:
+        raise InputError(f"a picture is uint8 [1, H, W] or [3, H, W], not {picture.dtype} {list(picture.shape)}")
+    upright = np.ascontiguousarray(picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0))
+    small = torch.from_numpy(np.array(model.preprocess.shrink(Image.fromarray(upright))))
+    return np.array(model.preprocess.crop_centre(small[None])[0].numpy())
+
+
+def feature_maps(model: Model, picture: Images) -> FeatureMaps:
+    """Return the outputs of every convolution for one picture, before normalisation and activation.
+
+    Args:
+        model: any; it is not changed.
+        picture: uint8 `[1, H, W]` or `[3, H, W]` of any size; made small as the model was trained.
+
+    Returns:
+        By the convolution's name, in order of use, float32 `[channels, h, w]`; of one that is used twice, its last use.
+
+    Raises:
+        InputError: the picture is no such array, or the network has no convolution.
+    """
+    layers = convolutions(model.network)
+    if not layers:
+        raise InputError(f"{model.network_name} has no convolution, so there are no feature maps to look at")
+    small = torch.from_numpy(seen_picture(model, picture))
+    weights = next(iter(layers.values())).weight
+    inputs = model.preprocess.normalise(small[None].to(weights.device))
+    maps: FeatureMaps = {}
+
+    def recorder(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...], torch.Tensor], None]:
+        def record(layer: nn.Module, given: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            # Copied at once: an activation in place writes over it.
+            maps[name] = np.array(output[0].float().cpu().numpy())
+
+        return record
+
+    hooks = [layer.register_forward_hook(recorder(name)) for name, layer in layers.items()]
+    model.network.eval()
+    try:
+        with torch.inference_mode():
+            model.network(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return maps

@@ -1,0 +1,66 @@
+"""The figure of one picture as training changes it, time after time."""
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from retinula.errors import InputError
+from retinula.images import Images
+from retinula.plots.figure import bare, new_figure, styled
+from retinula.plots.tiles import tiled, upright
+from retinula.transforms.augment import Augment, augment_images
+from retinula.transforms.batches import generator_for
+
+ROWS = 3
+_WORDS = {
+    "flip": "flipped left to right",
+    "vertical_flip": "flipped top to bottom",
+    "crop_padding": "shifted by up to {0} pixels",
+    "random_crop": "cut to {0[1]} x {0[0]}",
+    "hue": "hue \u00b1{0:g}",
+    "contrast": "contrast {0[0]:g} to {0[1]:g}",
+    "brightness": "brightness \u00b1{0:g}",
+    "saturation": "saturation {0[0]:g} to {0[1]:g}",
+    "cutout": "a square of {0} pixels covered",
+}
+
+
+@styled
+def distortions(picture: Images, augment: Augment, *, name: str, recipe: str, seed: int = 0) -> Figure:
+    """Draw a picture and, beside it, nine of those that training makes of it; all but what mixes two pictures.
+
+    Args:
+        picture: uint8 `[C, H, W]`, at the size that training has it.
+        augment: what may happen.
+        name: of the picture.
+        recipe: what the augmentation is called.
+        seed: the same seed gives the same nine.
+
+    Raises:
+        InputError: nothing happens to a single picture, or it is too small.
+    """
+    happens = [words.format(getattr(augment, key)) for key, words in _WORDS.items() if _acts(augment, key)]
+    if not happens:
+        raise InputError(f"{recipe} shows every picture as it is: there is nothing to draw")
+    number = ROWS * ROWS
+    images = torch.from_numpy(np.repeat(picture[None], number, axis=0))
+    changed = augment_images(
+        images, augment, generator_for(seed, "augment"), indices=torch.arange(number), epoch=0, seed=seed
+    )
+    if changed.dtype != torch.uint8:
+        changed = changed.mul(255).round().to(torch.uint8)
+    figure = new_figure(8, 4.6, f"{name} as training with {recipe} shows it", f"Each time anew: {', '.join(happens)}.")
+    left, right = figure.subplots(1, 2)
+    left.imshow(upright(picture), interpolation="nearest")
+    gap = max(1, round(max(changed.shape[2:]) / 16))
+    right.imshow(tiled([upright(each) for each in changed.numpy()], ROWS, gap=gap), interpolation="nearest")
+    for axes, words, shape in ((left, "as it is", picture.shape), (right, "in training", changed.shape[1:])):
+        axes.set_title(f"{words}, {shape[2]} x {shape[1]}", loc="center")
+        bare(axes)
+        axes.set_anchor("N")
+    return figure
+
+
+def _acts(augment: Augment, key: str) -> bool:
+    value = getattr(augment, key)
+    return bool(value) and value != "none"

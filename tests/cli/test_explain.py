@@ -1,0 +1,93 @@
+"""`retinula explain` writes the figures it names, where it is told, and refuses in one line."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retinula.cli import main
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.recipe_files import load_recipe
+from retinula.run import create_run
+from retinula.transforms.preprocess import Preprocess
+
+Call = Callable[..., str]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """A caller of the command, in a folder with a run `mine`, a picture, and a file that is none."""
+    preprocess = Preprocess(3, (16, 16), (0.0,) * 3, (1.0,) * 3)
+    network = build("cifar10-augmented", num_classes=3, channels=3, size=(16, 16))
+    model = Model(network.eval(), "cifar10-augmented", {}, ("a", "b", "c"), preprocess)
+    run = create_run(load_recipe("digits"), {}, "mine", tmp_path / "runs")
+    model.save(run.model_file)
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "my cat.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+
+    def called(*words: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["retinula", "explain", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main.main()
+        captured = capsys.readouterr()
+        assert left.value.code == code, captured.err
+        if code:
+            assert captured.err.count("\n") == 1
+            assert not captured.out
+        return captured.err if code else captured.out
+
+    return called
+
+
+def test_features_go_into_the_run(call: Call) -> None:
+    said = call("mine", "my cat.png").splitlines()
+    folder = Path("runs/mine/figures")
+    names = ["features-my cat", "features-my cat-conv1", "features-my cat-conv2"]
+    assert said == [str(folder / f"{name}.{kind}") for name in names for kind in ("png", "svg")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(Path(file).name for file in said)
+    with Image.open(said[0]) as picture:
+        assert picture.format == "PNG"
+
+
+def test_filters_need_no_picture_and_a_model_file_no_run(call: Call) -> None:
+    told = json.loads(call("runs/mine/model.safetensors", "--method", "filters", "--channel", "1", "--json"))
+    assert told["method"] == "filters"
+    names = ["filters-conv1-channel-1", "filters-conv2-channel-1"]
+    assert told["files"] == [str(Path("figures") / f"{name}.{kind}") for name in names for kind in ("png", "svg")]
+    assert all(Path(file).stat().st_size > 1000 for file in told["files"])
+
+
+def test_one_layer_into_a_folder(call: Call) -> None:
+    said = call("last", "--method", "filters", "--layer", "conv2", "--channel", "63", "--out", "looked")
+    assert said.splitlines()[0] == str(Path("looked/filters-conv2-channel-63.png"))
+    said = call("last", "my cat.png", "--layer", "conv1", "--out", "looked")
+    assert [Path(file).name for file in said.splitlines()] == ["features-my cat-conv1.png", "features-my cat-conv1.svg"]
+    assert len(list(Path("looked").iterdir())) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("last",), "features are of a picture: name one after the run"),
+        (("last", "my cat.png", "--channel", "1"), "--channel belongs to --method filters"),
+        (("last", "my cat.png", "--layer", "conv3"), "no layer 'conv3'; did you mean"),
+        (("last", "my cat.png", "--layer", "linear1"), "layer 'linear1' is no convolution, but a Linear"),
+        (("last", "--method", "filters", "--channel", "3"), "the filters of conv1 see channels 0 to 2, not 3"),
+        (("last", "--method", "filters", "--layer", "conv2", "--channel", "64"), "see channels 0 to 63, not 64"),
+        (("last", "my cat.png", "--method", "gradcam"), "gradcam"),
+        (("last", "broken.png"), "broken.png"),
+        (("last", "missing.png"), "missing.png"),
+        (("other", "my cat.png"), "no run 'other'"),
+    ],
+)
+def test_wrong_use_is_one_line(call: Call, words: tuple[str, ...], message: str) -> None:
+    assert message in call(*words, code=2)
+    assert not Path("runs/mine/figures").exists()

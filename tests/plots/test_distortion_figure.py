@@ -1,0 +1,78 @@
+"""The figure of a distorted picture shows what training does to it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from figure_checks import assert_repeats, assert_whole, words
+from retinula.errors import InputError
+from retinula.plots.distortion import distortions
+from retinula.recipe_files import load_recipe
+from retinula.transforms.augment import Augment, augment_images
+from retinula.transforms.batches import generator_for
+
+PICTURE = np.random.default_rng(0).integers(0, 200, (3, 32, 32), dtype=np.uint8)
+PUBLISHED = Augment(**load_recipe("cifar10-augmented").augment.model_dump())
+
+
+def shown(figure: Figure) -> tuple[NDArray[Any], list[NDArray[Any]]]:
+    """Return the picture and the nine made of it, each `[H, W, 3]`."""
+    left, right = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)
+    side, gap = (24, 2) if "24 x 24" in figure.axes[1].get_title() else (32, 2)
+    places = [gap + number * (side + gap) for number in range(3)]
+    return left, [right[top : top + side, start : start + side] for top in places for start in places]
+
+
+def test_nine_pictures_of_the_augmentation_itself_beside_the_original() -> None:
+    figure = distortions(PICTURE, PUBLISHED, name="frog", recipe="cifar10-augmented", seed=3)
+    left, nine = shown(figure)
+    assert np.array_equal(left, PICTURE.transpose(1, 2, 0))
+    expected = augment_images(
+        torch.from_numpy(np.repeat(PICTURE[None], 9, axis=0)),
+        PUBLISHED,
+        generator_for(3, "augment"),
+        indices=torch.arange(9),
+        epoch=0,
+        seed=3,
+    )
+    for got, wanted in zip(nine, expected.numpy(), strict=True):
+        np.testing.assert_allclose(got / 255, wanted.transpose(1, 2, 0), atol=0.5 / 255 + 1e-6)
+    assert [axes.get_title() for axes in figure.axes] == ["as it is, 32 x 32", "in training, 24 x 24"]
+    assert words(figure) == (
+        "frog as training with cifar10-augmented shows it Each time anew: flipped left to right, cut to 24 x 24, "
+        "hue \u00b10.05, contrast 0.3 to 1, brightness \u00b10.2, saturation 0 to 2."
+    )
+    assert_whole(figure)
+
+
+def test_only_what_is_done_is_named_and_bytes_stay_bytes() -> None:
+    figure = distortions(PICTURE, Augment(flip="alternating", cutout=8), name="a long name " * 9, recipe="x")
+    assert words(figure).endswith("Each time anew: flipped left to right, a square of 8 pixels covered.")
+    _, nine = shown(figure)
+    covered = [(picture == 128).all(axis=2).sum() for picture in nine]
+    assert all(16 <= number <= 64 for number in covered)
+    assert_whole(figure)
+
+
+def test_grey_pictures_are_drawn_too() -> None:
+    _, nine = shown(distortions(PICTURE[:1], Augment(crop_padding=2), name="3", recipe="x"))
+    assert nine[0].shape == (32, 32, 3)
+
+
+def test_another_seed_gives_other_pictures_and_the_same_seed_the_same_files(tmp_path: Path) -> None:
+    first, other = (shown(distortions(PICTURE, PUBLISHED, name="a", recipe="b", seed=seed))[1] for seed in (0, 1))
+    assert not any(np.array_equal(one, two) for one, two in zip(first, other, strict=True))
+    assert_repeats(lambda: distortions(PICTURE, PUBLISHED, name="a", recipe="b"), tmp_path)
+
+
+def test_an_augmentation_that_does_nothing_to_one_picture_is_refused() -> None:
+    for augment in (Augment(), Augment(mixup=0.2)):
+        with pytest.raises(InputError, match="plain shows every picture as it is"):
+            distortions(PICTURE, augment, name="frog", recipe="plain")
+    with pytest.raises(InputError, match="larger than the pictures"):
+        distortions(PICTURE[:, :8, :8], PUBLISHED, name="frog", recipe="x")
