@@ -11,6 +11,7 @@ from retinula.metrics import psnr
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.models.code_autoencoder import CodeAutoencoder
+from retinula.models.reconstructing import Encodes, Reconstructs
 from retinula.recipe_files import load_recipe
 from retinula.run import create_run
 from retinula.training.hardware import Hardware
@@ -38,15 +39,28 @@ def test_it_starts_as_the_linear_code() -> None:
     code = (pictures.flatten(1) - mean) @ components.T
     linear = (code @ components + mean).view_as(pictures)
     for each in (pictures, pictures.contiguous(memory_format=torch.channels_last)):
-        assert torch.allclose(network.encode(each), code, atol=1e-5)
+        assert torch.allclose(network.encode(each)[:, :, 0, 0], code, atol=1e-5)
         assert torch.allclose(network.reconstruct(each), linear.clamp(2e-3, 1 - 2e-3), atol=1e-5)
 
 
-def test_the_code_alone_gives_the_picture_back() -> None:
+def test_a_large_picture_is_a_mosaic_of_squares() -> None:
     network = small()
-    code = network.encode(torch.rand(3, 3, 8, 8))
-    assert code.shape == (3, 12)
-    assert network.decode(code).shape == (3, 3, 8, 8)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    picture = torch.rand(2, 3, 16, 24)
+    code = network.encode(picture)
+    assert code.shape == (2, 12, 2, 3)
+    assert torch.allclose(code[:, :, 1, 2], network.encode(picture[:, :, 8:, 16:])[:, :, 0, 0], atol=1e-5)
+    whole = network.reconstruct(picture)
+    assert torch.allclose(whole, torch.sigmoid(network.decode(code)), atol=1e-6)
+    assert torch.allclose(whole[:, :, :8, 8:16], network.reconstruct(picture[:, :, :8, 8:16]), atol=1e-5)
+    assert network.encode(picture[:, :, :9, :17]).shape == (2, 12, 2, 3)
+    assert network.reconstruct(picture[:, :, :9, :17]).shape == (2, 3, 9, 17)
+
+
+def test_it_is_one_of_those_that_reconstruct_and_encode() -> None:
+    assert isinstance(small(), Reconstructs)
+    assert isinstance(small(), Encodes)
 
 
 def test_every_weight_learns_after_a_step() -> None:
@@ -87,5 +101,5 @@ def test_training_begins_at_the_components_of_its_pictures(make_set: MakeSet, tm
 def test_arguments_out_of_range_are_refused(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         small(**arguments)
-    with pytest.raises(InputError, match="multiples of 4, not 10x8"):
+    with pytest.raises(InputError, match="squares of 8, 16, 32, 64, not 10x8"):
         build("code-autoencoder", num_classes=0, channels=3, size=(10, 8))

@@ -7,6 +7,7 @@ from PIL import Image
 from retinula.errors import InputError, Interrupted
 from retinula.recipe import Claim, Recipe
 from retinula.recipe_files import load_recipe
+from retinula.reproduction import runs
 from retinula.reproduction.photos import find_photos
 from retinula.reproduction.reproduce import Reproduction, reproduce
 from retinula.reproduction.results import changed_settings, results_page
@@ -73,7 +74,7 @@ def test_it_trains_measures_draws_and_the_second_time_reuses(tmp_path: Path) -> 
     table = json.loads(Path("out/table.json").read_text())
     assert table["table"][0]["mean"] == pytest.approx(accuracy.mean)
     assert "| test accuracy [1] | at least 50.00 % |" in Path("out/table.md").read_text()
-    for name in ("loss", "test-confusion", "test-curves-by-epoch", "photos/a", "photos/b"):
+    for name in ("loss", "test-confusion", "test-curves-by-epoch", "filters", "features", "distortions", "photos/a"):
         assert (Path("out/figures") / f"{name}.png").stat().st_size > 1000, name
     assert first.runs[0].path.joinpath("photos.csv").read_text().startswith("src,correct,model,correct answer,prob")
     curve = json.loads((first.runs[0].snapshots / "test.json").read_text())
@@ -151,3 +152,21 @@ def test_settings_that_differ_are_named() -> None:
     other = load_recipe("digits", ["lr=0.3", "seed=4", "model.arguments.width=0.5"])
     assert changed_settings(other, usual) == ["model.arguments.width=0.5", "optimizer.lr=0.3"]
     assert changed_settings(usual, usual) == []
+
+
+def test_a_work_that_begins_from_a_model_trains_that_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load_recipe("digits", ["epochs=1", "model.arguments.width=0.25", "classes=[0,1,2,3,4]"])
+    monkeypatch.setattr(runs, "load_recipe", lambda name: first.model_copy(update={"name": name}))
+    settings = ["epochs=1", "classes=[5,6,7]", "weights='recipe:before'", "freeze=true"]
+    transfer = load_recipe("digits", settings).model_copy(update={"name": "after", "claims": CLAIMS[:1]})
+    listens = Listens()
+    made = reproduce(transfer, 2, root=Path("runs"), folder=Path("out"), reporter=listens)
+    assert [run.name for run in list_runs()] == ["before-seed0", "after-seed0", "after-seed1"]
+    assert listens.said[0] == "after begins from before, which comes first"
+    assert len(made.rows[0].values) == 2
+    again = Listens()
+    assert reproduce(transfer, 2, root=Path("runs"), folder=Path("out"), reporter=again).rows == made.rows
+    assert len(list_runs()) == 3
+    settled = made.runs[0].recipe()
+    assert settled.model.weights_sha256
+    assert changed_settings(settled, transfer) == []

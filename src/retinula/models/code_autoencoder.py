@@ -1,8 +1,9 @@
 """An autoencoder whose code begins as the best linear one and learns what convolutions can add to it.
 
-The code is linear in the picture plus a correction, the picture linear in the code plus a refinement; correction and
-refinement begin at zero. So training starts from principal components, which no linear code beats, and can only
-gain. Knows nothing of data or training: `start_from` is given the components.
+It works on squares of one size, each with a code of its own; larger pictures are cut into such squares. The code is
+linear in the square plus a correction, the square linear in the code plus a refinement; correction and refinement begin
+at zero. So training starts from principal components, which no linear code beats, and can only gain. Knows nothing of
+data or training: `start_from` is given the components.
 """
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 
 from retinula.errors import InputError
 
+SIDES = (8, 16, 32, 64)  # of the squares; all of them go evenly into the tiles that large photos are done in
 MARGIN = 2e-3  # a picture's values stay so far inside 0..1, where their logits are finite
 
 
@@ -30,17 +32,19 @@ class Refinement(nn.Module):
 
 
 class CodeAutoencoder(nn.Module):
-    """Pictures of one size to a vector of `numbers`, and back.
+    """Squares of one side to vectors of `numbers`, and back.
 
     `forward` gives logits, whose sigmoid is the picture, as every network for reconstruction here does. All
     convolutions work on maps of half the side, with four pixels beside each other as channels.
+
+    Attributes:
+        reach: how many pixels away from a place its input can change the output there: within a square.
     """
 
-    def __init__(self, channels: int, size: tuple[int, int], *, numbers: int, width: int, blocks: int) -> None:
+    def __init__(self, channels: int, side: int, *, numbers: int, width: int, blocks: int) -> None:
         super().__init__()
-        height, self.shape = size[0], (channels, *size)
-        values, folded = channels * height * size[1], 4 * channels
-        self.numbers = numbers
+        values, folded = channels * side**2, 4 * channels
+        self.channels, self.side, self.numbers, self.reach = channels, side, numbers, side - 1
         self.to_code = nn.Linear(values, numbers)
         self.from_code = nn.Linear(numbers, values)
         self.encoder = nn.Sequential(
@@ -50,7 +54,7 @@ class CodeAutoencoder(nn.Module):
             *(nn.Conv2d(width, width, 3, padding=1), nn.GELU()),
             nn.Flatten(),
         )
-        self.correction = nn.Linear(width * (height // 4) * (size[1] // 4), numbers, bias=False)
+        self.correction = nn.Linear(width * (side // 4) ** 2, numbers, bias=False)
         self.decoder = nn.Sequential(
             nn.PixelUnshuffle(2),
             nn.Conv2d(folded, width, 3, padding=1),
@@ -59,15 +63,14 @@ class CodeAutoencoder(nn.Module):
             nn.PixelShuffle(2),
         )
         nn.init.zeros_(self.correction.weight)
-        last = self.decoder[-2]
-        for parameter in last.parameters():
+        for parameter in self.decoder[-2].parameters():
             nn.init.zeros_(parameter)
 
     def start_from(self, mean: torch.Tensor, components: torch.Tensor) -> None:
         """Make code and picture those of a linear code.
 
         Args:
-            mean: float32 `[D]`, D the values of a picture in 0..1, channels first.
+            mean: float32 `[D]`, D the values of a square in 0..1, channels first.
             components: orthonormal, float32 `[numbers, D]`.
         """
         with torch.no_grad():
@@ -77,21 +80,32 @@ class CodeAutoencoder(nn.Module):
             self.from_code.bias.copy_(mean)
 
     def encode(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Turn inputs in 0..1 `[N, C, H, W]` into codes `[N, numbers]`."""
-        # Channels first in memory, as the components have them, whatever the format of the convolutions.
-        flat = inputs.contiguous().flatten(1)
-        code: torch.Tensor = self.to_code(flat) + self.correction(self.encoder(inputs))
-        return code
+        """Turn inputs in 0..1 `[N, C, H, W]` into codes `[N, numbers, ceil(H / side), ceil(W / side)]`.
+
+        Sides that are no multiple of the squares' are filled up by repeating the last row or column.
+        """
+        height, width = inputs.shape[2:]
+        if height % self.side or width % self.side:
+            inputs = F.pad(inputs, (0, -width % self.side, 0, -height % self.side), mode="replicate")
+        down, across = inputs.shape[2] // self.side, inputs.shape[3] // self.side
+        squares = inputs.reshape(-1, self.channels, down, self.side, across, self.side)
+        squares = squares.permute(0, 2, 4, 1, 3, 5).reshape(-1, self.channels, self.side, self.side)
+        code: torch.Tensor = self.to_code(squares.flatten(1)) + self.correction(self.encoder(squares))
+        return code.view(-1, down, across, self.numbers).permute(0, 3, 1, 2)
 
     def decode(self, code: torch.Tensor) -> torch.Tensor:
-        """Turn codes `[N, numbers]` into the logits `[N, C, H, W]` of pictures."""
-        linear = self.from_code(code).view(-1, *self.shape)
-        picture = linear + self.decoder(linear)
-        return torch.logit(picture.float().clamp(MARGIN, 1 - MARGIN))
+        """Turn codes `[N, numbers, h, w]` into the logits `[N, C, side * h, side * w]` of pictures."""
+        down, across = code.shape[2:]
+        linear = self.from_code(code.permute(0, 2, 3, 1).reshape(-1, self.numbers))
+        linear = linear.view(-1, self.channels, self.side, self.side)
+        squares = (linear + self.decoder(linear)).float()
+        pictures = squares.view(-1, down, across, self.channels, self.side, self.side).permute(0, 3, 1, 4, 2, 5)
+        pictures = pictures.reshape(-1, self.channels, down * self.side, across * self.side)
+        return torch.logit(pictures.clamp(MARGIN, 1 - MARGIN))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Give the logits `[N, C, H, W]` of what is left of the inputs after the code."""
-        return self.decode(self.encode(inputs))
+        """Give the logits `[N, C, H, W]` of what is left of the inputs after the code, for any H and W."""
+        return self.decode(self.encode(inputs))[:, :, : inputs.shape[2], : inputs.shape[3]]
 
     def reconstruct(self, inputs: torch.Tensor) -> torch.Tensor:
         """Give the pictures `[N, C, H, W]`, 0..1, that the network makes of the inputs."""
@@ -112,20 +126,20 @@ def code_autoencoder(
     Args:
         num_classes: not used; a reconstruction has none.
         channels: of the inputs.
-        size: height and width of the inputs, multiples of 4.
-        numbers: that a picture becomes.
+        size: height and width of the inputs, which the squares take: 8, 16, 32 or 64, both the same.
+        numbers: that a square becomes.
         width: channels of the convolutions.
         blocks: refinements on the way back.
 
     Raises:
-        InputError: a size that is no multiple of 4, or an argument out of its range.
+        InputError: another size, or an argument out of its range.
     """
     del num_classes
-    if size[0] % 4 or size[1] % 4:
-        raise InputError(f"code-autoencoder takes sides that are multiples of 4, not {size[0]}x{size[1]}")
-    values = channels * size[0] * size[1]
+    if size[0] != size[1] or size[0] not in SIDES:
+        raise InputError(f"code-autoencoder takes squares of {', '.join(map(str, SIDES))}, not {size[0]}x{size[1]}")
+    values = channels * size[0] ** 2
     if not 1 <= numbers <= values:
         raise InputError(f"code-autoencoder: numbers must be 1 to {values}, the values of a picture, not {numbers}")
     if width < 1 or blocks < 0:
         raise InputError(f"code-autoencoder: width must be above 0 and blocks 0 or above, not {width} and {blocks}")
-    return CodeAutoencoder(channels, size, numbers=numbers, width=width, blocks=blocks)
+    return CodeAutoencoder(channels, size[0], numbers=numbers, width=width, blocks=blocks)

@@ -1,19 +1,35 @@
-"""The figures of a work, all in one folder: its run's, the curve of the test pictures, and answers to photos."""
+"""The figures of a work, all in one folder: of its run, from inside the network, and of photos."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from retinula.datasets.unpack import safe_names
 from retinula.durable import explained
+from retinula.errors import InputError
+from retinula.experiment import own_pictures
+from retinula.explanation.features import feature_maps, seen_picture
+from retinula.explanation.filters import filters
+from retinula.explanation.layers import convolutions
+from retinula.images import Images
 from retinula.model_file import Model
 from retinula.pictures import decode
 from retinula.plots import pictures
+from retinula.plots.distortion import distortions
 from retinula.plots.figure import save
+from retinula.plots.layers import filter_sheet, map_overview, map_sheet
 from retinula.plots.training import learning_curves
-from retinula.prediction import find_pictures, predict_files
+from retinula.prediction import Reference, find_pictures, predict_files
+from retinula.recipe import Augmentation, Recipe
+from retinula.reconstruction import reconstruct_files, side_by_side, write_picture
 from retinula.reproduction.curve import curve_on_test
+from retinula.reproduction.measures import NOISE
 from retinula.run import Run
 from retinula.training.reporting import Reporter
+from retinula.transforms.augment import Augment
+
+MOST_LAYERS = 12  # whose maps get a figure each
+MOST_PHOTOS = 12  # reconstructed at their own size, which takes a while
 
 
 def draw_work(run: Run, folder: Path, photos: Path | None, reporter: Reporter) -> None:
@@ -33,9 +49,14 @@ def draw_work(run: Run, folder: Path, photos: Path | None, reporter: Reporter) -
         for path in sorted(run.figures.iterdir()):
             if path.suffix in (".png", ".svg"):
                 shutil.copyfile(path, folder / path.name)
+    model = Model.load(run.path)
+    picture = own_pictures(run, "test").images[0]
     _draw_test_curve(run, folder, reporter)
-    if photos is not None and Model.load(run.path).task == "classification":
-        _draw_photos(run, folder / "photos", photos, reporter)
+    _draw_inside(model, picture, folder)
+    _draw_distortions(run.recipe(), own_pictures(run, "train").images[0], folder)
+    if photos is not None:
+        draw = _draw_answers if model.task == "classification" else _draw_reconstructions
+        draw(model, find_pictures([str(photos)]), folder / "photos", reporter)
 
 
 def _draw_test_curve(run: Run, folder: Path, reporter: Reporter) -> None:
@@ -47,10 +68,33 @@ def _draw_test_curve(run: Run, folder: Path, reporter: Reporter) -> None:
         save(learning_curves(rows, held_out="test"), folder, "test-curves-by-epoch")
 
 
-def _draw_photos(run: Run, folder: Path, photos: Path, reporter: Reporter) -> None:
+def _draw_inside(model: Model, picture: Images, folder: Path) -> None:
+    """Draw the first convolution's filters, and what every convolution makes of one picture."""
+    names = list(convolutions(model.network))
+    if not names:
+        return
+    first = names[0]
+    save(filter_sheet(filters(model, first), layer=first, source="input channel 0"), folder, "filters")
+    maps, seen = feature_maps(model, picture), seen_picture(model, picture)
+    save(map_overview(maps, seen=seen, name="a test picture"), folder, "features")
+    for name, values in list(maps.items())[:MOST_LAYERS]:
+        save(map_sheet(values, layer=name, seen=seen, name="a test picture"), folder, f"features-{name}")
+
+
+def _draw_distortions(recipe: Recipe, picture: Images, folder: Path) -> None:
+    """Draw a training picture and nine of those that the recipe's augmentation makes of it, where it has one."""
+    if recipe.augment != Augmentation():
+        augment = Augment(**recipe.augment.model_dump())
+        with suppress(InputError):  # mixing alone does nothing to a single picture
+            save(
+                distortions(picture, augment, name="a training picture", recipe=recipe.name, seed=recipe.seed),
+                folder,
+                "distortions",
+            )
+
+
+def _draw_answers(model: Model, references: list[Reference], folder: Path, reporter: Reporter) -> None:
     """Draw the likeliest classes as bars beside each photo."""
-    model = Model.load(run.path)
-    references = find_pictures([str(photos)])
     answered = [
         (reference, prediction)
         for reference, prediction in zip(references, predict_files(model, references), strict=True)
@@ -62,3 +106,16 @@ def _draw_photos(run: Run, folder: Path, photos: Path, reporter: Reporter) -> No
         seen = model.preprocess.shrink(picture)
         save(pictures.prediction(picture, seen, prediction.answers, name=Path(reference.src).name), folder, name)
         reporter.loading("drawing photos", number, len(answered))
+
+
+def _draw_reconstructions(model: Model, references: list[Reference], folder: Path, reporter: Reporter) -> None:
+    """Put each photo, with noise, beside what the network makes of it."""
+    chosen = references[:MOST_PHOTOS]
+    names = safe_names(Path(reference.src).stem for reference in chosen)
+    for number, (name, (_, made)) in enumerate(
+        zip(names, reconstruct_files(model, chosen, noise=NOISE), strict=True), start=1
+    ):
+        if not isinstance(made, str):
+            shown = [made.original, made.noised, made.result]
+            write_picture(folder / f"{name}.png", side_by_side(image for image in shown if image is not None))
+        reporter.loading("drawing photos", number, len(chosen))

@@ -49,11 +49,14 @@ def results_page(root: Path, reporter: Reporter | None = None) -> str:
 def changed_settings(recipe: Recipe, shipped_recipe: Recipe) -> list[str]:
     """Return, as `key=value`, the settings by which a recipe differs from the shipped one, but for the seed.
 
-    What cannot change a result is left out.
+    What cannot change a result is left out, and what comes from the model that a recipe begins from.
     """
     before, after = (_flat(each.model_dump(mode="json")) for each in (shipped_recipe, recipe))
-    beside = ("seed", "name", "about", "source", "claims", "training.snapshots")
-    keys = sorted(key for key in before.keys() | after.keys() if key not in beside and not key.startswith("figures."))
+    beside = {"seed", "name", "about", "source", "claims", "training.snapshots"}
+    beside |= {key for key in before | after if key.startswith("figures.")}
+    if shipped_recipe.model.weights is not None:
+        beside |= {"model.weights"} | {key for key in after if before.get(key) in (None, "")}
+    keys = sorted((before.keys() | after.keys()) - beside)
     return [f"{key}={after.get(key)}" for key in keys if before.get(key) != after.get(key)]
 
 
@@ -94,7 +97,7 @@ def _as_shipped(recipe: Recipe) -> Recipe | None:
     if recipe.name not in shipped():
         return None
     usual = load_recipe(recipe.name)
-    return usual if usual.digest() == recipe.model_copy(update={"seed": usual.seed}).digest() else None
+    return None if changed_settings(recipe, usual) else usual
 
 
 def _machine(run: Run) -> str:

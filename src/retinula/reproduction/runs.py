@@ -6,8 +6,10 @@ from pathlib import Path
 from retinula import experiment
 from retinula.errors import InputError
 from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe
 from retinula.run import Run, list_runs
 from retinula.training.reporting import Reporter
+from retinula.transfer import NEWEST_OF, begin_from
 
 
 def runs_for(recipe: Recipe, seeds: int, *, root: Path, reporter: Reporter) -> list[Run]:
@@ -27,8 +29,9 @@ def runs_for(recipe: Recipe, seeds: int, *, root: Path, reporter: Reporter) -> l
     """
     if seeds < 1:
         raise InputError(f"a reproduction needs at least one seed, not {seeds}")
+    settled = _settled(recipe, root, reporter)
     return [
-        _run_for(recipe.model_copy(update={"seed": recipe.seed + number}), root, reporter) for number in range(seeds)
+        _run_for(settled.model_copy(update={"seed": recipe.seed + number}), root, reporter) for number in range(seeds)
     ]
 
 
@@ -43,6 +46,19 @@ def readable_runs(root: Path, reporter: Reporter) -> Iterator[tuple[Run, Recipe]
             reporter.message(f"left out {run.path}: {error}")
         else:
             yield run, recipe
+
+
+def _settled(recipe: Recipe, root: Path, reporter: Reporter) -> Recipe:
+    """Write into a recipe what the model gives that it begins from; that one is trained first where there is none."""
+    weights = recipe.model.weights
+    if weights is None:
+        return recipe
+    if weights.startswith(NEWEST_OF):
+        name = weights.removeprefix(NEWEST_OF)
+        if not any(run.finished and other.name == name for run, other in readable_runs(root, reporter)):
+            reporter.message(f"{recipe.name} begins from {name}, which comes first")
+            runs_for(load_recipe(name), 1, root=root, reporter=reporter)
+    return begin_from(recipe, root)[0]
 
 
 def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
