@@ -18,6 +18,7 @@ from retinula.recipe_files import setting_names
 BASH = shutil.which("bash") or pytest.skip("needs bash", allow_module_level=True)
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+LONGEST = 400  # seconds for all blocks of a page
 BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -61,12 +62,13 @@ def runnable(page: Path) -> str:
 @pytest.mark.parametrize(
     "page",
     [
-        # The README trains in full, which takes longest; the default tests do the same on fewer epochs.
-        pytest.param(page, id=page.name, marks=pytest.mark.slow if page.name == "README.md" else ())
+        # Those that train take longest, since every command loads torch; the default tests do the same in one process.
+        pytest.param(page, id=page.name, marks=pytest.mark.slow if "retinula train" in runnable(page) else ())
         for page in PAGES
         if runnable(page)
     ],
 )
+@pytest.mark.timeout(LONGEST + 20)
 def test_marked_blocks_run_as_they_stand(page: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
@@ -75,7 +77,7 @@ def test_marked_blocks_run_as_they_stand(page: Path, tmp_path: Path) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=LONGEST,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -100,13 +100,13 @@ def test_wrong_use_is_one_line_and_code_2(
 def test_an_error_nobody_thought_of_is_one_line_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from retinula import recipe
+    from retinula import recipe_files
     from retinula.cli import main
 
     def fail() -> dict[str, str]:
         raise LookupError("a fault\nof ours")
 
-    monkeypatch.setattr(recipe, "shipped", fail)
+    monkeypatch.setattr(recipe_files, "shipped", fail)
     monkeypatch.setattr(sys, "argv", ["retinula", "recipes"])
     with pytest.raises(SystemExit) as left:
         main.main()
@@ -122,13 +122,13 @@ def test_an_error_nobody_thought_of_is_one_line_too(
 def test_exit_codes(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from retinula import recipe
+    from retinula import recipe_files
     from retinula.cli import main
 
     def fail() -> dict[str, str]:
         raise error
 
-    monkeypatch.setattr(recipe, "shipped", fail)
+    monkeypatch.setattr(recipe_files, "shipped", fail)
     monkeypatch.setattr(sys, "argv", ["retinula", "recipes"])
     with pytest.raises(SystemExit) as left:
         main.main()

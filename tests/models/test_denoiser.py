@@ -75,4 +75,4 @@ def test_it_learns_to_take_noise_out() -> None:
 def test_who_reconstructs_and_who_encodes(name: str) -> None:
     network = build(name, num_classes=2)
     assert isinstance(network, Reconstructs) == (NETWORKS[name].task == "reconstruction")
-    assert isinstance(network, Encodes) == (name == "cifar10-autoencoder")
+    assert isinstance(network, Encodes) == (name in ("cifar10-autoencoder", "code-autoencoder"))

@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from retinula import experiment
 from retinula.errors import InputError, Interrupted
 from retinula.recipe import Claim, Recipe
 from retinula.recipe_files import load_recipe
+from retinula.reproduction import reproduce as work
 from retinula.reproduction import runs
 from retinula.reproduction.photos import find_photos
 from retinula.reproduction.reproduce import Reproduction, reproduce
@@ -44,6 +46,14 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("RETINULA_DATA", raising=False)
     plain = Hardware("cpu", 1, False, "float32", "for the test")
     monkeypatch.setattr(loop, "choose_hardware", lambda *_, **__: plain)
+
+
+@pytest.fixture
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the figures, which take longer than all the rest."""
+    monkeypatch.setattr(experiment, "draw_training", lambda *_, **__: None)
+    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_, **__: None)
+    monkeypatch.setattr(work, "draw_work", lambda *_, **__: None)
 
 
 def recipe(*settings: str) -> Recipe:
@@ -89,6 +99,7 @@ def test_it_trains_measures_draws_and_the_second_time_reuses(tmp_path: Path) -> 
     assert first.runs[0].report() == report
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_an_interrupted_run_goes_on_and_a_strangers_name_is_left_alone() -> None:
     with pytest.raises(Interrupted):
         run_it(reporter=Listens(stop_at=3))
@@ -99,6 +110,7 @@ def test_an_interrupted_run_goes_on_and_a_strangers_name_is_left_alone() -> None
     assert changed.runs[0].name == "digits-1"
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_a_checkpoint_that_cannot_be_gone_on_with_is_refused_not_begun_anew() -> None:
     with pytest.raises(Interrupted):
         run_it(reporter=Listens(stop_at=3))
@@ -118,6 +130,7 @@ def test_what_cannot_be_reproduced_is_refused() -> None:
         run_it(0)
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_without_photos_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     listens = Listens()
     result = run_it(reporter=listens)
@@ -130,6 +143,7 @@ def test_without_photos_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert find_photos("") is None
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_the_page_of_results_is_made_of_reports() -> None:
     with pytest.raises(InputError, match="no finished and evaluated run"):
         results_page(Path("runs"))
@@ -154,6 +168,7 @@ def test_settings_that_differ_are_named() -> None:
     assert changed_settings(usual, usual) == []
 
 
+@pytest.mark.usefixtures("_undrawn")
 def test_a_work_that_begins_from_a_model_trains_that_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
     first = load_recipe("digits", ["epochs=1", "model.arguments.width=0.25", "classes=[0,1,2,3,4]"])
     monkeypatch.setattr(runs, "load_recipe", lambda name: first.model_copy(update={"name": name}))

@@ -54,8 +54,9 @@ def test_steps_are_those_of_torch(settings: Optimizer, reference: object) -> Non
     other = reference(theirs.parameters())  # type: ignore[operator]  # a lambda above
     for _ in range(5):
         step(ours, optimizer)
-        other.zero_grad()
-        loss_of(theirs).backward()  # type: ignore[no-untyped-call]  # torch's own
+        # The very same gradients: of a bias before normalisation they are rounding noise, which Adam makes large.
+        for one, two in zip(ours.parameters(), theirs.parameters(), strict=True):
+            two.grad = None if one.grad is None else one.grad.clone()
         other.step()
     for one, two in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(one, two, atol=1e-6)
