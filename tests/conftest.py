@@ -1,6 +1,9 @@
 """What all tests share: no network, one kind of chance, small data."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: processes that share cores wait for each other
+
 import socket
 from collections.abc import Callable
 from pathlib import Path
