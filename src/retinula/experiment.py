@@ -72,6 +72,14 @@ def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
     return checked(override(base, overrides), f"the default recipe for {target}")
 
 
+def anchored(recipe: Recipe) -> Recipe:
+    """Write a relative path to the data in full, as every run's recipe has it, so that it can go on from any folder."""
+    path = Path(recipe.data.name)
+    if recipe.data.name in CATALOG or path.is_absolute() or not path.exists():
+        return recipe
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": str(path.resolve())})})
+
+
 def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
     """Load the recipe's pictures, all splits of them, in the form and with the classes that it asks for.
 
@@ -164,7 +172,7 @@ def train(
     elif validation_set is not None:
         raise InputError("pictures to choose by need pictures to train on: give train_set as well")
     else:
-        recipe = _anchored(recipe)
+        recipe = anchored(recipe)
         sets = training_sets(recipe, load_dataset(recipe, reporter.loading))
     data = _describe_data(sets)
     if isinstance(run, Run):
@@ -326,6 +334,7 @@ def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetim
             "accuracy": kept["accuracy"],
             "val_loss": kept["val_loss"],
             "val_accuracy": kept["val_accuracy"],
+            "hardware": model.provenance["hardware"],
             "seconds": round(seconds, 3),
             "seconds_in_all": round((datetime.now(UTC) - started).total_seconds(), 3),
             "images_per_second": round(sum(_images(row) for row in metrics) / seconds, 1) if seconds else None,
@@ -353,14 +362,6 @@ def _describe_data(sets: Sets) -> dict[str, Any]:
         "validation_fingerprint": None if sets.validation is None else sets.validation.fingerprint(),
         **sets.train.provenance,
     }
-
-
-def _anchored(recipe: Recipe) -> Recipe:
-    """Write a relative path to the data in full, so that the run can go on from any folder."""
-    path = Path(recipe.data.name)
-    if recipe.data.name in CATALOG or path.is_absolute() or not path.exists():
-        return recipe
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": str(path.resolve())})})
 
 
 def _has_begun(run: Run | str | None, recipe: Recipe) -> bool:

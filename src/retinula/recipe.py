@@ -222,10 +222,10 @@ Metric = Literal[
 class Claim(Section):
     """A figure that the recipe stands for, published or set as its aim.
 
-    `metric` is told with `reproduction.measures`; `at` belongs to `step_loss`: the step around whose end it is
-    averaged. `tolerance` is how far a measurement may lie from `value` and still bear it out; where it is left out,
-    the figure is only shown, as a time on another machine. With `at_least` being better is no deviation. `fault` says
-    what is wrong with the figure in the work itself.
+    `metric` is told with `reproduction.measures`; `at` belongs to `step_loss`: the last of the steps that it
+    is averaged over. `tolerance` is how far a measurement may lie from `value` and still bear it out; where it is
+    left out, the figure is only shown, as a time on another machine. With `at_least` being better is no deviation.
+    `fault` says what is wrong with the figure in the work itself.
     """
 
     metric: Metric

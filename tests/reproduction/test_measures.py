@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.reproduction.measures import AVERAGED_STEPS, Measured, evaluation_key, measure
+from retinula.reproduction.measures import AVERAGED_STEPS, Measured, evaluation, measure
 from retinula.run import Run, create_run
 
 
@@ -14,7 +13,8 @@ def finished(tmp_path: Path, report: dict[str, Any] | None = None, *, losses: tu
     """A run that says what it is told to."""
     run = create_run(load_recipe("digits"), {}, root=tmp_path)
     run.add_steps((number, 1, loss, 0.1, number / 1000) for number, loss in enumerate(losses, start=1))
-    run.report_file.write_text(json.dumps({"evaluations": {}, "training": {}, **(report or {})}))
+    values = {"data": {"name": "digits/train"}, "evaluations": {}, "training": {}, **(report or {})}
+    run.report_file.write_text(json.dumps(values))
     return run
 
 
@@ -56,7 +56,16 @@ def test_the_gain_of_denoising_is_at_one_noise(tmp_path: Path) -> None:
     assert measure([run], "psnr_gain") == Measured((6.5,))
 
 
-def test_a_recipe_that_averages_is_measured_averaging() -> None:
-    averaging = load_recipe("digits", ["tta=mirror"])
-    assert evaluation_key(averaging, "test") == "digits/test/mirror"
-    assert evaluation_key(Recipe(name="a"), "train") == "digits/train"
+def test_a_recipe_that_averages_is_measured_averaging(tmp_path: Path) -> None:
+    run = create_run(load_recipe("digits", ["tta=mirror"]), {}, root=tmp_path)
+    evaluations = {"digits/test": {"loss": 1.0}, "digits/test/mirror": {"loss": 2.0}, "digits/train": {"loss": 3.0}}
+    run.report_file.write_text(json.dumps({"data": {"name": "digits/train"}, "evaluations": evaluations}))
+    assert evaluation(run) == {"loss": 2.0}
+    assert evaluation(run, "train") == {}
+
+
+def test_a_folders_measurements_are_found_by_its_name(tmp_path: Path) -> None:
+    run = create_run(load_recipe("digits", ["data.name=/home/me/photos"]), {}, root=tmp_path)
+    report = {"data": {"name": "photos/train"}, "evaluations": {"photos/test": {"loss": 1.0}}}
+    run.report_file.write_text(json.dumps(report))
+    assert evaluation(run) == {"loss": 1.0}

@@ -1,5 +1,8 @@
+import itertools
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -106,8 +109,10 @@ def test_an_interrupted_run_goes_on_and_a_strangers_name_is_left_alone() -> None
     listens = Listens()
     assert run_it(reporter=listens).runs[0].name == "digits-seed0"
     assert listens.said[0] == "seed 0: going on with runs/digits-seed0"
-    changed = reproduce(recipe("lr=0.05"), 1, root=Path("runs"), folder=Path("other"))
+    listens = Listens()
+    changed = reproduce(recipe("lr=0.05"), 1, root=Path("runs"), folder=Path("other"), reporter=listens)
     assert changed.runs[0].name == "digits-1"
+    assert listens.said[0].startswith("runs/digits-seed0 has other settings")
 
 
 @pytest.mark.usefixtures("_undrawn")
@@ -128,6 +133,9 @@ def test_what_cannot_be_reproduced_is_refused() -> None:
         reproduce(load_recipe("digits"), 1, root=Path("runs"), folder=Path("out"))
     with pytest.raises(InputError, match="at least one seed"):
         run_it(0)
+    with pytest.raises(InputError, match="2 seeds from 4294967295 on go beyond"):
+        reproduce(recipe("seed=4294967295"), 2, root=Path("runs"), folder=Path("out"))
+    assert not list_runs()
 
 
 @pytest.mark.usefixtures("_undrawn")
@@ -141,6 +149,103 @@ def test_without_photos_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert find_photos("mine") == tmp_path / "data" / "mine"
     assert find_photos("others") is None
     assert find_photos("") is None
+
+
+@pytest.mark.usefixtures("_undrawn")
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_a_broken_report_is_refused_not_begun_anew(content: str) -> None:
+    run = run_it().runs[0]
+    run.report_file.write_text(content)
+    with pytest.raises(InputError, match=r"runs/digits-seed0/report\.json: .*; to train this seed anew, move"):
+        run_it()
+    assert len(list_runs()) == 1
+    listens = Listens()
+    with pytest.raises(InputError, match="no finished and evaluated run"):
+        results_page(Path("runs"), listens)
+    assert listens.said[0].startswith("left out runs/digits-seed0: ")
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_steps_without_a_checkpoint_are_refused_not_begun_anew() -> None:
+    with pytest.raises(Interrupted):
+        run_it(reporter=Listens(stop_at=3))
+    run = Run(Path("runs/digits-seed0"))
+    shutil.rmtree(run.checkpoints)
+    with pytest.raises(InputError, match="has steps in its log but no checkpoint"):
+        run_it()
+    assert len(run.steps()) == 3, "the log is left as it is"
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_folder_is_found_again_from_its_relative_path(tmp_path: Path) -> None:
+    for split, shade in itertools.product(("train", "test"), (0, 255)):
+        folder = tmp_path / "mine" / split / str(shade)
+        folder.mkdir(parents=True)
+        for number in range(20):
+            Image.new("L", (8, 8), abs(shade - number)).save(folder / f"{number}.png")
+    for _ in range(2):
+        result = reproduce(recipe("epochs=1", "data.name=mine"), 1, root=Path("runs"), folder=Path("out"))
+        assert [run.name for run in list_runs()] == ["digits-seed0"]
+        assert len(result.rows[0].values) == 1
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_photos_are_asked_about_anew_and_looked_at_before_training(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    with pytest.raises(InputError, match="no pictures in"):
+        run_it(photos=photos)
+    Image.new("L", (8, 8)).save(photos / "a.png")
+    table = photos / "labels.csv"
+    table.write_text("")
+    with pytest.raises(InputError, match="needs at least two columns"):
+        run_it(photos=photos)
+    assert not list_runs()
+    table.unlink()
+    listens = Listens()
+    assert run_it(reporter=listens, photos=photos).rows[-1].verdict == "not measured"
+    assert listens.said[-1].startswith(f"{photos} has no labels.csv")
+    means = []
+    for label in range(10):
+        table.write_text(f"a.png,{label}\n")
+        means.append(run_it(photos=photos).rows[-1].mean)
+    assert sorted(map(float, filter(None, means))) == [1.0], "of ten labels the model gives one"
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_reconstruction_is_not_asked_for_classes(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("L", (8, 8)).save(photos / "a.png")
+    (photos / "labels.csv").write_text("a.png,1\n")
+    claims = (Claim(metric="psnr", value=10.0),)
+    settings = ["model=cifar10-autoencoder", "objective=mse", "metric=val_loss", "normalise=unit", "epochs=1"]
+    settled = load_recipe("digits", settings).model_copy(update={"claims": claims})
+    result = reproduce(settled, 1, root=Path("runs"), folder=Path("out"), photos=photos)
+    assert result.rows[0].mean is not None
+    assert "photos" not in result.runs[0].report()
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_run_that_does_not_say_on_what_it_was_trained_is_left_out_of_the_page() -> None:
+    run_it(2)
+    page = results_page(Path("runs"))
+    assert "; trained on cpu with 1 threads in float32; Python" in page
+    assert "- digits: installed with scikit-learn" in page
+    Run(Path("runs/digits-seed0")).environment_file.unlink()
+    Run(Path("runs/digits-seed1")).report_file.write_text(
+        json.dumps(_without_hardware(Run(Path("runs/digits-seed1")).report()))
+    )
+    listens = Listens()
+    page = results_page(Path("runs"), listens)
+    assert "| 1 |" in page
+    assert "trained on" not in page
+    assert listens.said[0].startswith("left out runs/digits-seed0: runs/digits-seed0/environment.json")
+
+
+def _without_hardware(report: dict[str, Any]) -> dict[str, Any]:
+    training = {key: value for key, value in report["training"].items() if key != "hardware"}
+    return {**report, "training": training}
 
 
 @pytest.mark.usefixtures("_undrawn")

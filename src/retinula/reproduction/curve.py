@@ -40,7 +40,8 @@ def curve_on_test(run: Run, reporter: Reporter) -> list[dict[str, Any]]:
 
 
 def _known(file: Path) -> dict[str, dict[str, float | None]]:
-    if not file.exists():
-        return {}
-    known: dict[str, dict[str, float | None]] = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        known: dict[str, dict[str, float | None]] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # not there yet, or damaged: measured anew
     return known

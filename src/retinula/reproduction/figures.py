@@ -46,7 +46,7 @@ def draw_work(run: Run, folder: Path, photos: Path | None, reporter: Reporter) -
     """
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(run.figures.iterdir()):
+        for path in sorted(run.figures.glob("*.*")):
             if path.suffix in (".png", ".svg"):
                 shutil.copyfile(path, folder / path.name)
     model = Model.load(run.path)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retinula.recipe import Metric, Recipe
+from retinula.recipe import Metric
 from retinula.run import Run
 
 AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
@@ -45,19 +45,11 @@ def measure(runs: Sequence[Run], metric: Metric, at: int | None = None) -> Measu
 
 def evaluation(run: Run, split: str = "test") -> dict[str, Any]:
     """Return a finished run's measurement on its own pictures of a split, as its recipe averages; empty without."""
-    recipe = run.recipe()
-    found: dict[str, Any] = run.report()["evaluations"].get(evaluation_key(recipe, split), {})
+    report, tta = run.report(), run.recipe().evaluation.tta
+    dataset = report["data"]["name"].removesuffix("/train")  # of a folder its name, where the recipe has its path
+    key = f"{dataset}/{split}" + ("" if tta == "none" else f"/{tta}")
+    found: dict[str, Any] = report["evaluations"].get(key, {})
     return found
-
-
-def evaluation_key(recipe: Recipe, split: str) -> str:
-    """Return under which key a report has the measurement on the recipe's own pictures of a split.
-
-    >>> evaluation_key(Recipe(name="mine"), "test")
-    'digits/test'
-    """
-    averaged = "" if recipe.evaluation.tta == "none" else f"/{recipe.evaluation.tta}"
-    return f"{recipe.data.name}/{split}{averaged}"
 
 
 def _of_evaluation(key: str, split: str = "test") -> Callable[[Run], float | None]:

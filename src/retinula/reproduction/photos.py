@@ -27,6 +27,17 @@ def find_photos(name: str) -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
+def check_photos(folder: Path) -> None:
+    """Refuse, as far as it can be told without a model, a folder whose photos nobody could ask about.
+
+    Raises:
+        InputError: no photos, or a table of labels that cannot be read.
+    """
+    find_pictures([str(folder)])
+    if (folder / TABLE).exists():
+        read_labels(folder / TABLE)
+
+
 class AnsweredPhotos(NamedTuple):
     """Predictions in the order of the folder, the right class of each by its `src`, and the score as plain values."""
 

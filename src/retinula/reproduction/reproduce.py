@@ -10,7 +10,7 @@ from retinula.experiment import evaluate_run
 from retinula.recipe import Recipe
 from retinula.reproduction.figures import draw_work
 from retinula.reproduction.measures import evaluation
-from retinula.reproduction.photos import TABLE, answer_photos, find_photos
+from retinula.reproduction.photos import TABLE, answer_photos, check_photos, find_photos
 from retinula.reproduction.runs import runs_for
 from retinula.reproduction.table import Row, make_rows, markdown
 from retinula.run import Run
@@ -65,12 +65,14 @@ def reproduce(
         reporter: told what happens.
 
     Raises:
-        InputError: a recipe without claims, or a run that cannot go on.
+        InputError: a recipe without claims, a folder without photos, or a run that cannot go on.
     """
     reporter = reporter or Reporter()
     if not recipe.claims:
         raise InputError(f"recipe {recipe.name} claims no published figure: train and evaluate it instead")
     photos = photos or find_photos(recipe.figures.photos)
+    if photos is not None:
+        check_photos(photos)  # before hours of training, not after
     runs = runs_for(recipe, seeds, root=root, reporter=reporter)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,17 +87,19 @@ def reproduce(
 
 
 def _measure(run: Run, photos: Path | None, reporter: Reporter) -> None:
-    """Measure what a run's report has not yet."""
-    wanted = ["test", *(["train"] if _claims(run.recipe(), "train_accuracy") else [])]
+    """Measure what a run's report has not yet; photos always, since another folder may be meant than last time."""
+    recipe = run.recipe()
+    wanted = ["test", *(["train"] if _claims(recipe, "train_accuracy") else [])]
     for split in wanted:
         if not evaluation(run, split):
             reporter.message(f"measuring {run.path} on the {split} pictures")
             evaluate_run(run, split=split)  # type: ignore[arg-type]  # one of the two words above
-    if photos is None:
-        if _claims(run.recipe(), "photos_accuracy"):
-            reporter.message("no photos here to ask about: name a folder of them with --photos")
-    elif (photos / TABLE).exists() and "photos" not in run.report():
-        answer_photos(run, photos, run.path / "photos.csv")
+    if photos is not None and (photos / TABLE).exists():
+        if recipe.objective.name == "cross_entropy":
+            answer_photos(run, photos, run.path / "photos.csv")
+    elif _claims(recipe, "photos_accuracy"):
+        missing = "no photos here to ask about" if photos is None else f"{photos} has no {TABLE} to score answers by"
+        reporter.message(f"{missing}: name a folder of photos and {TABLE} with --photos")
 
 
 def _claims(recipe: Recipe, metric: str) -> bool:

@@ -13,12 +13,12 @@ from retinula.reproduction.table import make_rows, markdown, markdown_line, spre
 from retinula.run import Run
 from retinula.training.reporting import Reporter
 
-_HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "data", "machine")
+_HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
 _INTRODUCTION = """# Results
 
 Written by `retinula results --write` from the reports of finished runs. A result is the mean over its seeds and their
 standard deviation, n the number of runs; "settings" are those that differ from the shipped recipe. Times depend on the
-machine and on what else it did.
+machine, numbered below the table, and on what else it did.
 """
 
 
@@ -38,7 +38,8 @@ def results_page(root: Path, reporter: Reporter | None = None) -> str:
     machines = list(dict.fromkeys(_machine(run) for runs in groups for run in runs))
     lines = [_INTRODUCTION, markdown_line(_HEAD), markdown_line(("---",) * len(_HEAD))]
     lines += [markdown_line(_cells(runs, machines)) for runs in groups]
-    lines += ["", *(f"{number}. {machine}" for number, machine in enumerate(machines, start=1))]
+    lines += ["", "Machines:", "", *(f"{number}. {machine}" for number, machine in enumerate(machines, start=1))]
+    lines += ["", "Data:", "", *dict.fromkeys(f"- {_data(run)}" for runs in groups for run in runs)]
     for runs in groups:
         recipe = _as_shipped(runs[0].recipe())
         if recipe is not None and recipe.claims:
@@ -61,19 +62,28 @@ def changed_settings(recipe: Recipe, shipped_recipe: Recipe) -> list[str]:
 
 
 def _groups(root: Path, reporter: Reporter) -> list[list[Run]]:
-    """Return the runs that differ by their seed only, of each seed the newest, in order of recipes and seeds."""
-    found: dict[tuple[str, str], dict[int, Run]] = {}
+    """Return the runs that differ by their seed only, of each seed the newest.
+
+    In order of recipes, of each the one as shipped first, then those with few settings changed; by seed within.
+    """
+    found: dict[tuple[str, int, str], dict[int, Run]] = {}
     for run, recipe in readable_runs(root, reporter):
-        if run.finished and run.report()["evaluations"]:
-            key = recipe.name, recipe.model_copy(update={"seed": 0}).digest()
-            found.setdefault(key, {})[recipe.seed] = run
+        if not run.finished or not run.report()["evaluations"]:
+            continue
+        try:
+            _machine(run)
+        except InputError as error:
+            reporter.message(f"left out {run.path}: {error}")
+            continue
+        num_changed = len(changed_settings(recipe, load_recipe(recipe.name))) if recipe.name in shipped() else 0
+        key = recipe.name, num_changed, recipe.model_copy(update={"seed": 0}).digest()
+        found.setdefault(key, {})[recipe.seed] = run
     return [[runs[seed] for seed in sorted(runs)] for _, runs in sorted(found.items())]
 
 
 def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
     recipe = runs[0].recipe()
     usual = load_recipe(recipe.name) if recipe.name in shipped() else None
-    data = runs[0].report()["data"]
     numbers = dict.fromkeys(machines.index(_machine(run)) + 1 for run in runs)
     return (
         recipe.name,
@@ -82,7 +92,6 @@ def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
         _spread(runs, "accuracy") or _spread(runs, "psnr") or "-",
         _spread(runs, "photos_accuracy") or "-",
         _spread(runs, "seconds") or "-",
-        data["name"].removesuffix("/train") + (f", {data['copy']}" if "copy" in data else ""),
         ", ".join(map(str, numbers)),
     )
 
@@ -100,14 +109,28 @@ def _as_shipped(recipe: Recipe) -> Recipe | None:
     return None if changed_settings(recipe, usual) else usual
 
 
+def _data(run: Run) -> str:
+    data: dict[str, str] = run.report()["data"]
+    return data["name"].removesuffix("/train") + (f": {data['copy']}" if "copy" in data else "")
+
+
 def _machine(run: Run) -> str:
+    """Say machine, what of it a training computed with (which older reports lack), and versions.
+
+    Raises:
+        InputError: the run does not say on what it was trained.
+    """
     environment = run.environment()
-    machine, versions = environment["machine"], environment["versions"]
-    return (
-        f"{machine['accelerator'] or machine['processor']}, {machine['cores']} cores, bfloat16 units: "
-        f"{machine['bfloat16_units']}; Python {environment['python']}, "
-        + ", ".join(f"{name} {version}" for name, version in versions.items())
-    )
+    hardware = run.report()["training"].get("hardware")
+    try:
+        machine, versions = environment["machine"], environment["versions"]
+        return (
+            f"{machine['accelerator'] or machine['processor']}, {machine['cores']} cores, bfloat16 units: "
+            f"{machine['bfloat16_units']}{f'; trained on {hardware}' if hardware else ''}; "
+            f"Python {environment['python']}, " + ", ".join(f"{name} {version}" for name, version in versions.items())
+        )
+    except KeyError as error:
+        raise InputError(f"{run.environment_file}: there is no {error} in it") from error
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

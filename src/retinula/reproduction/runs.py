@@ -25,11 +25,14 @@ def runs_for(recipe: Recipe, seeds: int, *, root: Path, reporter: Reporter) -> l
         reporter: told which of the three it is, and how training goes.
 
     Raises:
-        InputError: a run of the same digest that cannot go on; the reason is in the message.
+        InputError: too few or too many seeds; or a run of the same digest that cannot go on or whose report cannot
+            be read; the reason is in the message.
     """
     if seeds < 1:
         raise InputError(f"a reproduction needs at least one seed, not {seeds}")
-    settled = _settled(recipe, root, reporter)
+    if recipe.seed + seeds > 2**32:
+        raise InputError(f"{seeds} seeds from {recipe.seed} on go beyond {2**32 - 1}: begin with a smaller seed")
+    settled = _settled(experiment.anchored(recipe), root, reporter)
     return [
         _run_for(settled.model_copy(update={"seed": recipe.seed + number}), root, reporter) for number in range(seeds)
     ]
@@ -41,7 +44,7 @@ def readable_runs(root: Path, reporter: Reporter) -> Iterator[tuple[Run, Recipe]
         try:
             recipe = run.recipe()
             if run.finished:
-                run.report()
+                _check_report(run)
         except InputError as error:
             reporter.message(f"left out {run.path}: {error}")
         else:
@@ -62,10 +65,13 @@ def _settled(recipe: Recipe, root: Path, reporter: Reporter) -> Recipe:
 
 
 def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
-    digest = recipe.digest()
-    same = [run for run, other in readable_runs(root, reporter) if other.digest() == digest]
+    same = _runs_of(recipe.digest(), root, reporter)
     for run in reversed(same):
         if run.finished:
+            try:
+                _check_report(run)
+            except InputError as error:
+                raise InputError(f"{error}; to train this seed anew, move {run.path} away") from error
             reporter.message(f"seed {recipe.seed}: {run.path} is finished")
             return run
     if same:
@@ -73,7 +79,30 @@ def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
         experiment.resume(same[-1].path, reporter=reporter, root=root)
         return same[-1]
     wanted = f"{recipe.name}-seed{recipe.seed}"
-    name = None if (root / wanted).exists() else wanted  # another experiment's: a number makes a name of its own
+    name: str | None = wanted
+    if (root / wanted).exists():
+        reporter.message(f"{root / wanted} has other settings and stays as it is; this training gets another name")
+        name = None
     reporter.message(f"seed {recipe.seed}: training {name or recipe.name}")
     model = experiment.train(recipe, run=name, reporter=reporter, root=root)
     return Run(root / model.provenance["run"])
+
+
+def _runs_of(digest: str, root: Path, reporter: Reporter) -> list[Run]:
+    """Return the runs whose recipe has that digest, whatever their reports are like, the newest at the end."""
+    found = []
+    for run in list_runs(root):
+        try:
+            if run.recipe().digest() == digest:
+                found.append(run)
+        except InputError as error:
+            reporter.message(f"left out {run.path}: {error}")
+    return found
+
+
+def _check_report(run: Run) -> None:
+    """Refuse a report that lacks one of the parts that tables and pages are made of."""
+    report = run.report()
+    lacking = [part for part in ("data", "training", "evaluations") if not isinstance(report.get(part), dict)]
+    if lacking:
+        raise InputError(f"{run.report_file}: there is no {lacking[0]!r} in it")

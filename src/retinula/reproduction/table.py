@@ -104,7 +104,7 @@ def markdown(rows: Sequence[Row]) -> list[str]:
 def figure_words(claim: Claim) -> str:
     """Return what a claim is about, in words."""
     words = _FORMS[claim.metric].words
-    return words if claim.at is None else f"{words} at step {claim.at:,} (mean of {AVERAGED_STEPS})"
+    return words if claim.at is None else f"{words} at step {claim.at:,} (mean of {min(AVERAGED_STEPS, claim.at)})"
 
 
 def spread(metric: Metric, measured: Measured) -> str:

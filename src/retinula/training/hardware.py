@@ -65,6 +65,12 @@ class Hardware:
         """How pictures and filters lie in memory."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
+    @property
+    def words(self) -> str:
+        """Device, threads, precision and memory format, as logs and reports say them."""
+        layout = ", channels last" if self.channels_last else ""
+        return f"{self.device} with {self.threads} threads in {self.precision}{layout}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return a value that a checkpoint can hold; `Hardware(**value)` reads it back."""
         return asdict(self)

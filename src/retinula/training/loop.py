@@ -81,6 +81,8 @@ def train(
         reporter.message(text)
 
     saved = load_checkpoint(run.checkpoints, tell)
+    if saved is None and run.steps():
+        raise InputError(f"{run.path} has steps in its log but no checkpoint, so it cannot go on; begin a new run")
     origin = None if source is None else source.to_dict()
     if saved is not None:
         origin = saved.get("source")
@@ -113,10 +115,7 @@ def train(
     )
     torch.set_num_threads(hardware.threads)
     plan = make_plan(recipe, train_set, validation_set, preprocess, hardware, origin)
-    tell(
-        f"computing on {hardware.device} with {hardware.threads} threads in {hardware.precision}"
-        f"{', channels last' if hardware.channels_last else ''} ({hardware.reason})"
-    )
+    tell(f"computing on {hardware.words} ({hardware.reason})")
     state = _new_state(plan, network)
 
     def save() -> None:
@@ -321,6 +320,7 @@ def _as_model(plan: Plan, state: TrainState, run: Run, network: nn.Module, kept_
         "fingerprint": plan.train_set.fingerprint(),
         **{f"data_{key}": value for key, value in plan.train_set.provenance.items()},
         "num_images": len(plan.train_set),
+        "hardware": plan.hardware.words,
         "steps": state.step,
         "kept_step": kept_step,
         "kept": kept,
