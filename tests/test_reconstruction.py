@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from retinula import reconstruction
-from retinula.errors import InputError
+from retinula.errors import InputError, RetinulaError
 from retinula.images import Images
 from retinula.metrics import psnr
 from retinula.model_file import Model
@@ -215,6 +215,15 @@ def test_files_that_hold_no_codes(autoencoder: Model, tmp_path: Path) -> None:
         read_codes(tmp_path / "empty.npz", autoencoder)
     with pytest.raises(InputError, match="has no code"):
         read_codes(tmp_path / "empty.npz", model("cifar10-denoise", width=4))
+
+
+def test_a_network_whose_answers_are_not_finite_is_refused() -> None:
+    diverged = model("cifar10-autoencoder")
+    with torch.no_grad():
+        for parameter in diverged.network.parameters():
+            parameter.mul_(1e20)
+    with pytest.raises(RetinulaError, match="cifar10-autoencoder gives values that are not finite"):
+        reconstruct(diverged, photo(8, 8))
 
 
 def test_pictures_side_by_side_keep_their_pixels(tmp_path: Path) -> None:

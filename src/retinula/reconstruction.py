@@ -19,7 +19,7 @@ from PIL import Image
 from retinula.datasets.archives import Limits, members
 from retinula.datasets.arrays import Header, read_header
 from retinula.durable import explained, replacing
-from retinula.errors import InputError
+from retinula.errors import InputError, RetinulaError
 from retinula.images import Images
 from retinula.metrics import psnr, ssim
 from retinula.model_file import Model
@@ -84,6 +84,7 @@ def reconstruct_files(
 
     Raises:
         InputError: the model is a classifier, has no code though one is asked for, or the noise is out of range.
+        RetinulaError: what the network gives for a photo is not finite.
     """
     if not 0 <= noise <= 1:
         raise InputError(f"the noise is a deviation on the scale 0..1, not {noise}")
@@ -104,16 +105,22 @@ def reconstruct(
         noise: as `reconstruct_files`.
         seed: likewise.
         with_code: whether to keep the code.
+
+    Raises:
+        InputError: the model is a classifier, or has no code though one is asked for.
+        RetinulaError: what the network gives is not finite.
     """
     clean = torch.from_numpy(image[None].copy())
     seen = noised(clean, noise, generator_for(seed, "noise")) if noise else clean
     network = reconstructing(model)
-    given = _in_tiles(model.preprocess.normalise(seen), network.reconstruct, network.reach)
+    inputs = model.preprocess.normalise(seen)
+    given = _in_tiles(inputs, network.reconstruct, network.reach)
+    if not given.isfinite().all():
+        raise RetinulaError(f"{model.network_name} gives values that are not finite; its training must have diverged")
     code = None
     if with_code:
         encoder = encoding(model)
         _, factor = _form_of_codes(model, encoder)
-        inputs = model.preprocess.normalise(seen)
         code = _in_tiles(inputs, encoder.encode, network.reach, factor)[0].contiguous().numpy()
     target = clean.float() / 255
     before = seen.float() / 255 if noise else None
@@ -196,6 +203,8 @@ def check_code_file(path: Path, number: int) -> None:
         raise InputError(f"{path}: codes are written as .npy (one picture) or .npz (any number)")
     if path.suffix == ".npy" and number != 1:
         raise InputError(f"{path} takes the code of one picture, not of {number}; name a .npz file")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 def read_codes(path: Path, model: Model) -> dict[str, Code]:

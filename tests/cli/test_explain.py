@@ -80,6 +80,7 @@ def test_one_layer_into_a_folder(call: Call) -> None:
         (("last", "my cat.png", "--channel", "1"), "--channel belongs to --method filters"),
         (("last", "my cat.png", "--layer", "conv3"), "no layer 'conv3'; did you mean"),
         (("last", "my cat.png", "--layer", "linear1"), "layer 'linear1' is no convolution, but a Linear"),
+        (("last", "--method", "filters", "--layer", ""), "no layer ''"),
         (("last", "--method", "filters", "--channel", "3"), "the filters of conv1 see channels 0 to 2, not 3"),
         (("last", "--method", "filters", "--layer", "conv2", "--channel", "64"), "see channels 0 to 63, not 64"),
         (("last", "my cat.png", "--method", "gradcam"), "gradcam"),

@@ -90,13 +90,28 @@ def test_in_words(call: Call) -> None:
     assert "one decoded to 32 x 24 pixels" in call(AUTO, "one.npy")[0]
 
 
+def test_codes_of_one_name_in_several_files_are_all_decoded(call: Call) -> None:
+    for folder, height in (("a", 2), ("b", 3)):
+        Path(folder).mkdir()
+        np.save(f"{folder}/code.npy", np.zeros((4, height, 5), dtype=np.float32))
+    out, _ = call(AUTO, "a/code.npy", "b/code.npy", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["name"] for line in lines] == ["code", "code"]
+    sizes = []
+    for line in lines:
+        with Image.open(line["result"]) as picture:
+            sizes.append(picture.size)
+    assert sizes == [(20, 8), (20, 12)]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("residual.safetensors", "one.png"), "residual is a classifier and gives no pictures back"),
-        ((AUTO, "broken.png"), "none of the 1 pictures could be read"),
+        ((AUTO, "broken.png"), "no picture could be read"),
         ((AUTO, "nothing.png"), "there is no file or folder nothing.png"),
         ((AUTO, "one.png", "two.png", "--codes", "c.npy"), "takes the code of one picture, not of 2"),
+        ((AUTO, "one.png", "--codes", "no/c.npy"), "no/c.npy: there is no folder no; make it first"),
         ((AUTO, "one.png", "--codes", "c.json"), "codes are written as .npy"),
         ((AUTO, "one.png", "--noise", "2"), "--noise"),
         ((AUTO, "c.npy"), "c.npy: cannot be read"),

@@ -33,6 +33,7 @@ def test_the_figure_is_written_beside_the_sheets_and_a_plain_recipe_is_refused(
     assert files[-2:] == figures
     assert all(Path(file).stat().st_size > 1000 for file in figures)
     assert call("--augmented", "cifar10-cnn") == 2
+    assert not Path("sheets").exists()
     assert "cifar10-cnn shows every picture as it is" in capsys.readouterr().err
     assert call("--augmented", "cifar10-aug") == 2
     assert "did you mean 'cifar10-augmented'" in capsys.readouterr().err

@@ -24,7 +24,7 @@ def shown(figure: Figure) -> tuple[NDArray[Any], list[NDArray[Any]]]:
     """Return the picture and the nine made of it, each `[H, W, 3]`."""
     left, right = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)
     side, gap = (24, 2) if "24 x 24" in figure.axes[1].get_title() else (32, 2)
-    places = [gap + number * (side + gap) for number in range(3)]
+    places = [number * (side + gap) for number in range(3)]
     return left, [right[top : top + side, start : start + side] for top in places for start in places]
 
 
@@ -52,11 +52,22 @@ def test_nine_pictures_of_the_augmentation_itself_beside_the_original() -> None:
 
 def test_only_what_is_done_is_named_and_bytes_stay_bytes() -> None:
     figure = distortions(PICTURE, Augment(flip="alternating", cutout=8), name="a long name " * 9, recipe="x")
-    assert words(figure).endswith("Each time anew: flipped left to right, a square of 8 pixels covered.")
+    assert words(figure).endswith("Each time anew: flipped left to right, a square of 8 x 8 pixels covered.")
     _, nine = shown(figure)
     covered = [(picture == 128).all(axis=2).sum() for picture in nine]
     assert all(16 <= number <= 64 for number in covered)
     assert_whole(figure)
+
+
+def test_noise_is_drawn_and_how_often_nothing_is_changed_is_told() -> None:
+    figure = distortions(PICTURE, Augment(noise=(0.1, 0.1)), name="frog", recipe="x")
+    assert words(figure).endswith("Each time anew: noise of deviation 0.1 to 0.1.")
+    for picture in shown(figure)[1]:
+        difference = picture / 255 - PICTURE.transpose(1, 2, 0) / 255
+        assert 0.07 < difference.std() < 0.11
+    seldom = distortions(PICTURE, Augment(vertical_flip=True, probability=0.25), name="frog", recipe="x")
+    assert words(seldom).endswith("With probability 0.75 a picture is neither moved nor recoloured.")
+    assert_whole(seldom)
 
 
 def test_grey_pictures_are_drawn_too() -> None:

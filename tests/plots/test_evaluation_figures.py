@@ -273,7 +273,7 @@ def test_draw_evaluation_of_an_autoencoder(tmp_path: Path) -> None:
         denoising=(Denoising(0.1, 4, 20.2, 0.7, 24.5, 0.8),),
     )
     drawn = _figures(result, pictures(("x",), [0] * 6))["reconstructions"]
-    assert "Noise of deviation 0.1: PSNR 20.2 dB, after it 24.5 dB." in words(drawn)
+    assert "Noise of deviation 0.1: PSNR 20.2 dB, after the network 24.5 dB." in words(drawn)
     rows = [label.get_text().replace("\n", " ") for label in drawn.axes[0].get_yticklabels()]
     assert rows == ["original", "result", "noise of 0.1", "result from the noise"]
     assert_whole(drawn)

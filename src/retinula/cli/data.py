@@ -121,14 +121,15 @@ def show(
 
     recipe = None if augmented is None else load_recipe(augmented)
     dataset = load(source)
+    distorted = None if recipe is None else _distorted(dataset, recipe)  # what cannot be drawn is refused first
     files = [
         str(file)
         for split, image_set in dataset.splits.items()
         if len(image_set)
         for file in save(contact_sheet(image_set, per_class=per_class), out, f"{split}-sheet")
     ]
-    if recipe is not None:
-        files += [str(file) for file in save(_distorted(dataset, recipe), out, f"augmented-{recipe.name}")]
+    if recipe is not None and distorted is not None:
+        files += [str(file) for file in save(distorted, out, f"augmented-{recipe.name}")]
     _say_summary(dataset, as_json, files)
 
 

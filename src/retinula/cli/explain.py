@@ -77,7 +77,8 @@ def _filters(model: "Model", layer: str | None, channel: int) -> "tuple[Iterator
     from retinula.plots.layers import filter_sheet
 
     first = next(iter(convolutions(model.network)), None)
-    weights = {name: filters(model, name, channel) for name in ([layer] if layer else shaped_convolutions(model))}
+    chosen = shaped_convolutions(model) if layer is None else [layer]
+    weights = {name: filters(model, name, channel) for name in chosen}
 
     def figures() -> "Iterator[tuple[str, Figure]]":
         for name, each in weights.items():

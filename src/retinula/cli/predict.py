@@ -65,7 +65,7 @@ def predict(
     for prediction in skipped:
         remark(f"skipped {prediction.src}: {prediction.skipped}")
     if len(skipped) == len(predictions):
-        raise InputError(f"none of the {len(predictions)} pictures could be read")
+        raise InputError("no picture could be read")
     if csv:
         write_table(csv, predictions, answers)
         remark(f"written {csv}")

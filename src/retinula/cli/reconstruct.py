@@ -82,7 +82,7 @@ def _reconstruct(
             _say(reference.src, result, noise, picture, compared, as_json)
             progress("reconstructing", number, len(references))
     if not done:
-        raise InputError(f"none of the {len(references)} pictures could be read")
+        raise InputError("no picture could be read")
     if codes:
         write_codes(codes, found)
         remark(f"written {codes}")
@@ -93,16 +93,17 @@ def _decode(model: "Model", sources: list[str], out: Path, as_json: bool) -> Non
     from retinula.datasets.unpack import safe_names
     from retinula.reconstruction import decode_code, read_codes, write_picture
 
-    for source in sources:
-        found = read_codes(Path(source), model)
-        for name, code in zip(safe_names(found), found.values(), strict=True):
-            image, path = decode_code(model, code), out / f"{name}-decoded.png"
-            write_picture(path, image)
-            _, height, width = image.shape
-            if as_json:
-                say_json({"src": source, "name": name, "height": height, "width": width, "result": str(path)})
-            else:
-                say(f"{source}: {name} decoded to {width} x {height} pixels, {path}")
+    codes = [(source, name, code) for source in sources for name, code in read_codes(Path(source), model).items()]
+    # Named together, so that codes of the same name in several files do not overwrite each other.
+    files = safe_names(name for _, name, _ in codes)
+    for file, (source, name, code) in zip(files, codes, strict=True):
+        image, path = decode_code(model, code), out / f"{file}-decoded.png"
+        write_picture(path, image)
+        _, height, width = image.shape
+        if as_json:
+            say_json({"src": source, "name": name, "height": height, "width": width, "result": str(path)})
+        else:
+            say(f"{source}: {name} decoded to {width} x {height} pixels, {path}")
 
 
 def _say(src: str, result: "Reconstruction", noise: float, picture: Path, compared: Path, as_json: bool) -> None:

@@ -8,20 +8,21 @@ from retinula.errors import InputError
 from retinula.images import Images
 from retinula.plots.figure import bare, new_figure, styled
 from retinula.plots.tiles import tiled, upright
-from retinula.transforms.augment import Augment, augment_images
+from retinula.transforms.augment import Augment, augment_images, spoil
 from retinula.transforms.batches import generator_for
 
 ROWS = 3
 _WORDS = {
     "flip": "flipped left to right",
     "vertical_flip": "flipped top to bottom",
-    "crop_padding": "shifted by up to {0} pixels",
+    "crop_padding": "shifted by 0 to {0} pixels",
     "random_crop": "cut to {0[1]} x {0[0]}",
     "hue": "hue \u00b1{0:g}",
     "contrast": "contrast {0[0]:g} to {0[1]:g}",
     "brightness": "brightness \u00b1{0:g}",
     "saturation": "saturation {0[0]:g} to {0[1]:g}",
-    "cutout": "a square of {0} pixels covered",
+    "cutout": "a square of {0} x {0} pixels covered",
+    "noise": "noise of deviation {0[0]:g} to {0[1]:g}",
 }
 
 
@@ -44,16 +45,20 @@ def distortions(picture: Images, augment: Augment, *, name: str, recipe: str, se
         raise InputError(f"{recipe} shows every picture as it is: there is nothing to draw")
     number = ROWS * ROWS
     images = torch.from_numpy(np.repeat(picture[None], number, axis=0))
-    changed = augment_images(
-        images, augment, generator_for(seed, "augment"), indices=torch.arange(number), epoch=0, seed=seed
-    )
+    chances = generator_for(seed, "augment")
+    changed = augment_images(images, augment, chances, indices=torch.arange(number), epoch=0, seed=seed)
+    changed = spoil(changed, augment, chances)
     if changed.dtype != torch.uint8:
         changed = changed.mul(255).round().to(torch.uint8)
-    figure = new_figure(8, 4.6, f"{name} as training with {recipe} shows it", f"Each time anew: {', '.join(happens)}.")
+    remark = f"Each time anew: {', '.join(happens)}."
+    if augment.probability < 1:
+        remark += f" With probability {1 - augment.probability:g} a picture is neither moved nor recoloured."
+    figure = new_figure(8, 4.6, f"{name} as training with {recipe} shows it", remark)
     left, right = figure.subplots(1, 2)
     left.imshow(upright(picture), interpolation="nearest")
     gap = max(1, round(max(changed.shape[2:]) / 16))
-    right.imshow(tiled([upright(each) for each in changed.numpy()], ROWS, gap=gap), interpolation="nearest")
+    sheet = tiled([upright(each) for each in changed.numpy()], ROWS, gap=gap)
+    right.imshow(sheet[gap:-gap, gap:-gap], interpolation="nearest")  # level with the picture beside it
     for axes, words, shape in ((left, "as it is", picture.shape), (right, "in training", changed.shape[1:])):
         axes.set_title(f"{words}, {shape[2]} x {shape[1]}", loc="center")
         bare(axes)

@@ -191,7 +191,8 @@ def _reconstruction_remark(result: ReconstructionResult) -> str:
     remark = f"Means over {plural(result.num_images, 'picture')}; a perfect copy has SSIM 1."
     for each in result.denoising:
         if each.noise == EXAMPLE_LEVEL:
-            remark += f" Noise of deviation {each.noise}: PSNR {each.psnr_noised:.1f} dB, after it {each.psnr:.1f} dB."
+            before, after = (f"{value:.1f} dB" for value in (each.psnr_noised, each.psnr))
+            remark += f" Noise of deviation {each.noise}: PSNR {before}, after the network {after}."
     return remark
 
 

@@ -136,7 +136,8 @@ def _composed(
     figure = new_figure(max(whole, 6.0), tall + MARGIN, title, remark)
     figure.set_layout_engine("none")
     if seen is not None:
-        axes = _placed(figure, (MARGIN, tall, small[1], small[0]))
+        # Level with the first row of tiles, which has a gap above it.
+        axes = _placed(figure, (MARGIN, tall - GAP * inches, small[1], small[0]))
         axes.imshow(upright(seen), interpolation="nearest")
     axes = _placed(figure, (left, tall, width, height))
     axes.imshow(sheet, interpolation="nearest")
