@@ -15,7 +15,7 @@ from retinula.reproduction import reproduce as work
 from retinula.reproduction import runs
 from retinula.reproduction.photos import find_photos
 from retinula.reproduction.reproduce import Reproduction, reproduce
-from retinula.reproduction.results import changed_settings, results_page
+from retinula.reproduction.results import changed_settings, results_list, results_page
 from retinula.run import Run, list_runs
 from retinula.training import loop
 from retinula.training.hardware import Hardware
@@ -255,6 +255,10 @@ def test_the_page_of_results_is_made_of_reports() -> None:
     run_it(2)
     page = results_page(Path("runs"))
     (line,) = [line for line in page.splitlines() if line.startswith("| digits |")]
+    (listed,) = results_list(Path("runs"))
+    assert (listed["recipe"], listed["seeds"], len(listed["measured"]["accuracy"])) == ("digits", [0, 1], 2)
+    assert listed["settings"] == "model.arguments.width=0.25, training.epochs=2"
+    assert listed["table"] == []
     assert "| model.arguments.width=0.25, training.epochs=2 |" in line
     assert "| 0, 1 |" in line
     assert "(n = 2)" in line

@@ -55,11 +55,17 @@ def reproduce(
 
 def results(
     write: Annotated[bool, typer.Option("--write", help=f"Write the page into {PAGE}.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Set out what all finished runs under runs/ measured, as a page in Markdown."""
     from retinula.durable import explained, write_text
-    from retinula.reproduction.results import results_page
+    from retinula.reproduction.results import results_list, results_page
     from retinula.run import RUNS
+
+    if as_json:
+        with TrainingReporter() as reporter:
+            say_json(results_list(RUNS, reporter))
+        return
 
     with TrainingReporter() as reporter:
         page = results_page(RUNS, reporter)

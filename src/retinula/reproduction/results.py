@@ -14,6 +14,7 @@ from retinula.run import Run
 from retinula.training.reporting import Reporter
 
 _HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
+_LISTED: tuple[Metric, ...] = ("accuracy", "loss", "psnr", "photos_accuracy", "seconds", "step_seconds")
 _INTRODUCTION = """# Results
 
 Written by `retinula results --write` from the reports of finished runs. A result is the mean over its seeds and their
@@ -33,8 +34,6 @@ def results_page(root: Path, reporter: Reporter | None = None) -> str:
         InputError: there is no such run.
     """
     groups = _groups(root, reporter or Reporter())
-    if not groups:
-        raise InputError(f"there is no finished and evaluated run in {root.resolve()}: train and evaluate one first")
     machines = list(dict.fromkeys(_machine(run) for runs in groups for run in runs))
     lines = [_INTRODUCTION, markdown_line(_HEAD), markdown_line(("---",) * len(_HEAD))]
     lines += [markdown_line(_cells(runs, machines)) for runs in groups]
@@ -45,6 +44,36 @@ def results_page(root: Path, reporter: Reporter | None = None) -> str:
         if recipe is not None and recipe.claims:
             lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", "", *markdown(make_rows(recipe, runs))]
     return "\n".join(lines) + "\n"
+
+
+def results_list(root: Path, reporter: Reporter | None = None) -> list[dict[str, Any]]:
+    """Return what the page says, as values that JSON can hold: for each recipe its runs, seeds and measured values.
+
+    Args:
+        root: the folder of the runs.
+        reporter: told which runs are left out, and why.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    results = []
+    for runs in _groups(root, reporter or Reporter()):
+        recipe = runs[0].recipe()
+        measured = {metric: measure(runs, metric) for metric in _LISTED}
+        usual = _as_shipped(recipe)
+        results.append(
+            {
+                "recipe": recipe.name,
+                "settings": _settings(recipe),
+                "runs": [str(run.path) for run in runs],
+                "seeds": [run.recipe().seed for run in runs],
+                "data": _data(runs[0]),
+                "machines": list(dict.fromkeys(map(_machine, runs))),
+                "measured": {metric: list(found.values) for metric, found in measured.items() if found},
+                "table": [row.to_dict() for row in make_rows(usual, runs)] if usual else [],
+            }
+        )
+    return results
 
 
 def changed_settings(recipe: Recipe, shipped_recipe: Recipe) -> list[str]:
@@ -65,6 +94,9 @@ def _groups(root: Path, reporter: Reporter) -> list[list[Run]]:
     """Return the runs that differ by their seed only, of each seed the newest.
 
     In order of recipes, of each the one as shipped first, then those with few settings changed; by seed within.
+
+    Raises:
+        InputError: there is none.
     """
     found: dict[tuple[str, int, str], dict[int, Run]] = {}
     for run, recipe in readable_runs(root, reporter):
@@ -78,22 +110,29 @@ def _groups(root: Path, reporter: Reporter) -> list[list[Run]]:
         num_changed = len(changed_settings(recipe, load_recipe(recipe.name))) if recipe.name in shipped() else 0
         key = recipe.name, num_changed, recipe.model_copy(update={"seed": 0}).digest()
         found.setdefault(key, {})[recipe.seed] = run
+    if not found:
+        raise InputError(f"there is no finished and evaluated run in {root.resolve()}: train and evaluate one first")
     return [[runs[seed] for seed in sorted(runs)] for _, runs in sorted(found.items())]
 
 
 def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
     recipe = runs[0].recipe()
-    usual = load_recipe(recipe.name) if recipe.name in shipped() else None
     numbers = dict.fromkeys(machines.index(_machine(run)) + 1 for run in runs)
     return (
         recipe.name,
-        "not shipped" if usual is None else ", ".join(changed_settings(recipe, usual)) or "as shipped",
+        _settings(recipe),
         ", ".join(str(run.recipe().seed) for run in runs),
         _spread(runs, "accuracy") or _spread(runs, "psnr") or "-",
         _spread(runs, "photos_accuracy") or "-",
         _spread(runs, "seconds") or "-",
         ", ".join(map(str, numbers)),
     )
+
+
+def _settings(recipe: Recipe) -> str:
+    if recipe.name not in shipped():
+        return "not shipped"
+    return ", ".join(changed_settings(recipe, load_recipe(recipe.name))) or "as shipped"
 
 
 def _spread(runs: Sequence[Run], metric: Metric) -> str:

@@ -69,7 +69,8 @@ class Hardware:
     def words(self) -> str:
         """Device, threads, precision and memory format, as logs and reports say them."""
         layout = ", channels last" if self.channels_last else ""
-        return f"{self.device} with {self.threads} threads in {self.precision}{layout}"
+        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
+        return f"{self.device} with {threads} in {self.precision}{layout}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return a value that a checkpoint can hold; `Hardware(**value)` reads it back."""
