@@ -230,7 +230,7 @@ def test_a_reconstruction_is_not_asked_for_classes(tmp_path: Path) -> None:
 def test_a_run_that_does_not_say_on_what_it_was_trained_is_left_out_of_the_page() -> None:
     run_it(2)
     page = results_page(Path("runs"))
-    assert "; trained on cpu with 1 threads in float32; Python" in page
+    assert "; trained on cpu with 1 thread in float32; Python" in page
     assert "- digits: installed with scikit-learn" in page
     Run(Path("runs/digits-seed0")).environment_file.unlink()
     Run(Path("runs/digits-seed1")).report_file.write_text(
