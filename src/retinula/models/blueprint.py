@@ -50,7 +50,8 @@ class _Penalised(torch.autograd.Function):
         excess = rows @ rows.T - torch.eye(len(rows), dtype=rows.dtype, device=rows.device)
         # Of the norm itself, not of its square, as the authors have it; at an exact zero its gradient is nothing.
         norm = torch.linalg.norm(excess).clamp_min(torch.finfo(rows.dtype).tiny)
-        return gradient + (ctx.strength * 2 / norm * (excess @ rows)).view_as(weight), None  # type: ignore[attr-defined]
+        strength: float = ctx.strength  # type: ignore[attr-defined]  # kept there by forward
+        return gradient + (strength * 2 / norm * (excess @ rows)).view_as(weight), None
 
 
 def mobilenetv2_bsconv_u(
