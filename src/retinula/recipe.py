@@ -98,9 +98,9 @@ class Augmentation(Section):
 
 
 class Objective(Section):
-    """What is made small: for classes the cross entropy, for reconstruction `bce` or `mse`."""
+    """What is made small: for classes the cross entropy, for reconstruction `bce`, `mse` or `log_mse`."""
 
-    name: Literal["cross_entropy", "bce", "mse"] = "cross_entropy"
+    name: Literal["cross_entropy", "bce", "mse", "log_mse"] = "cross_entropy"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
 

@@ -42,13 +42,14 @@ def test_balanced_weights_make_classes_count_the_same(make_set: Callable[..., Im
     assert balanced > plain
 
 
-@pytest.mark.parametrize("name", ["bce", "mse"])
+@pytest.mark.parametrize("name", ["bce", "mse", "log_mse"])
 def test_reconstruction_by_hand(name: str, make_set: Callable[..., ImageSet]) -> None:
-    logits, images = torch.tensor([[0.0, 2.0]]), torch.tensor([[0.25, 1.0]])
+    logits, images = torch.tensor([[0.0, 2.0], [1.0, -1.0]]), torch.tensor([[0.25, 1.0], [0.5, 0.25]])
     p = torch.sigmoid(logits)
     expected = {
         "bce": -(images * p.log() + (1 - images) * (1 - p).log()).mean(),
         "mse": ((p - images) ** 2).mean(),
+        "log_mse": (((p - images) ** 2).mean(dim=1) + 1e-6).log().mean(),
     }[name]
     objective = Objective(name=name)  # type: ignore[arg-type]  # a parameter
     assert torch.isclose(loss_function(objective, make_set())(logits, images), expected)

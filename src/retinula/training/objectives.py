@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from retinula.images import ImageSet
 from retinula.recipe import Objective
 
+LEAST_ERROR = 1e-6  # 60 dB: below half a grey value, where a logarithm would still chase the last pixel
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -15,12 +16,15 @@ def loss_function(objective: Objective, train_set: ImageSet) -> Loss:
     """Return the function from outputs and targets to a loss, a float32 scalar.
 
     Cross entropy takes logits `[n, K]` and labels int64 `[n]` or probabilities `[n, K]` (mixed pictures);
-    `bce` and `mse` take a picture's logits and the picture, float in 0..1, of the same shape.
+    the others take a picture's logits and the picture, float in 0..1, of the same shape. `log_mse` is the mean of
+    every picture's own logarithm: what the mean PSNR measures, so that smooth pictures count as much as busy ones.
     """
     if objective.name == "bce":
         return lambda outputs, images: F.binary_cross_entropy_with_logits(outputs.float(), images)
     if objective.name == "mse":
         return lambda outputs, images: F.mse_loss(torch.sigmoid(outputs.float()), images)
+    if objective.name == "log_mse":
+        return _log_mse
     weights = class_weights(train_set) if objective.class_weights == "balanced" else None
 
     def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -28,6 +32,11 @@ def loss_function(objective: Objective, train_set: ImageSet) -> Loss:
         return F.cross_entropy(logits.float(), targets, weight=weight, label_smoothing=objective.label_smoothing)
 
     return cross_entropy
+
+
+def _log_mse(outputs: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    errors = (torch.sigmoid(outputs.float()) - images).square().flatten(1).mean(dim=1)
+    return (errors + LEAST_ERROR).log().mean()
 
 
 def class_weights(train_set: ImageSet) -> torch.Tensor:
