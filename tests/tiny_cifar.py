@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retinula.datasets.catalog import CATALOG, Archive, Entry
+from retinula.datasets.catalog import CATALOG
+from retinula.datasets.entry import Archive, Entry
 
 NUM_TRAIN, NUM_TEST = 20, 8
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from retinula.datasets import digits, shapes
-from retinula.datasets.catalog import CATALOG, CIFAR100_GROUPS, Entry
+from retinula.datasets.catalog import CATALOG
+from retinula.datasets.entries.cifar import CIFAR100_GROUPS
+from retinula.datasets.entry import Entry
 from retinula.datasets.reading import Reading
 
 
@@ -20,13 +22,19 @@ def test_an_entry_is_complete(entry: Entry) -> None:
     assert entry.citation
     assert entry.about
     if entry.archive is not None:
-        assert entry.homepage.startswith("https://")
-        assert len(entry.archive.urls) >= 2
-        for url in entry.archive.urls:
-            assert re.fullmatch(r"https://[^ ]+/" + re.escape(entry.archive.name), url)
-        for digest in (entry.archive.sha256, *entry.archive.files.values()):
+        assert entry.family
+        assert entry.homepage.startswith(("https://", "http://"))
+        assert bool(entry.archive.name) != bool(entry.archive.parts)
+        for archive in entry.archive.parts or (entry.archive,):
+            assert len(archive.urls) >= 2
+            for url in archive.urls:
+                # What is not encrypted on its way must at least be known by its sum.
+                assert url.startswith("https://" if not archive.sha256 else ("https://", "http://"))
+                assert url.endswith(f"/{archive.name}")
+        sums = [*entry.archive.files.values(), *(one for same in entry.archive.same.values() for one in same)]
+        assert len(set(sums)) == len(sums)
+        for digest in sums:
             assert re.fullmatch("[0-9a-f]{64}", digest)
-        assert len(set(entry.archive.files.values())) == len(entry.archive.files)
 
 
 def test_the_authors_come_first_and_state_no_licence() -> None:

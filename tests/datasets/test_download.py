@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from retinula.datasets import download
-from retinula.datasets.catalog import CATALOG, Archive
+from retinula.datasets.catalog import CATALOG
+from retinula.datasets.entry import Archive, loose_file, loose_files
 from retinula.datasets.lock import locked
 from retinula.errors import InputError, RetinulaError
 
@@ -270,7 +271,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from retinula.datasets import download
-from retinula.datasets.catalog import Archive
+from retinula.datasets.entry import Archive
 name, size, sha256, url = sys.argv[2:]
 download.fetch(Archive(name, int(size), sha256, (url,), "", {}), Path(sys.argv[1]))
 """
@@ -469,3 +470,21 @@ def test_tells_the_official_names() -> None:
     assert archive is not None
     assert download.is_official_name(archive, Path("some/cifar-10-python.tar.gz"))
     assert not download.is_official_name(archive, Path("some/cifar-10.tar.gz"))
+
+
+def test_loose_files_are_downloaded_into_one_folder(site: Site, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        site.pages[name] = lambda handler: answer(handler, 200, handler.path.encode())
+    parts = tuple(loose_file(name, 2, sha256(f"/{name}".encode()), f"{site.address}/{name}") for name in ("a", "b"))
+    archive = loose_files("set", parts)
+    for _ in range(2):
+        assert download.fetch(archive, tmp_path) == tmp_path / "downloads/set"
+    assert {file: (tmp_path / "downloads/set" / file).read_bytes() for file in "ab"} == {"a": b"/a", "b": b"/b"}
+    assert len(site.requests) == 2
+    found = download.find(archive, [download.downloads(tmp_path)], tmp_path)
+    assert found is not None
+    assert found.verified
+    (tmp_path / "downloads/set/b").unlink()
+    assert download.locate(archive, [tmp_path / "downloads"]) is None
+    download.fetch(archive, tmp_path)
+    assert [path for path, _ in site.requests] == ["a", "b", "b"]

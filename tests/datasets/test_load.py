@@ -12,7 +12,8 @@ from PIL import Image
 
 import tiny_cifar
 from retinula.datasets import cifar, download, load
-from retinula.datasets.catalog import CATALOG, Archive
+from retinula.datasets.catalog import CATALOG
+from retinula.datasets.entry import Archive
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
 from retinula.pictures import shrink

@@ -15,7 +15,7 @@ import numpy as np
 
 from retinula.datasets import pickles
 from retinula.datasets.archives import members
-from retinula.datasets.catalog import Entry
+from retinula.datasets.entry import Entry
 from retinula.datasets.reading import Chunk, Reading, SplitName
 from retinula.errors import InputError
 from retinula.images import CHUNK, Images, Labels

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pooch
 
-from retinula.datasets.catalog import Archive
+from retinula.datasets.entry import Archive
 from retinula.datasets.lock import locked
 from retinula.datasets.reading import Progress
 from retinula.durable import explained, replacing, replacing_folder, write_json
@@ -61,8 +61,9 @@ def locate(archive: Archive, folders: Iterable[Path]) -> Path | None:
         for place in (folder, *_subfolders(folder)):
             if (place / archive.name).is_file():
                 return place / archive.name
-            if (place / archive.folder).is_dir() and _is_unpacked(archive, place / archive.folder):
-                return place / archive.folder
+            for name in (archive.folder, *archive.folders):
+                if (place / name).is_dir() and _is_unpacked(archive, place / name):
+                    return place / name
         if is_official_name(archive, folder):
             return folder
     return None
@@ -79,10 +80,25 @@ def find(archive: Archive, folders: Iterable[Path], cache_dir: Path) -> Found | 
 
 
 def is_official_name(archive: Archive, path: Path) -> bool:
-    """Say whether a file is called like the archive, or a folder holds what the archive unpacks to."""
-    if path.is_dir():
-        return all((path / file).is_file() for file in archive.files)
-    return path.name == archive.name
+    """Say whether a file is called like the archive, or a folder holds what the archive unpacks to.
+
+    Of loose files the folder must have the right name too: those of several data sets are called the same.
+    """
+    if not path.is_dir():
+        return path.name == archive.name
+    named = not archive.parts or any(_ends_with(path, name) for name in (archive.folder, *archive.folders))
+    return named and holds(archive, path)
+
+
+def holds(archive: Archive, folder: Path) -> bool:
+    """Say whether a folder has all files that the archive unpacks to."""
+    return not _missing(archive, folder)
+
+
+def file_in(folder: Path, file: str) -> Path:
+    """Return where a file of a data set lies in a folder: as published, or unpacked."""
+    path = folder / file
+    return path if path.is_file() or not file.endswith(".gz") else path.with_suffix("")
 
 
 def examine(archive: Archive, path: Path, cache_dir: Path) -> Found:
@@ -94,8 +110,9 @@ def examine(archive: Archive, path: Path, cache_dir: Path) -> Found:
     if not path.is_dir():
         sha256 = file_digest(path, cache_dir)
         return Found(path, sha256, sha256 == archive.sha256)
-    sums = {file: file_digest(path / file, cache_dir) for file in sorted(archive.files)}
-    return Found(path, _folder_digest(sums), sums == dict(archive.files))
+    sums = {file: file_digest(file_in(path, file), cache_dir) for file in sorted(archive.files)}
+    verified = all(sums[file] in (sha256, *archive.same.get(file, ())) for file, sha256 in archive.files.items())
+    return Found(path, _folder_digest(sums), verified)
 
 
 def file_digest(path: Path, cache_dir: Path) -> str:
@@ -141,10 +158,11 @@ def keep(archive: Archive, found: Found, cache_dir: Path, progress: Progress | N
         folder.mkdir(parents=True, exist_ok=True)
     if found.path.is_dir():
         with replacing_folder(target) as temporary:
-            sums = {file: _copy(found.path / file, temporary / file, progress) for file in sorted(archive.files)}
-            sha256 = _folder_digest(sums)
-            _check_unchanged(found, sha256)
-        (folder / archive.name).unlink(missing_ok=True)
+            sources = {file: file_in(found.path, file) for file in sorted(archive.files)}
+            sums = {file: _copy(path, temporary / path.name, progress) for file, path in sources.items()}
+            _check_unchanged(found, _folder_digest(sums))
+        if archive.name:
+            (folder / archive.name).unlink(missing_ok=True)
     else:
         with replacing(target) as temporary:
             _check_unchanged(found, _copy(found.path, temporary, progress))
@@ -153,14 +171,22 @@ def keep(archive: Archive, found: Found, cache_dir: Path, progress: Progress | N
 
 
 def fetch(archive: Archive, cache_dir: Path, progress: Progress | None = None) -> Path:
-    """Download the official file, from the first address that gives it.
+    """Download the official file, from the first address that gives it; of loose files all, into one folder.
 
     What was received before a break is kept and gone on with; the file gets its name once its sha256 is right.
 
     Raises:
         RetinulaError: no address gave it, or it cannot be written.
     """
-    folder = downloads(cache_dir)
+    if not archive.parts:
+        return _fetch_file(archive, downloads(cache_dir), cache_dir, progress)
+    folder = downloads(cache_dir) / archive.folder
+    for part in archive.parts:
+        _fetch_file(part, folder, cache_dir, progress)
+    return folder
+
+
+def _fetch_file(archive: Archive, folder: Path, cache_dir: Path, progress: Progress | None) -> Path:
     target = folder / archive.name
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -297,10 +323,20 @@ def _subfolders(folder: Path) -> Sequence[Path]:
 
 
 def _is_unpacked(archive: Archive, folder: Path) -> bool:
-    missing = [file for file in archive.files if not (folder / file).is_file()]
-    if missing and len(missing) < len(archive.files):
+    missing = _missing(archive, folder)
+    # Loose files are downloaded one after the other: a download may have been interrupted in between.
+    if missing and len(missing) < len(archive.files) and not archive.parts:
         raise InputError(f"{folder} lacks {', '.join(missing)}; unpack {archive.name} again")
     return not missing
+
+
+def _missing(archive: Archive, folder: Path) -> list[str]:
+    return [file for file in archive.files if not file_in(folder, file).is_file()]
+
+
+def _ends_with(path: Path, name: str) -> bool:
+    parts = Path(name).parts
+    return path.resolve().parts[-len(parts) :] == parts
 
 
 def _folder_digest(sums: dict[str, str]) -> str:

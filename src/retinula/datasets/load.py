@@ -1,7 +1,7 @@
 """One call for any data set: by its name in the catalog, or a folder, archive or `.npz` file of one's own.
 
-The folders named in RETINULA_DATA are searched first, then what was downloaded before, then the network. What was
-found is prepared once, and opened from the cache afterwards.
+The folders named in RETINULA_DATA and those of the system are searched first, then what was downloaded before, then
+the network. What was found is prepared once, and opened from the cache afterwards.
 """
 
 import hashlib
@@ -17,10 +17,12 @@ import numpy as np
 import platformdirs
 from PIL import Image
 
-from retinula.datasets import arrays, cache, cifar, digits, download, folder, shapes
+from retinula.datasets import arrays, cache, digits, download, folder, readers, shapes
 from retinula.datasets.archives import is_archive_name
-from retinula.datasets.catalog import CATALOG, Archive, Entry
+from retinula.datasets.catalog import CATALOG
+from retinula.datasets.cifar import LabelKind
 from retinula.datasets.download import Found
+from retinula.datasets.entry import Archive, Entry
 from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
 from retinula.errors import InputError, nearest
 from retinula.images import Images
@@ -29,6 +31,9 @@ from retinula.pictures import Resize, shrink
 DATA_VARIABLE: Final = "RETINULA_DATA"
 CACHE_VARIABLE: Final = "RETINULA_CACHE"
 MAX_SIDE: Final = 4096  # pixels
+
+# Where packages of the system put data sets: Debian's dataset-fashion-mnist, for one.
+SYSTEM_FOLDERS: Final = (Path("/usr/share/datasets"),)
 
 VERIFIED: Final = "verified copy"
 UNVERIFIED: Final = "unverified copy"
@@ -40,7 +45,7 @@ def load(
     size: tuple[int, int] | None = None,
     channels: int | None = None,
     resize: Resize = "squash",
-    labels: str = "fine",
+    labels: LabelKind = "fine",
     seed: int = 0,
     cache_dir: Path | None = None,
     search: Sequence[Path] | None = None,
@@ -58,7 +63,7 @@ def load(
         labels: `coarse` gives the twenty groups of CIFAR-100 as classes.
         seed: draws other `shapes`, and sets other pictures of a folder without `test/` apart for testing.
         cache_dir: instead of the folder in RETINULA_CACHE or the user's cache.
-        search: folders to look in for the archives of the catalog, instead of those in RETINULA_DATA.
+        search: folders to look in for the archives of the catalog, instead of those in RETINULA_DATA and of the system.
         offline: never use the network.
         progress: told how far a download or the preparation is.
 
@@ -144,18 +149,19 @@ def cache_folder(cache_dir: Path | None = None) -> Path:
 
 
 def search_folders(search: Sequence[Path] | None = None) -> list[Path]:
-    """Return the folders to search for archives: those given, or those in RETINULA_DATA.
+    """Return the folders to search for archives: those given, or those in RETINULA_DATA and of the system.
 
     Raises:
         InputError: one of them is no folder.
     """
+    given = search is not None
     if search is None:
         search = [Path(word) for word in os.environ.get(DATA_VARIABLE, "").split(os.pathsep) if word]
     folders = [folder.expanduser() for folder in search]
     for place in folders:
         if not place.is_dir():
             raise InputError(f"there is no folder {place} to search for data; correct {DATA_VARIABLE}")
-    return folders
+    return folders if given else [*folders, *(place for place in SYSTEM_FOLDERS if place.is_dir())]
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,7 @@ class _Options:
     size: tuple[int, int] | None = None
     channels: int | None = None
     resize: Resize = "squash"
-    labels: str = "fine"
+    labels: LabelKind = "fine"
     seed: int = 0
     progress: Progress | None = None
 
@@ -176,7 +182,7 @@ class _Options:
             raise InputError(f"pictures have 1 or 3 channels, not {self.channels}")
         if self.resize not in get_args(Resize):
             raise InputError(f"resize is squash, crop or pad, not {self.resize!r}")
-        if self.labels not in get_args(cifar.LabelKind):
+        if self.labels not in get_args(LabelKind):
             raise InputError(f"labels are fine or coarse, not {self.labels!r}")
 
     def key(self, name: str, *words: str) -> str:
@@ -200,7 +206,7 @@ def _obtain(
         return found
     if offline:
         raise InputError(
-            f"{archive.name} is not on this computer; put it into a folder named in {DATA_VARIABLE}, "
+            f"{archive.name or archive.folder} is not on this computer; put it into a folder named in {DATA_VARIABLE}, "
             f"or run: retinula data get {entry.name} --from FILE"
         )
     return download.examine(archive, download.fetch(archive, where, progress), where)
@@ -213,9 +219,19 @@ def _given(archive: Archive, source: Path, where: Path) -> Found:
         return download.examine(archive, source, where)
     if not source.is_dir():
         raise InputError(f"there is no file or folder {source}")
+    # What is named outright may be called anything, so that only the sums tell MNIST from Fashion-MNIST.
+    if download.holds(archive, source):
+        found = download.examine(archive, source, where)
+        for other in CATALOG.values():
+            if found.verified or other.archive is None or other.archive.files.keys() != archive.files.keys():
+                continue
+            if download.examine(other.archive, source, where).verified:
+                raise InputError(f"{source} is another data set: retinula data get {other.name} --from {source}")
+        return found
     found = download.find(archive, [source], where)
     if found is None:
-        raise InputError(f"{source} holds neither {archive.name} nor all of {', '.join(archive.files)}")
+        files = f"all of {', '.join(archive.files)}"
+        raise InputError(f"{source} holds {f'neither {archive.name} nor' if archive.name else 'not'} {files}")
     return found
 
 
@@ -230,7 +246,7 @@ def _official(entry: Entry, found: Found, options: _Options, where: Path) -> Dat
     options = replace(options, seed=0)  # it decides nothing here
     return cache.prepared(
         options.key(entry.name, entry.name, found.sha256),
-        lambda: _converted(cifar.read(found.path, entry, "coarse" if options.labels == "coarse" else "fine"), options),
+        lambda: _converted(readers.read(found.path, entry, options.labels), options),
         where,
         entry.name,
         provenance,

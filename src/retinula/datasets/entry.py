@@ -1,0 +1,90 @@
+"""What is known of a data set before it is read: where it comes from, what it holds, and how to tell the true one.
+
+Plain data. Knows nothing of reading or downloading.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from retinula.datasets.reading import SplitName
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The official file of a data set, or the files where it is several loose ones.
+
+    Attributes:
+        name: of the file; empty where there are several.
+        size: in bytes; 0 where nobody states it.
+        sha256: of the file; empty where nobody states it, so that only its structure can be looked at.
+        urls: where it can be had, the authors' own address first; the rest are copies of the same bytes.
+        folder: what it unpacks to, or what the folder of the loose files is called.
+        files: for each file in that folder that is needed, its sha256 (or nothing).
+        parts: the loose files.
+        folders: other names of the folder, as other programs write them.
+        same: for some files sha256 that mean the same content: packed anew, or unpacked.
+    """
+
+    name: str
+    size: int
+    sha256: str
+    urls: tuple[str, ...]
+    folder: str
+    files: Mapping[str, str]
+    parts: tuple["Archive", ...] = ()
+    folders: tuple[str, ...] = ()
+    same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def loose_file(name: str, size: int, sha256: str, *urls: str) -> Archive:
+    """Describe one of several official files."""
+    return Archive(name, size, sha256, urls, "", {})
+
+
+def loose_files(
+    folder: str,
+    parts: tuple[Archive, ...],
+    folders: tuple[str, ...] = (),
+    same: Mapping[str, tuple[str, ...]] | None = None,
+) -> Archive:
+    """Describe several official files that lie in one folder."""
+    size = sum(part.size for part in parts)
+    files = {part.name: part.sha256 for part in parts}
+    return Archive("", size, "", (), folder, files, parts, folders, same or {})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a data set before it is read.
+
+    Attributes:
+        name: what it is called here.
+        about: what it shows, in a line.
+        classes: the names of the classes, in the order of their labels.
+        counts: pictures in each split.
+        channels: 3 for colour, 1 for grey.
+        size: height and width in pixels.
+        mean: of each channel over the pixels of the training pictures, on the scale 0..1; empty where not measured.
+        deviation: likewise.
+        licence: what the authors allow.
+        citation: what to cite.
+        homepage: the authors' description.
+        superclasses: for each class its group, or None.
+        archive: its official file, or None where nothing has to be fetched.
+        family: which reader reads it; empty where nothing has to be fetched.
+    """
+
+    name: str
+    about: str
+    classes: tuple[str, ...]
+    counts: Mapping[SplitName, int]
+    channels: int
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    licence: str
+    citation: str
+    homepage: str
+    superclasses: tuple[str, ...] | None = None
+    archive: Archive | None = None
+    family: str = ""
