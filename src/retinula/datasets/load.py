@@ -221,13 +221,13 @@ def _given(archive: Archive, source: Path, where: Path) -> Found:
         raise InputError(f"there is no file or folder {source}")
     # What is named outright may be called anything, so that only the sums tell MNIST from Fashion-MNIST.
     if download.holds(archive, source):
-        found = download.examine(archive, source, where)
+        given = download.examine(archive, source, where)
         for other in CATALOG.values():
-            if found.verified or other.archive is None or other.archive.files.keys() != archive.files.keys():
+            if given.verified or other.archive is None or other.archive.files.keys() != archive.files.keys():
                 continue
             if download.examine(other.archive, source, where).verified:
                 raise InputError(f"{source} is another data set: retinula data get {other.name} --from {source}")
-        return found
+        return given
     found = download.find(archive, [source], where)
     if found is None:
         files = f"all of {', '.join(archive.files)}"
