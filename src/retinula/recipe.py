@@ -106,25 +106,31 @@ class Objective(Section):
 
 
 class Optimizer(Section):
-    """How weights move. `momentum` and `nesterov` belong to SGD and SAM, `betas` to Adam, `rho` to SAM.
+    """How weights move. `momentum` and `nesterov` belong to SGD, SAM and Muon, `betas` to Adam, `rho` to SAM.
+
+    Muon's rate is the share of their norm by which a layer's weights move a step; the head, biases and normalisation
+    move by Adam, at `rest_rate` times that rate.
 
     `body_rate` multiplies the rate of all layers but the head, where training begins from a trained model.
     """
 
-    name: Literal["sgd", "adam", "adamw", "sam"] = "adamw"
+    name: Literal["sgd", "adam", "adamw", "sam", "muon"] = "adamw"
     lr: Positive = 1e-3
     weight_decay: NotNegative = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     nesterov: bool = False
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     rho: Positive = 0.05
+    rest_rate: Positive = 0.2
     clip_norm: NotNegative = 0.0
     body_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> "Optimizer":
+    def _fits_together(self) -> "Optimizer":
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs momentum above 0")
+        if self.name == "muon" and self.body_rate != 1:
+            raise ValueError("muon moves every layer in proportion to its weights: leave optimizer.body_rate out")
         return self
 
 

@@ -88,7 +88,7 @@ def test_two_and_two_epochs_are_four_bit_for_bit(
         assert_resumed_is_whole(small(*settings), hardware, stop_at, make_set, tmp_path)
 
 
-@pytest.mark.parametrize("settings", [(), ("optimizer=sam", "average=0")])
+@pytest.mark.parametrize("settings", [(), ("optimizer=sam", "average=0"), ("optimizer=muon",)])
 def test_pictures_side_by_side_resume_bit_for_bit(settings: tuple[str, ...], make_set: MakeSet, tmp_path: Path) -> None:
     assert_resumed_is_whole(small(*settings), BESIDE, 6, make_set, tmp_path)
 

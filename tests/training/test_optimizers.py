@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from retinula.recipe import Optimizer
+from retinula.training.muon import orthogonalised
 from retinula.training.optimizers import build_optimizer, running_statistics_kept, set_learning_rate, take_step
 
 CPU = torch.device("cpu")
@@ -13,6 +14,10 @@ CPU = torch.device("cpu")
 def small_network() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+
+
+def weight_of(network: nn.Module) -> nn.Parameter:
+    return network.get_parameter("0.weight")
 
 
 INPUTS = torch.randn(16, 4, generator=torch.Generator().manual_seed(1))
@@ -132,7 +137,7 @@ def test_clipping_bounds_the_whole_gradient() -> None:
     assert float(moved) == pytest.approx(0.01, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["sgd", "sam", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "sam", "adamw", "muon"])
 def test_a_loss_that_is_not_finite_moves_nothing(name: str) -> None:
     network = small_network()
     before = copy.deepcopy(network.state_dict())
@@ -146,3 +151,58 @@ def test_the_rate_reaches_every_group() -> None:
     optimizer = build_optimizer(Optimizer(name="sam", lr=0.1), small_network(), CPU)
     set_learning_rate(optimizer, 0.025)
     assert {group["lr"] for group in optimizer.param_groups} == {0.025}
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (5, 5)])
+def test_orthogonalised_keeps_directions_and_levels_sizes(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    left, _, right = torch.linalg.svd(torch.randn(shape, generator=generator), full_matrices=False)
+    sizes = torch.linspace(1.0, 0.05, min(shape))
+    result = left.T @ orthogonalised(left * sizes @ right) @ right.T
+    assert torch.allclose(result, torch.diag(torch.diag(result)), atol=1e-5)
+    assert 0.65 < torch.diag(result).min() < torch.diag(result).max() < 1.25
+
+
+def test_muon_moves_inner_weights_by_a_share_of_their_norm_and_the_rest_by_adam() -> None:
+    network, other = small_network(), small_network()
+    settings = Optimizer(name="muon", lr=0.1, momentum=0.9, nesterov=True, rest_rate=0.3, betas=(0.8, 0.9))
+    optimizer = build_optimizer(settings, network, CPU)
+    adam = torch.optim.Adam([p for name, p in other.named_parameters() if name != "0.weight"], 0.03, betas=(0.8, 0.9))
+    set_learning_rate(optimizer, 0.1)
+    for _ in range(3):
+        before = weight_of(network).detach().clone()
+        step(network, optimizer)
+        moved = (weight_of(network).detach() - before).norm() / before.norm()
+        assert 0.05 < float(moved) < 0.13
+        for one, two in zip(network.parameters(), other.parameters(), strict=True):
+            two.grad = None if one.grad is None else one.grad.clone()
+        adam.step()
+    for (name, one), two in zip(network.named_parameters(), other.parameters(), strict=True):
+        assert name == "0.weight" or torch.allclose(one, two, atol=1e-6), name
+
+
+def test_muon_steps_do_not_depend_on_the_scale_of_weights_or_gradients() -> None:
+    moved = []
+    for weights, gradients in ((1.0, 1.0), (10.0, 1.0), (1.0, 10.0)):
+        network = small_network()
+        optimizer = build_optimizer(Optimizer(name="muon", lr=0.1, momentum=0.9), network, CPU)
+        inner = weight_of(network)
+        with torch.no_grad():
+            inner.mul_(weights)
+        before = inner.detach().clone()
+        inner.grad = gradients * torch.arange(32.0).view(8, 4).sin()
+        optimizer.step()
+        moved.append((inner.detach() - before) / weights)
+    assert torch.allclose(moved[0], moved[1], atol=1e-6)
+    assert torch.allclose(moved[0], moved[2], atol=1e-4)
+
+
+def test_muon_decays_in_proportion_to_the_rate() -> None:
+    network = small_network()
+    optimizer = build_optimizer(Optimizer(name="muon", lr=0.1, weight_decay=0.5), network, CPU)
+    before = copy.deepcopy(network.state_dict())
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    assert torch.allclose(weight_of(network), before["0.weight"] * (1 - 0.1 * 0.5))
+    assert torch.equal(network.get_parameter("3.weight"), before["3.weight"])

@@ -9,6 +9,7 @@ from torch import nn
 
 from retinula.models.head import head_of
 from retinula.recipe import Optimizer
+from retinula.training.muon import ORTHOGONALISES, Muon
 
 RATE_FACTOR = "rate_factor"  # of a group: what the learning rate is multiplied by for it
 
@@ -48,6 +49,8 @@ def build_optimizer(settings: Optimizer, network: nn.Module, device: torch.devic
             return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=fused)
         case "sam":
             return SAM(groups, torch.optim.SGD, rho=settings.rho, **sgd)
+        case "muon":
+            return _muon(settings, network)
 
 
 def take_step(
@@ -111,6 +114,19 @@ class running_statistics_kept:  # noqa: N801 (used as a context manager, like a 
     def __exit__(self, *error: object) -> None:
         for layer, (momentum, tracked) in zip(self._layers, self._saved, strict=True):
             layer.momentum, layer.num_batches_tracked = momentum, tracked
+
+
+def _muon(settings: Optimizer, network: nn.Module) -> Muon:
+    head = set(network.get_submodule(head_of(network)).parameters())
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    inner = [parameter for parameter in trainable if parameter.ndim > 1 and parameter not in head]
+    others = [parameter for parameter in trainable if parameter.ndim < 2 or parameter in head]
+    groups: list[dict[str, Any]] = [
+        {"params": inner, ORTHOGONALISES: True, RATE_FACTOR: 1.0, "weight_decay": settings.weight_decay},
+        {"params": others, ORTHOGONALISES: False, RATE_FACTOR: settings.rest_rate, "weight_decay": 0.0},
+    ]
+    moves: dict[str, Any] = {"momentum": settings.momentum, "nesterov": settings.nesterov, "betas": settings.betas}
+    return Muon([group for group in groups if group["params"]], lr=settings.lr, **moves)
 
 
 def _clip(network: nn.Module, clip_norm: float) -> None:
