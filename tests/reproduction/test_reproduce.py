@@ -9,6 +9,7 @@ from PIL import Image
 
 from retinula import experiment
 from retinula.errors import InputError, Interrupted
+from retinula.model_file import Model
 from retinula.recipe import Claim, Recipe
 from retinula.recipe_files import load_recipe
 from retinula.reproduction import reproduce as work
@@ -268,6 +269,21 @@ def test_the_page_of_results_is_made_of_reports() -> None:
     assert "(n = 1)" in results_page(Path("runs"), listens)
     assert listens.said
     assert listens.said[0].startswith("left out runs/digits-seed1: ")
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_networks_trained_alike_stand_beside_each_other() -> None:
+    networks = (("residual",), ("mobilenetv2", "epochs=1"), ("residual", "lr=0.01"))
+    for name, *settings in networks:
+        reproduce(recipe(f"model.name={name}", *settings), 2, root=Path("runs"), folder=Path("out"))
+    page = results_page(Path("runs"))
+    table = page[page.index("## Networks trained by digits") :].splitlines()[4:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table if line]
+    assert [row[0] for row in cells] == ["network", "---", "mobilenetv2", "residual"]
+    assert int(cells[3][3]) == 2 * int(cells[2][3])
+    assert all("(n = 2)" in row[6] for row in cells[2:])
+    model = Model.load("runs/digits-seed0")
+    assert cells[3][1] == f"{sum(p.numel() for p in model.network.parameters()):,}"
 
 
 def test_settings_that_differ_are_named() -> None:

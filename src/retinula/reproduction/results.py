@@ -7,6 +7,7 @@ from typing import Any
 from retinula.errors import InputError
 from retinula.recipe import Metric, Recipe
 from retinula.recipe_files import load_recipe, shipped
+from retinula.reproduction.comparison import HEAD, find_comparisons
 from retinula.reproduction.measures import measure
 from retinula.reproduction.runs import readable_runs
 from retinula.reproduction.table import make_rows, markdown, markdown_line, spread
@@ -43,6 +44,9 @@ def results_page(root: Path, reporter: Reporter | None = None) -> str:
         recipe = _as_shipped(runs[0].recipe())
         if recipe is not None and recipe.claims:
             lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", "", *markdown(make_rows(recipe, runs))]
+    for comparison in find_comparisons(groups):
+        lines += ["", f"## Networks trained by {comparison.recipe.name}", "", f"{_settings(comparison.recipe)}.", ""]
+        lines += map(markdown_line, (HEAD, ("---",) * len(HEAD), *comparison.rows))
     return "\n".join(lines) + "\n"
 
 
