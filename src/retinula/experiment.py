@@ -94,6 +94,7 @@ def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
         channels=inputs.channels,
         resize=inputs.resize,
         labels=recipe.data.labels,
+        fold=recipe.data.fold,
         progress=progress,
     )
     if not recipe.data.classes:

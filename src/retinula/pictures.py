@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
@@ -123,6 +124,19 @@ def decode(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int
     with _opened(source, max_pixels, max_bytes) as picture:
         picture.load()
         return flatten(_upright(picture))
+
+
+def decode_numbers(source: Path | bytes) -> NDArray[np.int64]:
+    """Decode a picture whose grey values are numbers, such as a map of labels: int64 `[H, W]`, as they are stored.
+
+    Raises:
+        UnreadablePicture: as `decode`, or it is coloured.
+    """
+    with _opened(source, MAX_PIXELS, MAX_BYTES) as picture:
+        picture.load()
+        if picture.mode not in ("L", "I", "I;16", "I;16B"):
+            raise UnreadablePicture("it is a picture in colour, not a map of numbers")
+        return np.asarray(picture).astype(np.int64)
 
 
 def measure(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> tuple[int, int]:

@@ -24,10 +24,14 @@ class Section(BaseModel):
 
 
 class Data(Section):
-    """Which pictures: a name of the catalog, or a folder or archive; and what is set apart to choose by."""
+    """Which pictures: a name of the catalog, or a folder or archive; and what is set apart to choose by.
+
+    `fold` is the number of a published split, where a data set has several; 0 is the usual one.
+    """
 
     name: str = "digits"
     labels: Literal["fine", "coarse"] = "fine"
+    fold: Annotated[int, Field(ge=0, le=1000)] = 0
     classes: tuple[str | int, ...] = ()
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     validation_part: Literal["stratified", "last"] = "stratified"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import small_idx
-from retinula.datasets import download, idx, load
+from retinula.datasets import copies, idx, load
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.entry import Archive
 from retinula.datasets.reading import Dataset
@@ -58,7 +58,7 @@ def test_the_two_sets_are_told_apart_by_their_folders(tmp_path: Path) -> None:
         check(load.load("mnist", search=search, cache_dir=cache, offline=True), "mnist", seed=1)
         check(load.load("fashion-mnist", search=search, cache_dir=cache, offline=True), "fashion-mnist", seed=2)
     small_idx.write(tmp_path / "raw")
-    with pytest.raises(InputError, match=r"^mnist is not on this computer; .*data get mnist --from FILE"):
+    with pytest.raises(InputError, match=r"^the folder mnist is not on this computer; .*data get mnist --from FILE"):
         load.load("mnist", search=[tmp_path / "raw"], cache_dir=cache, offline=True)
     check(load.load(tmp_path / "mnist", cache_dir=cache), "mnist", seed=1)
 
@@ -81,7 +81,7 @@ def test_get_takes_a_folder_of_any_name_and_keeps_it(tmp_path: Path, packed: boo
 @pytest.mark.usefixtures("small")
 def test_the_other_set_is_not_taken_for_this_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = small_idx.write(tmp_path / "raw")
-    sums = {file: download.file_digest(folder / file, tmp_path) for file in official("fashion-mnist").files}
+    sums = {file: copies.file_digest(folder / file, tmp_path) for file in official("fashion-mnist").files}
     known = replace(official("fashion-mnist"), files=sums)
     monkeypatch.setitem(CATALOG, "fashion-mnist", replace(CATALOG["fashion-mnist"], archive=known))
     with pytest.raises(InputError, match=r"raw is another data set: retinula data get fashion-mnist --from "):

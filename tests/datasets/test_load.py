@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import tiny_cifar
-from retinula.datasets import cifar, download, load
+from retinula.datasets import cifar, copies, download, load
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.entry import Archive
 from retinula.datasets.reading import Dataset
@@ -36,8 +36,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path = folder / archive.name
         files = tiny_cifar.pickled(tiny_cifar.fields(name))
         tiny_cifar.write_archive(path, archive.folder, files)
-        sums = {file: download.file_digest(tiny_file, tmp_path) for file, tiny_file in spread(tmp_path / name, files)}
-        sha256 = download.file_digest(path, tmp_path)
+        sums = {file: copies.file_digest(tiny_file, tmp_path) for file, tiny_file in spread(tmp_path / name, files)}
+        sha256 = copies.file_digest(path, tmp_path)
         known = replace(archive, size=path.stat().st_size, sha256=sha256, urls=(), files=sums)
         monkeypatch.setitem(CATALOG, name, tiny_cifar.entry(name, known))
     monkeypatch.delenv("RETINULA_DATA", raising=False)
@@ -110,7 +110,7 @@ def test_a_copy_that_is_not_the_official_one_is_used_and_called_so(tiny: Path, c
     dataset = load.load("cifar10", search=[path.parent], cache_dir=cache)
     check(dataset, seed=1)
     assert dataset.splits["train"].provenance["copy"] == "unverified copy"
-    assert dataset.splits["train"].provenance["sha256"] == download.file_digest(path, cache)
+    assert dataset.splits["train"].provenance["sha256"] == copies.file_digest(path, cache)
     # The official one is prepared beside it, not mistaken for it.
     check(load.load("cifar10", search=[tiny], cache_dir=cache))
 
@@ -138,8 +138,8 @@ def test_folders_come_before_downloads_and_downloads_before_the_network(
 
     def fetch(archive: Archive, where: Path, progress: object) -> Path:
         fetched.append(archive.name)
-        download.downloads(where).mkdir(parents=True)
-        return Path(shutil.copy(tiny / archive.name, download.downloads(where)))
+        copies.downloads(where).mkdir(parents=True)
+        return Path(shutil.copy(tiny / archive.name, copies.downloads(where)))
 
     monkeypatch.setattr(download, "fetch", fetch)
     with pytest.raises(InputError, match=r"cifar-10-python.tar.gz is not on this computer; .*--from FILE"):
@@ -258,7 +258,7 @@ def test_loads_npz_files(tmp_path: Path, cache: Path) -> None:
     dataset = load.load(tmp_path / "mine.npz", cache_dir=cache)
     assert dataset.name == "mine"
     assert np.array_equal(dataset.splits["train"].images, images[:, np.newaxis])
-    assert dataset.splits["train"].provenance["sha256"] == download.file_digest(tmp_path / "mine.npz", cache)
+    assert dataset.splits["train"].provenance["sha256"] == copies.file_digest(tmp_path / "mine.npz", cache)
     small = load.load(tmp_path / "mine.npz", cache_dir=cache, size=(5, 6), channels=3)
     assert small.splits["test"].shape == (3, 5, 6)
     assert np.array_equal(small.splits["test"].images[0], shrink(Image.fromarray(images[0]), (5, 6), "squash", 3))

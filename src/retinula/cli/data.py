@@ -40,11 +40,14 @@ def list_all(as_json: AsJson = False) -> None:
         {
             "name": entry.name,
             "about": entry.about,
-            "num_images": sum(entry.counts.values()),
-            "num_classes": len(entry.classes),
+            "num_images": sum(entry.counts.values()) or None,
+            "splits": dict(entry.counts),
+            "num_classes": entry.num_classes,
             "size": list(entry.size),
             "channels": entry.channels,
             "licence": entry.licence,
+            "homepage": entry.homepage,
+            "evaluation_only": "train" not in entry.counts and bool(entry.counts),
             "here": is_here(entry.name),
         }
         for entry in CATALOG.values()
@@ -55,7 +58,7 @@ def list_all(as_json: AsJson = False) -> None:
     rows = [
         (
             str(row["name"]),
-            f"{row['num_images']:,}",
+            f"{row['num_images']:,}" if row["num_images"] else "varies",
             str(row["num_classes"]),
             "x".join(map(str, row["size"])),
             "here" if row["here"] else "to get",

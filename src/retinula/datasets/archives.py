@@ -13,7 +13,7 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,6 +31,8 @@ _DECOMPRESSORS: Final[tuple[tuple[bytes, Callable[[IO[bytes]], "_Source"]], ...]
     (b"BZh", bz2.BZ2File),
     (b"\xfd7zXZ\0", lzma.LZMAFile),
 )
+
+_FOREIGN: Final = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 
 # Control characters would reach the terminal with the first message; lone surrogates cannot be written at all.
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -141,6 +143,8 @@ def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
     with _explained(path), path.open("rb") as file:
         start = file.read(6)
         file.seek(0)
+        if start.startswith(_FOREIGN):
+            raise InputError(f"{path} is a RAR or 7z archive, which is not read; unpack it and give the folder")
         found = _zip_members if start.startswith((b"PK\3\4", b"PK\5\6")) else _tar_members
         seen: dict[str, str] = {}
         for number, (raw, is_folder, member) in enumerate(found(path, file, limits), start=1):
@@ -159,6 +163,35 @@ def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
                 raise _refused(path, f"two members that differ by case at most ({seen[folded]!r}, {name!r})")
             seen[folded] = name
             yield replace(member, name=name)
+
+
+def files_named(source: Path, wanted: Collection[str], limits: Limits = LIMITS) -> Iterator[Member]:
+    """Give the files of some names: those of a folder in the order of their names, those of an archive as they lie.
+
+    Members are called by the last part of their name; a folder is not searched below itself.
+
+    Raises:
+        InputError: as `members`, or a name is there twice.
+    """
+    if source.is_dir():
+        for name in sorted(wanted):
+            path = source / name
+            with _explained(path):
+                if path.is_file():
+                    yield Member(name, path.stat().st_size, path, partial(_open, path))
+        return
+    seen = set()
+    for member in members(source, limits):
+        name = member.name.rsplit("/", 1)[-1]
+        if name in seen:
+            raise InputError(f"{source}: {name} is in it twice")
+        if name in wanted:
+            seen.add(name)
+            yield replace(member, name=name)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
 
 
 def _zip_members(path: Path, file: IO[bytes], limits: Limits) -> Iterator[tuple[str, bool, Member]]:

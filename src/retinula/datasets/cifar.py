@@ -9,18 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from retinula.datasets import pickles
 from retinula.datasets.archives import members
 from retinula.datasets.entry import Entry
+from retinula.datasets.options import LabelKind
 from retinula.datasets.reading import Chunk, Reading, SplitName
 from retinula.errors import InputError
 from retinula.images import CHUNK, Images, Labels
-
-LabelKind = Literal["fine", "coarse"]
 
 
 class _Batch(NamedTuple):

@@ -23,6 +23,9 @@ class Archive:
         parts: the loose files.
         folders: other names of the folder, as other programs write them.
         same: for some files sha256 that mean the same content: packed anew, or unpacked.
+        needs: of a folder with more files than can be listed, patterns that must each fit something in it.
+        names: other names of the file, packed anew.
+        how: what its user has to do to get it, where no program can.
     """
 
     name: str
@@ -34,6 +37,14 @@ class Archive:
     parts: tuple["Archive", ...] = ()
     folders: tuple[str, ...] = ()
     same: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    how: str = ""
+
+    @property
+    def words(self) -> str:
+        """What to call it in a message."""
+        return self.name or f"the folder {self.folder}"
 
 
 def loose_file(name: str, size: int, sha256: str, *urls: str) -> Archive:
@@ -60,8 +71,9 @@ class Entry:
     Attributes:
         name: what it is called here.
         about: what it shows, in a line.
-        classes: the names of the classes, in the order of their labels.
-        counts: pictures in each split.
+        classes: the names of the classes, in the order of their labels; empty where the archive lists them.
+        counts: pictures in each split; all together under `train` where the test pictures are set apart here, or
+            differ from fold to fold; empty where it depends on how they are cut out.
         channels: 3 for colour, 1 for grey.
         size: height and width in pixels.
         mean: of each channel over the pixels of the training pictures, on the scale 0..1; empty where not measured.
@@ -72,6 +84,11 @@ class Entry:
         superclasses: for each class its group, or None.
         archive: its official file, or None where nothing has to be fetched.
         family: which reader reads it; empty where nothing has to be fetched.
+        carved: whether nobody published a split, so that a share of `train` is set apart for testing.
+        folds: how many splits of the same pictures were published; 0 for one.
+        conditions: names of the equal stretches of the test pictures that are measured one by one; a set that has
+            them, or nothing but test pictures, is for evaluation only.
+        num_listed: how many classes there are where the archive lists them.
     """
 
     name: str
@@ -88,3 +105,12 @@ class Entry:
     superclasses: tuple[str, ...] | None = None
     archive: Archive | None = None
     family: str = ""
+    carved: bool = False
+    folds: int = 0
+    conditions: tuple[str, ...] = ()
+    num_listed: int = 0
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.classes) or self.num_listed

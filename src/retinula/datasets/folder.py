@@ -5,6 +5,7 @@ and left out; a layout that cannot be meant is an error that says what is expect
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from PIL import Image
 from retinula.datasets.archives import members
 from retinula.datasets.layout import Layout, arrange, natural_order
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
+from retinula.durable import explained, write_json
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.pictures import (
@@ -40,6 +42,23 @@ _IGNORED: Final = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 Opener = Callable[[Collection[str]], Iterator[tuple[str, Path | bytes]]]
 
 
+@dataclass(frozen=True)
+class Files:
+    """The pictures of a folder or archive, none of them opened.
+
+    Attributes:
+        names: their paths below it with `/`, in natural order.
+        open: gives names and contents for those asked for.
+        skipped: what looks like a picture and cannot be used.
+        paths: for each name its file; empty for an archive.
+    """
+
+    names: list[str]
+    open: Opener
+    skipped: list[Skipped]
+    paths: Mapping[str, Path] = field(default_factory=dict)
+
+
 def read(
     path: Path,
     *,
@@ -48,12 +67,12 @@ def read(
     resize: Resize = "squash",
     seed: int = 0,
     test_fraction: float = TEST_FRACTION,
+    record: Path | None = None,
 ) -> Reading:
     """Read class folders; a class is the first level below the data set or its `train/`, whatever lies deeper.
 
-    Without `test/` a share of each class is set apart: its pictures are ordered by a hash of the seed and their
-    name within the class, and the first ones are for testing, at least one where there are two. So the share is
-    exact in every class, does not depend on order or place, and a picture added moves at most one other.
+    Without `test/` a share of each class is set apart as `layout.with_test_share` does, so that it is exact in every
+    class and does not depend on order or place; with a record, pictures that were seen before stay where they were.
 
     Args:
         path: a folder, or a .zip or .tar archive of one.
@@ -63,6 +82,7 @@ def read(
         resize: how pictures of other sizes are made to fit.
         seed: decides which pictures are for testing where the source does not.
         test_fraction: the share of each class that is for testing where the source does not say.
+        record: a file that remembers which pictures those are.
 
     Raises:
         InputError: fewer than two classes, a class only in `test/`, or (while streaming) no readable picture.
@@ -70,7 +90,35 @@ def read(
     if not 0 < test_fraction < 1:
         raise InputError(f"the fraction for testing must lie between 0 and 1, not {test_fraction}")
     files = find(path)
-    layout = arrange(files.names, str(path), test_fraction, seed)
+    layout = arrange(files.names, str(path), test_fraction, seed, recorded(record))
+    write_record(record, layout)
+    return read_arranged(path, files, layout, size=size, channels=channels, resize=resize)
+
+
+def read_arranged(
+    path: Path,
+    files: Files,
+    layout: Layout,
+    *,
+    size: tuple[int, int] | None,
+    channels: int,
+    resize: Resize,
+    superclasses: tuple[str, ...] | None = None,
+) -> Reading:
+    """Read pictures whose classes and splits are known.
+
+    Args:
+        path: the folder or archive that they lie in.
+        files: what `find` found there.
+        layout: says which of them belong where.
+        size: as for `read`, and so the rest.
+        channels: 3, or 1 for grey.
+        resize: how pictures of other sizes are made to fit.
+        superclasses: for each class its group, or None.
+
+    Raises:
+        InputError: while streaming: no readable picture.
+    """
     skipped = [*files.skipped, *layout.strays]
     if size is None:
         size = _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
@@ -79,10 +127,38 @@ def read(
     return Reading(
         classes=layout.classes,
         splits={split: partial(_stream, source, layout, split) for split in layout.splits},
+        superclasses=superclasses,
         skipped=skipped,
         # A compressed tar is unpacked once for all splits.
         joint=partial(_joint_stream, source, layout, layout.splits),
     )
+
+
+def recorded(record: Path | None) -> dict[str, SplitName]:
+    """Return which pictures were to train and to test on before; nothing where that is not known."""
+    if record is None:
+        return {}
+    try:
+        found = json.loads(record.read_bytes())
+        return {name: split for split in ("train", "test") for name in found[split]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def write_record(record: Path | None, layout: Layout) -> None:
+    """Remember which pictures are to train and to test on, beside those that are gone and may come back.
+
+    Raises:
+        RetinulaError: it cannot be written.
+    """
+    if record is None or not layout.carved:
+        return
+    places = {**recorded(record), **{name: split for split in layout.splits for name in layout.splits[split]}}
+    if places == recorded(record):
+        return
+    with explained(record):
+        record.parent.mkdir(parents=True, exist_ok=True)
+    write_json(record, {split: [name for name in places if places[name] == split] for split in ("train", "test")})
 
 
 def listing_digest(path: Path) -> str:
@@ -105,23 +181,6 @@ def listing_digest(path: Path) -> str:
 def printable(name: str) -> str:
     """Return a file's name as text that can be written anywhere; names are bytes, and not all of them are text."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-@dataclass(frozen=True)
-class Files:
-    """The pictures of a folder or archive, none of them opened.
-
-    Attributes:
-        names: their paths below it with `/`, in natural order.
-        open: gives names and contents for those asked for.
-        skipped: what looks like a picture and cannot be used.
-        paths: for each name its file; empty for an archive.
-    """
-
-    names: list[str]
-    open: Opener
-    skipped: list[Skipped]
-    paths: Mapping[str, Path] = field(default_factory=dict)
 
 
 def find(path: Path) -> Files:

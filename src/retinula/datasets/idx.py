@@ -16,7 +16,7 @@ from typing import IO, Final
 
 import numpy as np
 
-from retinula.datasets.download import file_in
+from retinula.datasets.copies import file_in
 from retinula.datasets.entry import Entry
 from retinula.datasets.reading import Chunk, Reading, SplitName
 from retinula.errors import InputError

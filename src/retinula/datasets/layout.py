@@ -46,11 +46,13 @@ class Layout:
         classes: in natural order.
         splits: for each split that has pictures, their names and labels, class by class in natural order.
         strays: pictures that belong to no class.
+        carved: whether the pictures to test on were set apart here.
     """
 
     classes: tuple[str, ...]
     splits: dict[SplitName, dict[str, int]]
     strays: list[Skipped]
+    carved: bool = False
 
     @property
     def main_split(self) -> SplitName:
@@ -58,8 +60,17 @@ class Layout:
         return next(iter(self.splits))
 
 
-def arrange(names: Iterable[str], where: str, test_fraction: float, seed: int) -> Layout:
+def arrange(
+    names: Iterable[str], where: str, test_fraction: float, seed: int, known: Mapping[str, SplitName] | None = None
+) -> Layout:
     """Tell from their paths the classes and splits of pictures.
+
+    Args:
+        names: paths below the data set, with `/`.
+        where: what messages call it.
+        test_fraction: the share of each class that is for testing where the paths do not say.
+        seed: decides which pictures those are.
+        known: the splits that pictures had before, which they keep.
 
     Raises:
         InputError: the paths do not say, or say that there is one class.
@@ -91,7 +102,7 @@ def arrange(names: Iterable[str], where: str, test_fraction: float, seed: int) -
             strays.append(Skipped(name, "it does not lie in the folder of a class"))
         else:
             found.setdefault(split, {})[name] = (below[0], "/".join(below[1:]))
-    return _labelled(found, where, test_fraction, seed, strays)
+    return _labelled(found, where, test_fraction, seed, strays, known or {})
 
 
 def _split_folders(paths: Iterable[Sequence[str]], where: str) -> dict[str, SplitName]:
@@ -118,6 +129,7 @@ def _labelled(
     test_fraction: float,
     seed: int,
     strays: list[Skipped],
+    past: Mapping[str, SplitName],
 ) -> Layout:
     # By the order of the splits: what there is to train on decides the classes.
     found = {split: found[split] for split in ("train", "test", "validation") if split in found}
@@ -132,24 +144,42 @@ def _labelled(
                     f"{where}: {name} is of a class that train/ does not have{nearest(class_name, classes)}"
                 )
         found[split] = dict(sorted(pictures.items(), key=lambda item: natural_order(item[0])))
-    if "train" in found and "test" not in found:
-        found = _with_test_share(found, test_fraction, seed)
+    carved = "train" in found and "test" not in found
+    if carved:
+        found = {**found, **with_test_share(found["train"], test_fraction, seed, past)}
     numbers = {name: number for number, name in enumerate(classes)}
     splits = {split: {name: numbers[class_name] for name, (class_name, _) in found[split].items()} for split in found}
-    return Layout(classes, splits, strays)
+    return Layout(classes, splits, strays, carved)
 
 
-def _with_test_share(
-    found: dict[SplitName, dict[str, tuple[str, str]]], fraction: float, seed: int
+def with_test_share(
+    pictures: Mapping[str, tuple[str, str]], fraction: float, seed: int, past: Mapping[str, SplitName] | None = None
 ) -> dict[SplitName, dict[str, tuple[str, str]]]:
-    chosen: set[str] = set()
+    """Set a share of each class apart for testing, at least one picture where there are two.
+
+    The pictures of a class are ordered by a hash of the seed and their name within the class, and the first ones are
+    for testing, so that nothing depends on order or place. Pictures that were in a split before stay in it: only
+    new ones make up what the share lacks.
+
+    Args:
+        pictures: for each name its class and its name within the class.
+        fraction: the share.
+        seed: decides which pictures those are.
+        past: the splits that pictures had before.
+    """
+    past = past or {}
     members: dict[str, list[tuple[bytes, str]]] = {}
-    for name, (class_name, within) in found["train"].items():
+    for name, (class_name, within) in pictures.items():
         rank = hashlib.sha256(f"{seed}/{within}".encode()).digest()
         members.setdefault(class_name, []).append((rank, name))
+    chosen = {name for name in pictures if past.get(name) == "test"}
     for ranked in members.values():
-        wanted = max(1, int(fraction * len(ranked) + 0.5))
-        chosen.update(name for _, name in sorted(ranked)[: min(wanted, len(ranked) - 1)])
-    train = {name: value for name, value in found["train"].items() if name not in chosen}
-    test = {name: value for name, value in found["train"].items() if name in chosen}
-    return {**found, "train": train, **({"test": test} if test else {})}
+        wanted = min(max(1, int(fraction * len(ranked) + 0.5)), len(ranked) - 1)
+        names = [name for _, name in sorted(ranked)]
+        held = [name for name in names if name in chosen]
+        chosen.update([name for name in names if name not in past][: max(0, wanted - len(held))])
+        if len(held) == len(names):  # all that was to train on is gone
+            chosen.discard(held[-1])
+    train = {name: value for name, value in pictures.items() if name not in chosen}
+    test = {name: value for name, value in pictures.items() if name in chosen}
+    return {"train": train, **({"test": test} if test else {})}

@@ -4,25 +4,23 @@ The folders named in RETINULA_DATA and those of the system are searched first, t
 the network. What was found is prepared once, and opened from the cache afterwards.
 """
 
-import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final
 
 import numpy as np
 import platformdirs
 from PIL import Image
 
-from retinula.datasets import arrays, cache, digits, download, folder, readers, shapes
+from retinula.datasets import arrays, cache, copies, digits, download, folder, readers, shapes
 from retinula.datasets.archives import is_archive_name
 from retinula.datasets.catalog import CATALOG
-from retinula.datasets.cifar import LabelKind
-from retinula.datasets.download import Found
+from retinula.datasets.copies import Found
 from retinula.datasets.entry import Archive, Entry
+from retinula.datasets.options import LabelKind, Options
 from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
 from retinula.errors import InputError, nearest
 from retinula.images import Images
@@ -30,8 +28,6 @@ from retinula.pictures import Resize, shrink
 
 DATA_VARIABLE: Final = "RETINULA_DATA"
 CACHE_VARIABLE: Final = "RETINULA_CACHE"
-MAX_SIDE: Final = 4096  # pixels
-
 # Where packages of the system put data sets: Debian's dataset-fashion-mnist, for one.
 SYSTEM_FOLDERS: Final = (Path("/usr/share/datasets"),)
 
@@ -46,6 +42,7 @@ def load(
     channels: int | None = None,
     resize: Resize = "squash",
     labels: LabelKind = "fine",
+    fold: int = 0,
     seed: int = 0,
     cache_dir: Path | None = None,
     search: Sequence[Path] | None = None,
@@ -60,8 +57,9 @@ def load(
         size: height and width to bring pictures to; None keeps what they have (of folders, see `folder.read`).
         channels: 1 for grey, 3 for colour; None keeps what they have, and is 3 for folders.
         resize: how pictures of other sizes are made to fit.
-        labels: `coarse` gives the twenty groups of CIFAR-100 as classes.
-        seed: draws other `shapes`, and sets other pictures of a folder without `test/` apart for testing.
+        labels: `coarse` makes the groups of the classes the classes, where there are any (CIFAR-100, CORe50).
+        fold: which of the published splits, where there are several; 0 for the usual one.
+        seed: draws other `shapes`, and sets other pictures apart for testing where nobody published a split.
         cache_dir: instead of the folder in RETINULA_CACHE or the user's cache.
         search: folders to look in for the archives of the catalog, instead of those in RETINULA_DATA and of the system.
         offline: never use the network.
@@ -71,7 +69,7 @@ def load(
         InputError: there is no such data set, or it is not as it must be.
         RetinulaError: it cannot be downloaded, or the cache cannot be written.
     """
-    options = _Options(size, channels, resize, labels, seed, progress)
+    options = Options(size, channels, resize, labels, fold, seed, progress)
     where = cache_folder(cache_dir)
     if isinstance(name, str) and name in CATALOG:
         entry = CATALOG[name]
@@ -83,8 +81,8 @@ def load(
     if not path.exists():
         raise InputError(f"there is no data set, folder or file {str(name)!r}{nearest(str(name), CATALOG)}")
     for entry in CATALOG.values():
-        if entry.archive is not None and download.is_official_name(entry.archive, path):
-            return _official(entry, download.examine(entry.archive, path, where), options, where)
+        if entry.archive is not None and copies.is_official_name(entry.archive, path):
+            return _official(entry, copies.examine(entry.archive, path, where), options, where)
     return _own(path, options, where)
 
 
@@ -121,8 +119,8 @@ def get(
     where = cache_folder(cache_dir)
     found = _given(entry.archive, source, where)
     # Preparing it is what checks the structure; only then is it kept.
-    dataset = _official(entry, found, _Options(progress=progress), where)
-    download.keep(entry.archive, found, where, progress)
+    dataset = _official(entry, found, Options(progress=progress), where)
+    copies.keep(entry.archive, found, where, progress)
     return dataset
 
 
@@ -135,9 +133,9 @@ def is_here(name: str, *, cache_dir: Path | None = None, search: Sequence[Path] 
     entry = _entry(name)
     if entry.archive is None:
         return True
-    folders = [*search_folders(search), download.downloads(cache_folder(cache_dir))]
+    folders = [*search_folders(search), copies.downloads(cache_folder(cache_dir))]
     try:
-        return download.locate(entry.archive, folders) is not None
+        return copies.locate(entry.archive, folders) is not None
     except InputError:
         return False  # an unpacked folder that is not complete
 
@@ -164,34 +162,6 @@ def search_folders(search: Sequence[Path] | None = None) -> list[Path]:
     return folders if given else [*folders, *(place for place in SYSTEM_FOLDERS if place.is_dir())]
 
 
-@dataclass(frozen=True)
-class _Options:
-    """How the pictures are wanted."""
-
-    size: tuple[int, int] | None = None
-    channels: int | None = None
-    resize: Resize = "squash"
-    labels: LabelKind = "fine"
-    seed: int = 0
-    progress: Progress | None = None
-
-    def __post_init__(self) -> None:
-        if self.size is not None and not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE:
-            raise InputError(f"pictures are 1 to {MAX_SIDE} pixels high and wide, not {list(self.size)}")
-        if self.channels not in (None, 1, 3):
-            raise InputError(f"pictures have 1 or 3 channels, not {self.channels}")
-        if self.resize not in get_args(Resize):
-            raise InputError(f"resize is squash, crop or pad, not {self.resize!r}")
-        if self.labels not in get_args(LabelKind):
-            raise InputError(f"labels are fine or coarse, not {self.labels!r}")
-
-    def key(self, name: str, *words: str) -> str:
-        """Return a file name for a prepared set: readable at its head, and other for other words or options."""
-        readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "data"
-        parts = (*words, self.size, self.channels, self.resize, self.labels, self.seed)
-        return f"{readable}-{hashlib.sha256(repr(parts).encode(errors='surrogateescape')).hexdigest()[:16]}"
-
-
 def _entry(name: str) -> Entry:
     if name not in CATALOG:
         raise InputError(f"there is no data set {name!r} in the catalog{nearest(name, CATALOG)}")
@@ -201,41 +171,47 @@ def _entry(name: str) -> Entry:
 def _obtain(
     entry: Entry, archive: Archive, where: Path, folders: Sequence[Path], offline: bool, progress: Progress | None
 ) -> Found:
-    found = download.find(archive, [*folders, download.downloads(where)], where)
+    found = copies.find(archive, [*folders, copies.downloads(where)], where)
     if found is not None:
         return found
+    if archive.how:
+        raise InputError(
+            f"{archive.words} is not on this computer and no program may fetch it: {archive.how}; "
+            f"then run: retinula data get {entry.name} --from FOLDER"
+        )
     if offline:
         raise InputError(
-            f"{archive.name or archive.folder} is not on this computer; put it into a folder named in {DATA_VARIABLE}, "
+            f"{archive.words} is not on this computer; put it into a folder named in {DATA_VARIABLE}, "
             f"or run: retinula data get {entry.name} --from FILE"
         )
-    return download.examine(archive, download.fetch(archive, where, progress), where)
+    return copies.examine(archive, download.fetch(archive, where, progress), where)
 
 
 def _given(archive: Archive, source: Path, where: Path) -> Found:
     if source.is_file():
-        if source.stat().st_size > 4 * archive.size:
+        if archive.size and source.stat().st_size > 4 * archive.size:
             raise InputError(f"{source} is far larger than {archive.name}")
-        return download.examine(archive, source, where)
+        return copies.examine(archive, source, where)
     if not source.is_dir():
         raise InputError(f"there is no file or folder {source}")
     # What is named outright may be called anything, so that only the sums tell MNIST from Fashion-MNIST.
-    if download.holds(archive, source):
-        given = download.examine(archive, source, where)
+    if copies.holds(archive, source):
+        given = copies.examine(archive, source, where)
         for other in CATALOG.values():
             if given.verified or other.archive is None or other.archive.files.keys() != archive.files.keys():
                 continue
-            if download.examine(other.archive, source, where).verified:
+            if not archive.needs and copies.examine(other.archive, source, where).verified:
                 raise InputError(f"{source} is another data set: retinula data get {other.name} --from {source}")
         return given
-    found = download.find(archive, [source], where)
+    found = copies.find(archive, [source], where)
     if found is None:
-        files = f"all of {', '.join(archive.files)}"
-        raise InputError(f"{source} holds {f'neither {archive.name} nor' if archive.name else 'not'} {files}")
+        wanted = archive.files or archive.needs
+        packed = f"neither {archive.name} nor" if archive.name else "not"
+        raise InputError(f"{source} holds {packed} all of {', '.join(wanted)}")
     return found
 
 
-def _official(entry: Entry, found: Found, options: _Options, where: Path) -> Dataset:
+def _official(entry: Entry, found: Found, options: Options, where: Path) -> Dataset:
     provenance = {
         "copy": VERIFIED if found.verified else UNVERIFIED,
         "source": found.path.name,
@@ -243,20 +219,21 @@ def _official(entry: Entry, found: Found, options: _Options, where: Path) -> Dat
         "licence": entry.licence,
         "citation": entry.citation,
     }
-    options = replace(options, seed=0)  # it decides nothing here
+    if not entry.carved:
+        options = replace(options, seed=0)  # it decides nothing here
     return cache.prepared(
         options.key(entry.name, entry.name, found.sha256),
-        lambda: _converted(readers.read(found.path, entry, options.labels), options),
+        lambda: _converted(readers.read(found.path, entry, options), options),
         where,
         entry.name,
         provenance,
         progress=options.progress,
-        num_images=sum(entry.counts.values()),
+        num_images=sum(entry.counts.values()) or None,
     )
 
 
-def _made(entry: Entry, options: _Options, where: Path) -> Dataset:
-    _refuse_coarse(entry.name, options)
+def _made(entry: Entry, options: Options, where: Path) -> Dataset:
+    options.refuse(entry.name)
     provenance = {"source": entry.name, "licence": entry.licence, "citation": entry.citation}
     if entry.name == "digits":
         reading = _converted(digits.read(), options)
@@ -273,8 +250,8 @@ def _made(entry: Entry, options: _Options, where: Path) -> Dataset:
     )
 
 
-def _own(path: Path, options: _Options, where: Path) -> Dataset:
-    _refuse_coarse(str(path), options)
+def _own(path: Path, options: Options, where: Path) -> Dataset:
+    options.refuse(str(path))
     path = path.resolve()
     name = path.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
     name = (name if path.is_dir() else Path(name).stem) or "data"
@@ -283,7 +260,7 @@ def _own(path: Path, options: _Options, where: Path) -> Dataset:
         state = folder.listing_digest(path)
         provenance["listing"] = state
     else:
-        state = download.file_digest(path, where)
+        state = copies.file_digest(path, where)
         provenance["sha256"] = state
     if path.suffix.lower() == ".npz":
         options = replace(options, seed=0)
@@ -294,19 +271,17 @@ def _own(path: Path, options: _Options, where: Path) -> Dataset:
 
         def read() -> Reading:
             channels = options.channels or 3
-            return folder.read(path, size=options.size, channels=channels, resize=options.resize, seed=options.seed)
+            return folder.read(
+                path, size=options.size, channels=channels, resize=options.resize, seed=options.seed, record=record
+            )
     else:
         raise InputError(f"{path} is neither a folder nor a .zip, .tar or .npz file")
     key = options.key(name, str(path))
+    record = where / "splits" / f"{Options(seed=options.seed).key(name, str(path))}.json"
     return cache.prepared(key, read, where, name, provenance, state=state, progress=options.progress)
 
 
-def _refuse_coarse(name: str, options: _Options) -> None:
-    if options.labels == "coarse":
-        raise InputError(f'{name} has no coarse labels; leave out labels="coarse"')
-
-
-def _converted(reading: Reading, options: _Options) -> Reading:
+def _converted(reading: Reading, options: Options) -> Reading:
     """Bring pictures to the size and channels wanted, a chunk at a time."""
     if options.size is None and options.channels is None:
         return reading
@@ -325,7 +300,7 @@ def _converted(reading: Reading, options: _Options) -> Reading:
     )
 
 
-def _resized(images: Images, options: _Options) -> Images:
+def _resized(images: Images, options: Options) -> Images:
     size = options.size or (images.shape[2], images.shape[3])
     channels = options.channels or images.shape[1]
     if images.shape[1:] == (channels, *size):

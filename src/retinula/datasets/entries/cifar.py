@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from retinula.datasets.entry import Archive, Entry
+from retinula.datasets.entry import Archive, Entry, loose_file, loose_files
 
 _CIFAR_LICENCE: Final = "none stated by the authors, who ask to be cited; the pictures were collected from the web"
 _CIFAR_CITATION: Final = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, technical report, 2009"
@@ -106,4 +106,126 @@ CIFAR100: Final = Entry(
             "test": "4b67687d9933c4db8f0831104447f15b93774f4f464bd0516f0f0f2ac83b7864",
         },
     ),
+)
+
+_NEW_URLS: Final = (
+    "https://raw.githubusercontent.com/modestyachts/CIFAR-10.1/master/datasets",
+    "https://github.com/modestyachts/CIFAR-10.1/raw/master/datasets",
+)
+
+
+def _cifar10_1(name: str, about: str, count: int, files: tuple[tuple[str, int, str], ...]) -> Entry:
+    return Entry(
+        name=name,
+        about=about,
+        classes=CIFAR10.classes,
+        counts={"test": count},
+        channels=3,
+        size=(32, 32),
+        mean=(),
+        deviation=(),
+        licence="MIT",
+        citation=(
+            "B. Recht, R. Roelofs, L. Schmidt and V. Shankar, Do CIFAR-10 Classifiers Generalize to CIFAR-10?, "
+            "arXiv:1806.00451, 2018"
+        ),
+        homepage="https://github.com/modestyachts/CIFAR-10.1",
+        archive=loose_files(
+            name,
+            tuple(
+                loose_file(file, size, sha256, *(f"{place}/{file}" for place in _NEW_URLS))
+                for file, size, sha256 in files
+            ),
+            folders=("cifar10.1", "CIFAR-10.1/datasets", "CIFAR-10.1"),
+        ),
+        family="cifar10.1",
+    )
+
+
+CIFAR10_1: Final = _cifar10_1(
+    "cifar10.1",
+    "new test pictures for cifar10 (version 6)",
+    2_000,
+    (
+        ("cifar10.1_v6_data.npy", 6_144_128, "2997188e5816f5bd545dc77771b6227828c28146049fcecf3fa10775474cacc6"),
+        ("cifar10.1_v6_labels.npy", 8_128, "ae40beda001693674edc94d925ee8268cfe68905f8f9aff800c8dcdfcd6c9448"),
+    ),
+)
+CIFAR10_1_V4: Final = _cifar10_1(
+    "cifar10.1-v4",
+    "new test pictures for cifar10 (version 4)",
+    2_021,
+    (
+        ("cifar10.1_v4_data.npy", 6_208_640, "5aaedc268df8f4cffca2ac0cf9e608ae1897a8cddb630c7a850a2ea8f6558e75"),
+        ("cifar10.1_v4_labels.npy", 8_212, "1f9544300ded199539b6662364ce7fe6c2e1ea9f87408f06db4b1a6184cffb18"),
+    ),
+)
+
+# The fifteen of the benchmark. Four more in the archive are meant for choosing by, and are left out.
+CORRUPTIONS: Final = (
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "defocus_blur",
+    "glass_blur",
+    "motion_blur",
+    "zoom_blur",
+    "snow",
+    "frost",
+    "fog",
+    "brightness",
+    "contrast",
+    "elastic_transform",
+    "pixelate",
+    "jpeg_compression",
+)
+STRENGTHS: Final = 5
+
+
+def _corrupted(clean: Entry, folder: str, size: int, sha256: str, record: str) -> Entry:
+    return Entry(
+        name=f"{clean.name}-c",
+        about=f"the test pictures of {clean.name}, spoilt in 15 ways at 5 strengths",
+        classes=clean.classes,
+        counts={"test": len(CORRUPTIONS) * STRENGTHS * clean.counts["test"]},
+        channels=3,
+        size=(32, 32),
+        mean=(),
+        deviation=(),
+        licence="CC BY 4.0",
+        citation=(
+            "D. Hendrycks and T. Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and "
+            "Perturbations, ICLR, 2019"
+        ),
+        homepage=f"https://zenodo.org/records/{record}",
+        superclasses=clean.superclasses,
+        archive=Archive(
+            name=f"{folder}.tar",
+            size=size,
+            sha256=sha256,
+            urls=(
+                f"https://zenodo.org/records/{record}/files/{folder}.tar",
+                f"https://zenodo.org/api/records/{record}/files/{folder}.tar/content",
+            ),
+            folder=folder,
+            files=dict.fromkeys((*(f"{name}.npy" for name in CORRUPTIONS), "labels.npy"), ""),
+        ),
+        family="cifar-c",
+        conditions=tuple(f"{name}/{strength}" for name in CORRUPTIONS for strength in range(1, STRENGTHS + 1)),
+    )
+
+
+CIFAR10_C: Final = _corrupted(
+    CIFAR10,
+    "CIFAR-10-C",
+    2_918_471_680,
+    "c72763e101c723b7c507b96205f7e938912a5d587376173b825850cf3cb876a7",
+    "2535967",
+)
+CIFAR100_C: Final = _corrupted(
+    CIFAR100,
+    "CIFAR-100-C",
+    2_918_473_216,
+    "30ee6543a1bfd049fa33834b7c1ada301e7064b7fbe8fc38340eb8b62ced4b33",
+    "3555552",
 )

@@ -1,0 +1,55 @@
+"""How a user wants the pictures of a data set."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from retinula.datasets.reading import Progress
+from retinula.errors import InputError
+from retinula.pictures import Resize
+
+LabelKind = Literal["fine", "coarse"]
+
+MAX_SIDE: Final = 4096  # pixels
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the pictures are wanted; what each means stands with `load.load`."""
+
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+    resize: Resize = "squash"
+    labels: LabelKind = "fine"
+    fold: int = 0
+    seed: int = 0
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE:
+            raise InputError(f"pictures are 1 to {MAX_SIDE} pixels high and wide, not {list(self.size)}")
+        if self.channels not in (None, 1, 3):
+            raise InputError(f"pictures have 1 or 3 channels, not {self.channels}")
+        if self.resize not in get_args(Resize):
+            raise InputError(f"resize is squash, crop or pad, not {self.resize!r}")
+        if self.labels not in get_args(LabelKind):
+            raise InputError(f"labels are fine or coarse, not {self.labels!r}")
+
+    def refuse(self, name: str, *, coarse: bool = True, folds: int = 0) -> None:
+        """Refuse coarse labels for a set that has none, and a fold that it does not have.
+
+        Raises:
+            InputError: so it is.
+        """
+        if coarse and self.labels == "coarse":
+            raise InputError(f'{name} has no coarse labels; leave out labels="coarse"')
+        if not 0 <= self.fold <= folds:
+            what = f"folds 1 to {folds}" if folds else "no folds"
+            raise InputError(f"{name} has {what}, not {self.fold}; leave fold out, or at 0, for the usual split")
+
+    def key(self, name: str, *words: str) -> str:
+        """Return a file name for a prepared set: readable at its head, and other for other words or options."""
+        readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "data"
+        parts = (*words, self.size, self.channels, self.resize, self.labels, self.fold, self.seed)
+        return f"{readable}-{hashlib.sha256(repr(parts).encode(errors='surrogateescape')).hexdigest()[:16]}"
