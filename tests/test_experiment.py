@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from retinula import experiment
+from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Skipped
 from retinula.errors import InputError, Interrupted
 from retinula.evaluation.results import ClassificationResult
@@ -189,3 +190,20 @@ def test_a_relative_path_is_kept_in_full(source: dict[str, ImageSet], tmp_path: 
     (tmp_path / "photos").mkdir()
     train(recipe("data=./photos", "epochs=1"))
     assert find_run("last").recipe().data.name == str((tmp_path / "photos").resolve())
+
+
+def test_a_set_of_several_conditions_is_measured_under_each(
+    source: dict[str, ImageSet], make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(recipe(), run="clean")
+    spoilt = replace(make_set(150), name="cifar10-c/test")
+    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("cifar10-c", {"test": spoilt}))
+    result = evaluate_run(find_run("clean"), data="cifar10-c")
+    assert isinstance(result, ClassificationResult)
+    shares = result.condition_accuracy
+    assert list(shares) == list(CATALOG["cifar10-c"].conditions)
+    assert np.isclose(np.mean(list(shares.values())), result.accuracy)
+    report = json.loads((find_run("clean").path / "report.json").read_text())
+    assert report["evaluations"]["cifar10-c/test"]["conditions"] == shares
+    with pytest.raises(InputError, match=r"cifar10-c has no train pictures; it has test"):
+        evaluate_run(find_run("clean"), data="cifar10-c", split="train")

@@ -22,7 +22,7 @@ from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted
 from retinula.evaluation.measuring import evaluate
-from retinula.evaluation.results import Evaluation, ReconstructionResult
+from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.images import ImageSet
 from retinula.linear_code import linear_code_psnr
 from retinula.model_file import Averaging, Model
@@ -237,6 +237,9 @@ def evaluate_run(
     if data is None and isinstance(result, ReconstructionResult) and result.code_numbers and not model.preprocess.crop:
         linear = linear_code_psnr(own_pictures(run, "train"), image_set, result.code_numbers)
         result = replace(result, linear_psnr=linear)
+    known = CATALOG.get(result.dataset)
+    if known is not None and isinstance(result, ClassificationResult):
+        result = replace(result, conditions=known.conditions)
     draw_evaluation(result, image_set, (folder or run.path) / "figures")
     if folder is None:
         report = run.report()  # read late: another measurement may have been added meanwhile

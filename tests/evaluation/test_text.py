@@ -39,6 +39,22 @@ def result(classes: tuple[str, ...] = ("ant", "bee", "cat")) -> ClassificationRe
     )
 
 
+def test_the_accuracy_under_each_condition() -> None:
+    names = ("fog/1", "fog/2", "fog/3", "snow/1", "snow/2", "snow/3")
+    spoilt = replace(result(), conditions=names)
+    assert spoilt.condition_accuracy == dict.fromkeys(names, 1.0) | {"fog/2": 0.0}
+    assert spoilt.to_dict()["conditions"] == spoilt.condition_accuracy
+    lines = text_report(spoilt)
+    start = lines.index("")
+    assert lines[start : start + 5] == [
+        "",
+        "right, in %, at strength      1      2      3   mean",
+        "fog                       100.0    0.0  100.0   66.7",
+        "snow                      100.0  100.0  100.0  100.0",
+        "",
+    ]
+
+
 def test_a_classification_in_words() -> None:
     assert text_report(result()) == [
         "zoo, test pictures: accuracy 83.33 % (5 of 6 right; 95 % interval 43.6 to 97.0 %)",

@@ -75,6 +75,8 @@ class ClassificationResult(Evaluation):
         top5: share whose class is among the five likeliest, or None where there are five classes or fewer.
         loss: cross entropy of the probabilities, in nats.
         calibration: how sure the answers are against how often they are right.
+        conditions: names of the equal stretches of the pictures that were taken under other conditions each, as
+            `fog/3`; none where all are alike.
     """
 
     classes: tuple[str, ...]
@@ -86,6 +88,7 @@ class ClassificationResult(Evaluation):
     top5: float | None
     loss: float
     calibration: Calibration
+    conditions: tuple[str, ...] = ()
 
     @property
     def predicted(self) -> Tensor:
@@ -120,6 +123,14 @@ class ClassificationResult(Evaluation):
             return None
         return accuracy(F.one_hot(groups[self.predicted]), groups[self.labels])
 
+    @property
+    def condition_accuracy(self) -> dict[str, float]:
+        """The share of right answers under each condition, 0..1; their mean is the accuracy."""
+        if not self.conditions:
+            return {}
+        right = (self.predicted == self.labels).double().view(len(self.conditions), -1).mean(dim=1)
+        return dict(zip(self.conditions, right.tolist(), strict=True))
+
     def mistakes(self) -> list[tuple[int, int, int]]:
         """Return (true class, class answered, how often) of every kind of mistake made, the commonest first."""
         wrong = self.confusion.clone().fill_diagonal_(0)
@@ -141,6 +152,7 @@ class ClassificationResult(Evaluation):
             "loss": self.loss,
             "calibration_error": self.calibration.error,
             "calibration": asdict(self.calibration),
+            "conditions": self.condition_accuracy,
             "classes": list(self.classes),
             "superclasses": None if self.superclasses is None else list(self.superclasses),
             "macro_average": _average(scores, torch.ones_like(scores.support)),

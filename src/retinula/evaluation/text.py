@@ -43,6 +43,7 @@ def _classification(result: ClassificationResult) -> list[str]:
         lines.append(f"The superclass is right for {percent(result.superclass_accuracy)}.")
     lines.append(f"Loss {result.loss:.4f}; a blind guess has {math.log(len(result.classes)):.4f}.")
     lines.append(_belief(result.calibration))
+    lines += _conditions(result.condition_accuracy)
     names, support = result.classes, result.scores.support.tolist()
     mistakes = result.mistakes()[:MISTAKES]
     if mistakes:
@@ -106,6 +107,27 @@ def _table(result: ClassificationResult) -> list[str]:
         *table,
         "precision: of the pictures called so, the share that is so",
         "recall: of the class's pictures, the share that is found; F1: the harmonic mean of both",
+    ]
+
+
+def _conditions(accuracy: dict[str, float]) -> list[str]:
+    """Return the accuracy under each condition, strengths side by side: the accuracy over all is their mean."""
+    kinds: dict[str, list[float]] = {}
+    for condition, share in accuracy.items():
+        kinds.setdefault(condition.partition("/")[0], []).append(share)
+    if not kinds:
+        return []
+    head = "right, in %, at strength"
+    width = max(map(len, (head, *kinds)))
+    strengths = "".join(f"{strength:>7}" for strength in range(1, max(map(len, kinds.values())) + 1))
+    return [
+        "",
+        f"{head:{width}}{strengths}{'mean':>7}",
+        *(
+            f"{kind:{width}}{''.join(f'{100 * share:7.1f}' for share in shares)}{100 * sum(shares) / len(shares):7.1f}"
+            for kind, shares in kinds.items()
+        ),
+        "",
     ]
 
 
