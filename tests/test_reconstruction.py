@@ -73,6 +73,24 @@ def test_tiles_leave_no_trace(name: str, size: tuple[int, int], monkeypatch: pyt
         assert np.allclose(tiled.code, whole.code, atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [8, 16, 32, 64])
+def test_tiles_leave_no_trace_of_squares(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build("code-autoencoder", num_classes=2, channels=1, size=(side, side), numbers=4, width=4, blocks=1)
+    for parameter in network.eval().requires_grad_(False).parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    form = Preprocess(1, (side, side), (0.0,), (1.0,))
+    asked = Model(network, "code-autoencoder", {"numbers": 4, "width": 4, "blocks": 1}, ("a", "b"), form)
+    image = photo(150, 70, channels=1)
+    whole = reconstruct(asked, image, with_code=True)
+    monkeypatch.setattr(reconstruction, "TILE", 64)
+    tiled = reconstruct(asked, image, with_code=True)
+    assert np.abs(tiled.result.astype(int) - whole.result.astype(int)).max() <= 1
+    assert whole.code is not None
+    assert whole.code.shape == (4, -(-150 // side), -(-70 // side))
+    assert tiled.code is not None
+    assert np.allclose(tiled.code, whole.code, atol=1e-4)
+
+
 def test_a_picture_of_the_models_size_is_what_the_model_gives(autoencoder: Model) -> None:
     image = photo(32, 32)
     expected = torch.sigmoid(autoencoder.outputs(image[None]))[0]

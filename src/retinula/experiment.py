@@ -3,9 +3,7 @@
 Brings the rooms together for the command line and for Python; knows nothing of the terminal.
 """
 
-import resource
 import shutil
-import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -35,6 +33,7 @@ from retinula.run import RUNS, Run, create_run, describe_environment, find_run
 from retinula.training import loop
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
+from retinula.training.memory import peak_memory_mib
 from retinula.training.reporting import Reporter
 from retinula.transfer import Source, begin_from
 from retinula.transforms.batches import seed_for
@@ -342,7 +341,7 @@ def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetim
             "seconds": round(seconds, 3),
             "seconds_in_all": round((datetime.now(UTC) - started).total_seconds(), 3),
             "images_per_second": round(sum(_images(row) for row in metrics) / seconds, 1) if seconds else None,
-            "peak_memory_mib": _peak_memory_mib(),
+            "peak_memory_mib": peak_memory_mib(),
         },
         "machine": environment["machine"],
         "versions": environment["versions"],
@@ -385,9 +384,3 @@ def _check_same_pictures(run: Run, data: dict[str, Any], remedy: str) -> None:
     for key, what in (("fingerprint", "training"), ("validation_fingerprint", "validation")):
         if before.get(key) != data[key]:
             raise InputError(f"{run.path}: the {what} pictures have changed since it began; {remedy}")
-
-
-def _peak_memory_mib() -> float:
-    """Return the most memory this process ever held, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -77,6 +77,7 @@ def test_one_layer_into_a_folder(call: Call) -> None:
     ("words", "message"),
     [
         (("last",), "features are of a picture: name one after the run"),
+        (("last", "my cat.png", "--method", "filters"), "filters are the same for every picture: leave my cat.png out"),
         (("last", "my cat.png", "--channel", "1"), "--channel belongs to --method filters"),
         (("last", "my cat.png", "--layer", "conv3"), "no layer 'conv3'; did you mean"),
         (("last", "my cat.png", "--layer", "linear1"), "layer 'linear1' is no convolution, but a Linear"),

@@ -90,6 +90,16 @@ def test_in_words(call: Call) -> None:
     assert "one decoded to 32 x 24 pixels" in call(AUTO, "one.npy")[0]
 
 
+def test_nothing_is_decoded_where_a_picture_is_missing(call: Call) -> None:
+    np.save("code.npy", np.zeros((4, 2, 5), dtype=np.float32))
+    out, err = call(AUTO, "code.npy", "nothing.png", code=2)
+    assert out == ""
+    assert "there is no file or folder nothing.png" in err
+    assert not Path("reconstructed").exists()
+    Path("code.npy").write_bytes(b"no array")
+    assert "code.npy is no array of numpy, or is damaged; write it anew" in call(AUTO, "code.npy", code=2)[1]
+
+
 def test_codes_of_one_name_in_several_files_are_all_decoded(call: Call) -> None:
     for folder, height in (("a", 2), ("b", 3)):
         Path(folder).mkdir()

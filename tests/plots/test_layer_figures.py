@@ -110,7 +110,7 @@ def test_maps_of_one_convolution_beside_the_picture() -> None:
     maps[0, 1, 1] = 8.0
     figure = map_sheet(maps, layer="conv2", seen=SEEN, name="cat.png")
     assert words(figure).startswith("cat.png: 5 of 6 maps of conv2 rise above 0 somewhere")
-    assert "All 6 maps of 4 x 3, before the activation" in words(figure)
+    assert "All 6 maps of 4 x 3, before any activation" in words(figure)
     assert sheet(figure, 0).shape == (12, 16, 3)
     assert tiles_in(sheet(figure, 1)) == 6
     assert figure.axes[2].get_ylim() == (-8, 8)

@@ -117,6 +117,15 @@ def test_an_interrupted_run_goes_on_and_a_strangers_name_is_left_alone() -> None
 
 
 @pytest.mark.usefixtures("_undrawn")
+def test_a_recipe_that_cannot_be_read_is_refused_not_trained_beside() -> None:
+    run = run_it().runs[0]
+    run.recipe_file.write_text("[data")
+    with pytest.raises(InputError, match=r"runs/digits-seed0/recipe\.toml.*; mend it, or move runs/digits-seed0 away"):
+        run_it()
+    assert [found.name for found in list_runs()] == ["digits-seed0"]
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_a_checkpoint_that_cannot_be_gone_on_with_is_refused_not_begun_anew() -> None:
     with pytest.raises(Interrupted):
         run_it(reporter=Listens(stop_at=3))
@@ -200,6 +209,10 @@ def test_photos_are_asked_about_anew_and_looked_at_before_training(tmp_path: Pat
     table = photos / "labels.csv"
     table.write_text("")
     with pytest.raises(InputError, match="needs at least two columns"):
+        run_it(photos=photos)
+    assert not list_runs()
+    table.write_text("a.png,a frog\n")
+    with pytest.raises(InputError, match="a frog"):
         run_it(photos=photos)
     assert not list_runs()
     table.unlink()

@@ -30,7 +30,7 @@ def explain(
     run: RunOrModel,
     image: Annotated[
         Path | None,
-        typer.Argument(metavar="IMAGE", help="A picture; filters can be drawn without.", show_default=False),
+        typer.Argument(metavar="IMAGE", help="A picture; filters take none.", show_default=False),
     ] = None,
     method: Annotated[
         Method, typer.Option(help="The weights of convolutions, or what they make of the picture.")
@@ -50,10 +50,12 @@ def explain(
 
     if method is Method.FEATURES and image is None:
         raise InputError("features are of a picture: name one after the run, or choose --method filters")
+    if method is Method.FILTERS and image is not None:
+        raise InputError(f"filters are the same for every picture: leave {image} out, or choose --method features")
     if method is Method.FEATURES and channel is not None:
         raise InputError("--channel belongs to --method filters: features show every channel")
     model = trained_model(run)
-    if method is Method.FILTERS or image is None:
+    if image is None:
         figures, total = _filters(model, layer, channel or 0)
     else:
         figures, total = _features(model, image, layer)

@@ -11,6 +11,7 @@ from retinula.errors import InputError
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
+    from retinula.prediction import Reference
     from retinula.reconstruction import Code, Reconstruction
 
 
@@ -37,7 +38,8 @@ def reconstruct(
     as_json: AsJson = False,
 ) -> None:
     """Put pictures through a network that gives pictures back, and measure what is lost or gained."""
-    from retinula.reconstruction import CODE_FILES, reconstructing
+    from retinula.prediction import find_pictures
+    from retinula.reconstruction import CODE_FILES, check_code_file, read_codes, reconstructing
 
     model = trained_model(run)
     reconstructing(model)  # refuses a classifier before anything is looked for
@@ -45,23 +47,30 @@ def reconstruct(
     photos = [source for source in sources if source not in to_decode]
     if to_decode and (noise or codes):
         raise InputError(f"{to_decode[0]} is a code: --noise and --codes go with pictures")
-    if to_decode:
-        _decode(model, to_decode, out, as_json)
-    if photos:
-        _reconstruct(model, photos, noise, seed, codes, out, as_json)
+    # Everything is looked at before anything is written.
+    found = [(source, name, code) for source in to_decode for name, code in read_codes(Path(source), model).items()]
+    references = find_pictures(photos) if photos else []
+    if codes:
+        check_code_file(codes, len(references))
+    if found:
+        _decode(model, found, out, as_json)
+    if references:
+        _reconstruct(model, references, noise, seed, codes, out, as_json)
 
 
 def _reconstruct(
-    model: "Model", sources: list[str], noise: float, seed: int, codes: Path | None, out: Path, as_json: bool
+    model: "Model",
+    references: "list[Reference]",
+    noise: float,
+    seed: int,
+    codes: Path | None,
+    out: Path,
+    as_json: bool,
 ) -> None:
     from retinula.datasets.unpack import safe_names
-    from retinula.prediction import find_pictures
-    from retinula.reconstruction import check_code_file, reconstruct_files, side_by_side, write_codes, write_picture
+    from retinula.reconstruction import reconstruct_files, side_by_side, write_codes, write_picture
 
-    references = find_pictures(sources)
     names = safe_names("picture" if each.src == "-" else Path(each.src).stem for each in references)
-    if codes:
-        check_code_file(codes, len(references))
     found: dict[str, Code] = {}
     done = 0
     results = reconstruct_files(model, references, noise=noise, seed=seed, with_codes=codes is not None)
@@ -89,11 +98,10 @@ def _reconstruct(
     remark(f"drawn into {out}")
 
 
-def _decode(model: "Model", sources: list[str], out: Path, as_json: bool) -> None:
+def _decode(model: "Model", codes: "list[tuple[str, str, Code]]", out: Path, as_json: bool) -> None:
     from retinula.datasets.unpack import safe_names
-    from retinula.reconstruction import decode_code, read_codes, write_picture
+    from retinula.reconstruction import decode_code, write_picture
 
-    codes = [(source, name, code) for source in sources for name, code in read_codes(Path(source), model).items()]
     # Named together, so that codes of the same name in several files do not overwrite each other.
     files = safe_names(name for _, name, _ in codes)
     for file, (source, name, code) in zip(files, codes, strict=True):

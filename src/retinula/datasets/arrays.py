@@ -143,11 +143,11 @@ def read_header(file: IO[bytes], name: str) -> Header:
         elif version == (2, 0):
             shape, fortran_order, dtype = npy.read_array_header_2_0(file)
         else:
-            raise InputError(f"{name} is of a format that is not read; write it by np.savez_compressed")
+            raise InputError(f"{name} is in a format that is not read; write it anew with a current numpy")
     except ValueError as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{name} is no array of numpy; write it by np.savez_compressed") from error
+        raise InputError(f"{name} is no array of numpy, or is damaged; write it anew") from error
     if dtype.hasobject:
         raise InputError(f"{name} holds Python objects, which are never loaded; give it a plain type, such as str")
     if fortran_order and len(shape) > 1:

@@ -12,7 +12,7 @@ from torch import nn
 
 from retinula.errors import InputError
 
-SIDES = (8, 16, 32, 64)  # of the squares; all of them go evenly into the tiles that large photos are done in
+SIDES = (8, 16, 32, 64)  # of the squares; all of them go evenly into `reconstructing.ALIGNMENT`
 MARGIN = 2e-3  # a picture's values stay so far inside 0..1, where their logits are finite
 
 

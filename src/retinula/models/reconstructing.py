@@ -4,8 +4,9 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-# Positions a multiple of this apart are all alike to every network: whole pictures can be done in tiles.
-ALIGNMENT = 16
+# Positions a multiple of this apart are alike to every network, whose strides and squares all go evenly into it: so
+# whole pictures can be done in tiles.
+ALIGNMENT = 64
 
 
 @runtime_checkable

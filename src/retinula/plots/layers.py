@@ -61,7 +61,7 @@ def map_sheet(maps: Values, *, layer: str, seen: Images, name: str) -> Figure:
     above = int((maps > 0).any(axis=(1, 2)).sum())
     title = f"{name}: {above:,} of {plural(len(maps), 'map')} of {layer} rise above 0 somewhere"
     remark = (
-        f"{_of(len(shown), len(maps), 'map')} of {_size(maps)}, before the activation: red above 0, blue below. "
+        f"{_of(len(shown), len(maps), 'map')} of {_size(maps)}, before any activation: red above 0, blue below. "
         f"{_ROWS_COUNTED} Beside them what the network saw, {_size(seen)}."
     )
     return _sheet(shown, symmetric(maps), "output", title, remark, seen)
@@ -92,7 +92,7 @@ def map_overview(maps: Mapping[str, Values], *, seen: Images, name: str) -> Figu
         labels.append("\n".join([*wrap(row, LABEL, TEXT), words, f"\u00b1 {scale.vmax:.3g}"]))
     title = f"{name} through {plural(len(maps), 'convolution')}, to {_size(maps[names[-1]])}"
     remark = (
-        "The maps of each that vary most over the picture, before the activation: red above 0, blue below, up to the "
+        "The maps of each that vary most over the picture, before any activation: red above 0, blue below, up to the "
         "number beside the row. On the left what the network saw."
     )
     if len(rows) < len(maps):

@@ -9,19 +9,21 @@ from typing import Any
 
 from retinula.durable import write_json
 from retinula.evaluation.measuring import evaluate
-from retinula.experiment import own_pictures
+from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.run import Run
 from retinula.training.reporting import Reporter
 
 
-def curve_on_test(run: Run, reporter: Reporter) -> list[dict[str, Any]]:
+def curve_on_test(run: Run, test_set: ImageSet, reporter: Reporter) -> list[dict[str, Any]]:
     """Return the rows of a run's epochs with `test_loss` and `test_accuracy` (None for a reconstruction) of each.
 
     Empty where the run kept no models. What was measured is kept in `epochs/test.json`.
 
-    Raises:
-        InputError: the pictures are no longer those of the run.
+    Args:
+        run: a finished one.
+        test_set: its own test pictures, as `experiment.own_pictures` gives them.
+        reporter: told how far it is.
     """
     rows = [row for row in run.metrics() if run.snapshot_file(row["epoch"]).exists()]
     if not rows:
@@ -29,13 +31,11 @@ def curve_on_test(run: Run, reporter: Reporter) -> list[dict[str, Any]]:
     file = run.snapshots / "test.json"
     known = _known(file)
     missing = [row["epoch"] for row in rows if str(row["epoch"]) not in known]
-    if missing:
-        image_set = own_pictures(run, "test")
-        for number, epoch in enumerate(missing, start=1):
-            reporter.loading("measuring epochs", number, len(missing))
-            result = evaluate(Model.load(run.snapshot_file(epoch)), image_set, split="test").to_dict()
-            known[str(epoch)] = {"test_loss": result["loss"], "test_accuracy": result.get("accuracy")}
-            write_json(file, known)
+    for number, epoch in enumerate(missing, start=1):
+        reporter.loading("measuring epochs", number, len(missing))
+        result = evaluate(Model.load(run.snapshot_file(epoch)), test_set, split="test").to_dict()
+        known[str(epoch)] = {"test_loss": result["loss"], "test_accuracy": result.get("accuracy")}
+        write_json(file, known)
     return [{**row, **known[str(row["epoch"])]} for row in rows]
 
 

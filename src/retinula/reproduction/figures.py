@@ -11,7 +11,7 @@ from retinula.experiment import own_pictures
 from retinula.explanation.features import feature_maps, seen_picture
 from retinula.explanation.filters import filters
 from retinula.explanation.layers import convolutions
-from retinula.images import Images
+from retinula.images import Images, ImageSet
 from retinula.model_file import Model
 from retinula.pictures import decode
 from retinula.plots import pictures
@@ -50,19 +50,19 @@ def draw_work(run: Run, folder: Path, photos: Path | None, reporter: Reporter) -
             if path.suffix in (".png", ".svg"):
                 shutil.copyfile(path, folder / path.name)
     model = Model.load(run.path)
-    picture = own_pictures(run, "test").images[0]
-    _draw_test_curve(run, folder, reporter)
-    _draw_inside(model, picture, folder)
+    test_set = own_pictures(run, "test")
+    _draw_test_curve(run, test_set, folder, reporter)
+    _draw_inside(model, test_set.images[0], folder)
     _draw_distortions(run.recipe(), own_pictures(run, "train").images[0], folder)
     if photos is not None:
         draw = _draw_answers if model.task == "classification" else _draw_reconstructions
         draw(model, find_pictures([str(photos)]), folder / "photos", reporter)
 
 
-def _draw_test_curve(run: Run, folder: Path, reporter: Reporter) -> None:
+def _draw_test_curve(run: Run, test_set: ImageSet, folder: Path, reporter: Reporter) -> None:
     rows = [
         {**row, "val_loss": row["test_loss"], "val_accuracy": row["test_accuracy"]}
-        for row in curve_on_test(run, reporter)
+        for row in curve_on_test(run, test_set, reporter)
     ]
     if rows:
         save(learning_curves(rows, held_out="test"), folder, "test-curves-by-epoch")

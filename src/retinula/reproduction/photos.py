@@ -1,5 +1,6 @@
 """A model asked about labelled photos, as the first published work asked about 32 from the web."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,15 +28,19 @@ def find_photos(name: str) -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
-def check_photos(folder: Path) -> None:
-    """Refuse, as far as it can be told without a model, a folder whose photos nobody could ask about.
+def check_photos(folder: Path, classes: Sequence[str]) -> None:
+    """Refuse a folder whose photos no model of these classes could be asked about.
+
+    Args:
+        folder: photos, with a `labels.csv` where their answers are to be scored.
+        classes: that the model will have; empty for a reconstruction, which needs no labels.
 
     Raises:
-        InputError: no photos, or a table of labels that cannot be read.
+        InputError: no photos, a table of labels that cannot be read, or labels that are no classes.
     """
-    find_pictures([str(folder)])
-    if (folder / TABLE).exists():
-        read_labels(folder / TABLE)
+    references = find_pictures([str(folder)])
+    if classes and (folder / TABLE).exists():
+        match_labels(references, read_labels(folder / TABLE), classes)
 
 
 class AnsweredPhotos(NamedTuple):

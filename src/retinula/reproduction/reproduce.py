@@ -6,7 +6,7 @@ from typing import Any
 
 from retinula.durable import explained, write_json, write_text
 from retinula.errors import InputError
-from retinula.experiment import evaluate_run
+from retinula.experiment import evaluate_run, load_dataset, training_sets
 from retinula.recipe import Recipe
 from retinula.reproduction.figures import draw_work
 from retinula.reproduction.measures import evaluation
@@ -72,7 +72,7 @@ def reproduce(
         raise InputError(f"recipe {recipe.name} claims no published figure: train and evaluate it instead")
     photos = photos or find_photos(recipe.figures.photos)
     if photos is not None:
-        check_photos(photos)  # before hours of training, not after
+        check_photos(photos, _classes(recipe))  # before hours of training, not after
     runs = runs_for(recipe, seeds, root=root, reporter=reporter)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +100,12 @@ def _measure(run: Run, photos: Path | None, reporter: Reporter) -> None:
     elif _claims(recipe, "photos_accuracy"):
         missing = "no photos here to ask about" if photos is None else f"{photos} has no {TABLE} to score answers by"
         reporter.message(f"{missing}: name a folder of photos and {TABLE} with --photos")
+
+
+def _classes(recipe: Recipe) -> tuple[str, ...]:
+    if recipe.objective.name != "cross_entropy":
+        return ()
+    return training_sets(recipe, load_dataset(recipe)).train.classes
 
 
 def _claims(recipe: Recipe, metric: str) -> bool:

@@ -81,6 +81,7 @@ def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
     wanted = f"{recipe.name}-seed{recipe.seed}"
     name: str | None = wanted
     if (root / wanted).exists():
+        _check_recipe(Run(root / wanted))
         reporter.message(f"{root / wanted} has other settings and stays as it is; this training gets another name")
         name = None
     reporter.message(f"seed {recipe.seed}: training {name or recipe.name}")
@@ -98,6 +99,15 @@ def _runs_of(digest: str, root: Path, reporter: Reporter) -> list[Run]:
         except InputError as error:
             reporter.message(f"left out {run.path}: {error}")
     return found
+
+
+def _check_recipe(run: Run) -> None:
+    """Refuse a run whose recipe is there but cannot be read: it may be the very training that is asked for."""
+    try:
+        run.recipe()
+    except InputError as error:
+        if run.recipe_file.exists():
+            raise InputError(f"{error}; mend it, or move {run.path} away to train this seed anew") from error
 
 
 def _check_report(run: Run) -> None:
