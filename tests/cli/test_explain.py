@@ -40,7 +40,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         captured = capsys.readouterr()
         assert left.value.code == code, captured.err
         if code:
-            assert captured.err.count("\n") == 1
+            assert captured.err.splitlines()[-1].startswith("retinula: ")
+            assert captured.err.count("\n") == 1 or captured.err.startswith("skipped broken.png")
             assert not captured.out
         return captured.err if code else captured.out
 
@@ -48,7 +49,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_features_go_into_the_run(call: Call) -> None:
-    said = call("mine", "my cat.png").splitlines()
+    said = call("mine", "my cat.png", "--method", "features").splitlines()
     folder = Path("runs/mine/figures")
     names = ["features-my cat", "features-my cat-conv1", "features-my cat-conv2"]
     assert said == [str(folder / f"{name}.{kind}") for name in names for kind in ("png", "svg")]
@@ -68,24 +69,58 @@ def test_filters_need_no_picture_and_a_model_file_no_run(call: Call) -> None:
 def test_one_layer_into_a_folder(call: Call) -> None:
     said = call("last", "--method", "filters", "--layer", "conv2", "--channel", "63", "--out", "looked")
     assert said.splitlines()[0] == str(Path("looked/filters-conv2-channel-63.png"))
-    said = call("last", "my cat.png", "--layer", "conv1", "--out", "looked")
+    said = call("last", "my cat.png", "--method", "features", "--layer", "conv1", "--out", "looked")
     assert [Path(file).name for file in said.splitlines()] == ["features-my cat-conv1.png", "features-my cat-conv1.svg"]
     assert len(list(Path("looked").iterdir())) == 4
+
+
+@pytest.mark.parametrize("method", ["hirescam", "gradcam", "saliency", "integrated-gradients", "occlusion"])
+def test_what_speaks_for_classes_of_many_pictures(call: Call, method: str) -> None:
+    Image.new("L", (9, 7), 50).save("grey.png")
+    told = json.loads(call("mine", "my cat.png", "grey.png", "--method", method, "--classes", "b, 2", "--json"))
+    assert told["method"] == method
+    assert [Path(file).name for file in told["files"]] == [
+        f"{method}-{stem}.{kind}" for stem in ("my cat", "grey") for kind in ("png", "svg")
+    ]
+    assert all(Path(file).stat().st_size > 1000 for file in told["files"])
+
+
+def test_what_cannot_be_read_is_left_out(call: Call) -> None:
+    said = call("mine", "broken.png", "my cat.png", "--top", "1", "--out", "looked").splitlines()
+    assert said == ["looked/hirescam-my cat.png", "looked/hirescam-my cat.svg"]
+    assert "no picture could be read; the last was broken.png" in call("mine", "broken.png", code=2)
+
+
+def test_pictures_that_excite(call: Call) -> None:
+    said = call("mine", "--method", "exciting", "--layer", "conv2", "--data", "shapes", "--out", "looked")
+    assert said.splitlines()[0] == "looked/exciting-conv2.png"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("last",), "features are of a picture: name one after the run"),
+        (("last",), "hirescam is about a picture: name one after the run"),
+        (("last", "--method", "features"), "features is about a picture"),
         (("last", "my cat.png", "--method", "filters"), "filters are the same for every picture: leave my cat.png out"),
-        (("last", "my cat.png", "--channel", "1"), "--channel belongs to --method filters"),
-        (("last", "my cat.png", "--layer", "conv3"), "no layer 'conv3'; did you mean"),
-        (("last", "my cat.png", "--layer", "linear1"), "layer 'linear1' is no convolution, but a Linear"),
+        (("last", "my cat.png", "--channel", "1"), "--channel belongs to --method filters, not to hirescam"),
+        (("last", "my cat.png", "--layer", "conv1"), "--layer belongs to --method features, filters or exciting"),
+        (("last", "my cat.png", "--method", "features", "--classes", "a"), "--classes belongs to a method"),
+        (("last", "my cat.png", "--data", "digits"), "--data belongs to --method exciting"),
+        (("last", "my cat.png", "--classes", "a,d"), "there is no class 'd'"),
+        (("last", "my cat.png", "--classes", "3"), "there is no class '3'"),
+        (("last", "my cat.png", "--method", "features", "--layer", "conv3"), "no layer 'conv3'; did you mean"),
+        (
+            ("last", "my cat.png", "--method", "features", "--layer", "linear1"),
+            "layer 'linear1' is no convolution, but a Linear",
+        ),
         (("last", "--method", "filters", "--layer", ""), "no layer ''"),
         (("last", "--method", "filters", "--channel", "3"), "the filters of conv1 see channels 0 to 2, not 3"),
         (("last", "--method", "filters", "--layer", "conv2", "--channel", "64"), "see channels 0 to 63, not 64"),
-        (("last", "my cat.png", "--method", "gradcam"), "gradcam"),
-        (("last", "broken.png"), "broken.png"),
+        (("last", "--method", "exciting", "--layer", "conv9"), "no layer 'conv9'"),
+        (("last", "--method", "exciting", "--data", "nothing"), "nothing"),
+        (("runs/mine/model.safetensors", "--method", "exciting"), "name some with --data"),
+        (("last", "my cat.png", "--method", "magic"), "magic"),
+        (("last", "my cat.png", "--top", "0"), "--top"),
         (("last", "missing.png"), "missing.png"),
         (("other", "my cat.png"), "no run 'other'"),
     ],

@@ -1,0 +1,205 @@
+"""Where in a picture a classifier finds what speaks for a class: five methods, one form of answer.
+
+Captum computes them (extra `explain`). A map says what the network used, not whether it was right to use it.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retinula.errors import InputError
+from retinula.explanation.layers import convolutions
+from retinula.images import Images
+from retinula.model_file import Model
+
+if find_spec("captum"):
+    from captum.attr import (
+        IntegratedGradients,
+        LayerAttribution,
+        LayerGradCam,
+        LayerGradientXActivation,
+        Occlusion,
+        Saliency,
+    )
+
+Attribution = Literal["gradcam", "hirescam", "saliency", "integrated-gradients", "occlusion"]
+ATTRIBUTIONS: tuple[Attribution, ...] = get_args(Attribution)
+SIGNED: frozenset[Attribution] = frozenset({"integrated-gradients", "occlusion"})  # what speaks against is below 0
+
+# Grad-CAM looks at maps of at least a quarter of the picture's side, 8 of 32: smaller ones say hardly where.
+SMALLEST_SHARE = 4
+STEPS = 32  # of the path that integrated gradients takes
+PATCH_SHARE = 5  # a patch of occlusion covers this part of a side, and moves by a third of its own
+PLACES = 16  # of a patch, tried together
+MIDDLE = 0.5  # the grey that takes the place of the mean colour in models that know none
+MAPS_NDIM = 4  # [N, C, h, w]
+BATCH = 64  # pictures that go through the network together
+
+Maps = NDArray[np.float32]
+_Compute = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def attribute(model: Model, seen: Images, targets: NDArray[np.int64], method: Attribution) -> Maps:
+    """Say of every pixel how much it speaks for a class.
+
+    `gradcam`: the maps of one layer, weighted by how the class depends on each (Selvaraju et al. 2017); never below 0.
+    `hirescam`: likewise, but every place of a map weighted by itself, so that it is also true of networks that lay
+    their maps flat instead of averaging them (Draelos and Carin 2020). `saliency`: how strongly the class depends on a
+    pixel, whichever way (Simonyan et al. 2013). `integrated-gradients`: a pixel's share in the difference to the mean
+    colour (Sundararajan et al. 2017). `occlusion`: how far the class falls when a patch of the mean colour covers a
+    place (Zeiler and Fergus 2014).
+
+    Args:
+        model: a classifier; it is not changed.
+        seen: what the network sees, uint8 `[N, C, h, w]` of its `input_shape`, as `features.seen_picture` gives it.
+        targets: the class asked about, of each picture.
+        method: one of `ATTRIBUTIONS`.
+
+    Returns:
+        float32 `[N, h, w]`, in units of the class's logit (for `saliency` of its slope).
+
+    Raises:
+        InputError: captum is missing, the model reconstructs, arrays of another form, a class that there is not; for
+            `gradcam` and `hirescam` also a network without convolutions.
+    """
+    _check(model, seen, targets)
+    computes: dict[Attribution, Callable[[Model], _Compute]] = {
+        "gradcam": _gradcam,
+        "hirescam": _hirescam,
+        "saliency": _saliency,
+        "integrated-gradients": _integrated_gradients,
+        "occlusion": _occlusion,
+    }
+    model.network.eval()
+    device = next(model.network.parameters()).device
+    compute = computes[method](model)
+    found = []
+    for start in range(0, len(seen), BATCH):
+        pictures = torch.from_numpy(seen[start : start + BATCH].copy()).to(device)
+        inputs = model.preprocess.normalise(pictures).requires_grad_()
+        values = compute(inputs, torch.from_numpy(targets[start : start + BATCH].copy()).to(device))
+        found.append(values.detach().float().cpu().numpy())
+    return np.concatenate(found)
+
+
+def gradcam_layer(model: Model) -> str:
+    """Return the layer that Grad-CAM and HiResCAM look at: the last whose maps are not too small to say where.
+
+    That is after the activation, where there is one: what comes before it counts what the network never sees.
+
+    Raises:
+        InputError: the network has no convolution.
+    """
+    first = next(iter(convolutions(model.network).values()), None)
+    if first is None:
+        raise InputError(f"{model.network_name} has no convolution to look at; choose saliency or occlusion")
+    sides: dict[str, int] = {}
+
+    def recorder(name: str) -> Callable[..., None]:
+        def record(_module: torch.nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            if output.ndim == MAPS_NDIM:
+                sides.pop(name, None)  # of a layer that is used twice the last use counts
+                sides[name] = min(output.shape[2:])
+
+        return record
+
+    inner = [(name, layer) for name, layer in model.network.named_modules() if name]
+    hooks = [layer.register_forward_hook(recorder(name)) for name, layer in inner]
+    try:
+        with torch.inference_mode():
+            model.network(torch.zeros(1, *model.preprocess.input_shape, device=first.weight.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    needed = -(-min(model.preprocess.input_shape[1:]) // SMALLEST_SHARE)
+    large = [name for name, side in sides.items() if side >= needed]
+    return large[-1] if large else max(sides, key=lambda name: sides[name])
+
+
+def _gradcam(model: Model) -> _Compute:
+    method = LayerGradCam(model.network, model.network.get_submodule(gradcam_layer(model)))
+
+    def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        maps = _single(method.attribute(inputs, targets, relu_attributions=True))
+        return _enlarged(maps, inputs)
+
+    return compute
+
+
+def _hirescam(model: Model) -> _Compute:
+    method = LayerGradientXActivation(model.network, model.network.get_submodule(gradcam_layer(model)))
+
+    def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        maps = _single(method.attribute(inputs, targets)).sum(dim=1, keepdim=True).relu()
+        return _enlarged(maps, inputs)
+
+    return compute
+
+
+def _saliency(model: Model) -> _Compute:
+    method = Saliency(model.network)
+    return lambda inputs, targets: _single(method.attribute(inputs, targets)).amax(dim=1)
+
+
+def _integrated_gradients(model: Model) -> _Compute:
+    method = IntegratedGradients(model.network)
+
+    def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        found = method.attribute(inputs, _mean(model), targets, n_steps=STEPS, internal_batch_size=len(inputs))
+        return _single(found).sum(dim=1)
+
+    return compute
+
+
+def _occlusion(model: Model) -> _Compute:
+    method = Occlusion(model.network)
+    channels, *size = model.preprocess.input_shape
+    patch = [max(1, round(side / PATCH_SHARE)) for side in size]
+    strides = (channels, *(max(1, side // 3) for side in patch))
+
+    def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            found = method.attribute(
+                inputs, (channels, *patch), strides, _mean(model), targets, perturbations_per_eval=PLACES
+            )
+        return _single(found).mean(dim=1)
+
+    return compute
+
+
+def _mean(model: Model) -> torch.Tensor:
+    """Return inputs `[1, C, h, w]` of the mean colour alone, or of a middle grey where the model does not know it."""
+    channels, *size = model.preprocess.input_shape
+    mean = model.preprocess.mean if any(model.preprocess.mean) else (MIDDLE,) * channels
+    picture = torch.tensor(mean, device=next(model.network.parameters()).device).view(1, -1, 1, 1)
+    return model.preprocess.normalise(picture.expand(1, -1, *size))
+
+
+def _enlarged(maps: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+    larger = LayerAttribution.interpolate(maps, tuple(inputs.shape[2:]), interpolate_mode="bilinear")
+    return _single(larger)[:, 0]
+
+
+def _single(found: Any) -> torch.Tensor:
+    result: torch.Tensor = found[0] if isinstance(found, tuple) else found
+    return result
+
+
+def _check(model: Model, seen: Images, targets: NDArray[np.int64]) -> None:
+    if find_spec("captum") is None:
+        raise InputError("captum, which computes this, is not installed: pip install 'retinula[explain]'")
+    if model.task != "classification":
+        raise InputError(
+            f"{model.network_name} gives pictures back and decides nothing; choose --method features or filters"
+        )
+    shape = model.preprocess.input_shape
+    if seen.dtype != np.uint8 or seen.ndim != 4 or seen.shape[1:] != shape or not len(seen):
+        raise InputError(
+            f"pictures are uint8 [N, {', '.join(map(str, shape))}] with N above 0, not {seen.dtype} {list(seen.shape)}"
+        )
+    if targets.shape != (len(seen),) or not ((targets >= 0) & (targets < len(model.classes))).all():
+        raise InputError(f"targets are a class for each of the {len(seen)} pictures, 0 to {len(model.classes) - 1}")

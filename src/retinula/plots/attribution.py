@@ -1,0 +1,151 @@
+"""Figures of what a network goes by: maps over pictures, and the pictures that excite a channel most.
+
+Takes plain arrays; knows nothing of networks.
+"""
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.figure import Figure
+
+from retinula.images import Images
+from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, plural, styled, wrap
+from retinula.plots.tiles import RED_BLUE, Values, enlarged, tiled, upright
+
+SIDE = 2.1  # inches of a picture's longer side
+BAR = 0.15  # inches of the width of a scale
+BESIDE = 1.25  # inches that a scale's numbers and words take
+SHARPEST = 99.5  # percentile of the values that gets the full colour: single pixels would leave all others pale
+STRONGEST = 0.85  # of a colour over the picture, so that this shows through
+PIXELS = 240  # of an enlarged picture's longer side, at least
+MOST_CHANNELS = 24
+GAP = 6
+TILE = 64
+ROW = 0.55  # inches
+
+WARM = mpl.colormaps["inferno"]
+
+
+def overlay(seen: Images, values: Values, limit: float, *, signed: bool) -> Images:
+    """Lay a map over a picture, which turns grey so that all colour is the map's.
+
+    Args:
+        seen: uint8 `[C, h, w]`.
+        values: float `[h, w]`.
+        limit: the value that gets the full colour.
+        signed: whether values below 0 mean something.
+
+    Returns:
+        uint8 `[h, w, 3]`.
+    """
+    shade = upright(seen).astype(np.float32).mean(axis=2, keepdims=True)
+    share = np.clip(values / limit, -1 if signed else 0, 1)
+    colours = _colours(signed)((share + 1) / 2 if signed else share)[..., :3] * 255
+    strength = STRONGEST * np.abs(share)[..., None]
+    return np.asarray(np.rint(shade * (1 - strength) + colours * strength), dtype=np.uint8)
+
+
+def full_colour(values: Values) -> float:
+    """Return the value that gets the full colour where maps of any shape are drawn on one scale; above 0."""
+    return float(np.percentile(np.abs(values), SHARPEST)) or 1.0
+
+
+@styled
+def attribution(seen: Images, maps: Values, captions: Sequence[str], *, name: str, signed: bool, remark: str) -> Figure:
+    """Draw what the network saw, and beside it what speaks for each of several classes, on one scale.
+
+    Args:
+        seen: uint8 `[C, h, w]`.
+        maps: float `[n, h, w]`, at least one.
+        captions: what each map is about.
+        name: of the picture.
+        signed: whether values below 0 speak against.
+        remark: what one has to know to read it.
+    """
+    limit = full_colour(maps)
+    times = -(-PIXELS // max(seen.shape[1:]))
+    size = (seen.shape[1] * times, seen.shape[2] * times)
+    shown = [upright(seen), *(overlay(seen, values, limit, signed=signed) for values in maps)]
+    room = SIDE * POINTS
+    words = [wrap(text, room, TEXT) for text in ("what the network saw", *captions)]
+    above = max(map(len, words)) * TEXT * LINE / POINTS + 0.1
+    height = SIDE * seen.shape[1] / max(seen.shape[1:])
+    width = SIDE * seen.shape[2] / max(seen.shape[1:])
+    step = max(width, SIDE) + 2 * MARGIN
+    whole = len(shown) * step + BAR + BESIDE
+    figure = new_figure(whole, height + above + 2 * MARGIN, f"What speaks for a class in {name}", remark)
+    figure.set_layout_engine("none")
+    _, high = figure.get_size_inches()
+    for place, (picture, lines) in enumerate(zip(shown, words, strict=True)):
+        axes = figure.add_axes(((MARGIN + place * step) / whole, MARGIN / high, width / whole, height / high))
+        bare(axes)
+        axes.imshow(enlarged(picture, size), interpolation="nearest")
+        axes.set_title("\n".join(lines), linespacing=LINE - 0.1, size=TEXT)
+    bar = figure.add_axes(((len(shown) * step + MARGIN) / whole, MARGIN / high, BAR / whole, height / high))
+    _scale(bar, limit, signed)
+    return figure
+
+
+@styled
+def exciting_sheet(
+    pictures: Sequence[Images], outputs: Values, captions: Sequence[str], *, layer: str, source: str
+) -> Figure:
+    """Draw for each channel of a convolution the pictures that excite it most, a row each.
+
+    Args:
+        pictures: for each channel uint8 `[k, C, H, W]`; of more than 24 channels the first are drawn.
+        outputs: float `[channels, k]`, how far each picture excites it.
+        captions: what the pictures of each channel have in common.
+        layer: what the convolution is called.
+        source: where the pictures are from.
+    """
+    rows = list(pictures[:MOST_CHANNELS])
+    across = len(rows[0])
+    height, width = rows[0].shape[2:]
+    times = -(-TILE // max(height, width))
+    tiles = [enlarged(upright(each), (height * times, width * times)) for row in rows for each in row]
+    sheet = tiled(list(tiles), across, gap=GAP)
+    labels = [
+        f"channel {number} (up to {_number(outputs[number].max())})\n"
+        + "\n".join(wrap(captions[number], 170, TEXT)[:2])
+        for number in range(len(rows))
+    ]
+    drawn_height = len(rows) * max(ROW, 3 * LINE * TEXT / POINTS)
+    drawn_width = drawn_height * sheet.shape[1] / sheet.shape[0]
+    title = f"What excites {layer} most, of {source}"
+    shown = "All" if len(rows) == len(pictures) else f"The first {len(rows)} of"
+    remark = (
+        f"{shown} {plural(len(pictures), 'channel')}: the {plural(across, 'picture')} in which each rises highest "
+        "anywhere, the highest on the left."
+    )
+    figure = new_figure(max(6.0, drawn_width + 3.2), drawn_height + 2 * MARGIN, title, remark)
+    axes = figure.subplots()
+    bare(axes)
+    axes.imshow(sheet, interpolation="nearest")
+    axes.set_anchor("NW")
+    step = (len(sheet) - GAP) / len(rows)
+    axes.set_yticks([GAP / 2 + (row + 0.5) * step for row in range(len(rows))], labels)
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def _scale(axes: Axes, limit: float, signed: bool) -> None:
+    scale = Normalize(-limit if signed else 0, limit)
+    drawn = axes.figure.colorbar(ScalarMappable(scale, _colours(signed)), cax=axes)
+    drawn.outline.set_visible(False)
+    ends = [-limit, 0, limit] if signed else [0, limit]
+    numbers = [_number(value) for value in ends]
+    words = ["\nagainst", "", "\nfor"] if signed else ["", ""]
+    drawn.set_ticks(ends, labels=[number + word for number, word in zip(numbers, words, strict=True)])
+
+
+def _number(value: float) -> str:
+    return f"{value:.2g}".replace("-", "\u2212")
+
+
+def _colours(signed: bool) -> Colormap:
+    return RED_BLUE if signed else WARM

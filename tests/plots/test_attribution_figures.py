@@ -1,0 +1,63 @@
+"""Maps over pictures show the picture through, and colours mean the same in all of a figure."""
+
+import numpy as np
+import pytest
+
+from figure_checks import assert_whole, words
+from retinula.plots.attribution import attribution, exciting_sheet, full_colour, overlay
+
+SEEN = np.full((3, 4, 6), 100, dtype=np.uint8)
+
+
+def test_where_nothing_speaks_the_picture_stays_grey() -> None:
+    values = np.zeros((4, 6), dtype=np.float32)
+    values[1, 2], values[3, 5] = 1.0, -1.0
+    warm = overlay(SEEN, values, 1.0, signed=False)
+    assert warm.shape == (4, 6, 3)
+    assert (warm[0, 0] == 100).all()
+    assert (warm[3, 5] == 100).all(), "below 0 is nothing where there are no signs"
+    assert warm[1, 2, 0] > 200
+    signed = overlay(SEEN, values, 1.0, signed=True)
+    red, _, blue = signed[1, 2].astype(int)
+    assert red > blue
+    red, _, blue = signed[3, 5].astype(int)
+    assert blue > red
+    assert np.array_equal(overlay(SEEN, 9 * values, 1.0, signed=True), signed), "beyond the scale is its end"
+
+
+def test_single_pixels_do_not_set_the_scale() -> None:
+    values = np.ones((100, 100), dtype=np.float32)
+    values[0, 0] = 1000
+    assert full_colour(values) == 1
+    assert full_colour(np.zeros((2, 3, 3), dtype=np.float32)) == 1
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_every_class_has_its_map_and_its_name(signed: bool) -> None:
+    maps = np.random.default_rng(0).normal(size=(2, 4, 6)).astype(np.float32)
+    figure = attribution(SEEN, maps, ["a cat, 60.0 %", "a dog, 30.0 %"], name="my.png", signed=signed, remark="Red is.")
+    said = words(figure) + " ".join(axes.get_title(loc="left") for axes in figure.axes)
+    for text in (
+        "What speaks for a class in my.png",
+        "a cat, 60.0 %",
+        "a dog, 30.0 %",
+        "what the network saw",
+        "Red is.",
+    ):
+        assert text in said
+    ticks = " ".join(label.get_text() for label in figure.axes[-1].get_yticklabels())
+    assert ("against" in ticks) is signed
+    assert len(figure.axes) == 4
+    assert_whole(figure)
+
+
+def test_of_many_channels_the_first_are_shown() -> None:
+    pictures = [np.full((3, 1, 5, 5), number, dtype=np.uint8) for number in range(30)]
+    outputs = np.linspace(-1, 1, 90, dtype=np.float32).reshape(30, 3)
+    figure = exciting_sheet(pictures, outputs, ["cat, dog"] * 30, layer="conv2", source="the test pictures")
+    assert "The first 24 of 30 channels" in words(figure)
+    assert "What excites conv2 most, of the test pictures" in words(figure)
+    assert_whole(figure)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[0] == "channel 0 (up to \u22120.96)\ncat, dog"
+    assert len(labels) == 24
