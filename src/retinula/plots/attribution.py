@@ -77,15 +77,16 @@ def attribution(seen: Images, maps: Values, captions: Sequence[str], *, name: st
     width = SIDE * seen.shape[2] / max(seen.shape[1:])
     step = max(width, SIDE) + 2 * MARGIN
     whole = len(shown) * step + BAR + BESIDE
-    figure = new_figure(whole, height + above + 2 * MARGIN, f"What speaks for a class in {name}", remark)
+    below = 2 * MARGIN  # room for the words at the scale's lower end
+    figure = new_figure(whole, height + above + MARGIN + below, f"What speaks for a class in {name}", remark)
     figure.set_layout_engine("none")
     _, high = figure.get_size_inches()
     for place, (picture, lines) in enumerate(zip(shown, words, strict=True)):
-        axes = figure.add_axes(((MARGIN + place * step) / whole, MARGIN / high, width / whole, height / high))
+        axes = figure.add_axes(((MARGIN + place * step) / whole, below / high, width / whole, height / high))
         bare(axes)
         axes.imshow(enlarged(picture, size), interpolation="nearest")
         axes.set_title("\n".join(lines), linespacing=LINE - 0.1, size=TEXT)
-    bar = figure.add_axes(((len(shown) * step + MARGIN) / whole, MARGIN / high, BAR / whole, height / high))
+    bar = figure.add_axes(((len(shown) * step + MARGIN) / whole, below / high, BAR / whole, height / high))
     _scale(bar, limit, signed)
     return figure
 
