@@ -38,7 +38,7 @@ def test_a_taken_name_is_refused(tmp_path: Path, recipe: Recipe) -> None:
     create_run(recipe, {"x": 1}, "mine", tmp_path)
     with pytest.raises(InputError, match="there is a run 'mine' already"):
         create_run(recipe, {}, "mine", tmp_path)
-    assert find_run("mine", tmp_path).environment() == {"x": 1}
+    assert find_run("mine", tmp_path).environment() == {"x": 1, "digest": recipe.digest()}
 
 
 def test_a_missing_run_is_named_with_the_nearest(tmp_path: Path, recipe: Recipe) -> None:

@@ -4,7 +4,7 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -257,14 +257,25 @@ def own_pictures(run: Run, split: SplitName, progress: Progress | None = None) -
         InputError: there are none of that split; or the training pictures are no longer those it was trained on, so
             that nobody can say which pictures the model has not seen.
     """
+    splits = own_splits(run, progress)
+    if split not in splits:
+        raise InputError(f"{run.recipe().data.name} has no {split} pictures; choose another --split or --data")
+    return splits[split]
+
+
+def own_splits(run: Run, progress: Progress | None = None) -> Mapping[SplitName, ImageSet]:
+    """Return the very pictures that a run's training used or kept away from, those splits of them that there are.
+
+    Raises:
+        InputError: the training pictures are no longer those it was trained on.
+    """
     recipe = run.recipe()
     dataset = load_dataset(recipe, progress)
     sets = training_sets(recipe, dataset)
     _check_same_pictures(run, _describe_data(sets), "measure on pictures of your choice with --data")
-    chosen = {"train": sets.train, "validation": sets.validation, "test": dataset.test}[split]
-    if chosen is None or not len(chosen):
-        raise InputError(f"{recipe.data.name} has no {split} pictures; choose another --split or --data")
-    return chosen
+    splits: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation}
+    splits["test"] = dataset.test
+    return {split: image_set for split, image_set in splits.items() if image_set is not None and len(image_set)}
 
 
 def other_pictures(data: str, model: Model, split: SplitName, progress: Progress | None = None) -> ImageSet:

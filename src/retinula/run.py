@@ -115,7 +115,7 @@ class Run:
         return _read_json(self.report_file)
 
     def environment(self) -> dict[str, Any]:
-        """Read machine, versions, data and command."""
+        """Read machine, versions, data, command, and the digest of the recipe."""
         return _read_json(self.environment_file)
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -193,7 +193,7 @@ def create_run(recipe: Recipe, environment: dict[str, Any], name: str | None = N
                 f"there is a run {name!r} already in {root}: choose another name, or --resume it"
             ) from error
     run = Run(path)
-    write_json(run.environment_file, environment)
+    write_json(run.environment_file, {**environment, "digest": recipe.digest()})
     write_text(run.recipe_file, recipe.to_toml())
     return run
 

@@ -117,15 +117,6 @@ def test_an_interrupted_run_goes_on_and_a_strangers_name_is_left_alone() -> None
 
 
 @pytest.mark.usefixtures("_undrawn")
-def test_a_recipe_that_cannot_be_read_is_refused_not_trained_beside() -> None:
-    run = run_it().runs[0]
-    run.recipe_file.write_text("[data")
-    with pytest.raises(InputError, match=r"runs/digits-seed0/recipe\.toml.*; mend it, or move runs/digits-seed0 away"):
-        run_it()
-    assert [found.name for found in list_runs()] == ["digits-seed0"]
-
-
-@pytest.mark.usefixtures("_undrawn")
 def test_a_checkpoint_that_cannot_be_gone_on_with_is_refused_not_begun_anew() -> None:
     with pytest.raises(Interrupted):
         run_it(reporter=Listens(stop_at=3))
@@ -187,6 +178,36 @@ def test_steps_without_a_checkpoint_are_refused_not_begun_anew() -> None:
 
 
 @pytest.mark.usefixtures("_undrawn")
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_broken_recipe_is_refused_not_begun_anew(finished: bool) -> None:
+    if finished:
+        run_it()
+    else:
+        with pytest.raises(Interrupted):
+            run_it(reporter=Listens(stop_at=3))
+    run = Run(Path("runs/digits-seed0"))
+    whole = run.recipe_file.read_text()
+    run.recipe_file.write_text(whole[: whole.index("[training]")])  # which is a recipe as well, and another one
+    with pytest.raises(InputError, match=r"recipe\.toml is not the recipe that this run was begun with; mend it"):
+        run_it()
+    run.recipe_file.write_text(whole[: whole.index("[training]") + 5])
+    with pytest.raises(
+        InputError, match=r"runs/digits-seed0/recipe\.toml: .*; mend it, or move runs/digits-seed0 away"
+    ):
+        run_it()
+    listens = Listens(stop_at=1)
+    with pytest.raises(Interrupted):
+        reproduce(recipe("seed=1"), 1, root=Path("runs"), folder=Path("out"), reporter=listens)
+    assert listens.said[0].startswith("left out runs/digits-seed0: "), "which is another seed"
+    run.recipe_file.unlink()
+    with pytest.raises(InputError, match=r"runs/digits-seed0 has no recipe\.toml to tell what it is; move it away"):
+        run_it()
+    run.recipe_file.write_text(whole)
+    shutil.rmtree("runs/digits-seed1")
+    assert [each.name for each in run_it().runs] == ["digits-seed0"]
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_a_folder_is_found_again_from_its_relative_path(tmp_path: Path) -> None:
     for split, shade in itertools.product(("train", "test"), (0, 255)):
         folder = tmp_path / "mine" / split / str(shade)
@@ -211,9 +232,10 @@ def test_photos_are_asked_about_anew_and_looked_at_before_training(tmp_path: Pat
     with pytest.raises(InputError, match="needs at least two columns"):
         run_it(photos=photos)
     assert not list_runs()
-    table.write_text("a.png,a frog\n")
-    with pytest.raises(InputError, match="a frog"):
-        run_it(photos=photos)
+    for text, message in (("a.png,eleven\n", "eleven"), ("b.png,1\n", "names none of the pictures")):
+        table.write_text(text)
+        with pytest.raises(InputError, match=message):
+            run_it(photos=photos)
     assert not list_runs()
     table.unlink()
     listens = Listens()

@@ -91,11 +91,12 @@ def check(source: Source, as_json: AsJson = False) -> None:
     """Find pictures that are unreadable, empty, duplicate (also between train and test), or of another size."""
     from retinula.datasets.catalog import CATALOG
     from retinula.datasets.check import check_dataset, check_folder
-    from retinula.datasets.load import load
+    from retinula.datasets.load import load, meant_by
 
     path = Path(source)
+    own = source not in CATALOG and path.exists() and meant_by(path) is None
     with counting() as progress:
-        if source not in CATALOG and (path.is_dir() or path.suffix != ".npz") and path.exists():
+        if own and (path.is_dir() or path.suffix != ".npz"):
             report = check_folder(path, progress=progress)
         else:
             report = check_dataset(load(source, progress=progress), progress=progress)

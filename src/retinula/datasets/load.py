@@ -80,10 +80,16 @@ def load(
     path = Path(name)
     if not path.exists():
         raise InputError(f"there is no data set, folder or file {str(name)!r}{nearest(str(name), CATALOG)}")
-    for entry in CATALOG.values():
-        if entry.archive is not None and copies.is_official_name(entry.archive, path):
-            return _official(entry, copies.examine(entry.archive, path, where), options, where)
+    meant = meant_by(path)
+    if meant is not None and meant.archive is not None:
+        return _official(meant, copies.examine(meant.archive, path, where), options, where)
     return _own(path, options, where)
+
+
+def meant_by(path: Path) -> Entry | None:
+    """Return the data set of the catalog that a file or folder is taken for by its name; None for one's own."""
+    entries = CATALOG.values()
+    return next((e for e in entries if e.archive is not None and copies.is_official_name(e.archive, path)), None)
 
 
 def get(

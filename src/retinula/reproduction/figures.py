@@ -7,7 +7,7 @@ from pathlib import Path
 from retinula.datasets.unpack import safe_names
 from retinula.durable import explained
 from retinula.errors import InputError
-from retinula.experiment import own_pictures
+from retinula.experiment import own_splits
 from retinula.explanation.features import feature_maps, seen_picture
 from retinula.explanation.filters import filters
 from retinula.explanation.layers import convolutions
@@ -50,10 +50,11 @@ def draw_work(run: Run, folder: Path, photos: Path | None, reporter: Reporter) -
             if path.suffix in (".png", ".svg"):
                 shutil.copyfile(path, folder / path.name)
     model = Model.load(run.path)
-    test_set = own_pictures(run, "test")
+    splits = own_splits(run, reporter.loading)
+    test_set = splits["test"]
     _draw_test_curve(run, test_set, folder, reporter)
     _draw_inside(model, test_set.images[0], folder)
-    _draw_distortions(run.recipe(), own_pictures(run, "train").images[0], folder)
+    _draw_distortions(run.recipe(), splits["train"].images[0], folder)
     if photos is not None:
         draw = _draw_answers if model.task == "classification" else _draw_reconstructions
         draw(model, find_pictures([str(photos)]), folder / "photos", reporter)

@@ -72,7 +72,7 @@ def reproduce(
         raise InputError(f"recipe {recipe.name} claims no published figure: train and evaluate it instead")
     photos = photos or find_photos(recipe.figures.photos)
     if photos is not None:
-        check_photos(photos, _classes(recipe))  # before hours of training, not after
+        check_photos(photos, _classes(recipe, reporter))  # before hours of training, not after
     runs = runs_for(recipe, seeds, root=root, reporter=reporter)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -102,10 +102,11 @@ def _measure(run: Run, photos: Path | None, reporter: Reporter) -> None:
         reporter.message(f"{missing}: name a folder of photos and {TABLE} with --photos")
 
 
-def _classes(recipe: Recipe) -> tuple[str, ...]:
+def _classes(recipe: Recipe, reporter: Reporter) -> tuple[str, ...]:
+    """Return the classes that a recipe's model tells; of a reconstruction none."""
     if recipe.objective.name != "cross_entropy":
         return ()
-    return training_sets(recipe, load_dataset(recipe)).train.classes
+    return training_sets(recipe, load_dataset(recipe, reporter.loading)).train.classes
 
 
 def _claims(recipe: Recipe, metric: str) -> bool:

@@ -1,5 +1,6 @@
 """The runs of a recipe: those that are there already, gone on with, or trained now. Nothing is begun anew silently."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def _settled(recipe: Recipe, root: Path, reporter: Reporter) -> Recipe:
 
 
 def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
-    same = _runs_of(recipe.digest(), root, reporter)
+    same = _runs_of(recipe, root, reporter)
     for run in reversed(same):
         if run.finished:
             try:
@@ -78,10 +79,9 @@ def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
         reporter.message(f"seed {recipe.seed}: going on with {same[-1].path}")
         experiment.resume(same[-1].path, reporter=reporter, root=root)
         return same[-1]
-    wanted = f"{recipe.name}-seed{recipe.seed}"
+    wanted = _name_for(recipe)
     name: str | None = wanted
     if (root / wanted).exists():
-        _check_recipe(Run(root / wanted))
         reporter.message(f"{root / wanted} has other settings and stays as it is; this training gets another name")
         name = None
     reporter.message(f"seed {recipe.seed}: training {name or recipe.name}")
@@ -89,25 +89,58 @@ def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
     return Run(root / model.provenance["run"])
 
 
-def _runs_of(digest: str, root: Path, reporter: Reporter) -> list[Run]:
-    """Return the runs whose recipe has that digest, whatever their reports are like, the newest at the end."""
+def _name_for(recipe: Recipe) -> str:
+    return f"{recipe.name}-seed{recipe.seed}"
+
+
+def _runs_of(recipe: Recipe, root: Path, reporter: Reporter) -> list[Run]:
+    """Return the runs of a recipe, whatever their reports are like, the newest at the end.
+
+    Raises:
+        InputError: one that may well be among them has a recipe that cannot be read, or another than it began with.
+    """
     found = []
+    wanted = recipe.digest()
     for run in list_runs(root):
+        recorded = _recorded_digest(run)
         try:
-            if run.recipe().digest() == digest:
-                found.append(run)
+            digest = run.recipe().digest()
         except InputError as error:
+            if recorded == wanted or (recorded is None and _is_named_after(run, recipe)):
+                raise InputError(f"{error}; mend it, or move {run.path} away to train this seed anew") from error
             reporter.message(f"left out {run.path}: {error}")
+            continue
+        if recorded == wanted != digest:
+            raise InputError(
+                f"{run.recipe_file} is not the recipe that this run was begun with; mend it, or move {run.path} away "
+                "to train this seed anew"
+            )
+        if digest == wanted:
+            found.append(run)
+    of_that_name = Run(root / _name_for(recipe))
+    if of_that_name.path.exists() and not of_that_name.recipe_file.is_file():
+        raise InputError(
+            f"{of_that_name.path} has no {of_that_name.recipe_file.name} to tell what it is; "
+            "move it away to train this seed anew"
+        )
     return found
 
 
-def _check_recipe(run: Run) -> None:
-    """Refuse a run whose recipe is there but cannot be read: it may be the very training that is asked for."""
-    try:
-        run.recipe()
-    except InputError as error:
-        if run.recipe_file.exists():
-            raise InputError(f"{error}; mend it, or move {run.path} away to train this seed anew") from error
+def _recorded_digest(run: Run) -> str | None:
+    """Return the digest of the recipe that a run was begun with, as its report or environment has it."""
+    for read in (run.report, run.environment):
+        try:
+            digest = read().get("digest")
+        except InputError:  # not finished, or as damaged
+            continue
+        if isinstance(digest, str):
+            return digest
+    return None
+
+
+def _is_named_after(run: Run, recipe: Recipe) -> bool:
+    """Tell whether a run is called as this one would be, or as one without a name of its own."""
+    return run.name == _name_for(recipe) or bool(re.fullmatch(rf"{re.escape(recipe.name)}-\d+", run.name))
 
 
 def _check_report(run: Run) -> None:
