@@ -35,6 +35,8 @@ ROOMS = (
     "plots",
     "experiment",
     "reproduction",
+    "bench",
+    "diagnosis",
     "cli",
 )
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "core", "base", "manager", "misc"}

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli import catalogs, data, evaluate, explain, predict, reconstruct, reproduce, train
+from retinula.cli import bench, catalogs, data, doctor, evaluate, explain, predict, reconstruct, reproduce, train
 from retinula.errors import RetinulaError
 from retinula.version import __version__
 
@@ -36,6 +36,8 @@ app.add_typer(data.app, name="data")
 app.command("models")(catalogs.models)
 app.command("recipes")(catalogs.recipes)
 app.add_typer(catalogs.runs_app, name="runs")
+app.command("bench")(bench.bench)
+app.command("doctor")(doctor.doctor)
 
 
 def _show_version(wanted: bool) -> None:

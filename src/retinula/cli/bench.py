@@ -1,0 +1,75 @@
+"""`retinula bench`."""
+
+from typing import Annotated
+
+import typer
+
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json, table
+
+
+def bench(
+    recipes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RECIPE...", help="Shipped recipes; all unless given.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure this machine: pictures a second, share of its peak, and how long each recipe would take here."""
+    from retinula.bench import PEAK_PRECISIONS, first_answer_seconds, matrix_peak, measurable, measure_speed, untrained
+    from retinula.recipe_files import load_recipe, shipped
+    from retinula.training.hardware import describe_machine
+
+    chosen = [load_recipe(name) for name in recipes or shipped()]
+    left_out = {recipe.name: reason for recipe in chosen if (reason := measurable(recipe))}
+    measured = [recipe for recipe in chosen if recipe.name not in left_out]
+    machine = describe_machine()
+    speeds = []
+    with counting() as progress:
+        for number, recipe in enumerate(measured):
+            progress(f"measuring {recipe.name}", number, len(measured))
+            speeds.append(measure_speed(recipe))
+    peaks = {precision: matrix_peak(precision) for precision in PEAK_PRECISIONS}
+    answer = first_answer_seconds(untrained("cifar10-cnn"))
+    if as_json:
+        say_json(
+            {
+                "machine": machine,
+                "peaks": peaks,
+                "first_answer_seconds": answer,
+                "recipes": [speed.to_dict() for speed in speeds],
+                "left_out": left_out,
+            }
+        )
+        return
+    say(f"{machine['processor']}, {machine['cores']} cores, bfloat16 units: {machine['bfloat16_units']}")
+    for precision, peak in peaks.items():
+        say(f"a {precision} matrix product reaches {peak / 1e9:,.0f} thousand million multiply-adds a second")
+    head = ("recipe", "a step", "trained/s", "predicted/s", "loaded/s", "of the peak", "whole training")
+    rows = [
+        (
+            speed.recipe,
+            f"{1000 * speed.step_seconds:,.0f} ms",
+            f"{speed.trained:,.0f}",
+            f"{speed.predicted:,.0f}",
+            f"{speed.loaded:,.0f}",
+            f"{100 * speed.peak_share:.0f} %",
+            _long(speed.seconds),
+        )
+        for speed in speeds
+    ]
+    for line in table(head, rows):
+        say(line)
+    say(f"the first answer about a photo comes after {answer:.1f} s")
+    for name, reason in left_out.items():
+        remark(f"left out {name}: it {reason}")
+
+
+def _long(seconds: float) -> str:
+    """Write a time that nobody needs to the second.
+
+    >>> _long(48), _long(1500), _long(9000)
+    ('48 s', '25 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
