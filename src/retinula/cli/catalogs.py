@@ -1,5 +1,6 @@
 """`retinula models`, `retinula recipes`, `retinula runs`: what there is, by name."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,7 +8,9 @@ import typer
 from retinula.cli.terminal import AsJson, number, remark, say, say_json, share, table
 from retinula.errors import InputError
 
-runs_app = typer.Typer(help="List the trainings under runs/, or show one.", no_args_is_help=True, rich_markup_mode=None)
+runs_app = typer.Typer(
+    help="List the trainings under runs/, show one, or compare several.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 def models(
@@ -148,6 +151,75 @@ def show(
             say(f"{name}: loss {number(result['loss'])}, PSNR {number(result['psnr'], 2)} dB")
     if report is None:
         say(f"not finished; go on with: retinula train --resume {found.path}")
+
+
+@runs_app.command("compare")
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Folders, names under runs/, or 'last'.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the figure goes.")] = Path("comparison"),
+    as_json: AsJson = False,
+) -> None:
+    """Set trainings beside each other, in a table and a figure; the best by validation, never by test."""
+    from retinula.plots.comparison import MOST, compared_curves
+    from retinula.plots.figure import save
+    from retinula.reproduction.choosing import choose
+    from retinula.run import find_run
+
+    if len(runs) > MOST:
+        raise InputError(f"{len(runs)} runs are too many to compare; name up to {MOST}")
+    choice = choose([find_run(run) for run in runs])
+    names = _distinct([each.run.path for each in choice.compared])
+    best = None if choice.best is None else names[choice.best]
+    curves = {name: each.rows for name, each in zip(names, choice.compared, strict=True)}
+    shown = any(row.get(choice.metric) is not None for rows in curves.values() for row in rows)
+    files = save(compared_curves(curves, choice.metric, best), out, "validation-by-epoch") if shown else []
+    if as_json:
+        found = [
+            {
+                "name": name,
+                "run": str(each.run.path),
+                "settings": list(each.settings),
+                "epochs": len(each.rows),
+                "finished": each.finished,
+                choice.metric: each.value,
+                "seconds": each.seconds,
+                "test_accuracy": each.test_accuracy,
+            }
+            for name, each in zip(names, choice.compared, strict=True)
+        ]
+        say_json(
+            {
+                "runs": found,
+                "metric": choice.metric,
+                "best": best,
+                "reason": choice.reason,
+                "files": [str(file) for file in files],
+            }
+        )
+        return
+    written = share if choice.metric == "val_accuracy" else number
+    rows = [
+        (
+            name,
+            written(each.value),
+            f"{len(each.rows)}{'' if each.finished else ' so far'}",
+            f"{each.seconds:.0f}",
+            share(each.test_accuracy),
+            ", ".join(each.settings) or ("-" if place else "compared with this"),
+        )
+        for place, (name, each) in enumerate(zip(names, choice.compared, strict=True))
+    ]
+    for line in table(("run", choice.metric, "epochs", "seconds", "test", "differs in"), rows):
+        say(line)
+    say(choice.reason if best is None else f"best     {best} ({choice.reason})")
+    if files:
+        say(f"figure   {files[0]}")
+
+
+def _distinct(paths: list[Path]) -> list[str]:
+    """Return the names of folders, or their whole paths where two of them are called the same."""
+    names = [path.name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
 
 
 def _outline(name: str, report: dict[str, Any] | None, run: Any) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Networks beside each other: the runs of one recipe that differ in little but the network. Computes no result anew."""
+"""Networks beside each other: the runs of one recipe that differ in the network only, or in its length as well.
+
+Computes no result anew.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +16,8 @@ from retinula.run import Run
 HEAD = ("network", "parameters", "multiply-adds", "steps", "a step", "training", "test pictures")
 # What may differ besides the network: a slower one gets fewer steps at the same cost.
 _LENGTHS = ("steps", "epochs")
+ALIKE = 1.5  # trainings cost alike whose mean seconds differ by no larger factor: time depends on what else ran
+AT_ONE_LENGTH, AT_ONE_COST = "for as many steps", "for about as long"
 
 
 @dataclass(frozen=True)
@@ -21,9 +26,11 @@ class Comparison:
 
     Attributes:
         runs: of each network those of one length, seeds of one recipe, the network with most parameters first.
+        alike: what besides the recipe the trainings have in common, in words.
     """
 
     runs: tuple[tuple[Run, ...], ...]
+    alike: str
 
     @property
     def recipe(self) -> Recipe:
@@ -33,24 +40,51 @@ class Comparison:
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """The columns of `HEAD`, a row for each network."""
-        return [_row(runs) for runs in self.runs]
+        names = [runs[0].recipe().model.name for runs in self.runs]
+        return [_row(runs, _differing(runs, self.runs) if len(set(names)) < len(names) else "") for runs in self.runs]
 
 
 def find_comparisons(groups: Sequence[Sequence[Run]]) -> list[Comparison]:
-    """Return what can be compared among runs.
+    """Return what can be compared among runs: networks trained for as many steps, and networks trained about as long.
 
     Args:
         groups: runs that differ by their seed only.
     """
-    alike: dict[tuple[str, str], list[tuple[Run, ...]]] = {}
+    families: dict[tuple[str, str], list[tuple[Run, ...]]] = {}
     for runs in groups:
         recipe = runs[0].recipe()
-        alike.setdefault((recipe.name, _without_network(recipe).digest()), []).append(tuple(runs))
-    return [
-        Comparison(tuple(sorted(found, key=lambda runs: (-_parameters(runs), runs[0].recipe().model.name))))
-        for found in alike.values()
-        if len({runs[0].recipe().model.name for runs in found}) > 1
-    ]
+        families.setdefault((recipe.name, _without_network(recipe).digest()), []).append(tuple(runs))
+    found: list[Comparison] = []
+    for family in families.values():
+        # Of trainings that are alike in both, the cost is the fairer word.
+        for words, parts in ((AT_ONE_COST, _by_cost(family)), (AT_ONE_LENGTH, _by_length(family))):
+            for part in parts:
+                runs_of_part = tuple(sorted(part, key=lambda runs: (-_parameters(runs), runs[0].recipe().model.name)))
+                several = len({runs[0].recipe().model.name for runs in part}) > 1
+                if several and runs_of_part not in [comparison.runs for comparison in found]:
+                    found.append(Comparison(runs_of_part, words))
+    return found
+
+
+def _by_length(family: Sequence[tuple[Run, ...]]) -> list[list[tuple[Run, ...]]]:
+    parts: dict[tuple[int | None, int | None], list[tuple[Run, ...]]] = {}
+    for runs in family:
+        training = runs[0].recipe().training
+        parts.setdefault((training.steps, training.epochs), []).append(runs)
+    return list(parts.values())
+
+
+def _by_cost(family: Sequence[tuple[Run, ...]]) -> list[list[tuple[Run, ...]]]:
+    """Put together what took about as long, beginning with the shortest."""
+    timed = [(measured.mean, runs) for runs in family if (measured := measure(runs, "seconds")) is not None]
+    parts: list[list[tuple[Run, ...]]] = []
+    shortest = 0.0
+    for seconds, runs in sorted(timed, key=lambda item: item[0]):
+        if not parts or seconds > ALIKE * shortest:
+            parts.append([])
+            shortest = seconds
+        parts[-1].append(runs)
+    return parts
 
 
 def _without_network(recipe: Recipe) -> Recipe:
@@ -59,12 +93,20 @@ def _without_network(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"seed": 0, "model": model, "training": training})
 
 
-def _row(runs: Sequence[Run]) -> tuple[str, ...]:
+def _differing(runs: Sequence[Run], among: Sequence[Sequence[Run]]) -> str:
+    """Name those arguments of a network that are not the same for all that are compared."""
+    arguments = [each[0].recipe().model.arguments for each in among]
+    own = runs[0].recipe().model.arguments
+    differing = [f"{key}={own[key]}" for key in sorted(own) if any(each.get(key) != own[key] for each in arguments)]
+    return f" ({', '.join(differing)})" if differing else ""
+
+
+def _row(runs: Sequence[Run], differing: str) -> tuple[str, ...]:
     model = Model.load(runs[0].model_file)
     summary = summarize(model.network, model.preprocess.input_shape)
     steps = dict.fromkeys(f"{run.report()['training']['steps']:,}" for run in runs)
     return (
-        runs[0].recipe().model.name,
+        runs[0].recipe().model.name + differing,
         f"{summary.parameters:,}",
         f"{summary.multiply_adds:,}",
         ", ".join(steps),

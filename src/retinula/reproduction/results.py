@@ -1,6 +1,6 @@
 """The page of results: written from the reports of finished runs, never by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from retinula.recipe_files import load_recipe, shipped
 from retinula.reproduction.comparison import HEAD, find_comparisons
 from retinula.reproduction.measures import measure
 from retinula.reproduction.runs import readable_runs
+from retinula.reproduction.settings import changed_settings
 from retinula.reproduction.table import make_rows, markdown, markdown_line, spread
 from retinula.run import Run
 from retinula.training.reporting import Reporter
@@ -45,7 +46,8 @@ def results_page(root: Path, reporter: Reporter | None = None) -> str:
         if recipe is not None and recipe.claims:
             lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", "", *markdown(make_rows(recipe, runs))]
     for comparison in find_comparisons(groups):
-        lines += ["", f"## Networks trained by {comparison.recipe.name}", "", f"{_settings(comparison.recipe)}.", ""]
+        lines += ["", f"## Networks trained by {comparison.recipe.name} {comparison.alike}", ""]
+        lines += _beside_network_and_length(comparison.recipe)
         lines += map(markdown_line, (HEAD, ("---",) * len(HEAD), *comparison.rows))
     return "\n".join(lines) + "\n"
 
@@ -78,20 +80,6 @@ def results_list(root: Path, reporter: Reporter | None = None) -> list[dict[str,
             }
         )
     return results
-
-
-def changed_settings(recipe: Recipe, shipped_recipe: Recipe) -> list[str]:
-    """Return, as `key=value`, the settings by which a recipe differs from the shipped one, but for the seed.
-
-    What cannot change a result is left out, and what comes from the model that a recipe begins from.
-    """
-    before, after = (_flat(each.model_dump(mode="json")) for each in (shipped_recipe, recipe))
-    beside = {"seed", "name", "about", "source", "claims", "training.snapshots"}
-    beside |= {key for key in before | after if key.startswith("figures.")}
-    if shipped_recipe.model.weights is not None:
-        beside |= {"model.weights"} | {key for key in after if before.get(key) in (None, "")}
-    keys = sorted((before.keys() | after.keys()) - beside)
-    return [f"{key}={after.get(key)}" for key in keys if before.get(key) != after.get(key)]
 
 
 def _groups(root: Path, reporter: Reporter) -> list[list[Run]]:
@@ -131,6 +119,16 @@ def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
         _spread(runs, "seconds") or "-",
         ", ".join(map(str, numbers)),
     )
+
+
+def _beside_network_and_length(recipe: Recipe) -> list[str]:
+    """Say which settings all the networks of a comparison were trained with that are not the shipped recipe's."""
+    if recipe.name not in shipped():
+        return []
+    varied = ("model.name=", "model.arguments.", "training.steps=", "training.epochs=")
+    settings = changed_settings(recipe, load_recipe(recipe.name))
+    common = [setting for setting in settings if not setting.startswith(varied)]
+    return [f"With {', '.join(common)}.", ""] if common else []
 
 
 def _settings(recipe: Recipe) -> str:
@@ -174,13 +172,3 @@ def _machine(run: Run) -> str:
         )
     except KeyError as error:
         raise InputError(f"{run.environment_file}: there is no {error} in it") from error
-
-
-def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{before}{key}.")
-        else:
-            flat[f"{before}{key}"] = value
-    return flat

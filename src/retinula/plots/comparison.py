@@ -1,0 +1,62 @@
+"""Figure of several trainings: one measure of each after every epoch. Takes plain rows; knows nothing of runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from retinula.plots.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    TEXT,
+    VERMILLION,
+    drawable,
+    new_figure,
+    percent,
+    styled,
+    wrap,
+)
+
+MOST = 12  # trainings in one figure: more lines cannot be told apart
+NAME = 220  # points that a training's name may take in a line
+_COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)
+_LINES = ("-", "--")
+_WORDS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
+
+
+@styled
+def compared_curves(trainings: Mapping[str, Sequence[Mapping[str, Any]]], metric: str, best: str | None) -> Figure:
+    """Draw what trainings reached on their validation pictures after each epoch.
+
+    Args:
+        trainings: rows with `epoch` and the metric, possibly None, by the training's name; at most twelve.
+        metric: `val_accuracy` or `val_loss`.
+        best: the name of the one to be named in the title, or None.
+    """
+    words = _WORDS[metric]
+    title = f"{words.capitalize()} of {len(trainings)} trainings" if best is None else f"{best} has the best {words}"
+    figure = new_figure(9, 4.4, title, "After each epoch, on pictures that were set apart from those trained on.")
+    axes = figure.subplots()
+    for number, (name, rows) in enumerate(trainings.items()):
+        points = [(row["epoch"], row[metric]) for row in rows if row.get(metric) is not None]
+        axes.plot(
+            [epoch for epoch, _ in points],
+            [value for _, value in points],
+            _LINES[number // len(_COLOURS) % len(_LINES)],
+            color=_COLOURS[number % len(_COLOURS)],
+            marker="o" if len(points) <= 40 else None,
+            markersize=4,
+            linewidth=2.4 if name == best else 1.4,
+            label="\n".join(wrap(drawable(name if points else f"{name} (no validation)"), NAME, TEXT)),
+        )
+    axes.set(xlabel="epoch", ylabel=words)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if metric == "val_accuracy":
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
+    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), labelcolor=GREY)
+    return figure

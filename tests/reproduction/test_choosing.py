@@ -1,0 +1,66 @@
+"""The best of several trainings is found by validation pictures, whatever the test pictures say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retinula.errors import InputError
+from retinula.recipe_files import load_recipe
+from retinula.reproduction.choosing import choose
+from retinula.run import Run, create_run
+
+
+def trained(root: Path, name: str, *settings: str, values: tuple[float | None, ...], test: float | None = None) -> Run:
+    """A run that reached these validation accuracies; finished where it has a test accuracy."""
+    run = create_run(load_recipe("digits", settings), {}, name, root)
+    for epoch, value in enumerate(values, start=1):
+        loss = None if value is None else 1 - value
+        run.add_metrics({"epoch": epoch, "step": epoch, "val_loss": loss, "val_accuracy": value, "seconds": 2.0})
+    if test is not None:
+        report: dict[str, Any] = {"data": {"name": "digits/train"}, "training": {"val_accuracy": values[-1]}}
+        report["evaluations"] = {"digits/test": {"accuracy": test}}
+        run.report_file.write_text(json.dumps(report))
+    return run
+
+
+def test_validation_decides_and_test_is_only_shown(tmp_path: Path) -> None:
+    runs = [
+        trained(tmp_path, "one", values=(0.5, 0.8), test=0.99),
+        trained(tmp_path, "two", "lr=0.05", values=(0.7, 0.9), test=0.1),
+        trained(tmp_path, "three", "lr=0.01", values=(0.6, 0.4)),
+    ]
+    choice = choose(runs)
+    assert choice.metric == "val_accuracy"
+    assert choice.best == 1
+    assert choice.reason == "best by val_accuracy; the test pictures were not asked"
+    one, two, three = choice.compared
+    assert (one.settings, two.settings, three.settings) == ((), ("optimizer.lr=0.05",), ("optimizer.lr=0.01",))
+    assert (one.value, two.value) == (0.8, 0.9)
+    assert (one.test_accuracy, two.test_accuracy, three.test_accuracy) == (0.99, 0.1, None)
+    assert (one.finished, three.finished) == (True, False)
+    assert three.value == (0.6 if runs[2].recipe().training.keep == "best" else 0.4)
+    assert two.seconds == 4.0
+    seeds = choose([runs[0], trained(tmp_path, "four", "seed=1", values=(0.7,), test=0.9)])
+    assert seeds.compared[1].settings == ("seed=1",)
+    assert "on validation pictures of their own each" in seeds.reason
+
+
+def test_where_nothing_can_be_said_nothing_is(tmp_path: Path) -> None:
+    one = trained(tmp_path, "one", values=(0.5,), test=0.9)
+    assert choose([one, trained(tmp_path, "two", "validation=0", values=(None,), test=0.9)]).best is None
+    others = trained(tmp_path, "three", "classes=[1,2]", values=(0.9,), test=0.9)
+    assert choose([one, others]).reason == "they learn different things: no best one among them"
+    settings = ("objective=mse", "metric=val_loss", "model=cifar10-autoencoder")
+    mixed = choose([one, trained(tmp_path, "four", *settings, values=(0.9,))])
+    assert (mixed.metric, mixed.best) == ("val_loss", None)
+    better = trained(tmp_path, "five", *settings, "lr=0.5", values=(0.95,))
+    assert choose([mixed.compared[1].run, better]).best == 1, "the lower loss"
+
+
+def test_fewer_than_two_are_refused(tmp_path: Path) -> None:
+    one = trained(tmp_path, "one", values=(0.5,))
+    for runs in ([one], [one, Run(tmp_path / "x" / ".." / "one")]):
+        with pytest.raises(InputError, match="at least two different runs"):
+            choose(runs)
