@@ -1,6 +1,6 @@
 import pytest
 
-from figure_checks import words
+from figure_checks import assert_whole, words
 from retinula.plots.comparison import compared_curves
 
 ROWS = [{"epoch": epoch, "val_accuracy": epoch / 10, "val_loss": 1 / epoch} for epoch in (1, 2, 3)]
@@ -10,6 +10,7 @@ ROWS = [{"epoch": epoch, "val_accuracy": epoch / 10, "val_loss": 1 / epoch} for 
 def test_a_line_each(metric: str, named: str) -> None:
     figure = compared_curves({"one": ROWS, "a name " * 14: ROWS[:2], "none": []}, metric, "one")
     assert words(figure).startswith(f"one has the best validation {named}")
+    assert_whole(figure)
     (axes,) = figure.axes
     lengths = [len(line.get_xdata()) for line in axes.lines]  # type: ignore[arg-type]  # an array here
     assert lengths == [3, 2, 0]

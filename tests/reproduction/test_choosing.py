@@ -1,11 +1,13 @@
 """The best of several trainings is found by validation pictures, whatever the test pictures say."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from retinula.cli import main
 from retinula.errors import InputError
 from retinula.recipe_files import load_recipe
 from retinula.reproduction.choosing import choose
@@ -64,3 +66,20 @@ def test_fewer_than_two_are_refused(tmp_path: Path) -> None:
     for runs in ([one], [one, Run(tmp_path / "x" / ".." / "one")]):
         with pytest.raises(InputError, match="at least two different runs"):
             choose(runs)
+
+
+def test_the_command_prints_a_table_and_draws(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trained(Path("runs"), "one", values=(0.5, 0.8), test=0.99)
+    trained(Path("runs"), "two", "lr=0.05", values=(0.7, 0.9), test=0.1)
+    monkeypatch.setattr(sys, "argv", ["retinula", "runs", "compare", "one", "two"])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    assert left.value.code == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1].split()[:6] == ["one", "80.00%", "2", "4", "99.00%", "compared"]
+    assert said[2].endswith("optimizer.lr=0.05")
+    assert said[3].startswith("best     two (best by val_accuracy")
+    assert Path(said[4].split()[1]).stat().st_size > 1000
