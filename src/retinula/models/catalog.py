@@ -19,6 +19,7 @@ from retinula.models.denoiser import cifar10_denoise
 from retinula.models.grouped import mobilenetv2_grouped
 from retinula.models.mobilenet import mobilenetv2
 from retinula.models.residual import residual
+from retinula.models.whitened import whitened
 
 Task = Literal["classification", "reconstruction"]
 
@@ -175,6 +176,16 @@ _CATALOG = (
         source="this project; blocks after K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
         parameters=904_234,
         multiply_adds=48_400_256,
+        num_classes=10,
+    ),
+    Network(
+        name="whitened",
+        task="classification",
+        build=whitened,
+        about="Six 3x3 convolutions behind a layer that whitens patches; what the quick recipes train.",
+        source="K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, 2024; built anew, with ReLU, by this project",
+        parameters=1_971_352,
+        multiply_adds=118_147_360,
         num_classes=10,
     ),
 )

@@ -16,14 +16,13 @@ from torch import nn
 from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
-from retinula.linear_code import principal_components
 from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.models.code_autoencoder import CodeAutoencoder
 from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.training.arrangement import arrange
 from retinula.training.averaging import WeightAverage
+from retinula.training.beginning import begin_from_pictures
 from retinula.training.body import freeze_body, take_body
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.failure import keep_failure
@@ -90,8 +89,8 @@ def train(
         raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
-    if saved is None and isinstance(network, CodeAutoencoder):
-        network.start_from(*principal_components(train_set, network.numbers))
+    if saved is None:
+        begin_from_pictures(network, train_set, preprocess)
     if source is not None and saved is None:
         take_body(network, source.model.network)
         tell(f"begins from {source}; {'only the new head' if recipe.model.freeze else 'all of it'} is trained")

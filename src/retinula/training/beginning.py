@@ -1,0 +1,50 @@
+"""What a network is given of the training pictures before the first step, where it is made to begin from them."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from retinula.images import ImageSet
+from retinula.linear_code import principal_components
+from retinula.models.code_autoencoder import CodeAutoencoder
+from retinula.models.whitened import WhitenedNetwork
+from retinula.transforms.preprocess import Preprocess
+
+PICTURES = 5000  # that patches are taken of: a covariance of few values needs no more
+FLOOR = 5e-4  # of a variance, so that directions that hardly vary are not blown up (Jordan 2024)
+
+
+def begin_from_pictures(network: nn.Module, train_set: ImageSet, preprocess: Preprocess) -> None:
+    """Set the layers that are worked out from pictures; a network without such layers stays as it is."""
+    if isinstance(network, CodeAutoencoder):
+        network.start_from(*principal_components(train_set, network.numbers))
+    elif isinstance(network, WhitenedNetwork):
+        network.start_from(*patch_covariance(train_set, preprocess, network.patch), FLOOR)
+
+
+def patch_covariance(train_set: ImageSet, preprocess: Preprocess, patch: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what the square patches of inputs vary along: eigenvalues `[D]` and eigenvectors `[D, D]`, one a row.
+
+    D is the number of values of a patch, channels first. The widest direction comes first, and each points to where
+    its sum is not negative, so that equal pictures give equal directions.
+
+    Args:
+        train_set: of which up to 5,000 pictures are looked at, evenly spread.
+        preprocess: makes inputs of them.
+        patch: side of the patches, at most that of the inputs.
+    """
+    values = train_set.shape[0] * patch**2
+    products, total, count = torch.zeros(values, values, dtype=torch.float64), torch.zeros(values), 0
+    places = np.linspace(0, len(train_set) - 1, min(PICTURES, len(train_set))).round().astype(np.int64)
+    for some in np.array_split(places, -(-len(places) // 500)):
+        images = torch.from_numpy(np.ascontiguousarray(train_set.images[some]))
+        inputs = preprocess.normalise(preprocess.crop_centre(images))
+        patches = nn.functional.unfold(inputs, patch).transpose(1, 2).reshape(-1, values)
+        products += (patches.T @ patches).double()
+        total += patches.sum(dim=0)
+        count += len(patches)
+    mean = total.double() / count
+    eigenvalues, vectors = torch.linalg.eigh(products / count - mean.outer(mean))
+    directions = vectors.T.flip(0)
+    signs = torch.where(directions.sum(dim=1) < 0, -1.0, 1.0)
+    return eigenvalues.flip(0).clamp(min=0).float(), (directions * signs[:, None]).float()
