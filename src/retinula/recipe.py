@@ -166,8 +166,9 @@ class Training(Section):
     Exactly one of `epochs` and `steps` counts. `sampling` is told with `transforms.batches.BatchPlan`. `keep` is
     `best` by `metric`, where there are validation pictures, or `last`. `early_stopping` is the number of epochs
     without a better value after which training ends; 0 never ends early. `average` is the decay of a running average
-    of the weights that is kept instead of them. `snapshots` keeps the model after every epoch, so that a work's test
-    curve can be drawn after the fact.
+    of the weights that is kept instead of them. `sizes` are pairs of a fraction of the training done and the side of
+    the inputs from there on, so that it can begin on small ones, which cost less. `snapshots` keeps the model after
+    every epoch, so that a work's test curve can be drawn after the fact.
     """
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -179,6 +180,7 @@ class Training(Section):
     metric: Literal["val_loss", "val_accuracy"] = "val_accuracy"
     early_stopping: Annotated[int, Field(ge=0)] = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    sizes: tuple[tuple[Fraction, Annotated[int, Field(ge=1, le=4096)]], ...] = ()
     snapshots: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -186,6 +188,13 @@ class Training(Section):
     def _one_length(self) -> "Training":
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give either epochs or steps")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_in_order(self) -> "Training":
+        fractions = [fraction for fraction, _ in self.sizes]
+        if self.sizes and (fractions[0] != 0 or fractions != sorted(set(fractions))):
+            raise ValueError("sizes need fractions that begin at 0 and rise")
         return self
 
 
@@ -277,6 +286,8 @@ class Recipe(Section):
         if self.objective.name != "cross_entropy":
             if self.augment.mixup or self.augment.cutmix:
                 raise ValueError("mixup and cutmix mix labels; a reconstruction has none")
+            if training.sizes:
+                raise ValueError("training.sizes would compare a small reconstruction with a large picture")
             if training.metric == "val_accuracy" and (training.keep == "best" or training.early_stopping):
                 raise ValueError("a reconstruction has no accuracy: training.metric must be val_loss")
         if not validation and training.early_stopping:

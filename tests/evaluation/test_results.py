@@ -313,6 +313,16 @@ def test_averaging_goes_through_to_the_network() -> None:
     assert mirrored.to_dict()["tta"] == "mirror"
 
 
+def test_the_accuracy_without_averaging_stands_beside_the_averaged_one() -> None:
+    # Mirrored, a picture of class 0 or 3 is as likely either of both, and the first of equal answers counts.
+    mirrored = classify(classifier(), labelled([0, 3], [0, 3]), tta="mirror", clock=lambda: 0.0)
+    assert (mirrored.accuracy, mirrored.plain_accuracy) == (0.5, 1.0)
+    assert mirrored.to_dict()["plain_accuracy"] == 1.0
+    plain = classify(classifier(), labelled([0, 3], [0, 0]))
+    assert plain.plain_accuracy is None
+    assert plain.to_dict()["plain_accuracy"] == plain.accuracy == 0.5
+
+
 @pytest.mark.parametrize(
     ("copy", "unverified"), [({}, False), ({"copy": "official"}, False), ({"copy": "unverified copy"}, True)]
 )

@@ -22,6 +22,7 @@ def test_the_catalog_is_complete() -> None:
         "mobilenetv2-bsconv-s": 815_780,
         "mobilenetv2-grouped": 279_380,
         "residual": 904_234,
+        "whitened": 1_971_352,
     }
     assert {name: network.parameters for name, network in NETWORKS.items()} == golden
     assert all(network.name == name and network.about and network.source for name, network in NETWORKS.items())

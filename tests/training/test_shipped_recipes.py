@@ -16,7 +16,13 @@ from retinula.training.loop import train
 from retinula.training.plan import make_preprocess
 from retinula.transfer import Source
 
-FORMS = {"digits": (10, 1, 8), "cifar10": (10, 3, 32), "cifar100": (100, 3, 32)}
+FORMS = {
+    "digits": (10, 1, 8),
+    "cifar10": (10, 3, 32),
+    "cifar100": (100, 3, 32),
+    "fashion-mnist": (10, 1, 28),
+    "mnist": (10, 1, 28),
+}
 
 
 def made(num_images: int, form: tuple[int, int, int], classes: int) -> ImageSet:

@@ -17,6 +17,7 @@ from retinula.evaluation.fitting import check_pictures, labels_for, size_in_word
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.images import Images, ImageSet
 from retinula.metrics import (
+    accuracy,
     binary_entropy_floor,
     calibration,
     confusion_matrix,
@@ -101,18 +102,20 @@ class _Runner:
     def outputs(self, start: int, stop: int) -> Tensor:
         """Return the network's outputs for the pictures from `start` up to `stop`; they count for time and progress."""
         begun = self.clock()
-        outputs = self._finite(self.image_set.images[start:stop], self._count)
+        outputs = self._finite(self.image_set.images[start:stop], self._count, self.tta)
         self.seconds += self.clock() - begun
         return outputs
 
+    def plain_outputs(self) -> Tensor:
+        """Return the outputs for all pictures without averaging; they count for nothing."""
+        return self._finite(self.image_set.images, None, "none")
+
     def pictures(self, images: Images) -> Tensor:
         """Return what the network makes of pictures that are none of the set: float in 0..1."""
-        return torch.sigmoid(self._finite(images, None))
+        return torch.sigmoid(self._finite(images, None, self.tta))
 
-    def _finite(self, images: Images, on_batch: Callable[[int], None] | None) -> Tensor:
-        outputs = self.model.outputs(
-            images, batch_size=self.batch_size, tta=self.tta, device=self.device, on_batch=on_batch
-        )
+    def _finite(self, images: Images, on_batch: Callable[[int], None] | None, tta: Averaging) -> Tensor:
+        outputs = self.model.outputs(images, batch_size=self.batch_size, tta=tta, device=self.device, on_batch=on_batch)
         broken = int((~outputs.flatten(1).isfinite().all(dim=1)).sum())
         if broken:
             raise RetinulaError(
@@ -144,6 +147,7 @@ def _classification(runner: _Runner, facts: dict[str, Any]) -> ClassificationRes
         top5=top_k_accuracy(logits, labels, 5),
         loss=cross_entropy(logits / model.temperature, labels),
         calibration=calibration(probabilities, labels, CALIBRATION_BINS),
+        plain_accuracy=None if runner.tta == "none" else accuracy(runner.plain_outputs(), labels),
     )
 
 

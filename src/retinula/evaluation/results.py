@@ -75,6 +75,7 @@ class ClassificationResult(Evaluation):
         top5: share whose class is among the five likeliest, or None where there are five classes or fewer.
         loss: cross entropy of the probabilities, in nats.
         calibration: how sure the answers are against how often they are right.
+        plain_accuracy: share of right answers without averaging at test time, where there was averaging; else None.
         conditions: names of the equal stretches of the pictures that were taken under other conditions each, as
             `fog/3`; none where all are alike.
     """
@@ -88,6 +89,7 @@ class ClassificationResult(Evaluation):
     top5: float | None
     loss: float
     calibration: Calibration
+    plain_accuracy: float | None = None
     conditions: tuple[str, ...] = ()
 
     @property
@@ -147,6 +149,7 @@ class ClassificationResult(Evaluation):
             "accuracy_low": low,
             "accuracy_high": high,
             "num_correct": self.num_correct,
+            "plain_accuracy": self.accuracy if self.plain_accuracy is None else self.plain_accuracy,
             "top5": self.top5,
             "superclass_accuracy": self.superclass_accuracy,
             "loss": self.loss,

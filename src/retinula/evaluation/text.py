@@ -37,6 +37,11 @@ def _classification(result: ClassificationResult) -> list[str]:
         f"{_where(result)}: accuracy {100 * result.accuracy:.2f} % "
         f"({result.num_correct:,} of {result.num_images:,} right; 95 % interval {100 * low:.1f} to {percent(high)})"
     ]
+    if result.plain_accuracy is not None:
+        lines.append(
+            f"These are averaged answers ({result.tta}); a single look at each picture is right for "
+            f"{100 * result.plain_accuracy:.2f} %."
+        )
     if result.top5 is not None:
         lines.append(f"Top-5 accuracy {percent(result.top5)}: the right class is among the five likeliest.")
     if result.superclass_accuracy is not None:

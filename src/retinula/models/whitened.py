@@ -1,9 +1,9 @@
-"""The network of the quick recipes: a frozen layer that whitens patches, three blocks of convolutions, one linear layer.
+"""The network of the quick recipes: a frozen layer that whitens patches, three blocks of convolutions, a linear layer.
 
 The kind of network that the public speed records on CIFAR-10 were made with (K. Jordan, 94% on CIFAR-10 in 3.29 seconds
-on a single GPU, 2024). Its first layer is not learnt but worked out from pictures, which `start_from` is given. Takes
-inputs `[N, channels, height, width]` of any size from 12 pixels and gives logits `[N, num_classes]`. Knows nothing of data
-or training.
+on a single GPU, 2024). Its first layer is not learnt but worked out from patches, whose directions `start_from` is
+given. Takes inputs `[N, channels, height, width]` of any size from 12 pixels and gives logits `[N, num_classes]`. Knows
+nothing of data or training.
 """
 
 import torch

@@ -1,9 +1,12 @@
 """What a network is given of the training pictures before the first step, where it is made to begin from them."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import nn
 
+from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.linear_code import principal_components
 from retinula.models.code_autoencoder import CodeAutoencoder
@@ -48,3 +51,23 @@ def patch_covariance(train_set: ImageSet, preprocess: Preprocess, patch: int) ->
     directions = vectors.T.flip(0)
     signs = torch.where(directions.sum(dim=1) < 0, -1.0, 1.0)
     return eigenvalues.flip(0).clamp(min=0).float(), (directions * signs[:, None]).float()
+
+
+def check_sizes(network: nn.Module, name: str, channels: int, sides: Iterable[int]) -> None:
+    """See that a network takes inputs of all sides that its training is to go through.
+
+    Raises:
+        InputError: it does not.
+    """
+    was_training = network.training
+    network.eval()
+    try:
+        for side in sides:
+            with torch.inference_mode():
+                network(torch.zeros(1, channels, side, side))
+    except RuntimeError as error:
+        raise InputError(
+            f"{name} takes no inputs of {side}x{side} pixels once it is built for others: change training.sizes"
+        ) from error
+    finally:
+        network.train(was_training)

@@ -1,5 +1,6 @@
 """From positions in the training set to what the network and the objective take."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,9 +46,27 @@ def prepare(plan: Plan, batch: Batch) -> Prepared:
             one_hot = F.one_hot(targets, len(plan.train_set.classes)).float()
             inputs, targets = mix(inputs, one_hot, plan.augment, chances)
             labels = None
+    side = side_at(recipe.training.sizes, batch.step / plan.num_steps)
+    if side is not None and (side, side) != inputs.shape[2:]:
+        inputs = shrunk(inputs, side)
     inputs = inputs.to(hardware.device).contiguous(memory_format=hardware.memory_format)
     targets = targets.to(hardware.device)
     return Prepared(inputs, targets, None if labels is None else labels.to(hardware.device))
+
+
+def side_at(sizes: Sequence[tuple[float, int]], done: float) -> int | None:
+    """Return the side of the inputs at a fraction of the training that is done; None where they stay as they are.
+
+    >>> side_at([(0.0, 24), (0.5, 32)], 0.5)
+    32
+    """
+    begun = [side for fraction, side in sizes if fraction <= done]
+    return begun[-1] if begun else None
+
+
+def shrunk(inputs: torch.Tensor, side: int) -> torch.Tensor:
+    """Bring inputs `[N, C, H, W]` to `[N, C, side, side]`, every pixel of them counted, as photos are shrunk."""
+    return F.interpolate(inputs, size=(side, side), mode="bilinear", antialias=True)
 
 
 def unit(images: torch.Tensor) -> torch.Tensor:

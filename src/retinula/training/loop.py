@@ -22,7 +22,7 @@ from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.training.arrangement import arrange
 from retinula.training.averaging import WeightAverage
-from retinula.training.beginning import begin_from_pictures
+from retinula.training.beginning import begin_from_pictures, check_sizes
 from retinula.training.body import freeze_body, take_body
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.failure import keep_failure
@@ -89,6 +89,7 @@ def train(
         raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
+    check_sizes(network, recipe.model.name, preprocess.channels, (side for _, side in recipe.training.sizes))
     if saved is None:
         begin_from_pictures(network, train_set, preprocess)
     if source is not None and saved is None:
