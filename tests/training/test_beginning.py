@@ -8,6 +8,7 @@ import torch
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
+from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.models.whitened import WhitenedNetwork
 from retinula.recipe import Recipe
@@ -75,9 +76,12 @@ def small(**training: object) -> Recipe:
 
 def test_a_training_goes_through_its_sizes_and_leaves_the_last(tmp_path: Path) -> None:
     recipe = small(sizes=[[0.0, 12], [0.5, 16]])
-    model = train(recipe, pictures(), None, create_run(recipe, {}, root=tmp_path), hardware=PLAIN)
+    run = create_run(recipe, {}, root=tmp_path)
+    model = train(recipe, pictures(), None, run, hardware=PLAIN)
     assert model.preprocess.size == (16, 16)
-    assert torch.isfinite(model.outputs(pictures().images)).all()
+    answers = model.outputs(pictures().images)
+    assert torch.isfinite(answers).all()
+    assert torch.equal(Model.load(run.model_file).outputs(pictures().images), answers)
 
 
 def test_sizes_that_a_network_does_not_take_are_told_before_the_first_step(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 from retinula.errors import InputError
 
 LEAST_SIDE = 12
-# Few steps are made, so the running statistics have to follow quickly (Jordan 2024, section 3).
+# Few steps are made, so the running statistics have to follow quickly (Jordan 2024).
 _NORM_MOMENTUM = 0.4
 _LARGEST_WIDTH = 2048
 
@@ -40,7 +40,7 @@ class ShiftNorm(nn.BatchNorm2d):
     def __init__(self, channels: int) -> None:
         super().__init__(channels, momentum=_NORM_MOMENTUM)
         del self.weight
-        self.register_buffer("weight", torch.ones(channels), persistent=False)
+        self.register_buffer("weight", torch.ones(channels))
 
 
 class Block(nn.Module):
@@ -182,5 +182,5 @@ def _initialise(network: nn.Module) -> None:
         return
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d) and not isinstance(layer, Whitening):
-            # As many maps as there are going in are passed on at first, the rest are drawn (Jordan 2024, section 3.1).
+            # As many maps as there are going in are passed on at first, the rest are drawn (Jordan 2024).
             nn.init.dirac_(layer.weight[: layer.in_channels].detach())
