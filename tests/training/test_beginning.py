@@ -1,6 +1,7 @@
 """What networks are given of the training pictures before the first step."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from retinula.recipe import Recipe
 from retinula.recipe_files import checked
 from retinula.run import create_run
 from retinula.training.beginning import begin_from_pictures, check_sizes, patch_covariance
-from retinula.training.hardware import Hardware
+from retinula.training.hardware import Hardware, choose_hardware
 from retinula.training.inputs import shrunk, side_at
 from retinula.training.loop import train
 from retinula.transforms.preprocess import Preprocess
@@ -96,15 +97,17 @@ def test_sizes_that_a_network_does_not_take_are_told_before_the_first_step(tmp_p
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_it_learns_in_either_precision(precision: str, tmp_path: Path) -> None:
+def test_it_learns_in_either_precision(precision: Literal["float32", "bfloat16"], tmp_path: Path) -> None:
     """Three brightnesses, told apart after a few steps, whatever the processor has for bfloat16."""
     image_set = pictures(90)
     shade = (np.arange(90) % 3 * 40)[:, None, None, None]
     bright = np.clip(image_set.images // 2 + shade, 0, 255).astype(np.uint8)
     shaded = ImageSet(bright, image_set.labels, image_set.classes, image_set.name)
     recipe = small(steps=24, precision=precision)
+    network = build("whitened", num_classes=3, size=(16, 16), **recipe.model.arguments)
+    hardware = choose_hardware(network, (3, 16, 16), precision=recipe.training.precision, threads=1, num_images=8)
     run = create_run(recipe, {}, root=tmp_path)
-    model = train(recipe, shaded, None, run)
+    model = train(recipe, shaded, None, run, hardware=hardware)
     assert f" in {precision}" in str(model.provenance["hardware"])
     answers = model.outputs(shaded.images).argmax(dim=1)
     assert float((answers == torch.from_numpy(np.arange(90) % 3)).float().mean()) > 0.9
