@@ -104,7 +104,7 @@ def test_it_learns_in_either_precision(precision: Literal["float32", "bfloat16"]
     bright = np.clip(image_set.images // 2 + shade, 0, 255).astype(np.uint8)
     shaded = ImageSet(bright, image_set.labels, image_set.classes, image_set.name)
     recipe = small(steps=24, precision=precision)
-    network = build("whitened", num_classes=3, size=(16, 16), **recipe.model.arguments)
+    network = build("whitened", num_classes=3, size=(16, 16), width1=8, width2=8, width3=8)
     hardware = choose_hardware(network, (3, 16, 16), precision=recipe.training.precision, threads=1, num_images=8)
     run = create_run(recipe, {}, root=tmp_path)
     model = train(recipe, shaded, None, run, hardware=hardware)
