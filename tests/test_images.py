@@ -1,11 +1,12 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinula.errors import InputError
+from retinula.errors import InputError, RetinulaError
 from retinula.images import ImageSet
 
 MakeSet = Callable[..., ImageSet]
@@ -113,3 +114,32 @@ def test_an_unlabelled_set_has_no_labels(make_set: MakeSet) -> None:
     assert len(bare.take(np.array([3, 1]))) == 2
     with pytest.raises(InputError, match="photos has no labels"):
         bare.known_labels()
+
+
+def test_a_large_part_is_mapped_from_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (50, 3, 4, 4), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", array)
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r").view(np.ndarray)
+    labels = np.arange(50, dtype=np.int64) % 5
+    monkeypatch.setattr("retinula.images.CHUNK", 7)
+    for images in (mapped, array):
+        image_set = ImageSet(images, labels, tuple("abcde"), "set")
+        monkeypatch.setattr("retinula.images.LARGEST_COPY", 1000)
+        rest, apart = image_set.split(0.2, seed=1)
+        chosen = image_set.subset(["b", "a"])
+        monkeypatch.setattr("retinula.images.LARGEST_COPY", 10**9)
+        for part, same in zip((rest, apart), image_set.split(0.2, seed=1), strict=True):
+            assert part.fingerprint() == same.fingerprint()
+        assert chosen.fingerprint() == image_set.subset(["b", "a"]).fingerprint()
+        assert not rest.images.flags.writeable
+        assert apart.images.flags.writeable  # few: a copy in memory
+        assert type(rest.images) is np.ndarray
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_a_large_part_that_the_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retinula.images.LARGEST_COPY", 10)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    image_set = ImageSet(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64), ("a",), "set")
+    with pytest.raises(RetinulaError, match=r"cannot write .*none: No such file or directory"):
+        image_set.take(np.arange(4))

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retinula.datasets.catalog import CATALOG
+from retinula.datasets.check import few_pictures
 from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.durable import write_json
@@ -73,10 +74,9 @@ def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
 
 def anchored(recipe: Recipe) -> Recipe:
     """Write a relative path to the data in full, as every run's recipe has it, so that it can go on from any folder."""
-    path = Path(recipe.data.name)
-    if recipe.data.name in CATALOG or path.is_absolute() or not path.exists():
-        return recipe
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": str(path.resolve())})})
+    names = [recipe.data.name, *recipe.data.more]
+    name, *more = (name if name in CATALOG or not Path(name).exists() else str(Path(name).resolve()) for name in names)
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name, "more": tuple(more)})})
 
 
 def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
@@ -94,6 +94,7 @@ def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
         resize=inputs.resize,
         labels=recipe.data.labels,
         fold=recipe.data.fold,
+        more=recipe.data.more,
         progress=progress,
     )
     if not recipe.data.classes:
@@ -303,6 +304,9 @@ def _train_in(
             stop_requested = stack.enter_context(stop_requests())
             for skipped in sets.skipped:
                 run.note(f"left out: {skipped.source}: {skipped.reason}")
+            for warning in few_pictures(sets.train):
+                run.note(warning)
+                reporter.message(warning)
             if keep_memory():
                 run.note("the C library was told to keep freed memory")
             model = loop.train(

@@ -1,22 +1,27 @@
 """ImageSet: small pictures held as one array of bytes, with labels and the names of the classes.
 
-Knows nothing of files, training or torch.
+Knows nothing of training or torch, and of files only that pictures too many for memory are mapped from one.
 """
 
 import hashlib
+import math
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retinula.durable import explained
 from retinula.errors import InputError, nearest
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 CHUNK = 4096  # pictures looked at together: bounds memory whatever the number of pictures
+LARGEST_COPY = 512 * 1024**2  # bytes of pictures that a part of a set holds in memory; a larger part is mapped too
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +86,14 @@ class ImageSet:
         return self.labels
 
     def take(self, indices: NDArray[np.int64], name: str | None = None) -> "ImageSet":
-        """Return the pictures at `indices` (int64 `[n]`), in that order."""
+        """Return the pictures at `indices` (int64 `[n]`), in that order.
+
+        Raises:
+            RetinulaError: there are so many that they go to the disk, and it refuses.
+        """
         return replace(
             self,
-            images=self.images[indices],
+            images=_gathered(self.images, indices),
             labels=None if self.labels is None else self.labels[indices],
             sources=None if self.sources is None else [self.sources[i] for i in indices],
             name=name or self.name,
@@ -196,6 +205,23 @@ class ImageSet:
         if not 0 <= wanted < len(self.classes):
             raise InputError(f"{self.name} has classes 0 to {len(self.classes) - 1}, not {wanted}")
         return wanted
+
+
+def _gathered(images: Images, indices: NDArray[np.int64]) -> Images:
+    """Return some pictures: in memory, or mapped from a file without a name where they are many."""
+    shape = (len(indices), *images.shape[1:])
+    if math.prod(shape) <= LARGEST_COPY:
+        return images[indices]
+    source: Any = images
+    while source is not None and not isinstance(source, np.memmap):
+        source = getattr(source, "base", None)
+    # Beside the file that they come from: the system's folder for temporary files may well lie in memory.
+    folder = None if source is None or source.filename is None else Path(source.filename).parent
+    with explained(folder or Path(tempfile.gettempdir())), tempfile.TemporaryFile(dir=folder) as file:
+        for start in range(0, len(indices), CHUNK):
+            file.write(np.ascontiguousarray(images[indices[start : start + CHUNK]]).data)
+        file.flush()
+        return np.memmap(file, np.uint8, "r", shape=shape).view(np.ndarray)
 
 
 def _proportional_shares(counts: NDArray[np.int64], fraction: float) -> list[int]:

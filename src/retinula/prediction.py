@@ -6,7 +6,6 @@ in batches, and come out in the order they were named. Knows nothing of the term
 
 import csv
 import glob
-import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import BinaryIO, Final, NamedTuple
 import numpy as np
 import torch
 
+from retinula.datasets import tables
 from retinula.datasets.folder import find, printable
 from retinula.datasets.layout import natural_order
 from retinula.durable import replacing
@@ -27,10 +27,6 @@ from retinula.pictures import MAX_BYTES, UnreadablePicture, decode_all, is_pictu
 
 STANDARD_INPUT: Final = "-"
 COLUMNS: Final = ("src", "correct", "model", "correct answer", "probability")
-
-_FILE_COLUMNS: Final = ("file", "src", "filename", "path", "picture", "image")
-_LABEL_COLUMNS: Final = ("label", "correct", "class")
-_MAX_TABLE_BYTES: Final = 64 * 1024 * 1024
 
 
 class Reference(NamedTuple):
@@ -167,8 +163,8 @@ def read_labels(path: Path) -> dict[str, str]:
     Raises:
         InputError: the table is missing, not a table, or gives a file two labels.
     """
-    rows = _rows(path)
-    file_column, label_column, is_header = _columns(rows)
+    rows = tables.rows(path)
+    file_column, label_column, is_header = tables.columns(rows)
     labels: dict[str, str] = {}
     for row in rows[1 if is_header else 0 :]:
         if max(file_column, label_column) >= len(row):
@@ -326,42 +322,6 @@ def _small_pictures(model: Model, references: Iterable[Reference]) -> Iterator[t
             yield src, refused.get(src) or result.reason
         else:
             yield src, result
-
-
-def _rows(path: Path) -> list[list[str]]:
-    try:
-        if path.stat().st_size > _MAX_TABLE_BYTES:
-            raise InputError(f"{path} is too large for a table of labels")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read the table {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a table in UTF-8; save it as CSV (UTF-8)") from error
-    first = text.lstrip().partition("\n")[0]
-    separator = max((",", ";", "\t"), key=first.count)
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{path} is not a table of comma-separated values ({error})") from error
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    if not rows or len(rows[0]) < 2:
-        raise InputError(f"{path} needs at least two columns, file and label")
-    return rows
-
-
-def _columns(rows: list[list[str]]) -> tuple[int, int, bool]:
-    """Return where file and label stand, and whether the first row is a header."""
-    header = [cell.strip().lower() for cell in rows[0]]
-    file_column = next((header.index(name) for name in _FILE_COLUMNS if name in header), None)
-    label_column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
-    if file_column is None and label_column is None:
-        return 0, 1, not is_picture_name(rows[0][0].strip())
-    # Where one is called by its name, the other is the first of the rest.
-    if file_column is None:
-        file_column = 1 if label_column == 0 else 0
-    if label_column is None:
-        label_column = 1 if file_column == 0 else 0
-    return file_column, label_column, True
 
 
 def _class_named(label: str, file: str, classes: Sequence[str]) -> str:

@@ -26,10 +26,12 @@ class Section(BaseModel):
 class Data(Section):
     """Which pictures: a name of the catalog, or a folder or archive; and what is set apart to choose by.
 
-    `fold` is the number of a published split, where a data set has several; 0 is the usual one.
+    `more` are further folders or archives of one's own, merged with the first. `fold` is the number of a published
+    split, where a data set has several; 0 is the usual one.
     """
 
     name: str = "digits"
+    more: tuple[str, ...] = ()
     labels: Literal["fine", "coarse"] = "fine"
     fold: Annotated[int, Field(ge=0, le=1000)] = 0
     classes: tuple[str | int, ...] = ()

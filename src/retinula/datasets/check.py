@@ -17,7 +17,7 @@ from PIL import Image
 from retinula.datasets.folder import TEST_FRACTION, find
 from retinula.datasets.layout import arrange
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
-from retinula.images import CHUNK
+from retinula.images import CHUNK, ImageSet
 from retinula.pictures import UnreadablePicture, decode_all
 
 FEW: Final = 10  # with fewer pictures to train on, little can be learned of a class
@@ -260,6 +260,20 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Chec
                 progress("checking", done, total)
     labelled = [image_set.classes for image_set in dataset.splits.values() if image_set.labels is not None]
     return findings.report(dataset.name, dataset.splits, labelled[0] if labelled else (), dataset.skipped)
+
+
+def few_pictures(train_set: ImageSet) -> list[str]:
+    """Return a line to warn with where classes have fewer than ten pictures to train on; none where all have enough.
+
+    Args:
+        train_set: what is trained on.
+    """
+    few = sorted((count, name) for name, count in train_set.counts().items() if count < FEW)
+    if not few:
+        return []
+    more = f" and {len(few) - _IN_GROUP:,} more" if len(few) > _IN_GROUP else ""
+    named = ", ".join(f"{name} ({count})" for count, name in few[:_IN_GROUP])
+    return [f"few pictures to train on: {named}{more}; of classes with fewer than {FEW} little can be learned"]
 
 
 def _look_at_picture(picture: Image.Image) -> _Look:

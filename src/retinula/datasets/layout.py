@@ -13,7 +13,7 @@ from typing import Final
 from retinula.datasets.reading import Skipped, SplitName
 from retinula.errors import InputError, nearest
 
-_SPLIT_FOLDERS: Final[Mapping[str, SplitName]] = {
+SPLIT_NAMES: Final[Mapping[str, SplitName]] = {
     "train": "train",
     "training": "train",
     "test": "test",
@@ -102,7 +102,7 @@ def arrange(
             strays.append(Skipped(name, "it does not lie in the folder of a class"))
         else:
             found.setdefault(split, {})[name] = (below[0], "/".join(below[1:]))
-    return _labelled(found, where, test_fraction, seed, strays, known or {})
+    return labelled(found, where, test_fraction, seed, strays, known or {})
 
 
 def _split_folders(paths: Iterable[Sequence[str]], where: str) -> dict[str, SplitName]:
@@ -110,7 +110,7 @@ def _split_folders(paths: Iterable[Sequence[str]], where: str) -> dict[str, Spli
     paths = list(paths)
     tops = {parts[0] for parts in paths}
     nested = {parts[0] for parts in paths if len(parts) > 2}
-    named = {top: _SPLIT_FOLDERS[top.lower()] for top in tops if top.lower() in _SPLIT_FOLDERS}
+    named = {top: SPLIT_NAMES[top.lower()] for top in tops if top.lower() in SPLIT_NAMES}
     with_classes = {top: split for top, split in named.items() if top in nested}
     if not with_classes:
         return {}
@@ -123,7 +123,7 @@ def _split_folders(paths: Iterable[Sequence[str]], where: str) -> dict[str, Spli
     return named
 
 
-def _labelled(
+def labelled(
     found: dict[SplitName, dict[str, tuple[str, str]]],
     where: str,
     test_fraction: float,
@@ -131,6 +131,19 @@ def _labelled(
     strays: list[Skipped],
     past: Mapping[str, SplitName],
 ) -> Layout:
+    """Number the classes, and set a share apart for testing where nothing is for it.
+
+    Args:
+        found: for each split the names of its pictures, with class and name within the class.
+        where: what messages call the data set.
+        test_fraction: the share.
+        seed: decides which pictures those are.
+        strays: pictures that belong to no class.
+        past: the splits that pictures had before.
+
+    Raises:
+        InputError: fewer than two classes, or one that what there is to train on does not have.
+    """
     # By the order of the splits: what there is to train on decides the classes.
     found = {split: found[split] for split in ("train", "test", "validation") if split in found}
     known = {name for name, _ in next(iter(found.values())).values()}

@@ -1,4 +1,4 @@
-"""One call for any data set: by its name in the catalog, or a folder, archive or `.npz` file of one's own.
+"""One call for any data set: by its name in the catalog, or a folder, archive, table or `.npz` file of one's own.
 
 The folders named in RETINULA_DATA and those of the system are searched first, then what was downloaded before, then
 the network. What was found is prepared once, and opened from the cache afterwards.
@@ -15,7 +15,7 @@ import numpy as np
 import platformdirs
 from PIL import Image
 
-from retinula.datasets import arrays, cache, copies, digits, download, folder, readers, shapes
+from retinula.datasets import arrays, cache, copies, digits, download, folder, merged, readers, shapes, tables
 from retinula.datasets.archives import is_archive_name
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.copies import Found
@@ -28,6 +28,8 @@ from retinula.pictures import Resize, shrink
 
 DATA_VARIABLE: Final = "RETINULA_DATA"
 CACHE_VARIABLE: Final = "RETINULA_CACHE"
+_LONGEST_NAME: Final = 100
+
 # Where packages of the system put data sets: Debian's dataset-fashion-mnist, for one.
 SYSTEM_FOLDERS: Final = (Path("/usr/share/datasets"),)
 
@@ -43,6 +45,7 @@ def load(
     resize: Resize = "squash",
     labels: LabelKind = "fine",
     fold: int = 0,
+    more: Sequence[str | Path] = (),
     seed: int = 0,
     cache_dir: Path | None = None,
     search: Sequence[Path] | None = None,
@@ -52,12 +55,13 @@ def load(
     """Return a data set ready for use; its pictures are memory-mapped and never written to.
 
     Args:
-        name: a name of the catalog; or class folders, a .zip or .tar of them, or a .npz file. A `Path` is always
-            the latter.
+        name: a name of the catalog; or class folders, a .zip or .tar of them, a table of pictures (.csv), or a .npz
+            file. A `Path` is always one of the latter.
         size: height and width to bring pictures to; None keeps what they have (of folders, see `folder.read`).
         channels: 1 for grey, 3 for colour; None keeps what they have, and is 3 for folders.
         resize: how pictures of other sizes are made to fit.
         labels: `coarse` makes the groups of the classes the classes, where there are any (CIFAR-100, CORe50).
+        more: further class folders or archives of them, which are merged with the first.
         fold: which of the published splits, where there are several; 0 for the usual one.
         seed: draws other `shapes`, and sets other pictures apart for testing where nobody published a split.
         cache_dir: instead of the folder in RETINULA_CACHE or the user's cache.
@@ -71,6 +75,8 @@ def load(
     """
     options = Options(size, channels, resize, labels, fold, seed, progress)
     where = cache_folder(cache_dir)
+    if more:
+        return _merged([name, *more], options, where)
     if isinstance(name, str) and name in CATALOG:
         entry = CATALOG[name]
         if entry.archive is None:
@@ -259,32 +265,66 @@ def _made(entry: Entry, options: Options, where: Path) -> Dataset:
 def _own(path: Path, options: Options, where: Path) -> Dataset:
     options.refuse(str(path))
     path = path.resolve()
-    name = path.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
-    name = (name if path.is_dir() else Path(name).stem) or "data"
+    name = _name_of(path)
+    is_table = path.suffix.lower() in tables.ENDINGS and path.is_file()
     provenance = {"copy": "own files", "source": path.name}
-    if path.is_dir():
-        state = folder.listing_digest(path)
+    if path.is_dir() or is_table:
+        state = tables.listing_digest(path) if is_table else folder.listing_digest(path)
         provenance["listing"] = state
     else:
         state = copies.file_digest(path, where)
         provenance["sha256"] = state
-    if path.suffix.lower() == ".npz":
+    record = _record(path, options, where)
+    if path.suffix.lower() == ".npz" and path.is_file():
         options = replace(options, seed=0)
 
-        def read() -> Reading:
+    def read() -> Reading:
+        if is_table:
+            return tables.read(path, options, folder.TEST_FRACTION, record)
+        if path.is_file() and path.suffix.lower() == ".npz":
             return _converted(arrays.read(path), options)
-    elif path.is_dir() or is_archive_name(path):
+        if path.is_file() and not is_archive_name(path):
+            raise InputError(f"{path} is neither a folder nor a .zip, .tar, .csv or .npz file")
+        channels = options.channels or 3
+        return folder.read(
+            path, size=options.size, channels=channels, resize=options.resize, seed=options.seed, record=record
+        )
 
-        def read() -> Reading:
-            channels = options.channels or 3
-            return folder.read(
-                path, size=options.size, channels=channels, resize=options.resize, seed=options.seed, record=record
-            )
-    else:
-        raise InputError(f"{path} is neither a folder nor a .zip, .tar or .npz file")
     key = options.key(name, str(path))
-    record = where / "splits" / f"{Options(seed=options.seed).key(name, str(path))}.json"
     return cache.prepared(key, read, where, name, provenance, state=state, progress=options.progress)
+
+
+def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Dataset:
+    paths = [Path(name).resolve() for name in names]
+    for name, path in zip(names, paths, strict=True):
+        if not path.is_dir() and not (path.is_file() and is_archive_name(path)):
+            raise InputError(f"{str(name)!r} is no folder and no archive: only those can be merged")
+        options.refuse(str(name))
+    state = " ".join(
+        folder.listing_digest(path) if path.is_dir() else copies.file_digest(path, where) for path in paths
+    )
+    provenance = {"copy": "own files", "source": ", ".join(path.name for path in paths), "listing": state}
+    records = [_record(path, options, where) for path in paths]
+    name = "+".join(_name_of(path) for path in paths)[:_LONGEST_NAME]
+    return cache.prepared(
+        options.key(name, *map(str, paths)),
+        lambda: merged.read(paths, options, folder.TEST_FRACTION, records),
+        where,
+        name,
+        provenance,
+        state=state,
+        progress=options.progress,
+    )
+
+
+def _name_of(path: Path) -> str:
+    name = path.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
+    return (name if path.is_dir() else Path(name).stem) or "data"
+
+
+def _record(path: Path, options: Options, where: Path) -> Path:
+    """Return the file that remembers which pictures of one's own were set apart for testing."""
+    return where / "splits" / f"{Options(seed=options.seed).key(_name_of(path), str(path))}.json"
 
 
 def _converted(reading: Reading, options: Options) -> Reading:

@@ -1,0 +1,185 @@
+"""Folders of one's own as they come: many classes, odd names, few pictures, several folders, splits that stay."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retinula.datasets import load
+from retinula.datasets.check import few_pictures
+from retinula.datasets.reading import Dataset
+from retinula.errors import InputError
+from retinula.images import ImageSet
+
+
+def fill(folder: Path, counts: dict[str, int], first: int = 0, ending: str = "png") -> Path:
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(first, first + count):
+            Image.new("RGB", (8, 8), (number % 256, number // 256, len(name) % 256)).save(
+                folder / name / f"{number:04}.{ending}", "PNG"
+            )
+    return folder
+
+
+def places(dataset: Dataset) -> dict[str, str]:
+    return {source: split for split, found in dataset.splits.items() for source in found.sources or ()}
+
+
+def test_thousands_of_classes_of_one_picture_and_more(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "set", {f"class {number}": 1 for number in range(2000)} | {"two": 2})
+    dataset = load.load(folder, cache_dir=tmp_path / "cache")
+    train, test = dataset.splits["train"], dataset.splits["test"]
+    assert len(train.classes) == 2001
+    assert train.classes[:3] == ("class 0", "class 1", "class 2")
+    # A class of one picture is trained on; of two, one is for testing.
+    assert (len(train), len(test)) == (2001, 1)
+    assert set(train.counts().values()) == {1}
+
+
+def test_names_in_any_language_and_of_any_length(tmp_path: Path) -> None:
+    names = ["日本語", "عربى", "ñandú 🦤", "x" * 200, "a\nb", "-rf", "Ä", "ä2"]
+    folder = fill(tmp_path / "sét", dict.fromkeys(names, 2), ending="PnG")
+    (folder / "Ä" / ("y" * 240 + ".PNG")).write_bytes((folder / "Ä/0000.PnG").read_bytes())
+    dataset = load.load(folder, cache_dir=tmp_path / "cache")
+    assert set(dataset.splits["train"].classes) == set(names)
+    assert len(places(dataset)) == 17
+    assert dataset.skipped == ()
+
+
+def test_deep_folders_belong_to_the_class_above(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "set", {"cat/black/small": 2, "cat/white": 2, "dog/a/b/c/d/e": 2})
+    dataset = load.load(folder, cache_dir=tmp_path / "cache")
+    assert dataset.splits["train"].classes == ("cat", "dog")
+    assert len(places(dataset)) == 6
+
+
+def test_splits_stay_when_pictures_come_and_go(tmp_path: Path) -> None:
+    folder, cache = fill(tmp_path / "set", {"cat": 30, "dog": 12}), tmp_path / "cache"
+    before = places(load.load(folder, cache_dir=cache))
+    assert sum(split == "test" for split in before.values()) == 8
+    fill(folder, {"cat": 30, "owl": 10}, first=100)
+    after = places(load.load(folder, cache_dir=cache))
+    assert before.items() <= after.items()
+    assert sum(split == "test" for split in after.values()) == 12 + 2 + 2
+    # What is gone may come back, and another size or a lost preparation changes nothing.
+    moved = tmp_path / "moved"
+    shutil.move(folder / "cat", moved)
+    load.load(folder, cache_dir=cache)
+    shutil.move(moved, folder / "cat")
+    shutil.rmtree(cache / "prepared")
+    assert places(load.load(folder, cache_dir=cache, size=(16, 16))) == after
+
+
+def test_a_class_that_loses_all_it_is_trained_on(tmp_path: Path) -> None:
+    folder, cache = fill(tmp_path / "set", {"cat": 10, "dog": 10}), tmp_path / "cache"
+    before = places(load.load(folder, cache_dir=cache))
+    for source, split in before.items():
+        if source.startswith("cat") and split == "train":
+            (folder / source).unlink()
+    dataset = load.load(folder, cache_dir=cache)
+    assert dataset.splits["train"].counts()["cat"] == dataset.splits["test"].counts()["cat"] == 1
+
+
+def test_a_damaged_record_is_made_anew(tmp_path: Path) -> None:
+    folder, cache = fill(tmp_path / "set", {"cat": 10, "dog": 10}), tmp_path / "cache"
+    before = places(load.load(folder, cache_dir=cache))
+    (record,) = (cache / "splits").iterdir()
+    for content in (b"rubbish", b"{}", b'{"train": 3, "test": 4}', b"[]"):
+        record.write_bytes(content)
+        shutil.rmtree(cache / "prepared")
+        assert places(load.load(folder, cache_dir=cache)) == before
+
+
+def test_several_folders_and_archives_become_one(tmp_path: Path) -> None:
+    one = fill(tmp_path / "one/photos", {"cat": 5, "dog": 5})
+    two = fill(tmp_path / "two/photos", {"dog": 10, "owl": 5}, first=50)
+    third = fill(tmp_path / "third", {"train/cat": 2, "train/owl": 2, "test/cat": 1, "val/owl": 1}, first=80)
+    (two / "owl/broken.png").write_bytes(b"")
+    packed = Path(shutil.make_archive(str(tmp_path / "third"), "zip", third))
+    dataset = load.load(one, more=[two, packed], cache_dir=tmp_path / "cache")
+    assert dataset.name == "photos+photos+third"
+    assert dataset.splits["train"].classes == ("cat", "dog", "owl")
+    assert {split: found.counts() for split, found in dataset.splits.items()} == {
+        "train": {"cat": 4 + 2, "dog": 4 + 8, "owl": 5 - 1 + 2},
+        "validation": {"cat": 0, "dog": 0, "owl": 1},
+        "test": {"cat": 1 + 1, "dog": 1 + 2, "owl": 1},
+    }
+    assert [one.source for one in dataset.skipped] == ["photos 2/owl/broken.png"]
+    # Each is split as it is alone.
+    alone = places(load.load(two, cache_dir=tmp_path / "cache"))
+    assert {f"photos 2/{name}": split for name, split in alone.items()}.items() <= places(dataset).items()
+    for found in dataset.splits.values():
+        for source, image in zip(found.sources or (), np.asarray(found.images), strict=True):
+            assert image[0, 0, 0] == int(Path(source).stem)
+    fill(one, {"cat": 1}, first=99)
+    assert len(places(load.load(one, more=[two, packed], cache_dir=tmp_path / "cache"))) == len(places(dataset)) + 1
+
+
+def test_what_cannot_be_merged(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "set", {"cat": 2, "dog": 2})
+    with pytest.raises(InputError, match="name each folder once"):
+        load.load(folder, more=[folder], cache_dir=tmp_path)
+    for other in ("cifar10", tmp_path / "none", fill(tmp_path / "x", {"cat": 1}) / "cat/0000.png"):
+        with pytest.raises(InputError, match="is no folder and no archive: only those can be merged"):
+            load.load(folder, more=[other], cache_dir=tmp_path)
+
+
+def test_classes_of_few_pictures_are_warned_about() -> None:
+    def of(*counts: int) -> ImageSet:
+        labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
+        names = tuple(f"c{number}" for number in range(len(counts)))
+        return ImageSet(np.zeros((len(labels), 1, 2, 2), np.uint8), labels, names, "set")
+
+    assert few_pictures(of(10, 11)) == []
+    assert few_pictures(of(10, 1, 0)) == [
+        "few pictures to train on: c2 (0), c1 (1); of classes with fewer than 10 little can be learned"
+    ]
+    assert "c3 (1) and 2 more;" in few_pictures(of(1, 1, 1, 1, 1, 9, 20))[0]
+
+
+AS_NOBODY = """
+import mmap, os, sys
+from pathlib import Path
+from retinula.datasets import load
+from retinula.errors import InputError
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+try:
+    dataset = load.load(Path(sys.argv[1]), cache_dir=Path(sys.argv[2]))
+except InputError as error:
+    print(error)
+else:
+    print(len(dataset.splits["train"]), *(f"{one.source}: {one.reason}" for one in dataset.skipped), sep="\\n")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid") or os.geteuid() != 0, reason="only root may become somebody else")
+def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_mode & 0o055 != 0o055:
+            parent.chmod(parent.stat().st_mode | 0o055)
+        if parent == Path("/tmp"):  # noqa: S108 - only to stop there
+            break
+    folder = fill(tmp_path / "set", {"cat": 5, "dog": 5, "owl": 5})
+    (folder / "cat/0003.png").chmod(0)
+    (folder / "owl").chmod(0)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache").chmod(0o777)
+
+    def run(source: Path) -> list[str]:
+        command = [sys.executable, "-c", AS_NOBODY, str(source), str(tmp_path / "cache")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    assert run(folder) == ["7", "owl/: Permission denied", "cat/0003.png: permission denied"]
+    (folder / "cat").chmod(0)
+    assert run(folder)[0].startswith("there is only one class, 'dog'")
+    (tmp_path / "a.zip").write_bytes(b"PK\5\6" + bytes(18))
+    (tmp_path / "a.zip").chmod(0)
+    assert run(tmp_path / "a.zip") == [f"cannot read {tmp_path / 'a.zip'}: Permission denied"]

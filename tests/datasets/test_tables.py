@@ -1,0 +1,142 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retinula.datasets import load
+from retinula.datasets.reading import Dataset
+from retinula.errors import InputError
+
+
+def pictures(folder: Path, *names: str) -> None:
+    """Pictures of 9 x 9 whose grey is the length of their name."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), (len(name),) * 3).save(path)
+
+
+def write(folder: Path, text: str, name: str = "labels.csv") -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder / name
+
+
+def loaded(path: Path) -> Dataset:
+    return load.load(path, cache_dir=path.parent / "cache")
+
+
+def labels(dataset: Dataset) -> dict[str, dict[str, str]]:
+    return {
+        split: {
+            source: found.classes[label]
+            for source, label in zip(found.sources or (), found.known_labels().tolist(), strict=True)
+        }
+        for split, found in dataset.splits.items()
+    }
+
+
+def test_reads_pictures_labels_and_splits(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png", "deep/er/bb.PNG", "ccc.png", "ünï ©.png", "v.png")
+    text = (
+        "file,label,split\na.png,cat,train\ndeep/er/bb.PNG,dog,Train\nccc.png,dog,TEST\nünï ©.png,cat,\nv.png,cat,val\n"
+    )
+    for separator, name in ((",", "a.csv"), (";", "b.csv"), ("\t", "c.tsv")):
+        dataset = loaded(write(tmp_path, text.replace(",", separator), name))
+        assert labels(dataset) == {
+            "train": {"a.png": "cat", "deep/er/bb.PNG": "dog", "ünï ©.png": "cat"},
+            "validation": {"v.png": "cat"},
+            "test": {"ccc.png": "dog"},
+        }
+        train = dataset.splits["train"]
+        assert train.images[:, 0, 0, 0].tolist() == [len(source) for source in train.sources or ()]
+        assert dataset.skipped == ()
+
+
+def test_columns_by_any_of_their_names_or_place(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    rows = [("a.png", "cat"), ("b.png", "cat"), ("c.png", "dog"), ("d.png", "dog")]
+    for head, text in (
+        ("class,Filename\n", "".join(f"{label},{name}\n" for name, label in rows)),
+        ("", "".join(f"{name},{label}\n" for name, label in rows)),
+        ("\ufefffile,label,note\n", "".join(f'"{name}",{label},"x, y"\n' for name, label in rows)),
+    ):
+        dataset = loaded(write(tmp_path, head + text))
+        assert {name: label for found in labels(dataset).values() for name, label in found.items()} == dict(rows)
+        # Without a split one of two is for testing, and the choice is remembered.
+        assert {split: len(found) for split, found in dataset.splits.items()} == {"train": 2, "test": 2}
+
+
+def test_a_table_or_picture_that_changes_is_read_anew(tmp_path: Path) -> None:
+    pictures(tmp_path, *(f"{number}.png" for number in range(12)))
+    rows = [f"{number}.png,{'cat' if number % 2 else 'dog'}" for number in range(12)]
+    path = write(tmp_path, "file,label\n" + "\n".join(rows[:10]))
+    before = labels(loaded(path))
+    write(tmp_path, "file,label\n" + "\n".join(rows))
+    after = labels(loaded(path))
+    assert before["test"].items() <= after["test"].items()
+    assert before["train"].items() <= after["train"].items()
+    assert sum(map(len, after.values())) == 12
+    Image.new("RGB", (9, 9), "white").save(tmp_path / "3.png")
+    changed = loaded(path)
+    found = next(found for found in changed.splits.values() if "3.png" in (found.sources or ()))
+    assert found.images[list(found.sources or ()).index("3.png")].min() == 255
+
+
+def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    pictures(inside, "a.png", "b.png", "c.png", "d.png")
+    pictures(tmp_path, "outside.png")
+    (inside / "link.png").symlink_to(tmp_path / "outside.png")
+    (inside / "bad.png").write_bytes(b"no picture")
+    os.mkfifo(inside / "pipe.png")
+    bad = {
+        "none.png": "there is no such file",
+        "../outside.png": "the path leads out of the table's folder",
+        str(tmp_path / "outside.png"): "the path leads out of the table's folder",
+        "link.png": "the path leads out of the table's folder",
+        "pipe.png": "there is no such file",
+        "x" * 300 + ".png": "there is no such file",
+        "bad.png": "it is not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)",
+    }
+    rows = ["a.png,cat", "b.png,cat", "c.png,dog", "d.png,dog", "e.png,", *(f"{name},dog" for name in bad)]
+    dataset = loaded(write(inside, "file,label\n" + "\n".join(rows)))
+    assert sum(map(len, dataset.splits.values())) == 4
+    assert {one.source: one.reason for one in dataset.skipped} == {**bad, "e.png": "the table gives it no label"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "needs at least two columns, file and label"),
+        ("file\na.png\n", "needs at least two columns"),
+        ("file,label\n", "names no pictures that are there"),
+        ("file,label\nnone.png,cat\n", "names no pictures that are there; none.png: there is no such file"),
+        ("file,label\na.png,cat\na.png,dog\n", "row 3 names a.png for the second time"),
+        ("file,label\na.png,cat\nb.png\n", "row 3 has 1 columns, too few for file and label"),
+        ("file,label,split\na.png,cat,tset\n", "row 2 has the unknown split 'tset'.*did you mean 'test'"),
+        ("file,label\na.png,cat\nb.png,cat\n", "there is only one class, 'cat'"),
+        ('file,label\n"a.png,cat\n', "is not a table of comma-separated values"),
+        ("file,label,split\na.png,cat,train\nb.png,dog,test\nc.png,cat,train\n", "only one class"),
+    ],
+)
+def test_tables_that_cannot_be_meant(tmp_path: Path, text: str, words: str) -> None:
+    pictures(tmp_path, "a.png", "b.png", "c.png")
+    with pytest.raises(InputError, match=words):
+        loaded(write(tmp_path, text))
+    assert not [path for path in (tmp_path / "cache").glob("prepared/*") if path.is_dir()]
+
+
+def test_a_table_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_bytes("file,label\na.png,Kätzchen\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"labels.csv is not a table in UTF-8; save it as CSV \(UTF-8\)"):
+        loaded(tmp_path / "labels.csv")
+
+
+def test_many_rows_are_read_quickly(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png", "b.png")
+    rows = [f"missing-{number}.png,{number % 7}" for number in range(3000)]
+    dataset = loaded(write(tmp_path, "file,label\na.png,x\nb.png,y\n" + "\n".join(rows)))
+    assert len(dataset.skipped) == 3000
+    assert np.array_equal(sorted(dataset.splits["train"].classes), ["x", "y"])
