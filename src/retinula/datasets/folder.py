@@ -183,6 +183,30 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
+@dataclass(frozen=True)
+class _Below(Mapping[str, Path]):
+    """Where pictures of a folder lie: a path is made when it is asked for, because there may be a million.
+
+    Attributes:
+        root: the folder.
+        names: the pictures.
+        others: those that do not lie where their name says: behind a link, or with a name that is not text.
+    """
+
+    root: Path
+    names: list[str]
+    others: dict[str, Path]
+
+    def __getitem__(self, name: str) -> Path:
+        return self.others.get(name) or self.root / name
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
 def find(path: Path) -> Files:
     """List the pictures below a folder or in an archive, hidden ones left out.
 
@@ -219,7 +243,8 @@ def _find_in_archive(path: Path) -> Files:
 
 def _find_in_folder(path: Path) -> Files:
     root = path.resolve()
-    paths: dict[str, Path] = {}
+    names: list[str] = []
+    others: dict[str, Path] = {}
     skipped: list[Skipped] = []
 
     def walk(folder: Path, inside: str, above: tuple[Path, ...]) -> None:
@@ -232,27 +257,29 @@ def _find_in_folder(path: Path) -> Files:
             if _is_ignored(entry.name):
                 continue
             name = inside + printable(entry.name)
-            place = Path(entry.path)
+            place = entry.path
             if entry.is_symlink():
-                reason = _unfollowed(place, root, above)
-                if reason:
-                    if is_picture_name(place) or place.is_dir():
-                        skipped.append(Skipped(name, reason))
+                if reason := _unfollowed(Path(place), root, above):
+                    skipped.extend([Skipped(name, reason)] if is_picture_name(place) or entry.is_dir() else [])
                     continue
-                place = place.resolve()
-            if place.is_dir():
-                walk(place, f"{name}/", (*above, place))
+                place = str(Path(place).resolve())
+            if entry.is_dir():
+                walk(Path(place), f"{name}/", (*above, Path(place)))
             elif is_picture_name(entry.name):
-                paths[name] = place
-            elif Path(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
+                names.append(name)
+                if place != f"{root}/{name}":
+                    others[name] = Path(place)
+            elif PurePosixPath(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
                 skipped.append(_foreign(name))
 
     walk(root, "", (root,))
+    names.sort(key=natural_order)
+    paths = _Below(root, names, others)
 
     def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
         return ((name, paths[name]) for name in wanted)
 
-    return Files(sorted(paths, key=natural_order), contents, skipped, paths)
+    return Files(names, contents, skipped, paths)
 
 
 def _unfollowed(link: Path, root: Path, above: Sequence[Path]) -> str | None:
@@ -303,7 +330,8 @@ def _stream(source: _Source, layout: Layout, split: SplitName) -> Iterator[Chunk
 def _joint_stream(source: _Source, layout: Layout, splits: Iterable[SplitName]) -> Iterator[tuple[SplitName, Chunk]]:
     """Decode the pictures of some splits in the order they lie; too few to train on are an error at the end."""
     splits = list(splits)
-    places = {name: (split, label) for split in splits for name, label in layout.splits[split].items()}
+    pairs = {split: [(split, label) for label in range(len(layout.classes))] for split in splits}
+    places = {name: pairs[split][label] for split in splits for name, label in layout.splits[split].items()}
     already = set(source.skipped)
     waiting: dict[SplitName, list[tuple[Images, int, str]]] = {split: [] for split in splits}
     seen: set[int] = set()
