@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from retinula.datasets.catalog import CATALOG
-from retinula.datasets.check import few_pictures
 from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.durable import write_json
@@ -304,9 +303,6 @@ def _train_in(
             stop_requested = stack.enter_context(stop_requests())
             for skipped in sets.skipped:
                 run.note(f"left out: {skipped.source}: {skipped.reason}")
-            for warning in few_pictures(sets.train):
-                run.note(warning)
-                reporter.message(warning)
             if keep_memory():
                 run.note("the C library was told to keep freed memory")
             model = loop.train(

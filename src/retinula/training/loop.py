@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from retinula.datasets.check import few_pictures
 from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
@@ -87,6 +88,8 @@ def train(
         origin = saved.get("source")
     if recipe.model.weights is not None and origin is None:
         raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
+    for warning in few_pictures(train_set) if saved is None else ():
+        tell(warning)
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
     check_sizes(network, recipe.model.name, preprocess.channels, (side for _, side in recipe.training.sizes))
