@@ -88,7 +88,7 @@ def train(
         origin = saved.get("source")
     if recipe.model.weights is not None and origin is None:
         raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
-    for warning in few_pictures(train_set) if saved is None else ():
+    for warning in few_pictures(train_set):
         tell(warning)
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
