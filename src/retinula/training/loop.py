@@ -88,8 +88,7 @@ def train(
         origin = saved.get("source")
     if recipe.model.weights is not None and origin is None:
         raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
-    for warning in few_pictures(train_set):
-        tell(warning)
+    _warn(train_set, tell)
     preprocess = make_preprocess(recipe, train_set)
     network = _new_network(recipe, train_set, preprocess)
     check_sizes(network, recipe.model.name, preprocess.channels, (side for _, side in recipe.training.sizes))
@@ -266,6 +265,11 @@ def _add(sums: EpochSums, loss: float, num_images: int, correct: int | None, sec
     sums.num_images += num_images
     sums.seconds += seconds
     sums.correct = None if sums.correct is None or correct is None else sums.correct + correct
+
+
+def _warn(train_set: ImageSet, tell: Callable[[str], None]) -> None:
+    for warning in few_pictures(train_set):
+        tell(warning)
 
 
 def _new_network(recipe: Recipe, train_set: ImageSet, preprocess: Preprocess) -> nn.Module:
