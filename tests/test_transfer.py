@@ -37,8 +37,8 @@ def saved(path: Path, model: Model | None = None) -> Path:
     return path
 
 
-def finished(root: Path, name: str, recipe: str = "digits") -> Run:
-    run = create_run(load_recipe("digits", [f"name={recipe}"]), {}, name, root)
+def finished(root: Path, name: str, recipe: str = "digits", *settings: str) -> Run:
+    run = create_run(load_recipe("digits", [f"name={recipe}", *settings]), {}, name, root)
     saved(run.model_file)
     write_json(run.report_file, {"recipe": recipe})
     return run
@@ -83,6 +83,15 @@ def test_the_digest_is_of_the_content_and_not_of_the_place(tmp_path: Path) -> No
         begin_from(before)
     for setting in ("freeze=true", "body_rate=0.1", "probability=0.5"):
         assert recipe(one, setting).digest() != recipe(one).digest()
+
+
+def test_a_run_as_shipped_comes_before_newer_ones_with_other_settings(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    changed = finished(root, "changed", "digits", "epochs=1")
+    assert find_weights("recipe:digits", root) == changed.model_file
+    usual = finished(root, "usual", "digits", "seed=7")
+    finished(root, "newer", "digits", "model.name=mobilenetv2")
+    assert find_weights("recipe:digits", root) == usual.model_file
 
 
 def test_runs_are_found_by_name_folder_last_and_recipe(tmp_path: Path) -> None:
