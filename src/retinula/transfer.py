@@ -121,7 +121,7 @@ def _is_as_shipped(run: Run) -> bool:
 
 
 def _newest(recipe: str, root: Path) -> Run:
-    """Return the newest finished run of a recipe as it is shipped; only where there is none, one with other settings."""
+    """Return the newest finished run of a recipe as shipped; only where there is none, one with other settings."""
     found = []
     for run in reversed(list_runs(root)):
         try:
