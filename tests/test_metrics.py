@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.signal import convolve2d
-from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix as reference_confusion
 from sklearn.metrics import log_loss, precision_recall_fscore_support, top_k_accuracy_score
 from torch import Tensor
@@ -33,7 +32,6 @@ from retinula.metrics import (
     psnr,
     ssim,
     top_k_accuracy,
-    wilson_interval,
 )
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0], [1.0, 0.0, 2.0], [0.0, 1.0, 4.0]])
@@ -163,35 +161,6 @@ def test_calibration_agrees_with_a_plain_loop(seed: int, bins: int) -> None:
     measured = calibration(probabilities, labels, bins)
     assert measured.error == pytest.approx(error, abs=1e-9)
     assert sum(row.count for row in measured.bins) == 60
-
-
-def test_wilson_interval_by_hand() -> None:
-    # 8 of 10 with z = 1.959964: (0.8 + 0.1920729 +- 1.959964 * sqrt(0.016 + 0.0096036)) / 1.3841459
-    assert wilson_interval(8, 10) == pytest.approx((0.490162, 0.943318), abs=1e-6)
-
-
-@given(st.integers(1, 500), st.floats(0.5, 0.999), st.data())
-def test_wilson_interval_agrees_with_scipy(total: int, confidence: float, data: st.DataObject) -> None:
-    correct = data.draw(st.integers(0, total))
-    expected = binomtest(correct, total).proportion_ci(confidence, method="wilson")
-    measured = wilson_interval(correct, total, confidence)
-    assert measured == pytest.approx((expected.low, expected.high), abs=1e-9)
-
-
-@given(st.integers(1, 10_000), st.data())
-def test_wilson_interval_holds_the_share_and_mirrors(total: int, data: st.DataObject) -> None:
-    correct = data.draw(st.integers(0, total))
-    low, high = wilson_interval(correct, total)
-    assert 0 <= low <= correct / total <= high <= 1
-    assert (1 - high, 1 - low) == pytest.approx(wilson_interval(total - correct, total), abs=1e-12)
-    assert low == 0 if correct == 0 else low > 0
-    assert high == 1 if correct == total else high < 1
-
-
-@pytest.mark.parametrize(("correct", "total", "confidence"), [(1, 0, 0.95), (3, 2, 0.95), (-1, 2, 0.95), (1, 2, 1)])
-def test_wilson_interval_refuses_what_is_no_share(correct: int, total: int, confidence: float) -> None:
-    with pytest.raises(ValueError, match=r"is no share|must lie between"):
-        wilson_interval(correct, total, confidence)
 
 
 def test_psnr_by_hand() -> None:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from retinula.answers import Answer
 from retinula.errors import InputError, RetinulaError
-from retinula.model_file import Answer, Model
+from retinula.model_file import Model
 from retinula.prediction import (
     Prediction,
     Reference,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
+from retinula.answers import Answer, Probabilities, ranked
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.models.catalog import NETWORKS, build
@@ -25,13 +26,6 @@ from retinula.transforms.preprocess import Preprocess
 FORMAT = 1  # raised whenever an older program could misread a newer file
 FILE_NAME = "model.safetensors"
 Averaging = Literal["none", "mirror", "mirror-shift"]
-
-
-class Answer(NamedTuple):
-    """One class and how likely it is, 0..1."""
-
-    label: str
-    probability: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,12 +197,15 @@ class Model:
             InputError: the picture cannot be read.
         """
         small = self.preprocess.shrink(_opened(picture))
-        return self.answers(self.probabilities(small[None])[0])
+        return ranked(self.classes, self.probs(small[None])[0])
 
-    def answers(self, probabilities: torch.Tensor) -> list[Answer]:
-        """Name the probabilities (float `[K]`) of one picture, most likely first."""
-        order = torch.argsort(probabilities, descending=True, stable=True)
-        return [Answer(self.classes[i], float(probabilities[i])) for i in order.tolist()]
+    def shrink(self, picture: Image.Image) -> Images:
+        """Bring a decoded picture to uint8 `[C, H, W]`, the form that the model takes."""
+        return self.preprocess.shrink(picture)
+
+    def probs(self, images: Images) -> Probabilities:
+        """Return the probabilities, float32 `[N, K]`, as an array: what every `Classifier` has."""
+        return self.probabilities(images).numpy()
 
 
 def _check_weights(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:

@@ -13,16 +13,15 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, NamedTuple
 
 import numpy as np
-import torch
 
+from retinula.answers import Answer, Classifier, Probabilities, ranked
 from retinula.datasets import tables
 from retinula.datasets.folder import find, printable
 from retinula.datasets.layout import natural_order
 from retinula.durable import replacing
 from retinula.errors import InputError, nearest
 from retinula.images import Images
-from retinula.metrics import wilson_interval
-from retinula.model_file import Answer, Averaging, Model
+from retinula.intervals import wilson_interval
 from retinula.pictures import MAX_BYTES, UnreadablePicture, decode_all, is_picture_name
 
 STANDARD_INPUT: Final = "-"
@@ -102,12 +101,10 @@ def find_pictures(sources: Sequence[str], standard_input: BinaryIO | None = None
 
 
 def predict_files(
-    model: Model,
+    model: Classifier,
     references: Iterable[Reference],
     *,
     batch_size: int = 64,
-    tta: Averaging = "none",
-    device: torch.device | None = None,
     on_skip: Callable[[str, str], None] | None = None,
 ) -> Iterator[Prediction]:
     """Ask a model about pictures; one that cannot be read is skipped, never fatal.
@@ -116,8 +113,6 @@ def predict_files(
         model: a classifier.
         references: what `find_pictures` gives.
         batch_size: pictures that go through the network together.
-        tta: averaging at test time, as `Model.outputs`.
-        device: where to compute.
         on_skip: called with the name of each skipped picture and the reason.
 
     Yields:
@@ -129,14 +124,14 @@ def predict_files(
     images: list[Images] = []
 
     def answered() -> Iterator[Prediction]:
-        rows: Iterator[torch.Tensor] = iter(())
+        rows: Iterator[Probabilities] = iter(())
         if images:
-            rows = iter(model.probabilities(np.stack(images), batch_size=batch_size, tta=tta, device=device))
+            rows = iter(model.probs(np.stack(images)))
         for prediction in waiting:
             if prediction.skipped:
                 yield prediction
             else:
-                yield Prediction(prediction.src, tuple(model.answers(next(rows))))
+                yield Prediction(prediction.src, tuple(ranked(model.classes, next(rows))))
         waiting.clear()
         images.clear()
 
@@ -306,7 +301,7 @@ def _in_folder(path: Path) -> list[Reference]:
     return sorted(found, key=lambda reference: natural_order(reference.src))
 
 
-def _small_pictures(model: Model, references: Iterable[Reference]) -> Iterator[tuple[str, Images | str]]:
+def _small_pictures(model: Classifier, references: Iterable[Reference]) -> Iterator[tuple[str, Images | str]]:
     """Give each picture at the model's size, or why it is skipped, in order."""
     refused: dict[str, str] = {}
 
@@ -317,7 +312,7 @@ def _small_pictures(model: Model, references: Iterable[Reference]) -> Iterator[t
             # Refused ones go along, with nothing in them, so that everything stays in order.
             yield src, content
 
-    for src, result in decode_all(openable(), model.preprocess.shrink):
+    for src, result in decode_all(openable(), model.shrink):
         if isinstance(result, UnreadablePicture):
             yield src, refused.get(src) or result.reason
         else:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from figure_checks import assert_repeats, assert_whole, words
+from retinula.answers import Answer
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.model_file import Answer
 from retinula.plots.figure import BLUE, RIGHT, SKY, VERMILLION, WRONG
 from retinula.plots.pictures import answered_examples, contact_sheet, prediction, reconstructions
 

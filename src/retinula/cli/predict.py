@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
-from retinula.cli.trained import RunOrModel, trained_model
+from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.errors import InputError
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
+    from retinula.onnx_model import OnnxModel
     from retinula.prediction import Prediction, Reference
 
 
@@ -81,10 +82,17 @@ def predict(
         remark(line) if as_json else say(line)
 
 
-def _load(run: str, resize: Resize | None) -> "Model":
+def _load(run: str, resize: Resize | None) -> "Model | OnnxModel":
     """Load the model of a run, or a model file; photos are made small as it was trained, or as told."""
     from dataclasses import replace
 
+    if is_onnx(run):
+        from retinula.onnx_model import OnnxModel
+
+        exported = OnnxModel.load(run)
+        if not exported.classes:
+            raise InputError(f"{run}: {exported.metadata['network']} gives pictures back; it knows no classes")
+        return exported if resize is None else replace(exported, resize=resize.value)
     model = trained_model(run)
     if resize is not None:
         model = replace(model, preprocess=replace(model.preprocess, resize=resize.value))
@@ -110,7 +118,7 @@ def _say_answers(prediction: "Prediction", top: int, label: str | None) -> None:
 
 
 def _draw(
-    model: "Model",
+    model: "Model | OnnxModel",
     references: "list[Reference]",
     predictions: "list[Prediction]",
     answers: dict[str, str],
@@ -129,7 +137,7 @@ def _draw(
             picture = decode(reference.content)
             figure = pictures.prediction(
                 picture,
-                model.preprocess.shrink(picture),
+                model.shrink(picture),
                 prediction.answers,
                 name=reference.src,
                 correct=answers.get(prediction.src),

@@ -19,8 +19,15 @@ def trained_model(run: str) -> "Model":
     from retinula.run import find_run
 
     path = Path(run)
+    if is_onnx(run):
+        raise InputError(f"{run} only answers (retinula predict, retinula serve); name the run that it came from")
     if not path.is_file():
         path = find_run(run).path
         if not (path / "model.safetensors").exists():
             raise InputError(f"{path} has no model yet; go on with: retinula train --resume {path}")
     return Model.load(path)
+
+
+def is_onnx(run: str) -> bool:
+    """Say whether RUN is a file that `retinula export` writes, which answers without torch."""
+    return Path(run).suffix.lower() == ".onnx"

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from retinula.evaluation.denoising import Denoising
-from retinula.metrics import Calibration, ClassScores, accuracy, class_scores, wilson_interval
+from retinula.intervals import wilson_interval
+from retinula.metrics import Calibration, ClassScores, accuracy, class_scores
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -5,18 +5,17 @@ Knows nothing of files; pictures come as arrays, answers as names and probabilit
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from retinula.answers import Answer
 from retinula.errors import InputError
 from retinula.images import Images, ImageSet
-from retinula.model_file import Answer
 from retinula.pictures import flatten, shrink
 from retinula.plots.figure import (
     BLUE,
@@ -41,13 +40,16 @@ from retinula.plots.figure import (
 )
 from retinula.plots.tiles import upright
 
+if TYPE_CHECKING:  # figures of what a model in ONNX says are drawn without torch
+    from torch import Tensor
+
 SHEET_CLASSES = 120  # more classes than this are not shown on one sheet
 SHEET_SIDE = 64  # pixels of the longer side, on a sheet; larger pictures are made smaller
 PHOTO_SIDE = 640  # pixels of the longer side of a photo in a figure
 
 SIDE = 1.6  # inches of a picture that has captions
 
-Pictures = NDArray[np.uint8] | torch.Tensor
+Pictures: TypeAlias = "NDArray[np.uint8] | Tensor"
 
 
 class _Caption(NamedTuple):
@@ -59,7 +61,9 @@ class _Caption(NamedTuple):
 
 
 @styled
-def answered_examples(image_set: ImageSet, probabilities: torch.Tensor, *, number: int = 16, seed: int = 0) -> Figure:
+def answered_examples(
+    image_set: ImageSet, probabilities: "NDArray[np.float32] | Tensor", *, number: int = 16, seed: int = 0
+) -> Figure:
     """Draw pictures taken at random, with their true names above and the answers below; wrong ones are framed.
 
     Args:
@@ -70,11 +74,11 @@ def answered_examples(image_set: ImageSet, probabilities: torch.Tensor, *, numbe
     """
     chosen = np.random.default_rng(seed).permutation(len(image_set))[:number]
     names = class_names(image_set.classes)
-    best = probabilities[torch.from_numpy(chosen)].max(dim=1)
-    answers = best.indices.tolist()
+    rows = np.asarray(probabilities)[chosen]
+    answers = rows.argmax(axis=1).tolist()
     truths = [None] * len(chosen) if image_set.labels is None else image_set.labels[chosen].tolist()
     captions = []
-    for truth, answer, sure in zip(truths, answers, best.values.tolist(), strict=True):
+    for truth, answer, sure in zip(truths, answers, rows.max(axis=1).tolist(), strict=True):
         mark = "" if truth is None else f"{RIGHT if answer == truth else WRONG} "
         captions.append(
             _Caption(
@@ -302,7 +306,7 @@ def _sized(images: Images, size: tuple[int, int]) -> Images:
 
 
 def _bytes(pictures: Pictures) -> Images:
-    values = pictures.numpy() if isinstance(pictures, torch.Tensor) else pictures
+    values = np.asarray(pictures)
     if values.dtype == np.uint8:
         return values
     return np.asarray(np.rint(np.clip(values, 0, 1) * 255), dtype=np.uint8)

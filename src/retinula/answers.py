@@ -1,0 +1,46 @@
+"""What a classifier says of pictures, and all that is asked of one: not how it computes.
+
+Knows nothing of torch, so that a model can answer without it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.images import Images
+
+Probabilities = NDArray[np.float32]
+
+
+class Answer(NamedTuple):
+    """One class and how likely it is, 0..1."""
+
+    label: str
+    probability: float
+
+
+class Classifier(Protocol):
+    """A trained model that knows classes, whatever computes it."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+
+    def shrink(self, picture: Image.Image) -> Images:
+        """Bring a decoded picture to uint8 `[C, H, W]`, the form that the model takes."""
+
+    def probs(self, images: Images) -> Probabilities:
+        """Return float32 `[N, K]`, rows summing to 1, for pictures `[N, C, H, W]` that `shrink` gave."""
+
+
+def ranked(classes: Sequence[str], probabilities: Probabilities) -> list[Answer]:
+    """Name the probabilities (float `[K]`) of one picture, most likely first.
+
+    >>> ranked(("cat", "owl"), np.array([0.25, 0.75], np.float32))
+    [Answer(label='owl', probability=0.75), Answer(label='cat', probability=0.25)]
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    return [Answer(classes[index], float(probabilities[index])) for index in order.tolist()]

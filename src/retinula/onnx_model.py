@@ -1,0 +1,200 @@
+"""OnnxModel: a model that `retinula export` wrote, answering by ONNX Runtime. It never loads torch.
+
+Resizing, normalisation, the network and its temperature all lie in the file; this only feeds it.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.answers import Answer, Probabilities, ranked
+from retinula.errors import InputError, RetinulaError
+from retinula.images import Images
+from retinula.onnx_file import read_file, read_metadata
+from retinula.pictures import Resize, shrink
+
+try:
+    import onnxruntime
+except ImportError:  # the extra is not installed
+    onnxruntime = None
+
+FORMAT: Final = 1  # raised whenever an older program could misread a newer file
+FORMAT_KEY: Final = "retinula_format"
+INPUT: Final = "images"
+MAX_SIDE: Final = 4096  # pixels that pictures are brought to
+MAX_CLASSES: Final = 100_000
+INSTALL: Final = "pip install 'retinula[export]'"
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxModel:
+    """A model in one ONNX file.
+
+    Attributes:
+        classes: the names of the classes, in the order of the probabilities; none of a model that gives pictures back.
+        metadata: all that the file says of itself: `task`, `network`, `classes`, `superclasses`, `preprocess`,
+            `temperature`, `licence`, `provenance`, `parity` and more, as values of JSON.
+        size: height and width that pictures are brought to.
+        resize: how.
+        channels: 1 where only the luminance of pictures is looked at, 3 otherwise.
+    """
+
+    classes: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    size: tuple[int, int]
+    resize: Resize
+    channels: int
+    _session: Any
+
+    @classmethod
+    def load(cls, path: str | Path, *, threads: int | None = None) -> "OnnxModel":
+        """Read a file that `retinula export` wrote.
+
+        Args:
+            path: of the file.
+            threads: that compute; as many as there are processors where None.
+
+        Raises:
+            InputError: the file is missing, damaged, foreign, reaches outside itself, or was written by a newer
+                version; or ONNX Runtime is not installed.
+        """
+        path = Path(path)
+        content = read_file(path)
+        try:
+            return cls.from_bytes(content, threads=threads)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_bytes(cls, content: bytes, *, threads: int | None = None) -> "OnnxModel":
+        """Read the content of such a file; raises as `load`, without the file's name."""
+        metadata = _metadata(read_metadata(content))
+        try:
+            form = metadata["preprocess"]
+            height, width = (int(side) for side in form["size"])
+            resize, channels = form["resize"], form["channels"]
+            classes = metadata["classes"]
+            if not (
+                isinstance(classes, list)
+                and len(classes) <= MAX_CLASSES
+                and all(isinstance(name, str) for name in classes)
+                and bool(classes) == (metadata["task"] == "classification")
+                and 1 <= min(height, width) <= max(height, width) <= MAX_SIDE
+                and resize in get_args(Resize)
+                and channels in (1, 3)
+            ):
+                raise ValueError("values out of range")
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"what it says of itself is not right ({error}); export the model again") from error
+        session = _session(content, threads)
+        return cls(tuple(classes), MappingProxyType(metadata), (height, width), resize, channels, session)
+
+    @property
+    def task(self) -> str:
+        """`classification` or `reconstruction`."""
+        return str(self.metadata["task"])
+
+    def shrink(self, picture: Image.Image) -> Images:
+        """Bring a decoded picture to uint8 `[channels, *size]`, as the model that was exported does."""
+        return shrink(picture, self.size, self.resize, self.channels)
+
+    def probs(self, images: Images) -> Probabilities:
+        """Return float32 `[N, K]` for pictures uint8 `[N, C, H, W]` as `shrink` gives them."""
+        return self.probabilities(np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1))
+
+    def probabilities(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> Probabilities:
+        """Return float32 `[N, K]`, rows summing to 1, for pictures of any size.
+
+        Args:
+            images: uint8 `[N, H, W, 3]`.
+            batch_size: pictures at a time; bounds memory, does not change the answer beyond rounding.
+
+        Raises:
+            InputError: the pictures have another form, or the model gives pictures back.
+            RetinulaError: ONNX Runtime fails.
+        """
+        if not self.classes:
+            raise InputError(f"{self.metadata.get('network')} gives pictures back; it knows no classes")
+        return np.concatenate(list(self._run(images, batch_size)))
+
+    def reconstruct(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> NDArray[np.float32]:
+        """Return the pictures, float32 `[N, H, W, 3]` in 0..1 (or `[N, H, W, 1]`), that the network makes of pictures.
+
+        Raises:
+            InputError: the pictures have another form, or the model is a classifier.
+            RetinulaError: ONNX Runtime fails.
+        """
+        if self.classes:
+            raise InputError(f"{self.metadata.get('network')} is a classifier and gives no pictures back")
+        return np.concatenate(list(self._run(images, batch_size)))
+
+    def predict(self, picture: Image.Image) -> list[Answer]:
+        """Say what is on one decoded picture: every class with its probability, most likely first."""
+        return ranked(self.classes, self.probs(self.shrink(picture)[None])[0])
+
+    def _run(self, images: NDArray[np.uint8], batch_size: int) -> Iterator[NDArray[np.float32]]:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
+            raise InputError(
+                f"a model in ONNX takes uint8 pictures [N, H, W, 3], not {images.dtype} {list(images.shape)}"
+            )
+        if batch_size < 1:
+            raise InputError(f"a batch holds at least one picture, not {batch_size}")
+        for start in range(0, len(images), batch_size):
+            batch = np.ascontiguousarray(images[start : start + batch_size])
+            try:
+                (outputs,) = self._session.run(None, {INPUT: batch})
+            except Exception as error:
+                # ONNX Runtime has no common error of its own below Exception.
+                raise RetinulaError(f"ONNX Runtime failed: {_first_line(error)}") from error
+            expected = (len(batch), len(self.classes)) if self.classes else (len(batch), *batch.shape[1:3])
+            if outputs.dtype != np.float32 or outputs.shape[: len(expected)] != expected:
+                raise RetinulaError(f"the model gave {outputs.dtype} {list(outputs.shape)} instead of {list(expected)}")
+            yield outputs
+
+
+def _metadata(raw: Mapping[str, str]) -> dict[str, Any]:
+    if FORMAT_KEY not in raw:
+        raise InputError("an ONNX file, but not one that retinula export wrote")
+    if raw[FORMAT_KEY] != str(FORMAT):
+        raise InputError(f"format {raw[FORMAT_KEY][:20]!r}, this version of retinula reads {FORMAT}; upgrade retinula")
+    try:
+        return {key: json.loads(value) for key, value in raw.items()}
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"what it says of itself is not readable ({error})") from error
+
+
+def _session(content: bytes, threads: int | None) -> Any:
+    if onnxruntime is None:
+        raise InputError(f"ONNX Runtime is not installed; {INSTALL}")
+    if threads is not None and threads < 1:
+        raise InputError(f"at least one thread computes, not {threads}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or len(_processors())
+    options.log_severity_level = 4  # what fails is an error here; warnings are for those who write graphs
+    # Threads that spin while they wait take the processor from decoding and from whoever else serves.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise InputError(f"ONNX Runtime cannot use it ({_first_line(error)})") from error
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [(each.name, each.type) for each in inputs] != [(INPUT, "tensor(uint8)")] or len(outputs) != 1:
+        raise InputError("its input is not uint8 pictures alone; export the model again")
+    return session
+
+
+def _processors() -> set[int]:
+    # Not os.cpu_count: a container may use fewer than there are.
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

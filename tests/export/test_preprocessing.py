@@ -1,0 +1,57 @@
+"""The graph makes pictures small as Pillow does, to the bit."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import helper
+from PIL import Image
+
+from retinula.export.preprocessing import INPUTS, resizing
+from retinula.onnx_model import INPUT
+from retinula.pictures import Resize
+from retinula.transforms.preprocess import Preprocess
+
+SIZES = ((1, 1), (1, 40), (300, 1), (9, 9), (12, 12), (12, 40), (40, 12), (37, 61), (8, 5), (200, 90), (640, 480))
+
+
+def session_of(form: Preprocess) -> onnxruntime.InferenceSession:
+    model = helper.make_model(resizing(form), opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model, full_check=True)
+    return onnxruntime.InferenceSession(model.SerializeToString())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(12, 12), (10, 14)])
+@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+def test_pictures_of_every_size_are_made_small_as_pillow_does(
+    resize: Resize, size: tuple[int, int], channels: int
+) -> None:
+    form = Preprocess(channels, size, (0.0,) * channels, (1.0,) * channels, resize)
+    session = session_of(form)
+    random = np.random.default_rng(0)
+    drawn = [tuple(random.integers(1, 90, 2).tolist()) for _ in range(30)]
+    for height, width in (*SIZES, *drawn):
+        image = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        if width % 2:  # edges of black and white, where the filter overshoots and is clipped
+            image = np.where(image > 127, 255, 0).astype(np.uint8)
+        (inputs,) = session.run([INPUTS], {INPUT: image[None]})
+        expected = form.shrink(Image.fromarray(image))
+        assert np.array_equal(np.rint(inputs[0] * 255), expected), (height, width)
+
+
+def test_centre_and_normalisation_are_the_models() -> None:
+    form = Preprocess(3, (13, 14), (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "crop", (8, 9))
+    image = np.random.default_rng(1).integers(0, 256, (70, 50, 3), dtype=np.uint8)
+    (inputs,) = session_of(form).run([INPUTS], {INPUT: image[None]})
+    small = torch.from_numpy(form.shrink(Image.fromarray(image)))[None]
+    assert np.allclose(inputs, form.normalise(form.crop_centre(small)), atol=1e-6)
+
+
+def test_pictures_of_a_batch_do_not_mix() -> None:
+    session = session_of(Preprocess(1, (9, 7), (0.2,), (0.5,), "pad"))
+    images = np.random.default_rng(2).integers(0, 256, (4, 33, 20, 3), dtype=np.uint8)
+    (together,) = session.run([INPUTS], {INPUT: images})
+    apart = np.concatenate([session.run([INPUTS], {INPUT: image[None]})[0] for image in images])
+    assert np.array_equal(together, apart)

@@ -1,0 +1,135 @@
+"""A model in ONNX answers as its file says, and refuses what is not its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retinula import onnx_model
+from retinula.errors import InputError
+from retinula.onnx_model import OnnxModel
+from tiny_onnx import CLASSES, FORM, tiny_onnx
+
+RANDOM = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def model() -> OnnxModel:
+    return OnnxModel.from_bytes(tiny_onnx(), threads=1)
+
+
+def test_pictures_of_any_size_are_answered(model: OnnxModel) -> None:
+    images = RANDOM.integers(0, 256, (5, 30, 41, 3), dtype=np.uint8)
+    images[2, ..., 1] |= 192
+    probabilities = model.probabilities(images, batch_size=2)
+    assert probabilities.shape == (5, 3)
+    assert probabilities.dtype == np.float32
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    assert model.classes[probabilities[2].argmax()] == "dog"
+    small = np.stack([model.shrink(Image.fromarray(image)) for image in images])
+    assert np.array_equal(model.probs(small), probabilities)
+    best = model.predict(Image.fromarray(images[2]))[0]
+    assert best.label == "dog"
+    assert best.probability == probabilities[2, 1]
+
+
+def test_what_the_file_says(model: OnnxModel, tmp_path: Path) -> None:
+    assert model.classes == CLASSES
+    assert model.task == "classification"
+    assert model.metadata["provenance"] == {"run": "none"}
+    assert (model.size, model.resize, model.channels) == (FORM.size, FORM.resize, FORM.channels)
+    (tmp_path / "model.onnx").write_bytes(tiny_onnx())
+    assert OnnxModel.load(tmp_path / "model.onnx").classes == CLASSES
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((1, 8, 8, 3), np.float32),
+        np.zeros((1, 3, 8, 8), np.uint8),
+        np.zeros((8, 8, 3), np.uint8),
+        np.zeros((0, 8, 8, 3), np.uint8),
+        np.zeros((1, 0, 8, 3), np.uint8),
+    ],
+)
+def test_other_arrays_are_refused(model: OnnxModel, images: Any) -> None:
+    with pytest.raises(InputError, match=r"takes uint8 pictures \[N, H, W, 3\]"):
+        model.probabilities(images)
+
+
+def test_a_classifier_gives_no_pictures(model: OnnxModel) -> None:
+    with pytest.raises(InputError, match="tiny is a classifier"):
+        model.reconstruct(np.zeros((1, 8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"retinula_format": None}, "not one that retinula export wrote"),
+        ({"retinula_format": 2}, "format '2', this version of retinula reads 1; upgrade"),
+        ({"classes": None}, "not right"),
+        ({"classes": ["a", 1]}, "not right"),
+        ({"classes": []}, "not right"),
+        ({"classes": "abc"}, "not right"),
+        ({"preprocess": {}}, "not right"),
+        ({"preprocess": {**FORM.to_dict(), "size": [0, 8]}}, "not right"),
+        ({"preprocess": {**FORM.to_dict(), "size": [1e300, 8]}}, "not right"),
+        ({"preprocess": {**FORM.to_dict(), "resize": "melt"}}, "not right"),
+        ({"preprocess": {**FORM.to_dict(), "channels": 2}}, "not right"),
+    ],
+)
+def test_files_that_say_something_else_are_refused(tmp_path: Path, told: dict[str, Any], message: str) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(tiny_onnx(**told))
+    with pytest.raises(InputError, match=message) as caught:
+        OnnxModel.load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_graph_that_does_not_fit_what_is_said_is_refused() -> None:
+    with pytest.raises(Exception, match=r"instead of \[1, 4\]"):
+        OnnxModel.from_bytes(tiny_onnx(classes=list("abcd"))).probabilities(np.zeros((1, 8, 8, 3), np.uint8))
+    content = tiny_onnx().replace(b"ReduceMean", b"ReduceMeen")
+    with pytest.raises(InputError, match="ONNX Runtime cannot use it"):
+        OnnxModel.from_bytes(content)
+
+
+def test_without_the_runtime_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_model, "onnxruntime", None)
+    with pytest.raises(InputError, match=r"pip install 'retinula\[export\]'"):
+        OnnxModel.from_bytes(tiny_onnx())
+
+
+def test_the_command_answers_without_torch(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(tiny_onnx())
+    red = np.zeros((20, 30, 3), np.uint8)
+    red[..., 0] = 255
+    Image.fromarray(red).save(tmp_path / "red.png")
+    (tmp_path / "labels.csv").write_text("file,label\nred.png,cat\n")
+    (tmp_path / "broken.png").write_bytes(b"no")
+    script = (
+        "import sys\nfrom retinula.cli.main import main\n"
+        "try:\n    main()\nfinally:\n    print('torch' in sys.modules, file=sys.stderr)\n"
+    )
+    words = ["predict", "model.onnx", "red.png", "broken.png", "--labels", "labels.csv", "--csv", "out.csv", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words, "--plot", "drawn", "--top", "2", "--resize", "crop"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "False"
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["label"] == "cat"
+    assert len(first["top"]) == 2
+    assert second["skipped"]
+    assert "accuracy 100.00%" in done.stderr
+    assert (tmp_path / "out.csv").read_text().splitlines()[1].startswith("red.png,cat,cat,True,0.9999")
+    assert (tmp_path / "drawn" / "red.png").stat().st_size > 1000
