@@ -89,12 +89,16 @@ _SMALL_FILE: Final = 16 * 1024
 
 
 class UnreadablePicture(InputError):
-    """A picture that cannot be used; `reason` says why, and the message which one it is."""
+    """A picture that cannot be used; `reason` says why, and the message which one it is.
 
-    def __init__(self, reason: str, name: str = "the picture"):
+    `too_large` sets those apart that may be sound, but have more bytes or pixels than are taken.
+    """
+
+    def __init__(self, reason: str, name: str = "the picture", *, too_large: bool = False):
         super().__init__(f"cannot read {name}: {reason}")
         self.reason = reason
         self.name = name
+        self.too_large = too_large
 
 
 def is_picture_name(path: str | Path) -> bool:
@@ -246,15 +250,15 @@ def _opened(source: Path | bytes, max_pixels: int, max_bytes: int) -> Iterator[I
     try:
         content = source if isinstance(source, bytes) else _read(source, max_bytes)
         if len(content) > max_bytes:
-            raise UnreadablePicture(f"it is larger than {max_bytes:,} bytes")
+            raise UnreadablePicture(f"it is larger than {max_bytes:,} bytes", too_large=True)
         kind, reader = _reader(content)
         with reader(io.BytesIO(content)) as picture:
             width, height = picture.size
             if width * height > max_pixels:
-                raise UnreadablePicture(f"{width} x {height} is more than {max_pixels:,} pixels")
+                raise UnreadablePicture(f"{width} x {height} is more than {max_pixels:,} pixels", too_large=True)
             yield picture
     except UnreadablePicture as error:
-        raise UnreadablePicture(error.reason, name) from error.__cause__
+        raise UnreadablePicture(error.reason, name, too_large=error.too_large) from error.__cause__
     except MemoryError as error:
         raise UnreadablePicture("there is not enough memory to unpack it", name) from error
     except Exception as error:
@@ -284,7 +288,7 @@ def _read(path: Path, max_bytes: int) -> bytes:
         raise UnreadablePicture("it is a folder")
     if not stat.S_ISREG(found.st_mode):
         raise UnreadablePicture("it is not an ordinary file")
-    raise UnreadablePicture(f"it is larger than {max_bytes:,} bytes")
+    raise UnreadablePicture(f"it is larger than {max_bytes:,} bytes", too_large=True)
 
 
 def _reader(content: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
