@@ -42,6 +42,7 @@ ROOMS = (
     "reproduction",
     "bench",
     "diagnosis",
+    "serving",
     "cli",
 )
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "core", "base", "manager", "misc"}

@@ -62,7 +62,11 @@ def test_a_failure_reaches_its_batch_and_nobody_else() -> None:
     async def go() -> None:
         async with Batcher(work, 1) as batcher:
             answers = await asyncio.gather(
-                batcher.answer([1]), batcher.answer([-1]), batcher.answer([-2]), batcher.answer([3]), return_exceptions=True
+                batcher.answer([1]),
+                batcher.answer([-1]),
+                batcher.answer([-2]),
+                batcher.answer([3]),
+                return_exceptions=True,
             )
             assert answers[0] == [2]
             assert isinstance(answers[1], ArithmeticError)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli import bench, catalogs, data, doctor, evaluate, explain, predict, reconstruct, reproduce, train
+from retinula.cli import bench, catalogs, data, doctor, evaluate, explain, predict, reconstruct, reproduce, serve, train
 from retinula.errors import RetinulaError
 from retinula.version import __version__
 
@@ -31,6 +31,7 @@ app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("reproduce")(reproduce.reproduce)
+app.command("serve")(serve.serve)
 app.command("results")(reproduce.results)
 app.add_typer(data.app, name="data")
 app.command("models")(catalogs.models)

@@ -1,5 +1,6 @@
 """Why a server says no: a status, a word for programs, a sentence for people; always as JSON."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from retinula.errors import RetinulaError
@@ -32,18 +33,15 @@ class Refusal(RetinulaError):
         code: one of `STATUSES`.
         status: of HTTP.
         message: one sentence for people.
+        headers: what HTTP wants to be said beside the status.
     """
 
-    def __init__(self, code: str, message: str):
+    def __init__(self, code: str, message: str, headers: Mapping[str, str] | None = None):
         super().__init__(message)
         self.code = code
         self.status = STATUSES[code]
         self.message = message
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What HTTP wants to be said beside the status."""
-        return _EXTRA_HEADERS.get(self.status, {})
+        self.headers = {**_EXTRA_HEADERS.get(self.status, {}), **(headers or {})}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the body of the answer."""

@@ -1,0 +1,82 @@
+"""`retinula serve`."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retinula.cli.terminal import remark, say
+from retinula.cli.trained import RunOrModel, trained_model
+from retinula.errors import InputError
+
+if TYPE_CHECKING:
+    from retinula.serving.predictor import Predictor
+
+NEEDED = ("starlette", "uvicorn", "python_multipart")
+MIB = 1024 * 1024
+TOKEN_VARIABLE = "RETINULA_TOKEN"  # noqa: S105 - the name of a variable, not a token
+
+
+def serve(
+    run: RunOrModel,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than this machine reach 0.0.0.0.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8080,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            envvar=TOKEN_VARIABLE,
+            help="What clients have to show: Authorization: Bearer TOKEN. Others on this machine see what the command "
+            "line says, but not what the variable says.",
+            show_default=False,
+        ),
+    ] = None,
+    max_mib: Annotated[int, typer.Option(help="MiB that a request may have.", min=1, max=1024)] = 32,
+    max_pixels: Annotated[
+        int, typer.Option(help="Pixels that a picture may have.", min=1, max=64_000_000)
+    ] = 64_000_000,
+    max_pictures: Annotated[int, typer.Option(help="Pictures that a request may have.", min=1, max=10_000)] = 256,
+    max_waiting: Annotated[int, typer.Option(help="Requests that may wait.", min=1, max=10_000)] = 256,
+    seconds: Annotated[
+        float, typer.Option(help="Seconds that a request may take to arrive, and its answer to be ready.", min=0.1)
+    ] = 30.0,
+) -> None:
+    """Answer over HTTP, and in a browser, what is on pictures. Only this machine is served unless --host is given."""
+    if not all(map(find_spec, NEEDED)):
+        raise InputError("the server needs packages that are not installed: pip install 'retinula[serve]'")
+    if token is not None and (not token.strip() or not token.isascii() or not token.isprintable() or " " in token):
+        raise InputError("a token is one word of ASCII characters, as from: openssl rand -hex 16")
+    from retinula.serving.app import build_app
+    from retinula.serving.limits import Limits
+    from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen, run as run_server
+
+    limits = Limits(
+        max_bytes=max_mib * MIB,
+        max_held_bytes=max(8 * max_mib * MIB, Limits.max_held_bytes),
+        max_pixels=max_pixels,
+        max_pictures=max_pictures,
+        max_waiting=max_waiting,
+        max_connections=2 * max_waiting,
+        seconds=seconds,
+        head_seconds=min(seconds, Limits.head_seconds),
+    )
+    # Before the model is read: a port that is taken should not take seconds to find out.
+    listening = listen(host, port)
+    with listening:
+        predictor = _predictor(run)
+        # With a token a page elsewhere cannot ask, whatever its name points to.
+        app = build_app(predictor, limits, token=token, hosts=None if token else allowed_hosts(host))
+        if not is_loopback(host) and token is None:
+            remark(f"anyone who reaches this machine on port {listening.getsockname()[1]} can ask; --token closes that")
+        run_server(app, listening, limits, lambda: say(f"{predictor.name}: {address_of(listening)} (Ctrl-C stops)"))
+    remark("stopped")
+
+
+def _predictor(run: str) -> "Predictor":
+    from retinula.serving.torch_predictor import TorchPredictor
+
+    model = trained_model(run)
+    path = Path(run)
+    return TorchPredictor(model, path.stem if path.is_file() else str(model.provenance.get("run", path.name)))

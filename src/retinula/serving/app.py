@@ -1,0 +1,106 @@
+"""The routes of the server, as an ASGI application; whoever runs it decides on addresses and sockets."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from retinula.serving.bodies import Bodies
+from retinula.serving.counters import CONTENT_TYPE, Counters
+from retinula.serving.guard import Guard, refuse_route
+from retinula.serving.limits import Limits
+from retinula.serving.openapi import describe
+from retinula.serving.predictor import Predictor
+from retinula.serving.service import Service, to_json
+from retinula.version import __version__
+
+NEEDS_NO_TOKEN: Final = frozenset({"/healthz"})
+COUNTED: Final = frozenset({"/v1/predict", "/v1/model", "/healthz", "/metrics", "/openapi.json"})
+
+
+def build_app(
+    predictor: Predictor,
+    limits: Limits | None = None,
+    *,
+    token: str | None = None,
+    hosts: Collection[str] | None = None,
+) -> Starlette:
+    """Build the application that serves one model.
+
+    Args:
+        predictor: the model.
+        limits: what clients may cost; the usual ones where none are given.
+        token: what clients have to show, or None.
+        hosts: what `Host` may say, or None for anything.
+    """
+    limits = limits or Limits()
+    counters = Counters()
+    service = Service(predictor, limits, counters)
+    bodies = Bodies(limits)
+    interface = describe(limits, service.offers, with_token=token is not None)
+
+    async def predict(request: Request) -> Response:
+        async with bodies.read(request) as body:
+            kind = request.headers.get("content-type", "")
+            return _json(await service.answer(kind, body, request.query_params.multi_items()))
+
+    async def model(_request: Request) -> Response:
+        return _json(
+            to_json(
+                {
+                    "name": predictor.name,
+                    "classes": predictor.classes,
+                    **predictor.about,
+                    "includes": sorted(service.offers),
+                    "limits": asdict(limits),
+                    "version": __version__,
+                }
+            )
+        )
+
+    async def health(_request: Request) -> Response:
+        return _json(to_json({"status": "ready", "model": predictor.name}))
+
+    async def metrics(_request: Request) -> Response:
+        text = counters.text(waiting=service.waiting, num_batches=service.num_batches, num_batched=service.num_batched)
+        return Response(text, headers={"content-type": CONTENT_TYPE})
+
+    async def openapi(_request: Request) -> Response:
+        return _json(to_json(interface))
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with service:
+            yield
+
+    guard: Any = Middleware(
+        Guard,
+        counters=counters,
+        route_of=lambda path: path if path in COUNTED else "other",
+        is_open=NEEDS_NO_TOKEN.__contains__,
+        token=token,
+        hosts=hosts,
+    )
+    return Starlette(
+        routes=[
+            Route("/v1/predict", predict, methods=["POST"]),
+            Route("/v1/model", model),
+            Route("/healthz", health),
+            Route("/metrics", metrics),
+            Route("/openapi.json", openapi),
+        ],
+        middleware=[guard],
+        exception_handlers={HTTPException: refuse_route},
+        lifespan=lifespan,
+    )
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, headers={"cache-control": "no-store"}, media_type="application/json")

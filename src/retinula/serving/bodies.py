@@ -1,0 +1,58 @@
+"""Reading the bodies of requests: only so many bytes, only so long, and only so much in all.
+
+Nothing is written to disk. Knows nothing of what is in a body.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.requests import Request
+
+from retinula.serving.limits import Limits
+from retinula.serving.refusals import Refusal
+
+
+class Bodies:
+    """Reads bodies and knows how much of all of them is held."""
+
+    def __init__(self, limits: Limits):
+        self._limits = limits
+        self.held = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """Yield the whole body; it counts as held until the context is left.
+
+        Raises:
+            Refusal: too_large, overloaded, body_too_slow.
+            ClientDisconnect: the client went away.
+        """
+        self._refuse_announced(request.headers.get("content-length", ""))
+        body = bytearray()
+        try:
+            try:
+                async with asyncio.timeout(self._limits.seconds):
+                    async for chunk in request.stream():
+                        body += chunk
+                        self.held += len(chunk)
+                        self._check(len(body))
+            except TimeoutError as error:
+                seconds = self._limits.seconds
+                raise Refusal("body_too_slow", f"the request did not arrive within {seconds:g} seconds") from error
+            yield bytes(body)
+        finally:
+            self.held -= len(body)
+
+    def _refuse_announced(self, length: str) -> None:
+        if length.isdecimal() and (len(length) > 18 or int(length) > self._limits.max_bytes):
+            raise self._too_large()
+
+    def _check(self, length: int) -> None:
+        if length > self._limits.max_bytes:
+            raise self._too_large()
+        if self.held > self._limits.max_held_bytes:
+            raise Refusal("overloaded", "too much is being sent at once; try again in a moment")
+
+    def _too_large(self) -> Refusal:
+        return Refusal("too_large", f"a request may have {self._limits.max_bytes:,} bytes")

@@ -1,0 +1,134 @@
+"""The description of the server's interface: OpenAPI 3.1 (spec.openapis.org/oas/v3.1.0)."""
+
+from typing import Any
+
+from retinula.serving.content import DEFAULT_TOP
+from retinula.serving.limits import Limits
+from retinula.serving.refusals import STATUSES
+from retinula.version import __version__
+
+_ABOUT_STATUS = {
+    400: "The request is not understood.",
+    401: "A token is needed.",
+    408: "The body did not arrive in time.",
+    413: "Too many bytes, pixels or pictures.",
+    415: "This kind of body is not read.",
+    422: "No picture of the request could be read.",
+    429: "Too many requests are waiting.",
+    500: "The server made a mistake.",
+    503: "Overloaded, too slow, or stopping.",
+}
+
+
+def describe(limits: Limits, offers: frozenset[str], *, with_token: bool) -> dict[str, Any]:
+    """Describe the interface.
+
+    Args:
+        limits: of this server; they are named where they apply.
+        offers: what a prediction may include.
+        with_token: whether a token is asked for.
+    """
+    picture = {"type": "string", "format": "binary"}
+    include = {
+        "type": "array",
+        "items": {"enum": sorted(offers)},
+        "description": "What to give beside the classes: the small picture the network saw, where it looked.",
+    }
+    top = {"type": "integer", "minimum": 1, "default": DEFAULT_TOP, "description": "How many classes to name."}
+    base64 = {"type": "string", "contentEncoding": "base64"}
+    body = {
+        "image/*": {"schema": picture},
+        "application/octet-stream": {"schema": picture},
+        "multipart/form-data": {
+            "schema": _object({"picture": {"type": "array", "items": picture}, "top": top, "include": include})
+        },
+        "application/json": {
+            "schema": _object(
+                {
+                    "pictures": {
+                        "type": "array",
+                        "maxItems": limits.max_pictures,
+                        "items": {"oneOf": [base64, _object({"name": {"type": "string"}, "data": base64}, "data")]},
+                    },
+                    "top": top,
+                    "include": include,
+                },
+                "pictures",
+            )
+        },
+    }
+    predict = {
+        "summary": "Say what is on pictures.",
+        "description": (
+            f"At most {limits.max_bytes:,} bytes and {limits.max_pictures} pictures of {limits.max_pixels:,} pixels: "
+            "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM. A picture that cannot be read has an error in place of its "
+            "answer; where none can be read, the request is refused."
+        ),
+        "parameters": [
+            {"name": "top", "in": "query", "schema": top},
+            {"name": "include", "in": "query", "schema": include, "style": "form", "explode": False},
+        ],
+        "requestBody": {"required": True, "content": body},
+        "responses": {"200": _answer("The answers, in the order of the pictures.", "Predictions")} | _refusals(),
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Retinula", "version": __version__, "description": "Recognition of small images."},
+        "paths": {
+            "/v1/predict": {"post": predict},
+            "/v1/model": {"get": _get("The model that answers, and the limits.", {"type": "object"})},
+            "/healthz": {"get": _get("Whether the server is ready.", {"type": "object"}, is_open=True)},
+            "/metrics": {"get": _get("What the server counts, for Prometheus.", {"type": "string"}, "text/plain")},
+        },
+        "components": {"schemas": _schemas()} | ({"securitySchemes": _BEARER} if with_token else {}),
+    } | ({"security": [{"token": []}]} if with_token else {})
+
+
+_BEARER = {"token": {"type": "http", "scheme": "bearer"}}
+
+
+def _schemas() -> dict[str, Any]:
+    text, number, whole = {"type": "string"}, {"type": "number", "minimum": 0, "maximum": 1}, {"type": "integer"}
+    answer = _object({"label": text, "probability": number}, "label", "probability")
+    image = {"type": "string", "description": "A PNG as data: address."}
+    properties = {
+        "name": text,
+        "width": whole,
+        "height": whole,
+        "label": text,
+        "probability": number,
+        "top": {"type": "array", "items": answer},
+        "seen": image,
+        "heatmap": {**image, "description": image["description"] + " White is where the class was found."},
+        "error": {"$ref": "#/components/schemas/Error/properties/error"},
+    }
+    prediction = _object(properties, "name")
+    error = _object({"code": {"enum": sorted(STATUSES)}, "message": text}, "code", "message")
+    return {
+        "Predictions": _object(
+            {"model": text, "predictions": {"type": "array", "items": prediction}}, "model", "predictions"
+        ),
+        "Error": _object({"error": error}, "error"),
+    }
+
+
+def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _answer(about: str, schema: str) -> dict[str, Any]:
+    return {
+        "description": about,
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+    }
+
+
+def _refusals() -> dict[str, Any]:
+    return {str(status): _answer(about, "Error") for status, about in _ABOUT_STATUS.items()}
+
+
+def _get(
+    about: str, schema: dict[str, Any], kind: str = "application/json", *, is_open: bool = False
+) -> dict[str, Any]:
+    responses = {"200": {"description": about, "content": {kind: {"schema": schema}}}}
+    return {"summary": about, "responses": responses} | ({"security": []} if is_open else {})

@@ -1,0 +1,102 @@
+"""Connections that end: uvicorn's protocol with a deadline for everything a client may leave undone.
+
+A client that sends nothing, or half of a head, or its body a byte at a time, or does not fetch its answer, holds a
+connection and memory; uvicorn itself ends only those that are idle after an answer.
+"""
+
+import asyncio
+import json
+from typing import Any, ClassVar
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from retinula.serving.limits import Limits
+from retinula.serving.refusals import Refusal
+
+
+class DeadlineProtocol(H11Protocol):
+    """One connection. Subclasses have the `limits` that hold for it (`with_limits`)."""
+
+    limits: ClassVar[Limits] = Limits()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Begin with a deadline for the first head; one connection too many is told so and closed."""
+        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline_is_for: object = None
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.max_connections:
+            self._refuse(Refusal("overloaded", "too many connections are open; try again in a moment"))
+            return
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take data and look whether it has begun another request."""
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request of the connection."""
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection; one whose client has not fetched its answer by now is cut."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, as JSON."""
+        self._refuse(Refusal("malformed", msg))
+
+    def _watch(self) -> None:
+        """Set the deadline of the state the connection is in; one that holds for it already stays."""
+        if self.transport.is_closing():
+            self._expect("the end", self.limits.head_seconds)
+        elif self.cycle is None or (self.cycle.response_complete and self.conn.their_state is not h11.SEND_BODY):
+            self._expect(("a head after", self.cycle), self._seconds_for_head())
+        elif self.cycle.response_complete:
+            self._expect(("the rest of", self.cycle), self.limits.head_seconds)
+        else:
+            # A body and its answer have deadlines of their own, which can still say so; this one is behind them.
+            self._expect(self.cycle, 2 * self.limits.seconds + self.limits.head_seconds)
+
+    def _seconds_for_head(self) -> float:
+        return self.limits.head_seconds + (0 if self.cycle is None else self.timeout_keep_alive)
+
+    def _expect(self, what: object, seconds: float) -> None:
+        if self._deadline is None or self._deadline_is_for != what:
+            self._forget()
+            self._deadline = self.loop.call_later(seconds, self.transport.abort)
+            self._deadline_is_for = what
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, refusal: Refusal) -> None:
+        if self.transport.is_closing():
+            return
+        content = json.dumps(refusal.to_dict()).encode()
+        head = (
+            f"HTTP/1.1 {refusal.status} Refused\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        )
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(head.encode("ascii") + content)
+        self.transport.close()
+        self._watch()
+
+
+def with_limits(limits: Limits) -> type[DeadlineProtocol]:
+    """Return a protocol class for connections under `limits`."""
+    values: dict[str, Any] = {"limits": limits}
+    return type("LimitedProtocol", (DeadlineProtocol,), values)

@@ -1,0 +1,122 @@
+"""Running the application: a socket, connections with deadlines, and a stop that finishes what has begun."""
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+import uvicorn
+from starlette.applications import Starlette
+
+from retinula.errors import InputError, RetinulaError
+from retinula.serving.guard import LOOPBACK
+from retinula.serving.limits import Limits
+from retinula.serving.protocol import with_limits
+
+BACKLOG = 128  # connections that the system holds until they are taken
+KEEP_ALIVE = 15  # seconds that an idle connection stays open
+
+
+class Server(uvicorn.Server):
+    """A server that stops when it is asked to, and leaves it to its caller what stopping means."""
+
+    def __init__(self, config: uvicorn.Config, when_started: Callable[[], None]):
+        super().__init__(config)
+        self._when_started = when_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets=sockets)
+        self._when_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM stop the server gracefully; a second Ctrl-C at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        # uvicorn raises the signals again when all is done, which would make every orderly stop look like a failure.
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the socket to listen on.
+
+    Args:
+        host: an address or name of this machine.
+        port: 0 takes any that is free.
+
+    Raises:
+        InputError: the host is not one of this machine, the port is taken or may not be used.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot listen on {host}, port {port} ({reason}); choose another --host or --port") from error
+
+
+def allowed_hosts(host: str) -> Collection[str] | None:
+    """Return what `Host` may say where only this machine is served; None where others are too."""
+    return (*LOOPBACK, _bracketed(host)) if is_loopback(host) else None
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches a host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def address_of(listening: socket.socket) -> str:
+    """Return where a browser on this machine finds the page."""
+    host, port = listening.getsockname()[:2]
+    shown = "localhost" if ip_address(host).is_unspecified else _bracketed(host)
+    return f"http://{shown}:{port}"
+
+
+def run(app: Starlette, listening: socket.socket, limits: Limits, when_started: Callable[[], None]) -> None:
+    """Serve until the process is asked to stop (Ctrl-C, SIGTERM); what has begun is finished.
+
+    Args:
+        app: what `build_app` gives.
+        listening: what `listen` gives; it is closed.
+        limits: as the application has them.
+        when_started: called when the first request can be answered.
+
+    Raises:
+        RetinulaError: the server did not start.
+    """
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        app,
+        http=with_limits(limits),
+        ws="none",
+        lifespan="on",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=round(limits.seconds),
+    )
+    with listening:
+        try:
+            Server(config, when_started).run(sockets=[listening])
+        except SystemExit as error:  # what uvicorn makes of a failed start
+            raise RetinulaError("the server did not start; the lines above say why") from error
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host.lower()

@@ -1,0 +1,198 @@
+"""Service: from the body of a request to its answer, under limits. Knows nothing of HTTP but the refusals.
+
+Bodies are taken apart and pictures decoded in a few threads; the model runs in one thread, for many requests at once.
+"""
+
+import asyncio
+import base64
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.images import Images
+from retinula.pictures import UnreadablePicture, decode
+from retinula.serving.batching import Batcher, Stopped
+from retinula.serving.content import Question, read_question
+from retinula.serving.counters import Counters
+from retinula.serving.limits import Limits
+from retinula.serving.predictor import Predictor
+from retinula.serving.refusals import Refusal
+
+MAX_BATCH: Final = 64  # pictures; more gain nothing on a processor
+_MAX_THREADS: Final = 4  # that decode; each may hold a picture of `max_pixels`
+_LONG: Final = 2000  # named classes of an answer; longer ones are put together in a thread
+
+
+@dataclass(frozen=True, eq=False)
+class _Small:
+    """A picture as the model takes it, and how large it was."""
+
+    name: str
+    image: Images
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class _Refused:
+    name: str
+    refusal: Refusal
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    image: Images
+    heatmap: bool
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    probabilities: NDArray[np.float32]
+    heatmap: NDArray[np.float32] | None
+
+
+class Service:
+    """Answers questions about pictures; an async context manager."""
+
+    def __init__(self, predictor: Predictor, limits: Limits, counters: Counters):
+        self.predictor = predictor
+        self.limits = limits
+        self.offers = frozenset({"seen", "heatmap"} if predictor.explains else {"seen"})
+        self.waiting = 0
+        self._counters = counters
+        self._batcher: Batcher[_Job, _Outcome] = Batcher(self._run, MAX_BATCH)
+        self._decoders = ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS), thread_name_prefix="decode")
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> "Service":
+        await self._open.enter_async_context(self._batcher)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._open.aclose()
+        self._decoders.shutdown()
+
+    @property
+    def num_batches(self) -> int:
+        """How many batches went through the model."""
+        return self._batcher.num_batches
+
+    @property
+    def num_batched(self) -> int:
+        """How many pictures were in them."""
+        return self._batcher.num_items
+
+    async def answer(self, content_type: str, body: bytes, query: Iterable[tuple[str, str]]) -> bytes:
+        """Answer one request.
+
+        Args:
+            content_type: the header.
+            body: all of it.
+            query: names and values behind the `?`.
+
+        Returns:
+            JSON, as `openapi` describes it.
+
+        Raises:
+            Refusal: the request is refused, all its pictures are, or there is too much to do.
+        """
+        if self.waiting >= self.limits.max_waiting:
+            raise Refusal("too_many_waiting", "too many requests are waiting; try again in a moment")
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                return await self._answer(content_type, body, list(query))
+        except TimeoutError as error:
+            raise Refusal("too_slow", f"no answer within {self.limits.seconds:g} seconds; try again later") from error
+        except MemoryError as error:
+            raise Refusal("overloaded", "there is not enough memory; try again later") from error
+        except Stopped as error:
+            raise Refusal("stopping", "the server is stopping") from error
+        finally:
+            self.waiting -= 1
+
+    async def _answer(self, content_type: str, body: bytes, query: list[tuple[str, str]]) -> bytes:
+        loop = asyncio.get_running_loop()
+        question, entries = await loop.run_in_executor(self._decoders, self._prepare, content_type, body, query)
+        heatmap = "heatmap" in question.include
+        small = [entry for entry in entries if isinstance(entry, _Small)]
+        outcomes = await self._batcher.answer([_Job(entry.image, heatmap) for entry in small])
+        self._counters.pictures += len(small)
+        self._counters.refused_pictures += len(entries) - len(small)
+        if len(small) * question.top > _LONG or question.include:
+            return await loop.run_in_executor(self._decoders, self._compose, question, entries, outcomes)
+        return self._compose(question, entries, outcomes)
+
+    def _prepare(
+        self, content_type: str, body: bytes, query: list[tuple[str, str]]
+    ) -> tuple[Question, list[_Small | _Refused]]:
+        question = read_question(content_type, body, query, self.limits, self.offers)
+        entries = [self._decoded(upload.name, upload.content) for upload in question.pictures]
+        refusals = [entry.refusal for entry in entries if isinstance(entry, _Refused)]
+        if len(refusals) == len(entries):
+            # Where several are refused for different reasons, the first stands for all.
+            raise refusals[0]
+        return question, entries
+
+    def _decoded(self, name: str, content: bytes) -> _Small | _Refused:
+        try:
+            picture = decode(content, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_bytes)
+        except UnreadablePicture as error:
+            code = "too_large" if error.too_large else "unreadable"
+            return _Refused(name, Refusal(code, f"cannot read {name or 'the picture'}: {error.reason}"))
+        return _Small(name, self.predictor.shrink(picture), picture.width, picture.height)
+
+    def _run(self, jobs: list[_Job]) -> Sequence[_Outcome]:
+        images = np.stack([job.image for job in jobs])
+        probabilities = self.predictor.probabilities(images)
+        wanted = [number for number, job in enumerate(jobs) if job.heatmap]
+        heatmaps: dict[int, NDArray[np.float32]] = {}
+        if wanted:
+            maps = self.predictor.heatmaps(images[wanted], probabilities[wanted].argmax(axis=1))
+            heatmaps = dict(zip(wanted, maps, strict=True))
+        return [_Outcome(row, heatmaps.get(number)) for number, row in enumerate(probabilities)]
+
+    def _compose(self, question: Question, entries: list[_Small | _Refused], outcomes: list[_Outcome]) -> bytes:
+        remaining = iter(outcomes)
+        predictions = [
+            {"name": entry.name, **entry.refusal.to_dict()}
+            if isinstance(entry, _Refused)
+            else self._prediction(question, entry, next(remaining))
+            for entry in entries
+        ]
+        return to_json({"model": self.predictor.name, "predictions": predictions})
+
+    def _prediction(self, question: Question, small: _Small, outcome: _Outcome) -> dict[str, Any]:
+        order = np.argsort(-outcome.probabilities, kind="stable")[: question.top]
+        top = [
+            {"label": self.predictor.classes[number], "probability": round(float(outcome.probabilities[number]), 7)}
+            for number in order.tolist()
+        ]
+        prediction = {"name": small.name, "width": small.width, "height": small.height, **top[0], "top": top}
+        if "seen" in question.include:
+            prediction["seen"] = _data_url(self.predictor.seen(small.image))
+        if outcome.heatmap is not None:
+            prediction["heatmap"] = _data_url(np.rint(outcome.heatmap[None] * 255).astype(np.uint8))
+        return prediction
+
+
+def to_json(value: Any) -> bytes:
+    """Write JSON as this server does everywhere: UTF-8, without spaces."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _data_url(image: Images) -> str:
+    """Write uint8 `[1 or 3, h, w]` as a PNG in a `data:` address."""
+    pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

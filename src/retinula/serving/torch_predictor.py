@@ -1,0 +1,53 @@
+"""A `Predictor` that runs a model file with torch."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.errors import InputError
+from retinula.images import Images
+from retinula.model_file import Model
+
+
+class TorchPredictor:
+    """A model file's classifier."""
+
+    def __init__(self, model: Model, name: str):
+        """Take a model.
+
+        Raises:
+            InputError: it knows no classes.
+        """
+        if model.task != "classification":
+            raise InputError(f"{model.network_name} gives pictures back and knows no classes: nothing to serve")
+        self._model = model
+        self.name = name
+        self.classes = model.classes
+        self.about: dict[str, Any] = {
+            "network": model.network_name,
+            "runs_with": f"torch {torch.__version__}",
+            "input": model.preprocess.to_dict(),
+            "superclasses": None if model.superclasses is None else list(model.superclasses),
+            "temperature": model.temperature,
+            "provenance": model.provenance,
+        }
+        self.explains = False
+
+    def shrink(self, picture: Image.Image) -> Images:
+        """Make it small as the model was trained."""
+        return self._model.preprocess.shrink(picture)
+
+    def seen(self, small: Images) -> Images:
+        """Cut out the centre, where the network looks at only that."""
+        return self._model.preprocess.crop_centre(torch.from_numpy(small)[None])[0].numpy()
+
+    def probabilities(self, images: Images) -> NDArray[np.float32]:
+        """Run the network."""
+        return self._model.probabilities(images).numpy()
+
+    def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Not there yet."""
+        raise NotImplementedError
