@@ -50,7 +50,8 @@ def serve(
         raise InputError("a token is one word of ASCII characters, as from: openssl rand -hex 16")
     from retinula.serving.app import build_app
     from retinula.serving.limits import Limits
-    from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen, run as run_server
+    from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen
+    from retinula.serving.server import run as run_server
 
     limits = Limits(
         max_bytes=max_mib * MIB,

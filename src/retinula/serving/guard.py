@@ -105,11 +105,11 @@ class Guard:
             pass
         except Exception:
             LOGGER.exception("%s %s failed", scope["method"], scope["path"])
-            refusal = Refusal("failed", "the server made a mistake; its log says more")
-            self._counters.errors[refusal.code] += 1
+            mistake = Refusal("failed", "the server made a mistake; its log says more")
+            self._counters.errors[mistake.code] += 1
             if status != CLIENT_GONE:
                 raise  # an answer has begun: all that is left is to close the connection
-            await response_of(refusal)(scope, receive, sending)
+            await response_of(mistake)(scope, receive, sending)
         finally:
             self._counters.finished(self._route_of(scope["path"]), status, time.perf_counter() - begun)
 

@@ -9,7 +9,7 @@ import json
 from typing import Any, ClassVar
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from retinula.serving.limits import Limits
 from retinula.serving.refusals import Refusal
@@ -58,18 +58,23 @@ class DeadlineProtocol(H11Protocol):
 
     def _watch(self) -> None:
         """Set the deadline of the state the connection is in; one that holds for it already stays."""
+        cycle, limits = self._newest, self.limits
         if self.transport.is_closing():
-            self._expect("the end", self.limits.head_seconds)
-        elif self.cycle is None or (self.cycle.response_complete and self.conn.their_state is not h11.SEND_BODY):
-            self._expect(("a head after", self.cycle), self._seconds_for_head())
-        elif self.cycle.response_complete:
-            self._expect(("the rest of", self.cycle), self.limits.head_seconds)
-        else:
+            self._expect("the end", limits.head_seconds)
+        elif cycle is None:
+            self._expect("the first head", limits.head_seconds)
+        elif not cycle.response_complete:
             # A body and its answer have deadlines of their own, which can still say so; this one is behind them.
-            self._expect(self.cycle, 2 * self.limits.seconds + self.limits.head_seconds)
+            self._expect(("an answer", cycle), 2 * limits.seconds + limits.head_seconds)
+        elif self.conn.their_state is h11.SEND_BODY:
+            self._expect(("the rest of a body", cycle), limits.head_seconds)
+        else:
+            self._expect(("the next head", cycle), limits.head_seconds + self.timeout_keep_alive)
 
-    def _seconds_for_head(self) -> float:
-        return self.limits.head_seconds + (0 if self.cycle is None else self.timeout_keep_alive)
+    @property
+    def _newest(self) -> RequestResponseCycle | None:
+        """The newest request; uvicorn does not say in its type that at first there is none."""
+        return self.cycle
 
     def _expect(self, what: object, seconds: float) -> None:
         if self._deadline is None or self._deadline_is_for != what:
@@ -90,7 +95,8 @@ class DeadlineProtocol(H11Protocol):
             f"HTTP/1.1 {refusal.status} Refused\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
         )
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        cycle = self._newest
+        if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(head.encode("ascii") + content)
         self.transport.close()
         self._watch()

@@ -1,0 +1,107 @@
+"""A predictor that is quick to make, pictures for it, and an application asked without sockets."""
+
+import asyncio
+import base64
+import io
+import json
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from starlette.applications import Starlette
+
+from retinula.images import Images
+from retinula.pictures import shrink
+from retinula.serving.app import build_app
+from retinula.serving.limits import Limits
+
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+
+
+class Colours:
+    """Says which of three colours a picture has most of; notes its batches, and can be made to wait or to fail."""
+
+    name = "colours"
+    classes = tuple(COLOURS)
+    explains = True
+
+    def __init__(self) -> None:
+        self.about: dict[str, Any] = {"network": "none", "input": {"channels": 3, "size": [4, 4]}}
+        self.batches: list[int] = []
+        self.may_go = threading.Event()
+        self.may_go.set()
+        self.failure: Exception | None = None
+
+    def shrink(self, picture: Image.Image) -> Images:
+        return shrink(picture, (4, 4), "squash", 3)
+
+    def seen(self, small: Images) -> Images:
+        return small
+
+    def probabilities(self, images: Images) -> NDArray[np.float32]:
+        self.batches.append(len(images))
+        assert self.may_go.wait(10)
+        if self.failure:
+            raise self.failure
+        means = images.mean((2, 3)) + 1
+        return np.asarray(means / means.sum(1, keepdims=True), dtype=np.float32)
+
+    def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([image[target] / 255 for image, target in zip(images, targets, strict=True)]).astype(np.float32)
+
+
+def png(colour: str = "red", size: tuple[int, int] = (9, 7)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, COLOURS[colour]).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def base64_of(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def pixels(address: str) -> NDArray[np.uint8]:
+    """The pixels of a PNG in a `data:` address."""
+    assert address.startswith("data:image/png;base64,")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+
+
+def client_of(app: Starlette, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost", headers=headers)
+
+
+def running(app: Starlette) -> AbstractAsyncContextManager[Any]:
+    """The application between its start and its stop."""
+    return app.router.lifespan_context(app)
+
+
+def ask(
+    question: Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]],
+    predictor: Colours | None = None,
+    limits: Limits | None = None,
+    **options: Any,
+) -> None:
+    """Start an application, let `question` ask it, stop it."""
+
+    async def go() -> None:
+        app = build_app(predictor or Colours(), limits, **options)
+        async with running(app), client_of(app) as client:
+            await question(client)
+
+    asyncio.run(go())
+
+
+def refused(response: httpx.Response, status: int, code: str) -> str:
+    """Check that a request was refused as it should be; return what people read."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    error = json.loads(response.content)["error"]
+    assert error["code"] == code, error
+    assert error["message"]
+    assert "\n" not in error["message"]
+    return str(error["message"])
