@@ -1,0 +1,30 @@
+// Where answers come from: here, the server. This module alone is another one where the browser runs the model itself.
+
+import { request } from "./server.js";
+
+// Say what is on pictures.
+//   files: File or Blob objects.
+//   include: a list of what to give beside the classes: "seen", "heatmap", "similar".
+//   top: how many classes to name.
+// Gives a list as long as `files`: {label, probability, top: [{label, probability}], width, height, ...}, or
+// {error: {message}} for one that cannot be read. Throws where there is no answer at all.
+export async function ask(files, { include = [], top = 5 } = {}) {
+  const form = new FormData();
+  files.forEach((file, index) => form.append("picture", file, file.name || `picture ${index + 1}`));
+  form.append("top", top);
+  form.append("include", include.join(","));
+  try {
+    return (await request("v1/predict", { method: "POST", body: form })).predictions;
+  } catch (error) {
+    // A request whose pictures are all refused is refused itself; to the page it is a picture like any other.
+    if (files.length === 1 && error.code) return [{ error: { code: error.code, message: error.message } }];
+    if (error.code === "unreadable" || error.code === "too_large") return alone(files, { include, top });
+    throw error;
+  }
+}
+
+async function alone(files, options) {
+  const answers = [];
+  for (const file of files) answers.push(...(await ask([file], options)));
+  return answers;
+}

@@ -1,0 +1,185 @@
+// The page: what is asked for, what is shown, in which language.
+
+import { ask } from "./answers.js";
+import { showAnswer } from "./answer.js";
+import { byId } from "./dom.js";
+import { showList } from "./list.js";
+import { takePictures } from "./pictures.js";
+import { openRuns, redrawRuns } from "./runs.js";
+import { request } from "./server.js";
+import { number, preferredLanguage, speak, text } from "./texts.js";
+
+const MIB = 1024 * 1024;
+// So many pictures, and about so many bytes, go together: small enough that progress shows.
+const TOGETHER = 16;
+const BYTES_TOGETHER = 8 * MIB;
+
+let model = null;
+let entries = []; // what is shown: [{file, prediction, address}]
+let shown = null; // the one of them that is shown in detail
+let turn = 0; // counts what was asked, so that a late answer does not overwrite a newer one
+
+function start() {
+  speak(preferredLanguage());
+  const languages = byId("language");
+  languages.value = document.documentElement.lang;
+  languages.addEventListener("change", () => speak(languages.value));
+  document.addEventListener("spoken", redraw);
+  startTabs();
+  takePictures(answer, () => fail(text("noPicture")), () => fail(text("noCamera")));
+  request("v1/model").then(introduce, (error) => fail(error.message));
+}
+
+function introduce(described) {
+  model = described;
+  document.title = `${model.name} · Retinula`;
+  byId("tab-runs").hidden = !model.runs;
+  redraw();
+}
+
+function redraw() {
+  if (model) {
+    byId("model").textContent = text("model", model.name, model.classes.length);
+    byId("accepted").textContent = text("accepted", number(model.limits.max_bytes / MIB));
+  }
+  draw();
+  redrawRuns();
+}
+
+// Ask about pictures and show the answers.
+async function answer(files) {
+  const mine = (turn += 1);
+  clear();
+  entries = files.map((file) => ({ file, prediction: null, address: URL.createObjectURL(file) }));
+  const single = files.length === 1;
+  const include = single ? wanted() : wanted().filter((name) => name === "seen");
+  const progress = byId("progress");
+  progress.max = files.length;
+  progress.value = 0;
+  progress.hidden = single;
+  try {
+    for (const chunk of chunks(entries)) {
+      say(text("busy", progress.value, files.length));
+      const predictions = await ask(chunk.map((entry) => entry.file), { include });
+      if (mine !== turn) return;
+      chunk.forEach((entry, index) => (entry.prediction = predictions[index]));
+      progress.value += chunk.length;
+    }
+  } catch (error) {
+    if (mine === turn) fail(error.message);
+    return;
+  } finally {
+    if (mine === turn) progress.hidden = true;
+  }
+  if (single && entries[0].prediction.error) {
+    fail(`${files[0].name}: ${entries[0].prediction.error.message}`);
+    return;
+  }
+  shown = single ? entries[0] : null;
+  draw();
+  say(single ? spokenAnswer(shown.prediction) : byId("list").querySelector("h2").textContent);
+}
+
+// Beside the classes: everything that this server has.
+function wanted() {
+  return model?.includes ?? [];
+}
+
+function* chunks(all) {
+  let chunk = [];
+  let bytes = 0;
+  for (const entry of all) {
+    const limit = model?.limits?.max_bytes;
+    if (limit && entry.file.size > limit) {
+      const message = text("tooLarge", number(limit / MIB));
+      entry.prediction = { error: { code: "too_large", message: `${entry.file.name} ${message}` } };
+      continue;
+    }
+    if (chunk.length && (chunk.length === TOGETHER || bytes + entry.file.size > BYTES_TOGETHER)) {
+      yield chunk;
+      [chunk, bytes] = [[], 0];
+    }
+    chunk.push(entry);
+    bytes += entry.file.size;
+  }
+  if (chunk.length) yield chunk;
+}
+
+// Show one of many in detail.
+async function look(entry) {
+  const mine = (turn += 1);
+  try {
+    if (wanted().some((name) => !(name in entry.prediction))) {
+      const [prediction] = await ask([entry.file], { include: wanted() });
+      if (mine !== turn) return;
+      if (!prediction.error) entry.prediction = prediction;
+    }
+  } catch (error) {
+    fail(error.message);
+    return;
+  }
+  shown = entry;
+  draw();
+  say(spokenAnswer(entry.prediction));
+  byId("answer").scrollIntoView({ block: "nearest" });
+  byId("answer").focus();
+}
+
+function draw() {
+  if (entries.some((entry) => entry.prediction === null)) return;
+  byId("answer").hidden = shown === null;
+  if (shown) byId("answer").replaceChildren(showAnswer(shown.file, shown.prediction, shown.address));
+  byId("list").hidden = entries.length < 2;
+  if (entries.length > 1) byId("list").replaceChildren(...showList(entries, look));
+}
+
+function clear() {
+  for (const { address } of entries) URL.revokeObjectURL(address);
+  entries = [];
+  shown = null;
+  byId("failure").hidden = true;
+  byId("answer").hidden = true;
+  byId("list").hidden = true;
+}
+
+function spokenAnswer(prediction) {
+  return prediction.unlike ? text("unlike") : "";
+}
+
+function say(words) {
+  byId("status").textContent = words;
+}
+
+function fail(words) {
+  say("");
+  const failure = byId("failure");
+  failure.textContent = words;
+  failure.hidden = false;
+}
+
+// Tabs as the ARIA Authoring Practices have them: arrows move between them, Tab leaves them.
+function startTabs() {
+  const tabs = [...document.querySelectorAll('[role="tab"]')];
+  const open = (chosen) => {
+    for (const tab of tabs) {
+      const selected = tab === chosen;
+      tab.ariaSelected = String(selected);
+      tab.tabIndex = selected ? 0 : -1;
+      byId(tab.getAttribute("aria-controls")).hidden = !selected;
+    }
+    if (chosen.id === "tab-runs") openRuns();
+  };
+  for (const tab of tabs) {
+    tab.addEventListener("click", () => open(tab));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const visible = tabs.filter((each) => !each.hidden);
+      const next = visible[(visible.indexOf(tab) + step + visible.length) % visible.length];
+      next.focus();
+      open(next);
+    });
+  }
+}
+
+start();

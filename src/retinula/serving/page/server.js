@@ -1,0 +1,73 @@
+// Requests to the server, with the token where it asks for one.
+
+import { byId } from "./dom.js";
+import { text } from "./texts.js";
+
+// Something that went wrong, in words for the person at the page; `code` where it is about what was sent.
+export class Trouble extends Error {
+  constructor(message, code = null) {
+    super(message);
+    this.code = code;
+  }
+}
+
+let token = null;
+let entering = null;
+
+// Ask for a path beside the page; gives the JSON of the answer, or throws a `Trouble`.
+export async function request(path, options = {}) {
+  const response = await respond(path, options);
+  let content = null;
+  try {
+    content = await response.json();
+  } catch {
+    throw new Trouble(text("noServer"));
+  }
+  if (response.ok) return content;
+  if (response.status === 429 || response.status === 503) throw new Trouble(text("busyServer"));
+  throw new Trouble(content?.error?.message ?? `HTTP ${response.status}`, content?.error?.code);
+}
+
+// Ask for a path and give the response as it is, after the token was entered if one is needed.
+export async function respond(path, options = {}) {
+  for (let wrong = false; ; wrong = true) {
+    const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
+    const used = token;
+    let response;
+    try {
+      response = await fetch(path, { ...options, headers: { ...options.headers, ...headers } });
+    } catch (error) {
+      if (error.name === "AbortError") throw error;
+      throw new Trouble(text("noServer"));
+    }
+    if (response.status !== 401) return response;
+    // Where several requests find out at once, one dialog is enough.
+    if (token === used) {
+      entering ??= enterToken(wrong || used !== null).finally(() => (entering = null));
+      await entering;
+    }
+  }
+}
+
+function enterToken(wrong) {
+  const dialog = byId("token");
+  const field = byId("token-value");
+  byId("token-wrong").hidden = !wrong;
+  field.value = "";
+  dialog.showModal();
+  field.focus();
+  return new Promise((resolve, reject) => {
+    dialog.addEventListener(
+      "close",
+      () => {
+        token = field.value.trim();
+        if (token && /^[\x21-\x7e]+$/.test(token)) resolve();
+        else {
+          token = null;
+          reject(new Trouble(text("tokenTitle")));
+        }
+      },
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,184 @@
+// Every word of the page, in two languages.
+
+const TEXTS = {
+  en: {
+    skip: "Skip to the content",
+    language: "Language",
+    sections: "Sections",
+    pictures: "Pictures",
+    runs: "Trainings",
+    invite: "Drop pictures here, paste one, or",
+    choose: "Choose pictures",
+    photograph: "Take a photo",
+    shoot: "Take it",
+    cancel: "Cancel",
+    working: "Working",
+    go: "Go on",
+    token: "Token",
+    tokenTitle: "This server asks for a token",
+    tokenWrong: "That is not the token.",
+    model: (name, count) => `Model ${name}, ${count} classes`,
+    accepted: (mib) => `JPEG, PNG, WebP, GIF, BMP, TIFF; up to ${mib} MiB. Pictures are not kept.`,
+    busy: (done, total) => `Looking: ${done} of ${total}`,
+    verdict: (label, share) => `${label}, ${share}`,
+    unsure: "It is not sure: no class reaches one half.",
+    unlike: "This is unlike anything the network was trained on: do not rely on the answer.",
+    best: "The likeliest classes",
+    original: (width, height) => `Your picture, ${width} × ${height}`,
+    seen: (width, height) => `What the network saw, ${width} × ${height}`,
+    looked: (label) => `Where it found “${label}”`,
+    similar: "The most similar pictures it was trained on",
+    several: (count, failed) => `${count} pictures, ${failed ? `${failed} could not be read` : "all read"}`,
+    download: "Download as CSV",
+    list: "Answers for all pictures",
+    picture: "Picture",
+    name: "Name",
+    answer: "Answer",
+    probability: "Probability",
+    runnerUp: "Second",
+    look: (name) => `Show ${name} in detail`,
+    details: "Details",
+    noPicture: "There is no picture in what was pasted or dropped.",
+    unreadable: "cannot be read as a picture",
+    tooLarge: (mib) => `is larger than ${mib} MiB`,
+    noServer: "The server does not answer. Is it still running?",
+    busyServer: "The server has too much to do; try again in a moment.",
+    noCamera: "The camera cannot be used. Choose a picture instead.",
+    run: "Training",
+    recipe: "Recipe",
+    network: "Network",
+    dataset: "Data",
+    validation: "Validation",
+    test: "Test",
+    begun: "Begun",
+    seconds: "Seconds",
+    parameters: "Parameters",
+    unfinished: "not finished",
+    loadingRuns: "Reading the trainings …",
+    noRuns: "There is no training here yet. Begin with: retinula train",
+    chooseRuns: "Choose one training, or two to compare.",
+    chooseRun: (name) => `Choose ${name}`,
+    compared: "Results and settings",
+    onlyDifferent: "what differs is marked",
+    value: "Value",
+    report: "Open the report",
+    lossChart: "Loss by epoch",
+    accuracyChart: "Accuracy by epoch",
+    training: "training",
+    heldOut: "validation",
+    epoch: "epoch",
+    tooMany: "Two at most: the one chosen first was left out.",
+  },
+  ru: {
+    skip: "К содержанию",
+    language: "Язык",
+    sections: "Разделы",
+    pictures: "Картинки",
+    runs: "Обучения",
+    invite: "Перетащите сюда картинки, вставьте из буфера или",
+    choose: "Выбрать картинки",
+    photograph: "Сделать фото",
+    shoot: "Снять",
+    cancel: "Отмена",
+    working: "Идёт работа",
+    go: "Продолжить",
+    token: "Токен",
+    tokenTitle: "Сервер просит токен",
+    tokenWrong: "Токен не подошёл.",
+    model: (name, count) => `Модель ${name}, классов: ${count}`,
+    accepted: (mib) => `JPEG, PNG, WebP, GIF, BMP, TIFF; до ${mib} МиБ. Картинки не сохраняются.`,
+    busy: (done, total) => `Смотрю: ${done} из ${total}`,
+    verdict: (label, share) => `${label}, ${share}`,
+    unsure: "Сеть не уверена: ни один класс не набрал и половины.",
+    unlike: "Это не похоже ни на что из обучения сети: на ответ полагаться нельзя.",
+    best: "Самые вероятные классы",
+    original: (width, height) => `Ваша картинка, ${width} × ${height}`,
+    seen: (width, height) => `Что видела сеть, ${width} × ${height}`,
+    looked: (label) => `Где найдено «${label}»`,
+    similar: "Самые похожие картинки из обучения",
+    several: (count, failed) => `Картинок: ${count}, ${failed ? `не прочитано: ${failed}` : "прочитаны все"}`,
+    download: "Скачать CSV",
+    list: "Ответы для всех картинок",
+    picture: "Картинка",
+    name: "Имя",
+    answer: "Ответ",
+    probability: "Вероятность",
+    runnerUp: "Второй",
+    look: (name) => `Показать ${name} подробно`,
+    details: "Подробно",
+    noPicture: "Среди вставленного или перетащенного нет картинки.",
+    unreadable: "не читается как картинка",
+    tooLarge: (mib) => `больше ${mib} МиБ`,
+    noServer: "Сервер не отвечает. Он ещё запущен?",
+    busyServer: "Сервер перегружен; попробуйте ещё раз чуть позже.",
+    noCamera: "Камера недоступна. Выберите картинку.",
+    run: "Обучение",
+    recipe: "Рецепт",
+    network: "Сеть",
+    dataset: "Данные",
+    validation: "Валидация",
+    test: "Тест",
+    begun: "Начато",
+    seconds: "Секунды",
+    parameters: "Параметры",
+    unfinished: "не закончено",
+    loadingRuns: "Читаю обучения …",
+    noRuns: "Здесь ещё нет обучений. Начните с: retinula train",
+    chooseRuns: "Выберите одно обучение или два для сравнения.",
+    chooseRun: (name) => `Выбрать ${name}`,
+    compared: "Результаты и настройки",
+    onlyDifferent: "различия выделены",
+    value: "Значение",
+    report: "Открыть отчёт",
+    lossChart: "Потери по эпохам",
+    accuracyChart: "Точность по эпохам",
+    training: "обучение",
+    heldOut: "валидация",
+    epoch: "эпоха",
+    tooMany: "Не больше двух: выбранное первым снято.",
+  },
+};
+
+let language = "en";
+
+// The language that was chosen last, or the browser's.
+export function preferredLanguage() {
+  const chosen = remembered("language") ?? navigator.language.slice(0, 2);
+  return chosen in TEXTS ? chosen : "en";
+}
+
+// Put the page into a language; what is drawn by scripts is drawn anew by them on the event `spoken`.
+export function speak(chosen) {
+  language = chosen;
+  try {
+    localStorage.setItem("language", chosen);
+  } catch {
+    // A browser may forbid remembering.
+  }
+  document.documentElement.lang = chosen;
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-label]")) element.ariaLabel = text(element.dataset.label);
+  document.dispatchEvent(new CustomEvent("spoken"));
+}
+
+export function text(key, ...values) {
+  const found = TEXTS[language][key];
+  return typeof found === "function" ? found(...values) : found;
+}
+
+export function percent(share, places = 1) {
+  const options = { style: "percent", minimumFractionDigits: places, maximumFractionDigits: places };
+  return share.toLocaleString(language, options);
+}
+
+export function number(value, places = 4) {
+  return value.toLocaleString(language, { maximumFractionDigits: places });
+}
+
+function remembered(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
