@@ -68,11 +68,19 @@ def serve(
     with listening:
         predictor = _predictor(run)
         # With a token a page elsewhere cannot ask, whatever its name points to.
-        app = build_app(predictor, limits, token=token, hosts=None if token else allowed_hosts(host))
+        hosts = None if token else allowed_hosts(host)
+        app = build_app(predictor, limits, token=token, hosts=hosts, runs=_folder_of_runs(run))
         if not is_loopback(host) and token is None:
             remark(f"anyone who reaches this machine on port {listening.getsockname()[1]} can ask; --token closes that")
         run_server(app, listening, limits, lambda: say(f"{predictor.name}: {address_of(listening)} (Ctrl-C stops)"))
     remark("stopped")
+
+
+def _folder_of_runs(run: str) -> Path:
+    """Return the folder whose trainings are shown: that of the run that is served, or the usual one."""
+    from retinula.run import RUNS, find_run
+
+    return RUNS if Path(run).is_file() else find_run(run).path.resolve().parent
 
 
 def _predictor(run: str) -> "Predictor":

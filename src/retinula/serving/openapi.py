@@ -77,6 +77,13 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool) -> dic
         "paths": {
             "/v1/predict": {"post": predict},
             "/v1/model": {"get": _get("The model that answers, and the limits.", {"type": "object"})},
+            "/v1/runs": {"get": _get("The trainings there are, the newest first.", {"type": "object"})},
+            "/v1/runs/{name}": {
+                "get": _get("Curves, results and settings of a training.", {"type": "object"}) | {"parameters": [_NAME]}
+            },
+            "/v1/runs/{name}/report": {
+                "get": _get("A training's report.", {"type": "string"}, "text/html") | {"parameters": [_NAME]}
+            },
             "/healthz": {"get": _get("Whether the server is ready.", {"type": "object"}, is_open=True)},
             "/metrics": {"get": _get("What the server counts, for Prometheus.", {"type": "string"}, "text/plain")},
         },
@@ -84,6 +91,7 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool) -> dic
     } | ({"security": [{"token": []}]} if with_token else {})
 
 
+_NAME = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
 _BEARER = {"token": {"type": "http", "scheme": "bearer"}}
 
 

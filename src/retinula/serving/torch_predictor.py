@@ -1,5 +1,6 @@
 """A `Predictor` that runs a model file with torch."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retinula.errors import InputError
+from retinula.explanation.attribution import attribute, gradcam_layer
 from retinula.images import Images
 from retinula.model_file import Model
 
@@ -34,7 +36,7 @@ class TorchPredictor:
             "temperature": model.temperature,
             "provenance": model.provenance,
         }
-        self.explains = False
+        self.explains = _explains(model)
 
     def shrink(self, picture: Image.Image) -> Images:
         """Make it small as the model was trained."""
@@ -49,5 +51,18 @@ class TorchPredictor:
         return self._model.probabilities(images).numpy()
 
     def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Not there yet."""
-        raise NotImplementedError
+        """Compute Grad-CAM; the most that was found in a picture is 1."""
+        seen = self._model.preprocess.crop_centre(torch.from_numpy(images)).numpy()
+        maps = attribute(self._model, np.ascontiguousarray(seen), targets, "gradcam")
+        most = maps.max(axis=(1, 2), keepdims=True)
+        return np.divide(maps, most, out=np.zeros_like(maps), where=most > 0)
+
+
+def _explains(model: Model) -> bool:
+    if find_spec("captum") is None:
+        return False
+    try:
+        gradcam_layer(model)
+    except InputError:
+        return False
+    return True

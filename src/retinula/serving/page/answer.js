@@ -14,7 +14,7 @@ export function showAnswer(file, prediction, address) {
   const title = make("h2", {}, file.name);
   const verdict = make("p", { class: "verdict" }, text("verdict", best.label, percent(best.probability)));
   const notes = [];
-  if (prediction.unlike) notes.push(make("p", { class: "notice" }, text("unlike")));
+  if (prediction.unfamiliar) notes.push(make("p", { class: "notice" }, text("unlike")));
   else if (best.probability < SURE) notes.push(make("p", { class: "quiet" }, text("unsure")));
   return make(
     "div",

@@ -7,7 +7,7 @@ import { showList } from "./list.js";
 import { takePictures } from "./pictures.js";
 import { openRuns, redrawRuns } from "./runs.js";
 import { request } from "./server.js";
-import { number, preferredLanguage, speak, text } from "./texts.js";
+import { number, percent, preferredLanguage, speak, text } from "./texts.js";
 
 const MIB = 1024 * 1024;
 // So many pictures, and about so many bytes, go together: small enough that progress shows.
@@ -77,7 +77,7 @@ async function answer(files) {
   }
   shown = single ? entries[0] : null;
   draw();
-  say(single ? spokenAnswer(shown.prediction) : byId("list").querySelector("h2").textContent);
+  announce(single ? spokenAnswer(shown.prediction) : byId("list").querySelector("h2").textContent);
 }
 
 // Beside the classes: everything that this server has.
@@ -120,7 +120,7 @@ async function look(entry) {
   }
   shown = entry;
   draw();
-  say(spokenAnswer(entry.prediction));
+  announce(spokenAnswer(entry.prediction));
   byId("answer").scrollIntoView({ block: "nearest" });
   byId("answer").focus();
 }
@@ -143,11 +143,19 @@ function clear() {
 }
 
 function spokenAnswer(prediction) {
-  return prediction.unlike ? text("unlike") : "";
+  const verdict = text("verdict", prediction.label, percent(prediction.probability));
+  return prediction.unfamiliar ? `${verdict}. ${text("unlike")}` : verdict;
 }
 
 function say(words) {
+  byId("status").classList.remove("hidden");
   byId("status").textContent = words;
+}
+
+// For those who hear the page: what the others see further down.
+function announce(words) {
+  say(words);
+  byId("status").classList.add("hidden");
 }
 
 function fail(words) {

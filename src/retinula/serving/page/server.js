@@ -14,6 +14,9 @@ export class Trouble extends Error {
 let token = null;
 let entering = null;
 
+// Whether a token was entered: links then do not work by themselves, since browsers do not send it with them.
+export const hasToken = () => token !== null;
+
 // Ask for a path beside the page; gives the JSON of the answer, or throws a `Trouble`.
 export async function request(path, options = {}) {
   const response = await respond(path, options);

@@ -1,0 +1,191 @@
+// The second tab: trainings, their curves and results, two of them side by side.
+
+import { chart } from "./chart.js";
+import { byId, make } from "./dom.js";
+import { hasToken, request, respond } from "./server.js";
+import { number, percent, text } from "./texts.js";
+
+const STYLES = ["first", "second"];
+const share = (value) => (value === null || value === undefined ? "–" : percent(value, 2));
+
+let runs = null; // what the server has: summaries, the newest first
+let chosen = []; // names, at most two
+const known = new Map(); // details by name
+let failure = "";
+let turn = 0;
+
+export async function openRuns() {
+  try {
+    if (runs === null) byId("runs").replaceChildren(make("p", { role: "status" }, text("loadingRuns")));
+    runs = (await request("v1/runs")).runs;
+    known.clear();
+    chosen = chosen.filter((name) => runs.some((run) => run.name === name));
+    failure = "";
+    await readChosen();
+  } catch (error) {
+    failure = error.message;
+  }
+  redrawRuns();
+}
+
+export function redrawRuns() {
+  if (byId("runs").hidden || (runs === null && !failure)) return;
+  const parts = [];
+  if (failure) parts.push(make("p", { class: "notice", role: "alert" }, failure));
+  if (runs?.length === 0) parts.push(make("p", {}, text("noRuns")));
+  else if (runs) parts.push(make("p", { class: "quiet" }, text("chooseRuns")), list(), details());
+  byId("runs").replaceChildren(...parts);
+}
+
+function list() {
+  const columns = ["run", "network", "dataset", "validation", "test", "begun"];
+  const wide = new Set(["network", "dataset", "begun"]);
+  const numeric = new Set(["validation", "test"]);
+  const classOf = (key) => (wide.has(key) ? "wide" : numeric.has(key) ? "number" : null);
+  const head = columns.map((key) => make("th", { scope: "col", class: classOf(key) }, text(key)));
+  const rows = runs.map((run) => {
+    const box = make("input", {
+      type: "checkbox",
+      id: `run-${run.name}`,
+      checked: chosen.includes(run.name),
+      "aria-label": text("chooseRun", run.name),
+      change: (event) => choose(run.name, event.target.checked),
+    });
+    const label = make("label", { for: `run-${run.name}` }, run.name);
+    const state = run.finished ? [] : [" ", make("span", { class: "quiet" }, `(${text("unfinished")})`)];
+    return make(
+      "tr",
+      {},
+      make("td", {}, box),
+      make("td", { class: "wrap" }, label, ...state),
+      make("td", { class: "wide" }, run.network ?? "–"),
+      make("td", { class: "wide" }, run.dataset ?? "–"),
+      make("td", { class: "number" }, share(run.val_accuracy)),
+      make("td", { class: "number" }, share(run.test_accuracy)),
+      make("td", { class: "wide" }, run.begun ? date(run.begun) : "–"),
+    );
+  });
+  return make(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": text("runs") },
+    make("table", {}, make("thead", {}, make("tr", {}, make("td"), ...head)), make("tbody", {}, ...rows)),
+  );
+}
+
+function date(moment) {
+  const options = { dateStyle: "medium", timeStyle: "short" };
+  return new Date(moment).toLocaleString(document.documentElement.lang, options);
+}
+
+async function choose(name, wanted) {
+  chosen = chosen.filter((each) => each !== name);
+  if (wanted) chosen = [...chosen, name].slice(-2);
+  try {
+    failure = "";
+    await readChosen();
+  } catch (error) {
+    failure = error.message;
+  }
+  redrawRuns();
+  byId(`run-${name}`)?.focus();
+}
+
+async function readChosen() {
+  const mine = (turn += 1);
+  for (const name of chosen) {
+    if (!known.has(name)) known.set(name, await request(`v1/runs/${encodeURIComponent(name)}`));
+    if (mine !== turn) return;
+  }
+}
+
+function details() {
+  const shown = chosen.map((name) => known.get(name)).filter(Boolean);
+  if (!shown.length) return make("div");
+  const charts = [
+    chart(text("accuracyChart"), lines(shown, "accuracy"), { shares: true }),
+    chart(text("lossChart"), lines(shown, "loss")),
+  ].filter(Boolean);
+  return make(
+    "div",
+    { class: "chosen" },
+    make("h2", {}, shown.map((run) => run.name).join(" – ")),
+    make("div", { class: "row" }, ...shown.filter((run) => run.report).map(reportLink)),
+    make("div", { class: "charts" }, ...charts),
+    table(shown),
+  );
+}
+
+function lines(shown, key) {
+  return shown.flatMap((run, index) =>
+    [
+      [key, text("training"), false],
+      [`val_${key}`, text("heldOut"), true],
+    ].map(([column, what, heldOut]) => ({
+      name: shown.length > 1 ? `${run.name}, ${what}` : what,
+      style: STYLES[index],
+      heldOut,
+      points: run.curves.filter((row) => Number.isFinite(row[column])).map((row) => [row.epoch, row[column]]),
+    })),
+  );
+}
+
+// The report is a page of its own; it is fetched with the token, where there is one, and given to the browser.
+function reportLink(run) {
+  const path = `v1/runs/${encodeURIComponent(run.name)}/report`;
+  const open = async (event) => {
+    if (!hasToken()) return;
+    event.preventDefault();
+    const content = await (await respond(path)).blob();
+    const address = URL.createObjectURL(content);
+    make("a", { href: address, download: `${run.name}.html` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  };
+  return make("a", { href: path, target: "_blank", rel: "noopener", click: open }, `${text("report")}: ${run.name}`);
+}
+
+function table(shown) {
+  const rows = new Map();
+  shown.forEach((run, index) => {
+    for (const [key, value] of Object.entries(facts(run))) {
+      if (!rows.has(key)) rows.set(key, shown.map(() => "–"));
+      rows.get(key)[index] = value;
+    }
+  });
+  const body = [...rows].map(([key, values]) => {
+    const differs = values.length > 1 && values[0] !== values[1];
+    const cells = values.map((value) => make("td", { class: "wrap" }, value));
+    return make("tr", { class: differs ? "differs" : null }, make("th", { scope: "row" }, key), ...cells);
+  });
+  const names = shown.map((run) => make("th", { scope: "col" }, shown.length > 1 ? run.name : text("value")));
+  const title = shown.length > 1 ? `${text("compared")}: ${text("onlyDifferent")}` : text("compared");
+  return make(
+    "section",
+    {},
+    make("h3", {}, title),
+    make(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": text("compared") },
+      make("table", {}, make("thead", {}, make("tr", {}, make("td"), ...names)), make("tbody", {}, ...body)),
+    ),
+  );
+}
+
+function facts(run) {
+  const found = {
+    [text("recipe")]: run.recipe ?? "–",
+    [text("validation")]: share(run.val_accuracy),
+    [text("seconds")]: run.seconds === null ? "–" : number(run.seconds, 0),
+    [text("parameters")]: run.parameters === null ? "–" : number(run.parameters, 0),
+  };
+  for (const result of run.results) {
+    const value = "accuracy" in result ? accuracy(result) : "psnr" in result ? `${number(result.psnr, 2)} dB` : "–";
+    found[`${result.dataset} ${result.split}`] = value;
+  }
+  for (const [key, value] of Object.entries(run.settings)) found[key] = String(value);
+  return found;
+}
+
+function accuracy(result) {
+  if (!("accuracy_low" in result)) return share(result.accuracy);
+  return `${share(result.accuracy)} (${share(result.accuracy_low)} – ${share(result.accuracy_high)})`;
+}
