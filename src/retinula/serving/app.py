@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,32 +15,16 @@ from starlette.routing import Route
 
 from retinula.serving.bodies import Bodies
 from retinula.serving.counters import CONTENT_TYPE, Counters
-from retinula.serving.guard import Guard, refuse_route
+from retinula.serving.guard import Guard, json_response, refuse_route
 from retinula.serving.limits import Limits
 from retinula.serving.openapi import describe
-from retinula.serving.page_files import page_files
+from retinula.serving.page_routes import page_routes, training_routes
 from retinula.serving.predictor import Predictor
 from retinula.serving.service import Service, to_json
-from retinula.serving.trainings import details, report_page, summaries
 from retinula.version import __version__
 
 NEEDS_NO_TOKEN: Final = frozenset({"/", "/healthz"})  # and the files of the page, which asks for the token itself
 COUNTED: Final = frozenset({"/", "/v1/predict", "/v1/model", "/v1/runs", "/healthz", "/metrics", "/openapi.json"})
-
-# A report is one file with everything in it, script and style too; it is kept apart from this server in turn.
-REPORT_POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'unsafe-inline'",
-        "style-src 'unsafe-inline'",
-        "img-src data:",
-        "font-src data:",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "sandbox allow-scripts",
-    )
-)
 
 
 def build_app(
@@ -65,17 +48,16 @@ def build_app(
     counters = Counters()
     service = Service(predictor, limits, counters)
     bodies = Bodies(limits)
-    files = page_files()
     interface = describe(limits, service.offers, with_token=token is not None)
 
     async def predict(request: Request) -> Response:
         async with bodies.read(request) as body:
             kind = request.headers.get("content-type", "")
-            return _json(await service.answer(kind, body, request.query_params.multi_items()))
+            return json_response(await service.answer(kind, body, request.query_params.multi_items()))
 
     async def model(_request: Request) -> Response:
-        return _json(
-            to_json(
+        return json_response(
+            tojson_response(
                 {
                     "name": predictor.name,
                     "classes": predictor.classes,
@@ -89,39 +71,14 @@ def build_app(
         )
 
     async def health(_request: Request) -> Response:
-        return _json(to_json({"status": "ready", "model": predictor.name}))
+        return json_response(tojson_response({"status": "ready", "model": predictor.name}))
 
     async def metrics(_request: Request) -> Response:
         text = counters.text(waiting=service.waiting, num_batches=service.num_batches, num_batched=service.num_batched)
         return Response(text, headers={"content-type": CONTENT_TYPE})
 
     async def openapi(_request: Request) -> Response:
-        return _json(to_json(interface))
-
-    async def index(_request: Request) -> Response:
-        return files["index.html"].response()
-
-    async def page_file(request: Request) -> Response:
-        if (file := files.get(request.path_params["name"])) is None:
-            raise HTTPException(404)
-        return file.response()
-
-    async def all_runs(_request: Request) -> Response:
-        found = [] if runs is None else await run_in_threadpool(summaries, runs)
-        return _json(to_json({"runs": found}))
-
-    async def one_run(request: Request) -> Response:
-        name = request.path_params["name"]
-        if runs is None:
-            raise HTTPException(404)
-        return _json(to_json(await run_in_threadpool(details, runs, name)))
-
-    async def report(request: Request) -> Response:
-        if runs is None:
-            raise HTTPException(404)
-        content = await run_in_threadpool(report_page, runs, request.path_params["name"])
-        headers = {"cache-control": "no-store", "content-security-policy": REPORT_POLICY}
-        return Response(content, headers=headers, media_type="text/html")
+        return json_response(tojson_response(interface))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -143,11 +100,8 @@ def build_app(
             Route("/healthz", health),
             Route("/metrics", metrics),
             Route("/openapi.json", openapi),
-            Route("/", index),
-            Route("/page/{name}", page_file),
-            Route("/v1/runs", all_runs),
-            Route("/v1/runs/{name}", one_run),
-            Route("/v1/runs/{name}/report", report),
+            *page_routes(),
+            *([] if runs is None else training_routes(runs)),
         ],
         middleware=[guard],
         exception_handlers={HTTPException: refuse_route},
@@ -160,7 +114,3 @@ def _route_of(path: str) -> str:
         if path.startswith(folder):
             return folder
     return path if path in COUNTED else "other"
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, headers={"cache-control": "no-store"}, media_type="application/json")

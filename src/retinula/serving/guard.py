@@ -6,7 +6,7 @@ Who may ask, headers that keep browsers safe, counting, and that every failure i
 import hmac
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -124,11 +124,14 @@ class Guard:
                 raise Refusal("unauthorized", "a token is needed: send Authorization: Bearer TOKEN")
 
 
+def json_response(content: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return JSON as this server always does."""
+    return Response(content, status, {**(headers or {}), "cache-control": "no-store"}, "application/json")
+
+
 def response_of(refusal: Refusal) -> Response:
     """Return a refusal as HTTP has it."""
-    content = to_json(refusal.to_dict())
-    headers = {**refusal.headers, "cache-control": "no-store"}
-    return Response(content, refusal.status, headers, "application/json")
+    return json_response(to_json(refusal.to_dict()), refusal.status, refusal.headers)
 
 
 async def refuse_route(_request: Request, error: Exception) -> Response:

@@ -120,7 +120,7 @@ def _environment(run: Run) -> dict[str, Any]:
 
 def _metrics(run: Run) -> list[dict[str, Any]]:
     try:
-        return [row for row in run.metrics() if isinstance(row, dict)]
+        return run.metrics()
     except (OSError, ValueError):
         return []
 
