@@ -40,7 +40,9 @@ def test_a_picture_comes_in_three_forms() -> None:
             data={"top": "2"},
         )
         content = {"pictures": [base64_of(png("red")), {"name": "\ud800", "data": base64_of(png("green"))}], "top": 1}
-        as_json = await client.post("/v1/predict", json=content)
+        # Not by httpx, which cannot write half a character; JSON can.
+        kind = {"content-type": "application/json"}
+        as_json = await client.post("/v1/predict", content=json.dumps(content), headers=kind)
         address = await client.post("/v1/predict", json={"pictures": ["data:image/png;base64," + base64_of(png())]})
 
         assert labels(raw) == ["green"]
@@ -96,7 +98,7 @@ BAD_BODIES = {
     "no kind": (png(), "", 415, "unsupported_type"),
     "another kind": (b"a=b", "application/x-www-form-urlencoded", 415, "unsupported_type"),
     "no picture": (b"hello", "image/png", 422, "unreadable"),
-    "cut short": (png(size=(200, 200))[:60], "image/png", 422, "unreadable"),
+    "cut short": (png(size=(90, 90))[:60], "image/png", 422, "unreadable"),
     "too many pixels": (png(size=(101, 100)), "image/png", 413, "too_large"),
     "too many bytes": (bytes(5001), "image/png", 413, "too_large"),
     "no JSON": (b"{", "application/json", 400, "malformed"),

@@ -33,6 +33,7 @@ WHOLE = (
     b"\xff\xd8\xff\xe0" + bytes(60),
     b"II*\0\x08\0\0\0" + bytes(range(64)),
     b"P6 65000 65000 255\n",
+    json.dumps({"pictures": [base64_of(png())] * 4}).encode(),
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just(base64_of(png())),
@@ -67,7 +68,8 @@ QUERIES = st.dictionaries(
 )
 HEADERS = st.dictionaries(
     st.sampled_from(["content-type", "content-length", "authorization", "host", "transfer-encoding", "range", "x"]),
-    st.sampled_from(KINDS) | st.text(st.characters(codec="latin-1", categories=["L", "N", "P", "S"]), max_size=20),
+    st.sampled_from([*KINDS, "0", "99999999", "chunked", "Bearer x"])
+    | st.text(st.characters(codec="latin-1", categories=["L", "N", "P", "S"]), max_size=20),
     max_size=3,
 )
 METHODS = st.sampled_from(["POST"] * 9 + ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "FOO"])

@@ -48,7 +48,7 @@ def build_app(
     counters = Counters()
     service = Service(predictor, limits, counters)
     bodies = Bodies(limits)
-    interface = describe(limits, service.offers, with_token=token is not None)
+    interface = describe(limits, service.offers, with_token=token is not None, with_runs=runs is not None)
 
     async def predict(request: Request) -> Response:
         async with bodies.read(request) as body:
@@ -57,7 +57,7 @@ def build_app(
 
     async def model(_request: Request) -> Response:
         return json_response(
-            tojson_response(
+            to_json(
                 {
                     "name": predictor.name,
                     "classes": predictor.classes,
@@ -71,14 +71,14 @@ def build_app(
         )
 
     async def health(_request: Request) -> Response:
-        return json_response(tojson_response({"status": "ready", "model": predictor.name}))
+        return json_response(to_json({"status": "ready", "model": predictor.name}))
 
     async def metrics(_request: Request) -> Response:
         text = counters.text(waiting=service.waiting, num_batches=service.num_batches, num_batched=service.num_batched)
         return Response(text, headers={"content-type": CONTENT_TYPE})
 
     async def openapi(_request: Request) -> Response:
-        return json_response(tojson_response(interface))
+        return json_response(to_json(interface))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

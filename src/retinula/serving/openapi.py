@@ -20,13 +20,14 @@ _ABOUT_STATUS = {
 }
 
 
-def describe(limits: Limits, offers: frozenset[str], *, with_token: bool) -> dict[str, Any]:
+def describe(limits: Limits, offers: frozenset[str], *, with_token: bool, with_runs: bool) -> dict[str, Any]:
     """Describe the interface.
 
     Args:
         limits: of this server; they are named where they apply.
         offers: what a prediction may include.
         with_token: whether a token is asked for.
+        with_runs: whether trainings are shown.
     """
     picture = {"type": "string", "format": "binary"}
     include = {
@@ -77,16 +78,10 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool) -> dic
         "paths": {
             "/v1/predict": {"post": predict},
             "/v1/model": {"get": _get("The model that answers, and the limits.", {"type": "object"})},
-            "/v1/runs": {"get": _get("The trainings there are, the newest first.", {"type": "object"})},
-            "/v1/runs/{name}": {
-                "get": _get("Curves, results and settings of a training.", {"type": "object"}) | {"parameters": [_NAME]}
-            },
-            "/v1/runs/{name}/report": {
-                "get": _get("A training's report.", {"type": "string"}, "text/html") | {"parameters": [_NAME]}
-            },
             "/healthz": {"get": _get("Whether the server is ready.", {"type": "object"}, is_open=True)},
             "/metrics": {"get": _get("What the server counts, for Prometheus.", {"type": "string"}, "text/plain")},
-        },
+        }
+        | (_TRAININGS if with_runs else {}),
         "components": {"schemas": _schemas()} | ({"securitySchemes": _BEARER} if with_token else {}),
     } | ({"security": [{"token": []}]} if with_token else {})
 
@@ -140,3 +135,14 @@ def _get(
 ) -> dict[str, Any]:
     responses = {"200": {"description": about, "content": {kind: {"schema": schema}}}}
     return {"summary": about, "responses": responses} | ({"security": []} if is_open else {})
+
+
+_TRAININGS = {
+    "/v1/runs": {"get": _get("The trainings there are, the newest first.", {"type": "object"})},
+    "/v1/runs/{name}": {
+        "get": _get("Curves, results and settings of a training.", {"type": "object"}) | {"parameters": [_NAME]}
+    },
+    "/v1/runs/{name}/report": {
+        "get": _get("A training's report.", {"type": "string"}, "text/html") | {"parameters": [_NAME]}
+    },
+}

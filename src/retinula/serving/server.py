@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from math import ceil
 
 import uvicorn
 from starlette.applications import Starlette
@@ -85,6 +86,23 @@ def address_of(listening: socket.socket) -> str:
     return f"http://{shown}:{port}"
 
 
+def configuration(app: Starlette, limits: Limits) -> uvicorn.Config:
+    """Return how uvicorn runs the application: no access log, no word of itself, limits on every connection."""
+    return uvicorn.Config(
+        app,
+        http=with_limits(limits),
+        ws="none",
+        lifespan="on",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=ceil(limits.seconds),
+    )
+
+
 def run(app: Starlette, listening: socket.socket, limits: Limits, when_started: Callable[[], None]) -> None:
     """Serve until the process is asked to stop (Ctrl-C, SIGTERM); what has begun is finished.
 
@@ -97,23 +115,12 @@ def run(app: Starlette, listening: socket.socket, limits: Limits, when_started: 
     Raises:
         RetinulaError: the server did not start.
     """
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    config = uvicorn.Config(
-        app,
-        http=with_limits(limits),
-        ws="none",
-        lifespan="on",
-        loop="asyncio",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=round(limits.seconds),
-    )
+    # Both write a line for every client's mistake; those are counted instead.
+    for name in ("uvicorn.error", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with listening:
         try:
-            Server(config, when_started).run(sockets=[listening])
+            Server(configuration(app, limits), when_started).run(sockets=[listening])
         except SystemExit as error:  # what uvicorn makes of a failed start
             raise RetinulaError("the server did not start; the lines above say why") from error
 

@@ -55,7 +55,7 @@ class TorchPredictor:
         seen = self._model.preprocess.crop_centre(torch.from_numpy(images)).numpy()
         maps = attribute(self._model, np.ascontiguousarray(seen), targets, "gradcam")
         most = maps.max(axis=(1, 2), keepdims=True)
-        return maps / np.where(most > 0, most, 1)
+        return np.asarray(maps / np.where(most > 0, most, 1), dtype=np.float32)
 
 
 def _explains(model: Model) -> bool:

@@ -1,0 +1,238 @@
+"""The server on a real socket: who is slow, silent or rude is cut, and the rest is answered to the end."""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import torch
+
+from retinula.errors import InputError
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.serving.app import build_app
+from retinula.serving.limits import Limits
+from retinula.serving.server import Server, address_of, allowed_hosts, configuration, is_loopback, listen
+from retinula.transforms.preprocess import Preprocess
+from serving_checks import Colours, png, refused
+
+PNG = {"content-type": "image/png"}
+QUICK = Limits(seconds=0.4, head_seconds=0.3, max_connections=8, max_bytes=100_000)
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it here
+PATIENCE = 10.0  # seconds that a test waits for what should come at once
+
+
+@contextlib.contextmanager
+def served(limits: Limits = QUICK, predictor: Colours | None = None) -> Iterator[tuple[str, int]]:
+    """Run a server in a thread; yields its address and port."""
+    listening = listen("127.0.0.1", 0)
+    started = threading.Event()
+    app = build_app(predictor or Colours(), limits)
+    server = Server(configuration(app, limits), started.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    assert started.wait(PATIENCE)
+    try:
+        yield address_of(listening), listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+
+
+def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """Send pieces with pauses, and read until the server closes; fails where it does not in time."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(pause)
+        except OSError:
+            pass  # it was cut meanwhile
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := connection.recv(65536):
+                received += piece
+        return received
+
+
+HALF_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
+WHOLE_HEAD = HALF_HEAD + b"y\r\n\r\n"
+HALF_BODY = (
+    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nabc"
+)
+
+
+def test_who_says_nothing_or_half_is_cut() -> None:
+    with served() as (address, port):
+        begun = time.monotonic()
+        assert talk(port) == b""
+        assert talk(port, HALF_HEAD) == b""
+        assert talk(port, *[HALF_HEAD[n : n + 1] for n in range(20)], pause=0.05) == b""
+        second = talk(port, WHOLE_HEAD, HALF_HEAD)
+        assert second.count(b"HTTP/1.1 200") == 1
+        slow = talk(port, HALF_BODY)
+        assert b"408 " in slow
+        assert b"body_too_slow" in slow
+        assert time.monotonic() - begun < PATIENCE
+        assert httpx.get(f"{address}/healthz").status_code == 200
+
+
+def test_a_body_that_comes_a_byte_at_a_time_is_cut_too() -> None:
+    with served() as (_, port):
+        received = talk(port, HALF_BODY, *[b"x"] * 30, pause=0.05)
+        assert b"408 " in received
+
+
+def test_a_large_answer_that_is_not_fetched_does_not_hold_the_connection() -> None:
+    predictor = Colours()
+    limits = Limits(seconds=0.4, head_seconds=0.3)
+    with served(limits, predictor) as (address, port), socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        files = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000
+        connection.settimeout(1)
+        with contextlib.suppress(OSError):
+            connection.sendall(files)
+        deadline = time.monotonic() + PATIENCE
+        with contextlib.suppress(OSError):
+            while time.monotonic() < deadline:  # until it is cut, sending fails
+                connection.send(b"G")
+                time.sleep(0.05)
+        assert time.monotonic() < deadline
+        assert httpx.get(f"{address}/healthz").status_code == 200
+
+
+def test_what_is_not_http_is_refused_as_json() -> None:
+    with served() as (_, port):
+        for rubbish in (
+            b"hello\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\0\0",
+            b"GET " + b"x" * 90_000,
+        ):
+            head, _, body = talk(port, rubbish).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 400")
+            assert json.loads(body)["error"]["code"] == "malformed"
+        chunked = HALF_BODY.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked") + b"\r\n"
+        assert b" 400 " in talk(port, chunked)
+
+
+def test_one_connection_too_many_is_told_so() -> None:
+    with served() as (address, port), contextlib.ExitStack() as stack:
+        for _ in range(QUICK.max_connections):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        time.sleep(0.1)
+        assert b"503" in talk(port, WHOLE_HEAD).splitlines()[0]
+        time.sleep(2 * QUICK.head_seconds)  # the silent ones are cut meanwhile
+        assert httpx.get(f"{address}/healthz").status_code == 200
+
+
+def test_a_body_too_large_is_refused_before_it_has_arrived() -> None:
+    with served() as (address, _):
+        response = httpx.post(f"{address}/v1/predict", content=bytes(QUICK.max_bytes + 1), headers=PNG)
+        refused(response, 413, "too_large")
+
+        def chunks() -> Iterator[bytes]:
+            for _ in range(3):
+                yield bytes(QUICK.max_bytes // 2)
+
+        refused(httpx.post(f"{address}/v1/predict", content=chunks(), headers=PNG), 413, "too_large")
+
+
+def test_a_client_that_goes_away_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    predictor = Colours()
+    limits = Limits(seconds=5, head_seconds=2)
+    with caplog.at_level(logging.ERROR), served(limits, predictor) as (address, port):
+        predictor.may_go.clear()
+        body = png()
+        head = HALF_BODY.partition(b"Content-Length")[0] + f"Content-Length: {len(body)}\r\n\r\n".encode()
+        for whole in (True, False):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(head + (body if whole else body[:20]))
+                time.sleep(0.1)
+        predictor.may_go.set()
+        response = httpx.post(f"{address}/v1/predict", content=png("green"), headers=PNG)
+        assert response.json()["predictions"][0]["label"] == "green"
+        assert "retinula_waiting_requests 0\n" in httpx.get(f"{address}/metrics").text
+    assert not caplog.records
+
+
+def test_where_it_listens() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        assert address_of(taken) == f"http://127.0.0.1:{port}"
+        with pytest.raises(InputError, match=f"port {port}"):
+            listen("127.0.0.1", port)
+    with pytest.raises(InputError, match=r"192\.0\.2\.1"):
+        listen("192.0.2.1", 0)
+    for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):
+        assert is_loopback(host)
+        assert "127.0.0.1" in (allowed_hosts(host) or ())
+    for host in (EVERYWHERE, "::", "example"):
+        assert not is_loopback(host)
+        assert allowed_hosts(host) is None
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    preprocess = Preprocess(channels=3, size=(32, 32), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    torch.manual_seed(0)
+    network = build("cifar10-augmented", num_classes=3)
+    path = tmp_path / "small.safetensors"
+    Model(network.eval(), "cifar10-augmented", {}, ("a", "b", "c"), preprocess).save(path)
+    return path
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    processes = []
+
+    def start(*arguments: Any, **environment: str) -> "subprocess.Popen[str]":
+        code = "from retinula.cli.main import main; main()"
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, "serve", *map(str, arguments)],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_a_model_file_and_stops_in_good_order(
+    command: Callable[..., "subprocess.Popen[str]"], model_file: Path, number: signal.Signals
+) -> None:
+    process = command(model_file, "--port", 0, RETINULA_TOKEN="secret")  # noqa: S106 - of this test alone
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    address = line.split()[1]
+    assert line.startswith("small: http://127.0.0.1:")
+    assert httpx.get(f"{address}/v1/model").status_code == 401
+    headers = {"authorization": "Bearer secret", **PNG}
+    response = httpx.post(f"{address}/v1/predict?include=seen", content=png(), headers=headers)
+    assert response.status_code == 200, response.text
+    expected = Model.load(model_file).predict(png())
+    top = response.json()["predictions"][0]["top"]
+    assert [each["label"] for each in top] == [answer.label for answer in expected]
+    assert [each["probability"] for each in top] == pytest.approx([answer.probability for answer in expected], abs=1e-5)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors.strip()) == (0, "stopped")
