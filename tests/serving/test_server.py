@@ -70,7 +70,7 @@ def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
 HALF_HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
 WHOLE_HEAD = HALF_HEAD + b"y\r\n\r\n"
 HALF_BODY = (
-    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nabc"
+    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nxyz"
 )
 
 

@@ -20,7 +20,7 @@ class Limits:
         max_waiting: requests that are worked on or wait for it at once.
         max_connections: open at once, with or without a request.
         seconds: a body may take to arrive, and an answer to be ready, each.
-        head_seconds: a connection may take to say what it wants.
+        head_seconds: a connection may take to say what it wants, and may be idle between requests.
     """
 
     max_bytes: int = 32 * MIB

@@ -18,7 +18,6 @@ from retinula.serving.limits import Limits
 from retinula.serving.protocol import with_limits
 
 BACKLOG = 128  # connections that the system holds until they are taken
-KEEP_ALIVE = 15  # seconds that an idle connection stays open
 
 
 class Server(uvicorn.Server):
@@ -98,7 +97,7 @@ def configuration(app: Starlette, limits: Limits) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE,
+        timeout_keep_alive=ceil(limits.head_seconds),
         timeout_graceful_shutdown=ceil(limits.seconds),
     )
 
