@@ -43,7 +43,7 @@ class Colours:
     def seen(self, small: Images) -> Images:
         return small
 
-    def probabilities(self, images: Images) -> NDArray[np.float32]:
+    def probs(self, images: Images) -> NDArray[np.float32]:
         self.batches.append(len(images))
         assert self.may_go.wait(10)
         if self.failure:

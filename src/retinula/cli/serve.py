@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.terminal import remark, say
-from retinula.cli.trained import RunOrModel, trained_model
+from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,12 +80,18 @@ def _folder_of_runs(run: str) -> Path:
     """Return the folder whose trainings are shown: that of the run that is served, or the usual one."""
     from retinula.run import RUNS, find_run
 
-    return RUNS if Path(run).is_file() else find_run(run).path.resolve().parent
+    return RUNS if is_onnx(run) or Path(run).is_file() else find_run(run).path.resolve().parent
 
 
 def _predictor(run: str) -> "Predictor":
+    path = Path(run)
+    if is_onnx(run):
+        from retinula.onnx_model import OnnxModel
+        from retinula.serving.onnx_predictor import OnnxPredictor
+
+        return OnnxPredictor(OnnxModel.load(path), path.stem)
+    from retinula.run import find_run
     from retinula.serving.torch_predictor import TorchPredictor
 
     model = trained_model(run)
-    path = Path(run)
-    return TorchPredictor(model, path.stem if path.is_file() else str(model.provenance.get("run", path.name)))
+    return TorchPredictor(model, path.stem if path.is_file() else find_run(run).name)

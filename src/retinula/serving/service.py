@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from retinula.answers import Probabilities, ranked
 from retinula.images import Images
 from retinula.pictures import UnreadablePicture, decode
 from retinula.serving.batching import Batcher, Stopped
@@ -56,7 +57,7 @@ class _Job:
 
 @dataclass(frozen=True, eq=False)
 class _Outcome:
-    probabilities: NDArray[np.float32]
+    probabilities: Probabilities
     heatmap: NDArray[np.float32] | None
 
 
@@ -153,7 +154,7 @@ class Service:
 
     def _run(self, jobs: list[_Job]) -> Sequence[_Outcome]:
         images = np.stack([job.image for job in jobs])
-        probabilities = self.predictor.probabilities(images)
+        probabilities = self.predictor.probs(images)
         wanted = [number for number, job in enumerate(jobs) if job.heatmap]
         heatmaps: dict[int, NDArray[np.float32]] = {}
         if wanted:
@@ -172,11 +173,8 @@ class Service:
         return to_json({"model": self.predictor.name, "predictions": predictions})
 
     def _prediction(self, question: Question, small: _Small, outcome: _Outcome) -> dict[str, Any]:
-        order = np.argsort(-outcome.probabilities, kind="stable")[: question.top]
-        top = [
-            {"label": self.predictor.classes[number], "probability": round(float(outcome.probabilities[number]), 7)}
-            for number in order.tolist()
-        ]
+        answers = ranked(self.predictor.classes, outcome.probabilities)[: question.top]
+        top = [{"label": label, "probability": round(probability, 7)} for label, probability in answers]
         prediction = {"name": small.name, "width": small.width, "height": small.height, **top[0], "top": top}
         if "seen" in question.include:
             prediction["seen"] = _data_url(self.predictor.seen(small.image))

@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from retinula.answers import Probabilities
 from retinula.errors import InputError
 from retinula.explanation.attribution import attribute, gradcam_layer
 from retinula.images import Images
 from retinula.model_file import Model
+from retinula.serving.predictor import Maps
 
 
 class TorchPredictor:
@@ -40,17 +42,17 @@ class TorchPredictor:
 
     def shrink(self, picture: Image.Image) -> Images:
         """Make it small as the model was trained."""
-        return self._model.preprocess.shrink(picture)
+        return self._model.shrink(picture)
 
     def seen(self, small: Images) -> Images:
         """Cut out the centre, where the network looks at only that."""
         return self._model.preprocess.crop_centre(torch.from_numpy(small)[None])[0].numpy()
 
-    def probabilities(self, images: Images) -> NDArray[np.float32]:
+    def probs(self, images: Images) -> Probabilities:
         """Run the network."""
-        return self._model.probabilities(images).numpy()
+        return self._model.probs(images)
 
-    def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> NDArray[np.float32]:
+    def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> Maps:
         """Compute Grad-CAM; the most that was found in a picture is 1."""
         seen = self._model.preprocess.crop_centre(torch.from_numpy(images)).numpy()
         maps = attribute(self._model, np.ascontiguousarray(seen), targets, "gradcam")

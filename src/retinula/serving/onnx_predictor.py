@@ -1,0 +1,55 @@
+"""A `Predictor` that runs an exported model with ONNX Runtime, without torch."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.answers import Probabilities
+from retinula.errors import InputError
+from retinula.images import Images
+from retinula.onnx_model import OnnxModel
+from retinula.serving.predictor import Maps
+
+
+class OnnxPredictor:
+    """An exported classifier. What it found where, it cannot tell: that needs the network itself."""
+
+    explains = False
+
+    def __init__(self, model: OnnxModel, name: str):
+        """Take a model.
+
+        Raises:
+            InputError: it knows no classes.
+        """
+        if not model.classes:
+            raise InputError(f"{name} gives pictures back and knows no classes: nothing to serve")
+        self._model = model
+        self.name = name
+        self.classes = model.classes
+        known = ("network", "superclasses", "temperature", "licence", "provenance", "parity")
+        self.about: dict[str, Any] = {
+            **{key: model.metadata[key] for key in known if key in model.metadata},
+            "input": model.metadata["preprocess"],
+            "runs_with": "ONNX Runtime",
+        }
+
+    def shrink(self, picture: Image.Image) -> Images:
+        """Make it small as the model was trained."""
+        return self._model.shrink(picture)
+
+    def seen(self, small: Images) -> Images:
+        """Cut out the centre, where the network looks at only that."""
+        height, width = self._model.metadata["preprocess"].get("crop") or small.shape[1:]
+        top, left = (small.shape[1] - height) // 2, (small.shape[2] - width) // 2
+        return small[:, top : top + height, left : left + width]
+
+    def probs(self, images: Images) -> Probabilities:
+        """Run the graph."""
+        return self._model.probs(images)
+
+    def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> Maps:
+        """Never asked for."""
+        raise NotImplementedError
