@@ -87,7 +87,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "name": run.name,
         "recipe": recipe.get("name"),
         "network": _part(recipe, "model").get("name"),
-        "dataset": _part(recipe, "data").get("name"),
+        "dataset": _without_folders(_part(recipe, "data").get("name")),
         "begun": _environment(run).get("started"),
         "finished": run.finished,
         "epochs": last.get("epoch", 0),
@@ -140,8 +140,15 @@ def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             settings |= {f"{key}.{name}": inner for name, inner in _settings(value).items()}
         elif key not in _NO_SETTINGS:
-            settings[key] = value if isinstance(value, int | float | str) else json.dumps(value, default=str)
+            settings[key] = _without_folders(
+                value if isinstance(value, int | float | str) else json.dumps(value, default=str)
+            )
     return settings
+
+
+def _without_folders(value: Any) -> Any:
+    # Where on this machine something lies is nobody's business who only sees the page.
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _part(values: dict[str, Any], key: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ export function showAnswer(file, prediction, address) {
     "div",
     { class: "answer" },
     make("div", {}, original(prediction, address), small(prediction)),
-    make("div", {}, title, verdict, ...notes, bars(prediction.top), similar(prediction.similar)),
+    make("div", { class: "words" }, title, verdict, ...notes, bars(prediction.top), similar(prediction.similar)),
   );
 }
 

@@ -18,10 +18,11 @@ export function chart(title, lines, { shares = false } = {}) {
   const [low, high] = [ticks[0], ticks.at(-1)];
   const x = (epoch) => EDGE.left + ((epoch - 1) / (last - 1)) * (WIDTH - EDGE.left - EDGE.right);
   const y = (value) => HEIGHT - EDGE.bottom - ((value - low) / (high - low)) * (HEIGHT - EDGE.top - EDGE.bottom);
-  const shownValue = (value) => (shares ? percent(value, high - low < 0.1 ? 1 : 0) : number(value, 3));
+  const shownTick = (value) => (shares ? percent(value, high - low < 0.1 ? 1 : 0) : number(value, 3));
+  const shownValue = (value) => (shares ? percent(value, 2) : number(value, 4));
   const grid = ticks.flatMap((tick) => [
     makeSvg("line", { class: "axis", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(tick), y2: y(tick) }),
-    makeSvg("text", { x: EDGE.left - 6, y: y(tick) + 4, "text-anchor": "end" }, shownValue(tick)),
+    makeSvg("text", { x: EDGE.left - 6, y: y(tick) + 4, "text-anchor": "end" }, shownTick(tick)),
   ]);
   const bottom = HEIGHT - 10;
   const epochs = [

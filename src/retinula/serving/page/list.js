@@ -1,7 +1,7 @@
 // Many pictures as a table that can be sorted, and as CSV.
 
 import { make } from "./dom.js";
-import { percent, text } from "./texts.js";
+import { explained, percent, text } from "./texts.js";
 
 const COLUMNS = [
   { key: "name", value: (entry) => entry.file.name },
@@ -59,7 +59,7 @@ function row(entry, look) {
   thumbnail.addEventListener("error", () => thumbnail.remove());
   const name = make("td", { class: "wrap" }, file.name);
   if (prediction.error) {
-    const reason = make("td", { colspan: 4, class: "wrap" }, prediction.error.message);
+    const reason = make("td", { colspan: 4, class: "wrap" }, explained(prediction.error));
     return make("tr", { class: "failed" }, make("td", {}, thumbnail), name, reason);
   }
   const button = make(

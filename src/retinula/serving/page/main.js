@@ -7,12 +7,13 @@ import { showList } from "./list.js";
 import { takePictures } from "./pictures.js";
 import { openRuns, redrawRuns } from "./runs.js";
 import { request } from "./server.js";
-import { number, percent, preferredLanguage, speak, text } from "./texts.js";
+import { explained, number, percent, preferredLanguage, speak, text } from "./texts.js";
 
 const MIB = 1024 * 1024;
 // So many pictures, and about so many bytes, go together: small enough that progress shows.
 const TOGETHER = 16;
 const BYTES_TOGETHER = 8 * MIB;
+const NAMED = 12; // classes that are named before anything is asked
 
 let model = null;
 let entries = []; // what is shown: [{file, prediction, address}]
@@ -40,6 +41,8 @@ function introduce(described) {
 function redraw() {
   if (model) {
     byId("model").textContent = text("model", model.name, model.classes.length);
+    const known = model.classes.slice(0, NAMED);
+    byId("known").textContent = text("knows", known, model.classes.length - known.length);
     byId("accepted").textContent = text("accepted", number(model.limits.max_bytes / MIB));
   }
   draw();
@@ -72,7 +75,7 @@ async function answer(files) {
     if (mine === turn) progress.hidden = true;
   }
   if (single && entries[0].prediction.error) {
-    fail(`${files[0].name}: ${entries[0].prediction.error.message}`);
+    fail(`${files[0].name}: ${explained(entries[0].prediction.error)}`);
     return;
   }
   shown = single ? entries[0] : null;
@@ -175,7 +178,7 @@ function startTabs() {
       tab.tabIndex = selected ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = !selected;
     }
-    if (chosen.id === "tab-runs") openRuns();
+    if (chosen.id === "tab-runs") openRuns(model?.name);
   };
   for (const tab of tabs) {
     tab.addEventListener("click", () => open(tab));

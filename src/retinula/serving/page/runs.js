@@ -14,12 +14,13 @@ const known = new Map(); // details by name
 let failure = "";
 let turn = 0;
 
-export async function openRuns() {
+// Read the trainings anew and show them; `served` is chosen where nothing is yet.
+export async function openRuns(served) {
   try {
     if (runs === null) byId("runs").replaceChildren(make("p", { role: "status" }, text("loadingRuns")));
     runs = (await request("v1/runs")).runs;
     known.clear();
-    chosen = chosen.filter((name) => runs.some((run) => run.name === name));
+    chosen = (chosen.length ? chosen : [served]).filter((name) => runs.some((run) => run.name === name));
     failure = "";
     await readChosen();
   } catch (error) {
@@ -143,45 +144,56 @@ function reportLink(run) {
   return make("a", { href: path, target: "_blank", rel: "noopener", click: open }, `${text("report")}: ${run.name}`);
 }
 
+// What came out, and the settings that differ; those that are the same are folded away.
 function table(shown) {
+  const results = rowsOf(shown, resultsOf);
+  const settings = rowsOf(shown, (run) => run.settings);
+  const differing = settings.filter(differs);
+  const same = settings.filter((row) => !differs(row));
+  const parts = [make("h3", {}, text("results")), grid(shown, results)];
+  if (differing.length) parts.push(make("h3", {}, text("differing")), grid(shown, differing));
+  const folded = make("details", { open: shown.length === 1 }, make("summary", {}, text("same", same.length)), grid(shown, same));
+  return make("section", { class: "chosen" }, ...parts, same.length ? folded : null);
+}
+
+// Rows [key, value of each training], in the order in which keys are first met.
+function rowsOf(shown, factsOf) {
   const rows = new Map();
   shown.forEach((run, index) => {
-    for (const [key, value] of Object.entries(facts(run))) {
+    for (const [key, value] of Object.entries(factsOf(run))) {
       if (!rows.has(key)) rows.set(key, shown.map(() => "–"));
-      rows.get(key)[index] = value;
+      rows.get(key)[index] = String(value);
     }
   });
-  const body = [...rows].map(([key, values]) => {
-    const differs = values.length > 1 && values[0] !== values[1];
+  return [...rows];
+}
+
+const differs = ([, values]) => values.length > 1 && values[0] !== values[1];
+
+function grid(shown, rows) {
+  const names = shown.map((run) => make("th", { scope: "col" }, run.name));
+  const body = rows.map(([key, values]) => {
     const cells = values.map((value) => make("td", { class: "wrap" }, value));
-    return make("tr", { class: differs ? "differs" : null }, make("th", { scope: "row" }, key), ...cells);
+    return make("tr", {}, make("th", { scope: "row" }, key), ...cells);
   });
-  const names = shown.map((run) => make("th", { scope: "col" }, shown.length > 1 ? run.name : text("value")));
-  const title = shown.length > 1 ? `${text("compared")}: ${text("onlyDifferent")}` : text("compared");
   return make(
-    "section",
-    {},
-    make("h3", {}, title),
-    make(
-      "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": text("compared") },
-      make("table", {}, make("thead", {}, make("tr", {}, make("td"), ...names)), make("tbody", {}, ...body)),
-    ),
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": text("results") },
+    make("table", {}, make("thead", {}, make("tr", {}, make("td"), ...names)), make("tbody", {}, ...body)),
   );
 }
 
-function facts(run) {
+function resultsOf(run) {
   const found = {
     [text("recipe")]: run.recipe ?? "–",
     [text("validation")]: share(run.val_accuracy),
-    [text("seconds")]: run.seconds === null ? "–" : number(run.seconds, 0),
-    [text("parameters")]: run.parameters === null ? "–" : number(run.parameters, 0),
   };
   for (const result of run.results) {
     const value = "accuracy" in result ? accuracy(result) : "psnr" in result ? `${number(result.psnr, 2)} dB` : "–";
     found[`${result.dataset} ${result.split}`] = value;
   }
-  for (const [key, value] of Object.entries(run.settings)) found[key] = String(value);
+  found[text("parameters")] = run.parameters === null ? "–" : number(run.parameters, 0);
+  found[text("seconds")] = run.seconds === null ? "–" : number(run.seconds, 0);
   return found;
 }
 

@@ -1,7 +1,7 @@
 // Requests to the server, with the token where it asks for one.
 
 import { byId } from "./dom.js";
-import { text } from "./texts.js";
+import { explained, text } from "./texts.js";
 
 // Something that went wrong, in words for the person at the page; `code` where it is about what was sent.
 export class Trouble extends Error {
@@ -28,7 +28,8 @@ export async function request(path, options = {}) {
   }
   if (response.ok) return content;
   if (response.status === 429 || response.status === 503) throw new Trouble(text("busyServer"));
-  throw new Trouble(content?.error?.message ?? `HTTP ${response.status}`, content?.error?.code);
+  if (!content?.error) throw new Trouble(`HTTP ${response.status}`);
+  throw new Trouble(explained(content.error), content.error.code);
 }
 
 // Ask for a path and give the response as it is, after the token was entered if one is needed.

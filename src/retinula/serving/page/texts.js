@@ -18,6 +18,7 @@ const TEXTS = {
     tokenTitle: "This server asks for a token",
     tokenWrong: "That is not the token.",
     model: (name, count) => `Model ${name}, ${count} classes`,
+    knows: (names, more) => `It knows: ${names.join(", ")}${more ? ` and ${more} more` : ""}.`,
     accepted: (mib) => `JPEG, PNG, WebP, GIF, BMP, TIFF; up to ${mib} MiB. Pictures are not kept.`,
     busy: (done, total) => `Looking: ${done} of ${total}`,
     verdict: (label, share) => `${label}, ${share}`,
@@ -39,7 +40,6 @@ const TEXTS = {
     look: (name) => `Show ${name} in detail`,
     details: "Details",
     noPicture: "There is no picture in what was pasted or dropped.",
-    unreadable: "cannot be read as a picture",
     tooLarge: (mib) => `is larger than ${mib} MiB`,
     noServer: "The server does not answer. Is it still running?",
     busyServer: "The server has too much to do; try again in a moment.",
@@ -58,16 +58,16 @@ const TEXTS = {
     noRuns: "There is no training here yet. Begin with: retinula train",
     chooseRuns: "Choose one training, or two to compare.",
     chooseRun: (name) => `Choose ${name}`,
-    compared: "Results and settings",
-    onlyDifferent: "what differs is marked",
-    value: "Value",
+    results: "Results",
+    differing: "Settings that differ",
+    same: (count) => `Settings (${count})`,
     report: "Open the report",
     lossChart: "Loss by epoch",
     accuracyChart: "Accuracy by epoch",
     training: "training",
     heldOut: "validation",
     epoch: "epoch",
-    tooMany: "Two at most: the one chosen first was left out.",
+    errors: {},
   },
   ru: {
     skip: "К содержанию",
@@ -86,6 +86,7 @@ const TEXTS = {
     tokenTitle: "Сервер просит токен",
     tokenWrong: "Токен не подошёл.",
     model: (name, count) => `Модель ${name}, классов: ${count}`,
+    knows: (names, more) => `Знает: ${names.join(", ")}${more ? ` и ещё ${more}` : ""}.`,
     accepted: (mib) => `JPEG, PNG, WebP, GIF, BMP, TIFF; до ${mib} МиБ. Картинки не сохраняются.`,
     busy: (done, total) => `Смотрю: ${done} из ${total}`,
     verdict: (label, share) => `${label}, ${share}`,
@@ -107,7 +108,6 @@ const TEXTS = {
     look: (name) => `Показать ${name} подробно`,
     details: "Подробно",
     noPicture: "Среди вставленного или перетащенного нет картинки.",
-    unreadable: "не читается как картинка",
     tooLarge: (mib) => `больше ${mib} МиБ`,
     noServer: "Сервер не отвечает. Он ещё запущен?",
     busyServer: "Сервер перегружен; попробуйте ещё раз чуть позже.",
@@ -126,16 +126,22 @@ const TEXTS = {
     noRuns: "Здесь ещё нет обучений. Начните с: retinula train",
     chooseRuns: "Выберите одно обучение или два для сравнения.",
     chooseRun: (name) => `Выбрать ${name}`,
-    compared: "Результаты и настройки",
-    onlyDifferent: "различия выделены",
-    value: "Значение",
+    results: "Результаты",
+    differing: "Различные настройки",
+    same: (count) => `Настройки (${count})`,
     report: "Открыть отчёт",
     lossChart: "Потери по эпохам",
     accuracyChart: "Точность по эпохам",
     training: "обучение",
     heldOut: "валидация",
     epoch: "эпоха",
-    tooMany: "Не больше двух: выбранное первым снято.",
+    errors: {
+      unreadable: "не читается как картинка",
+      too_large: "слишком велика",
+      too_many_pictures: "слишком много картинок сразу",
+      failed: "ошибка на сервере; подробности в его журнале",
+      not_found: "такого здесь нет",
+    },
   },
 };
 
@@ -164,6 +170,11 @@ export function speak(chosen) {
 export function text(key, ...values) {
   const found = TEXTS[language][key];
   return typeof found === "function" ? found(...values) : found;
+}
+
+// What a server's refusal says in the language of the page; its own words are English.
+export function explained({ code, message }) {
+  return TEXTS[language].errors[code] ?? message;
 }
 
 export function percent(share, places = 1) {
