@@ -84,7 +84,8 @@ def test_one_bad_picture_among_good_ones_has_an_error_of_its_own() -> None:
         assert labels(response) == ["red", None, None]
         _, unreadable, large = response.json()["predictions"]
         assert unreadable["error"]["code"] == "unreadable"
-        assert "b.png" in unreadable["error"]["message"]
+        assert unreadable["name"] == "b.png"
+        assert "not a picture" in unreadable["error"]["message"]
         assert large["error"]["code"] == "too_large"
         metrics = (await client.get("/metrics")).text
         assert "retinula_pictures_total 1\n" in metrics

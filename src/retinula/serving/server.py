@@ -1,6 +1,7 @@
 """Running the application: a socket, connections with deadlines, and a stop that finishes what has begun."""
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -61,7 +62,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
-        reason = error.strerror or str(error)
+        # Python adds to the system's words for a failed bind; names that are not found have no number of the system.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         raise InputError(f"cannot listen on {host}, port {port} ({reason}); choose another --host or --port") from error
 
 

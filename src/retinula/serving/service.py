@@ -46,7 +46,8 @@ class _Small:
 @dataclass(frozen=True)
 class _Refused:
     name: str
-    refusal: Refusal
+    code: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,10 +139,10 @@ class Service:
     ) -> tuple[Question, list[_Small | _Refused]]:
         question = read_question(content_type, body, query, self.limits, self.offers)
         entries = [self._decoded(upload.name, upload.content) for upload in question.pictures]
-        refusals = [entry.refusal for entry in entries if isinstance(entry, _Refused)]
-        if len(refusals) == len(entries):
+        first = entries[0]
+        if isinstance(first, _Refused) and all(isinstance(entry, _Refused) for entry in entries):
             # Where several are refused for different reasons, the first stands for all.
-            raise refusals[0]
+            raise Refusal(first.code, f"cannot read {first.name or 'the picture'}: {first.reason}")
         return question, entries
 
     def _decoded(self, name: str, content: bytes) -> _Small | _Refused:
@@ -149,7 +150,7 @@ class Service:
             picture = decode(content, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_bytes)
         except UnreadablePicture as error:
             code = "too_large" if error.too_large else "unreadable"
-            return _Refused(name, Refusal(code, f"cannot read {name or 'the picture'}: {error.reason}"))
+            return _Refused(name, code, error.reason)
         return _Small(name, self.predictor.shrink(picture), picture.width, picture.height)
 
     def _run(self, jobs: list[_Job]) -> Sequence[_Outcome]:
@@ -165,7 +166,7 @@ class Service:
     def _compose(self, question: Question, entries: list[_Small | _Refused], outcomes: list[_Outcome]) -> bytes:
         remaining = iter(outcomes)
         predictions = [
-            {"name": entry.name, **entry.refusal.to_dict()}
+            {"name": entry.name, "error": {"code": entry.code, "message": entry.reason}}
             if isinstance(entry, _Refused)
             else self._prediction(question, entry, next(remaining))
             for entry in entries

@@ -30,7 +30,7 @@ _RESULT_KEYS: Final = (
     "psnr",
 )
 _CURVE_KEYS: Final = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
-_NO_SETTINGS: Final = frozenset({"name", "about", "source", "claims"})
+_NO_SETTINGS: Final = frozenset({"name", "about", "source", "claims", "model.weights_sha256"})
 
 
 def summaries(root: Path) -> list[dict[str, Any]]:
@@ -133,20 +133,27 @@ def _recipe(run: Run) -> dict[str, Any]:
         return {}
 
 
-def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
+def _settings(recipe: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """Write a recipe's settings flat, `optimizer.lr`, without what it says of itself."""
     settings: dict[str, Any] = {}
-    for key, value in recipe.items():
+    for name, value in recipe.items():
+        key = prefix + name
         if isinstance(value, dict):
-            settings |= {f"{key}.{name}": inner for name, inner in _settings(value).items()}
+            settings |= _settings(value, f"{key}.")
         elif key not in _NO_SETTINGS:
-            settings[key] = _without_folders(
-                value if isinstance(value, int | float | str) else json.dumps(value, default=str)
-            )
+            settings[key] = _shown(value)
     return settings
 
 
-def _without_folders(value: Any) -> Any:
+def _shown(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, list):
+        return json.dumps([_shown(each) for each in value], default=str)
+    return value if isinstance(value, int) else _without_folders(str(value))
+
+
+def _without_folders(value: str | None) -> str | None:
     # Where on this machine something lies is nobody's business who only sees the page.
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 

@@ -17,9 +17,8 @@ export async function ask(files, { include = [], top = 5 } = {}) {
     return (await request("v1/predict", { method: "POST", body: form })).predictions;
   } catch (error) {
     // A request whose pictures are all refused is refused itself; to the page it is a picture like any other.
-    if (files.length === 1 && error.code) return [{ error: { code: error.code, message: error.message } }];
-    if (error.code === "unreadable" || error.code === "too_large") return alone(files, { include, top });
-    throw error;
+    if (!error.refusal) throw error;
+    return files.length === 1 ? [{ error: error.refusal }] : alone(files, { include, top });
   }
 }
 

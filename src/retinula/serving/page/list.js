@@ -33,7 +33,7 @@ export function showList(entries, look) {
   };
   redraw();
   const save = () => download("answers.csv", csvOf(entries));
-  const head = make("tr", {}, make("th", { scope: "col" }, text("picture")), ...heads, make("td"));
+  const head = make("tr", {}, make("th", { scope: "col" }, make("span", { class: "hidden" }, text("picture"))), ...heads, make("td"));
   return [
     make(
       "div",

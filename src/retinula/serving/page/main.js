@@ -75,7 +75,7 @@ async function answer(files) {
     if (mine === turn) progress.hidden = true;
   }
   if (single && entries[0].prediction.error) {
-    fail(`${files[0].name}: ${explained(entries[0].prediction.error)}`);
+    fail(explained(entries[0].prediction.error, files[0].name));
     return;
   }
   shown = single ? entries[0] : null;
@@ -94,8 +94,7 @@ function* chunks(all) {
   for (const entry of all) {
     const limit = model?.limits?.max_bytes;
     if (limit && entry.file.size > limit) {
-      const message = text("tooLarge", number(limit / MIB));
-      entry.prediction = { error: { code: "too_large", message: `${entry.file.name} ${message}` } };
+      entry.prediction = { error: { message: `${entry.file.name}: ${text("tooLarge", number(limit / MIB))}` } };
       continue;
     }
     if (chunk.length && (chunk.length === TOGETHER || bytes + entry.file.size > BYTES_TOGETHER)) {

@@ -152,8 +152,8 @@ function table(shown) {
   const same = settings.filter((row) => !differs(row));
   const parts = [make("h3", {}, text("results")), grid(shown, results)];
   if (differing.length) parts.push(make("h3", {}, text("differing")), grid(shown, differing));
-  const folded = make("details", { open: shown.length === 1 }, make("summary", {}, text("same", same.length)), grid(shown, same));
-  return make("section", { class: "chosen" }, ...parts, same.length ? folded : null);
+  const folded = make("details", {}, make("summary", {}, text("same", same.length)), grid(shown, same));
+  return make("section", { class: "facts" }, ...parts, same.length ? folded : null);
 }
 
 // Rows [key, value of each training], in the order in which keys are first met.

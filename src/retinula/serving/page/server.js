@@ -3,11 +3,12 @@
 import { byId } from "./dom.js";
 import { explained, text } from "./texts.js";
 
-// Something that went wrong, in words for the person at the page; `code` where it is about what was sent.
+// Something that went wrong, in words for the person at the page; `refusal` is {code, message} where the server said
+// no to what was sent.
 export class Trouble extends Error {
-  constructor(message, code = null) {
+  constructor(message, refusal = null) {
     super(message);
-    this.code = code;
+    this.refusal = refusal;
   }
 }
 
@@ -29,7 +30,7 @@ export async function request(path, options = {}) {
   if (response.ok) return content;
   if (response.status === 429 || response.status === 503) throw new Trouble(text("busyServer"));
   if (!content?.error) throw new Trouble(`HTTP ${response.status}`);
-  throw new Trouble(explained(content.error), content.error.code);
+  throw new Trouble(explained(content.error), content.error);
 }
 
 // Ask for a path and give the response as it is, after the token was entered if one is needed.

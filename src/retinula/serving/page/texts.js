@@ -173,8 +173,10 @@ export function text(key, ...values) {
 }
 
 // What a server's refusal says in the language of the page; its own words are English.
-export function explained({ code, message }) {
-  return TEXTS[language].errors[code] ?? message;
+export function explained({ code, message }, name = null) {
+  const words = TEXTS[language].errors[code];
+  if (!words) return message;
+  return name === null ? words : `${name}: ${words}`;
 }
 
 export function percent(share, places = 1) {
