@@ -126,7 +126,14 @@ class OnnxModel:
         return np.concatenate(list(self._run(images, batch_size)))
 
     def reconstruct(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> NDArray[np.float32]:
-        """Return the pictures, float32 `[N, H, W, 3]` in 0..1 (or `[N, H, W, 1]`), that the network makes of pictures.
+        """Return the pictures that the network makes of pictures, which are brought to its size first.
+
+        Args:
+            images: uint8 `[N, H, W, 3]`.
+            batch_size: as `probabilities`.
+
+        Returns:
+            float32 `[N, height, width, channels]` in 0..1.
 
         Raises:
             InputError: the pictures have another form, or the model is a classifier.
@@ -154,7 +161,7 @@ class OnnxModel:
             except Exception as error:
                 # ONNX Runtime has no common error of its own below Exception.
                 raise RetinulaError(f"ONNX Runtime failed: {_first_line(error)}") from error
-            expected = (len(batch), len(self.classes)) if self.classes else (len(batch), *batch.shape[1:3])
+            expected = (len(batch), len(self.classes)) if self.classes else (len(batch),)
             if outputs.dtype != np.float32 or outputs.shape[: len(expected)] != expected:
                 raise RetinulaError(f"the model gave {outputs.dtype} {list(outputs.shape)} instead of {list(expected)}")
             yield outputs

@@ -9,7 +9,20 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli import bench, catalogs, data, doctor, evaluate, explain, predict, reconstruct, reproduce, serve, train
+from retinula.cli import (
+    bench,
+    catalogs,
+    data,
+    doctor,
+    evaluate,
+    explain,
+    export,
+    predict,
+    reconstruct,
+    reproduce,
+    serve,
+    train,
+)
 from retinula.errors import RetinulaError
 from retinula.version import __version__
 
@@ -29,6 +42,7 @@ app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("reproduce")(reproduce.reproduce)
 app.command("serve")(serve.serve)

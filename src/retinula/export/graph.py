@@ -5,6 +5,7 @@ Three pieces in a row: the preprocessing, written by hand; the network, as torch
 
 import io
 import json
+import logging
 import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -89,6 +90,8 @@ def _network_graph(model: Model) -> ModelProto:
     if isinstance(network, Reconstructs):
         network = _Reconstruction(network)
     example = torch.zeros(2, *model.preprocess.input_shape)
+    # It complains that torchvision, which nothing here needs, is not installed.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         # torch warns of its own parts that will go, and prints as it goes along.
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):

@@ -70,17 +70,6 @@ def resizing(preprocess: Preprocess) -> GraphProto:
     return nodes.graph("preprocess", [_images()], [_inputs(preprocess)])
 
 
-def scaling(preprocess: Preprocess) -> GraphProto:
-    """Return the graph from `images`, uint8 `[N, H, W, 3]`, to `inputs` of the same sides, nothing made small."""
-    nodes = Nodes("preprocess_")
-    planes = nodes("Transpose", INPUT, perm=[0, 3, 1, 2])
-    if preprocess.channels == 1:
-        planes = _luminance(nodes, planes)
-    _normalised(nodes, planes, preprocess)
-    inputs = helper.make_tensor_value_info(INPUTS, TensorProto.FLOAT, ["N", preprocess.channels, "H", "W"])
-    return nodes.graph("preprocess", [_images()], [inputs])
-
-
 def puts_tall_pictures_down_first() -> bool:
     """Tell in which order this Pillow makes tall pictures small: newer ones change their height first."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (120, 20), dtype=np.uint8))

@@ -1,0 +1,157 @@
+"""`retinula export`."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
+from retinula.cli.trained import RunOrModel, trained_model
+from retinula.errors import InputError
+
+if TYPE_CHECKING:
+    from retinula.datasets.reading import Progress, SplitName
+    from retinula.export.files import Exported
+    from retinula.export.parity import Photo
+    from retinula.images import ImageSet
+
+
+class Format(StrEnum):
+    """What to write."""
+
+    ONNX = "onnx"
+    TORCH = "torch"
+    NPZ = "npz"
+
+
+ENDINGS = {Format.ONNX: ".onnx", Format.TORCH: ".pt2", Format.NPZ: ".npz"}
+
+
+def export(
+    run: RunOrModel,
+    kind: Annotated[
+        Format, typer.Option("--format", help="ONNX, a program of torch (.pt2), or weights by name (.npz).")
+    ] = Format.ONNX,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write there; beside the model unless given.")
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Compute with 8-bit whole numbers: smaller, and faster on many processors.")
+    ] = False,
+    max_loss: Annotated[
+        float, typer.Option(help="Percentage points of accuracy that --int8 may lose.", min=0, max=100)
+    ] = 0.5,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FOLDER", help="Prove it on these pictures, not on the run's own.", show_default=False
+        ),
+    ] = None,
+    photos: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Prove it on these photos too, not on made ones.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a model for other programs, proved to say the same on 500 pictures and 20 photos; or write nothing."""
+    from retinula.experiment import other_pictures
+    from retinula.export.parity import proof_of
+
+    try:
+        from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is not installed; pip install 'retinula[export]'") from error
+    if int8 and kind is not Format.ONNX:
+        raise InputError("--int8 belongs to --format onnx")
+    model = trained_model(run)
+    path = out or _beside(run, "model-int8.onnx" if int8 else f"model{ENDINGS[kind]}")
+    if path.suffix.lower() != ENDINGS[kind]:
+        raise InputError(f"{path}: a file of --format {kind.value} is called *{ENDINGS[kind]}")
+    with counting() as progress:
+        splits = _splits(run, progress) if data is None or int8 else {}
+        given = None if data is None else other_pictures(data, model, "test", progress)
+        pictures = given or _first_of(splits, "test", "validation", "train")
+        proof = proof_of(pictures, _photos(photos) if photos else (), photos or "")
+        if int8:
+            exported = export_int8(
+                model,
+                proof,
+                path,
+                calibration=splits["train"].images,
+                held_out=_first_of(splits, "validation", "test"),
+                max_loss=max_loss,
+            )
+        else:
+            write = {Format.ONNX: export_onnx, Format.TORCH: export_torch, Format.NPZ: export_npz}[kind]
+            exported = write(model, proof, path)
+    _tell(exported, as_json)
+
+
+def _tell(exported: "Exported", as_json: bool) -> None:
+    parity, int8 = exported.parity, exported.int8
+    if as_json:
+        say_json(
+            {
+                "file": str(exported.path),
+                "bytes": exported.num_bytes,
+                "parity": parity.to_dict(),
+                "int8": None if int8 is None else int8.to_dict(),
+            }
+        )
+        return
+    on = f"{parity.num_images} pictures of {parity.source}"
+    if parity.num_photos:
+        on += f" and {parity.num_photos} photos ({parity.photos_source})"
+    what = "values" if parity.same_top_class is None else "the likeliest class is the same on all, probabilities"
+    before = "in float32: " if int8 else ""
+    remark(f"proved {before}on {on}: {what} within {parity.largest_difference:.1g}")
+    if int8 is not None:
+        remark(
+            f"accuracy on {int8.num_images:,} pictures of {int8.split}: {int8.accuracy:.2%} in float32, "
+            f"{int8.accuracy_int8:.2%} in int8"
+        )
+    say(f"{exported.path}  ({exported.num_bytes / 1024**2:.1f} MiB)")
+
+
+def _beside(run: str, name: str) -> Path:
+    from retinula.run import find_run
+
+    return (Path(run).parent if Path(run).is_file() else find_run(run).path) / name
+
+
+def _photos(folder: str) -> "list[Photo]":
+    import numpy as np
+
+    from retinula.export.parity import NUM_PHOTOS
+    from retinula.pictures import UnreadablePicture, decode
+    from retinula.prediction import find_pictures
+
+    found: list[Photo] = []
+    for reference in find_pictures([folder]):
+        if reference.refused or len(found) == NUM_PHOTOS:
+            continue
+        try:
+            found.append(np.asarray(decode(reference.content).convert("RGB")))
+        except UnreadablePicture as error:
+            remark(f"skipped {reference.src}: {error.reason}")
+    if not found:
+        raise InputError(f"no picture of {folder} could be read")
+    return found
+
+
+def _splits(run: str, progress: "Progress") -> "Mapping[SplitName, ImageSet]":
+    from retinula.experiment import own_splits
+    from retinula.run import find_run
+
+    if Path(run).is_file():
+        raise InputError(f"nobody knows which pictures {run} has seen: name its run, or other pictures with --data")
+    return own_splits(find_run(run), progress)
+
+
+def _first_of(splits: "Mapping[SplitName, ImageSet]", *wanted: "SplitName") -> "ImageSet":
+    for split in wanted:
+        if split in splits:
+            return splits[split]
+    raise InputError(f"the run's data set has no {' or '.join(wanted)} pictures")

@@ -1,0 +1,206 @@
+"""Writing a model for others to use: ONNX, a program of torch, or bare weights; each proved before it is kept."""
+
+import io
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from onnx import ModelProto
+
+from retinula.durable import replacing
+from retinula.errors import RetinulaError
+from retinula.export.graph import describe, model_graph
+from retinula.export.parity import Answers, Parity, Photo, Proof, answers_of, check_parity
+from retinula.export.quantisation import Measured, measured, quantised
+from retinula.images import Images, ImageSet
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.models.reconstructing import Reconstructs
+from retinula.onnx_model import OnnxModel
+
+HEADER: Final = "retinula"  # the entry of an .npz file that says what the weights are of
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and its proof.
+
+    Attributes:
+        path: of the file.
+        num_bytes: of the file.
+        parity: of the file and the model; of an int8 file, of the float32 graph that it was made from.
+        int8: the accuracy before and after, where it is an int8 file.
+    """
+
+    path: Path
+    num_bytes: int
+    parity: Parity
+    int8: Measured | None = None
+
+
+def export_onnx(model: Model, proof: Proof, path: Path) -> Exported:
+    """Write a model as one ONNX file from uint8 pictures `[N, H, W, 3]` of any size to calibrated probabilities.
+
+    Raises:
+        RetinulaError: the network cannot be written so, the file says something else than the model, or the disk
+            refuses; `path` is untouched.
+    """
+    graph = model_graph(model)
+    parity = _onnx_parity(model, proof, graph)
+    describe(graph, model, {"parity": parity.to_dict(), "precision": "float32"})
+    return Exported(path, _keep(path, graph), parity)
+
+
+def export_int8(
+    model: Model, proof: Proof, path: Path, *, calibration: Images, held_out: ImageSet, max_loss: float
+) -> Exported:
+    """Write a classifier as an ONNX file that computes with 8-bit whole numbers.
+
+    Args:
+        model: a classifier.
+        proof: what the float32 graph is proved on before it is quantised.
+        path: of the file.
+        calibration: pictures `[N, C, H, W]` of the training set, which show the ranges of values.
+        held_out: labelled pictures to measure the accuracy before and after on.
+        max_loss: percentage points of accuracy that may be lost.
+
+    Raises:
+        InputError: the model is not a classifier, or the pictures have no labels.
+        RetinulaError: as `export_onnx`, or more accuracy is lost.
+    """
+    graph = model_graph(model)
+    parity = _onnx_parity(model, proof, graph)
+    describe(graph, model, {})
+    small = quantised(graph, calibration)
+    result = measured(model, graph, small, held_out, max_loss)
+    describe(small, model, {"parity": parity.to_dict(), "precision": "int8", "int8": result.to_dict()})
+    return Exported(path, _keep(path, small), parity, result)
+
+
+def export_torch(model: Model, proof: Proof, path: Path) -> Exported:
+    """Write a model as a program of torch (`.pt2`): from uint8 `[N, C, H, W]` of its size to its answers.
+
+    Raises:
+        RetinulaError: as `export_onnx`.
+    """
+    example = torch.from_numpy(np.repeat(proof.images[:1], 2, axis=0))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of its own parts that will go
+            program = torch.export.export(
+                _Answering(model).eval(), (example,), dynamic_shapes=({0: torch.export.Dim("N")},)
+            )
+            content = io.BytesIO()
+            torch.export.save(program, content)
+    except Exception as error:
+        # Whatever torch cannot trace ends in an error of its own kind.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise RetinulaError(f"torch cannot write {model.network_name} as a program: {reason}") from error
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.getvalue())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Given as a file: torch takes a name that does not end in .pt2 for a mistake.
+            module = torch.export.load(io.BytesIO(temporary.read_bytes())).module()
+
+        def answer(images: Images) -> Answers:
+            with torch.inference_mode():
+                return np.asarray(module(torch.from_numpy(images)), dtype=np.float32)
+
+        parity = check_parity(model, proof, answer)
+    return Exported(path, path.stat().st_size, parity)
+
+
+def export_npz(model: Model, proof: Proof, path: Path) -> Exported:
+    """Write the weights by name into an `.npz` file, and what they are of as JSON in its entry `retinula`.
+
+    Raises:
+        RetinulaError: as `export_onnx`.
+    """
+    header = {
+        "network": model.network_name,
+        "arguments": model.arguments,
+        "classes": list(model.classes),
+        "preprocess": model.preprocess.to_dict(),
+        "temperature": model.temperature,
+        "provenance": model.provenance,
+        "data_licence": model.provenance.get("data_licence", "not stated"),
+    }
+    entries: dict[str, Any] = {name: value.cpu().numpy() for name, value in model.network.state_dict().items()}
+    entries[HEADER] = np.array(json.dumps(header, ensure_ascii=False))
+    with replacing(path) as temporary:
+        with temporary.open("wb") as file:
+            np.savez(file, **entries)
+        again = _from_npz(model, temporary)
+        parity = check_parity(model, proof, lambda images: answers_of(again, images))
+    return Exported(path, path.stat().st_size, parity)
+
+
+class _Answering(torch.nn.Module):
+    """A model as one module: from pictures as it takes them to its answers."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.network = model.network
+        self.preprocess = model.preprocess
+        self.temperature = model.temperature
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        inputs = self.preprocess.normalise(self.preprocess.crop_centre(images))
+        if isinstance(self.network, Reconstructs):
+            return self.network.reconstruct(inputs)
+        return F.softmax(self.network(inputs) / self.temperature, dim=1)
+
+
+def _from_npz(model: Model, path: Path) -> Model:
+    channels, height, width = model.preprocess.input_shape
+    network = build(
+        model.network_name, num_classes=len(model.classes), channels=channels, size=(height, width), **model.arguments
+    )
+    with np.load(path, allow_pickle=False) as archive:
+        weights = {name: torch.from_numpy(archive[name]) for name in archive.files if name != HEADER}
+    network.load_state_dict(weights, strict=True)
+    return Model(
+        network.eval(), model.network_name, model.arguments, model.classes, model.preprocess, None, model.temperature
+    )
+
+
+def _onnx_parity(model: Model, proof: Proof, graph: ModelProto) -> Parity:
+    """Prove a graph in memory, before anything is written."""
+    described = ModelProto()
+    described.CopyFrom(graph)
+    describe(described, model, {})
+    return check_parity(model, proof, *_answers_in_onnx(model, OnnxModel.from_bytes(described.SerializeToString())))
+
+
+def _answers_in_onnx(
+    model: Model, exported: OnnxModel
+) -> tuple[Callable[[Images], Answers], Callable[[Photo], Answers]]:
+    def answer(images: Images) -> Answers:
+        colour = np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1)
+        if model.task == "classification":
+            return exported.probabilities(colour)
+        return exported.reconstruct(colour).transpose(0, 3, 1, 2)
+
+    def answer_photo(photo: Photo) -> Answers:
+        if model.task == "classification":
+            return exported.probabilities(photo[None])
+        return exported.reconstruct(photo[None]).transpose(0, 3, 1, 2)
+
+    return answer, answer_photo
+
+
+def _keep(path: Path, graph: ModelProto) -> int:
+    """Write a proved graph; return its bytes. What is on the disk is what was proved, or `path` is untouched."""
+    content: bytes = graph.SerializeToString()
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+        if temporary.read_bytes() != content:
+            raise RetinulaError(f"{path}: the disk gave back something else than was written; nothing is kept")
+    return len(content)

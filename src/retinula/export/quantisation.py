@@ -1,0 +1,158 @@
+"""From a float32 graph to one that computes with 8-bit whole numbers, and what that costs in accuracy."""
+
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from onnx import ModelProto
+
+from retinula.errors import InputError, RetinulaError
+from retinula.images import Images, ImageSet
+from retinula.model_file import Model
+from retinula.onnx_model import INPUT, OnnxModel
+
+try:
+    from onnxruntime import quantization
+except ImportError:  # the extra is not installed
+    quantization = None
+
+NUM_CALIBRATION: Final = 512  # pictures; more change nothing that can be measured
+
+_BATCH: Final = 64
+_HEAVY: Final = ("Conv", "Gemm", "MatMul", "MaxPool", "Add", "ReduceMean", "GlobalAveragePool")
+_OURS: Final = ("preprocess_", "answer_")  # exact by design, or too little work to gain from
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What quantising costs.
+
+    Attributes:
+        split: the pictures that were measured on.
+        num_images: how many.
+        accuracy: of the float32 graph, 0..1.
+        accuracy_int8: of the quantised one.
+    """
+
+    split: str
+    num_images: int
+    accuracy: float
+    accuracy_int8: float
+
+    @property
+    def loss(self) -> float:
+        """Percentage points of accuracy that are lost; negative where some are gained."""
+        return 100 * (self.accuracy - self.accuracy_int8)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold."""
+        return {**asdict(self), "loss": self.loss}
+
+
+def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
+    """Quantise the network of a graph statically: weights by channel, values by the range that pictures show.
+
+    Args:
+        graph: from `images`, uint8 `[N, H, W, 3]`.
+        calibration: pictures uint8 `[N, C, H, W]`, at least one; evenly chosen ones of them are used.
+
+    Raises:
+        InputError: there are no pictures, or ONNX Runtime is not installed.
+        RetinulaError: ONNX Runtime cannot quantise the graph.
+    """
+    if quantization is None:
+        raise InputError("ONNX Runtime is not installed; pip install 'retinula[export]'")
+    if not len(calibration):
+        raise InputError("quantising needs pictures of the training set")
+    chosen = np.unique(np.linspace(0, len(calibration) - 1, min(NUM_CALIBRATION, len(calibration))).astype(np.int64))
+    images = np.array(calibration[chosen])
+    kept = [node.name for node in graph.graph.node if node.name.startswith(_OURS)]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger().addFilter(_silent)  # it advises on the root logger
+        try:
+            quantization.quantize_static(
+                graph,
+                Path(folder) / "int8.onnx",
+                _Reader(images),
+                quant_format=quantization.QuantFormat.QDQ,
+                op_types_to_quantize=list(_HEAVY),
+                nodes_to_exclude=kept,
+                per_channel=True,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+            )
+            result = onnx.load(Path(folder) / "int8.onnx")
+        except Exception as error:
+            # It fails with whatever error its parts have.
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise RetinulaError(f"ONNX Runtime cannot quantise the network: {reason}") from error
+        finally:
+            logging.getLogger().removeFilter(_silent)
+    if not any(node.op_type == "QuantizeLinear" for node in result.graph.node):
+        raise RetinulaError("ONNX Runtime quantised nothing of the network")
+    return result
+
+
+def measured(model: Model, graph: ModelProto, small: ModelProto, held_out: ImageSet, max_loss: float) -> Measured:
+    """Measure the accuracy of a graph and of the quantised one on pictures that neither training nor ranges saw.
+
+    Raises:
+        InputError: the pictures have no labels, or the model knows no classes.
+        RetinulaError: more than `max_loss` percentage points are lost.
+    """
+    if model.task != "classification":
+        raise InputError(f"{model.network_name} gives pictures back; only classifiers are quantised")
+    if not math.isfinite(max_loss):
+        raise InputError(f"the largest loss is a number of percentage points, not {max_loss}")
+    labels = held_out.known_labels()
+    right = []
+    for each in (graph, small):
+        exported = OnnxModel.from_bytes(_described(graph, each))
+        right.append(float((exported.probs(held_out.images).argmax(axis=1) == labels).mean()))
+    result = Measured(held_out.name, len(held_out), right[0], right[1])
+    if not result.loss <= max_loss:
+        raise RetinulaError(
+            f"int8 loses {result.loss:.2f} points of accuracy on {len(held_out):,} pictures of {held_out.name} "
+            f"({result.accuracy:.2%} before, {result.accuracy_int8:.2%} after), more than {max_loss:g}; nothing is "
+            "written; export without --int8, or allow more with --max-loss"
+        )
+    return result
+
+
+def _described(graph: ModelProto, other: ModelProto) -> bytes:
+    """Return the content of `other`, saying of itself what `graph` says."""
+    copy = ModelProto()
+    copy.CopyFrom(other)
+    del copy.metadata_props[:]
+    copy.metadata_props.extend(graph.metadata_props)
+    content: bytes = copy.SerializeToString()
+    return content
+
+
+class _Reader:
+    """Gives pictures in batches in the way that ONNX Runtime asks for them: one by one, then None."""
+
+    def __init__(self, images: Images) -> None:
+        self._batches = _batches(images)
+
+    def get_next(self) -> dict[str, Images] | None:
+        return next(self._batches, None)
+
+
+def _batches(images: Images) -> Iterator[dict[str, Images]]:
+    for start in range(0, len(images), _BATCH):
+        part = images[start : start + _BATCH]
+        colour = np.broadcast_to(part, (len(part), 3, *part.shape[2:])).transpose(0, 2, 3, 1)
+        yield {INPUT: np.ascontiguousarray(colour)}
+
+
+def _silent(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR

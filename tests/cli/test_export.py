@@ -1,0 +1,95 @@
+"""`retinula export` proves what it writes, and refuses in one line."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retinula.cli import main
+from retinula.datasets.digits import CLASSES
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.recipe_files import load_recipe
+from retinula.run import create_run
+from retinula.transforms.preprocess import Preprocess
+
+Call = Callable[..., str]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """A caller of the command, in a folder with a run `mine` on the digits, whose data are not recorded."""
+    network = build("cifar10-augmented", num_classes=10, channels=1, size=(8, 8))
+    model = Model(network.eval(), "cifar10-augmented", {}, CLASSES, Preprocess(1, (8, 8), (0.0,), (1.0,)))
+    run = create_run(load_recipe("digits"), {}, "mine", tmp_path / "runs")
+    model.save(run.model_file)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (30, 40 + number, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / f"{number}.png")
+    (photos / "broken.png").write_bytes(b"no picture")
+    monkeypatch.chdir(tmp_path)
+
+    def called(*words: str, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["retinula", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main.main()
+        captured = capsys.readouterr()
+        assert left.value.code == code, captured.err
+        if code:
+            assert captured.err.count("\n") == 1
+            assert not captured.out
+        return captured.err if code else captured.out
+
+    return called
+
+
+def test_weights_are_proved_on_pictures_by_name(call: Call) -> None:
+    said = json.loads(call("export", "mine", "--format", "npz", "--data", "digits", "--out", "w.npz", "--json"))
+    assert said["file"] == "w.npz"
+    assert said["bytes"] == Path("w.npz").stat().st_size
+    assert said["parity"]["source"] == "digits/test"
+    assert said["parity"]["num_images"] == said["parity"]["same_top_class"] == 355
+    assert said["int8"] is None
+    assert call("export", "mine", "--format", "npz", "--data", "digits").startswith("runs/mine/model.npz")
+
+
+def test_a_file_in_onnx_is_proved_on_photos_and_answers(call: Call) -> None:
+    words = ("--data", "digits", "--photos", "photos")
+    said = json.loads(call("export", "runs/mine/model.safetensors", *words, "--json"))
+    assert said["file"] == "runs/mine/model.onnx"
+    assert (said["parity"]["num_photos"], said["parity"]["photos_source"]) == (3, "photos")
+    exported = call("predict", "runs/mine/model.onnx", "photos/1.png", "--top", "3")
+    assert exported == call("predict", "mine", "photos/1.png", "--top", "3")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("mine", "--format", "npz", "--int8"), "--int8 belongs to --format onnx"),
+        (("mine", "--out", "model.pt"), "a file of --format onnx is called *.onnx"),
+        (("other",), "no run 'other'"),
+        (("mine",), "the training pictures have changed"),
+        (("runs/mine/model.safetensors",), "nobody knows which pictures"),
+        (("runs/mine/model.safetensors", "--int8", "--data", "digits"), "nobody knows which pictures"),
+        (("mine", "--data", "nothing"), "there is no data set"),
+        (("mine", "--data", "digits", "--photos", "runs"), "there are no pictures in runs"),
+        (("mine", "--data", "digits", "--max-loss", "-1"), "--max-loss"),
+        (("model.onnx",), "model.onnx only answers"),
+        (("mine", "--format", "gguf"), "gguf"),
+    ],
+)
+def test_wrong_use_is_one_line(call: Call, words: tuple[str, ...], message: str) -> None:
+    assert message in call("export", *words, code=2)
+    assert not [path for ending in ("onnx", "pt2", "npz") for path in Path("runs").rglob(f"*.{ending}")]
+
+
+def test_a_missing_folder_is_one_line(call: Call) -> None:
+    said = call("export", "mine", "--format", "npz", "--data", "digits", "--out", "missing/w.npz", code=1)
+    assert "cannot write missing/w.npz" in said
