@@ -81,6 +81,7 @@ def export(
                 path,
                 calibration=splits["train"].images,
                 held_out=_first_of(splits, "validation", "test"),
+                split="validation" if "validation" in splits else "test",
                 max_loss=max_loss,
             )
         else:
@@ -109,7 +110,7 @@ def _tell(exported: "Exported", as_json: bool) -> None:
     remark(f"proved {before}on {on}: {what} within {parity.largest_difference:.1g}")
     if int8 is not None:
         remark(
-            f"accuracy on {int8.num_images:,} pictures of {int8.split}: {int8.accuracy:.2%} in float32, "
+            f"accuracy on {int8.num_images:,} {int8.split} pictures: {int8.accuracy:.2%} in float32, "
             f"{int8.accuracy_int8:.2%} in int8"
         )
     say(f"{exported.path}  ({exported.num_bytes / 1024**2:.1f} MiB)")

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from onnx import ModelProto
 
 from retinula.durable import replacing
-from retinula.errors import RetinulaError
+from retinula.errors import InputError, RetinulaError
 from retinula.export.graph import describe, model_graph
 from retinula.export.parity import Answers, Parity, Photo, Proof, answers_of, check_parity
 from retinula.export.quantisation import Measured, measured, quantised
@@ -58,7 +58,7 @@ def export_onnx(model: Model, proof: Proof, path: Path) -> Exported:
 
 
 def export_int8(
-    model: Model, proof: Proof, path: Path, *, calibration: Images, held_out: ImageSet, max_loss: float
+    model: Model, proof: Proof, path: Path, *, calibration: Images, held_out: ImageSet, split: str, max_loss: float
 ) -> Exported:
     """Write a classifier as an ONNX file that computes with 8-bit whole numbers.
 
@@ -68,17 +68,21 @@ def export_int8(
         path: of the file.
         calibration: pictures `[N, C, H, W]` of the training set, which show the ranges of values.
         held_out: labelled pictures to measure the accuracy before and after on.
+        split: what they are: `validation`, or `test` where there are no others.
         max_loss: percentage points of accuracy that may be lost.
 
     Raises:
         InputError: the model is not a classifier, or the pictures have no labels.
         RetinulaError: as `export_onnx`, or more accuracy is lost.
     """
+    if model.task != "classification":
+        raise InputError(f"{model.network_name} gives pictures back; only classifiers are quantised")
+    held_out.known_labels()  # refuses pictures without labels before the work
     graph = model_graph(model)
     parity = _onnx_parity(model, proof, graph)
     describe(graph, model, {})
     small = quantised(graph, calibration)
-    result = measured(model, graph, small, held_out, max_loss)
+    result = measured(graph, small, held_out, split, max_loss)
     describe(small, model, {"parity": parity.to_dict(), "precision": "int8", "int8": result.to_dict()})
     return Exported(path, _keep(path, small), parity, result)
 

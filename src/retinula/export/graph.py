@@ -60,6 +60,8 @@ def model_graph(model: Model) -> ModelProto:
         each.ir_version = network.ir_version
     merged = compose.merge_models(before, network, io_map=[(INPUTS, INPUTS)])
     merged = compose.merge_models(merged, after, io_map=[(_LOGITS, _LOGITS)])
+    del merged.opset_import[:]  # merging gathered the same one three times
+    merged.opset_import.extend(network.opset_import)
     merged.ir_version = _IR_VERSION
     merged.producer_name, merged.producer_version = "retinula", __version__
     onnx.checker.check_model(merged, full_check=True)

@@ -15,7 +15,6 @@ from onnx import ModelProto
 
 from retinula.errors import InputError, RetinulaError
 from retinula.images import Images, ImageSet
-from retinula.model_file import Model
 from retinula.onnx_model import INPUT, OnnxModel
 
 try:
@@ -78,8 +77,9 @@ def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
         warnings.simplefilter("ignore")
         logging.getLogger().addFilter(_silent)  # it advises on the root logger
         try:
+            onnx.save(graph, Path(folder) / "float32.onnx")  # given as it is, its weights would be moved out of it
             quantization.quantize_static(
-                graph,
+                Path(folder) / "float32.onnx",
                 Path(folder) / "int8.onnx",
                 _Reader(images),
                 quant_format=quantization.QuantFormat.QDQ,
@@ -101,15 +101,13 @@ def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
     return result
 
 
-def measured(model: Model, graph: ModelProto, small: ModelProto, held_out: ImageSet, max_loss: float) -> Measured:
+def measured(graph: ModelProto, small: ModelProto, held_out: ImageSet, split: str, max_loss: float) -> Measured:
     """Measure the accuracy of a graph and of the quantised one on pictures that neither training nor ranges saw.
 
     Raises:
-        InputError: the pictures have no labels, or the model knows no classes.
+        InputError: the pictures have no labels.
         RetinulaError: more than `max_loss` percentage points are lost.
     """
-    if model.task != "classification":
-        raise InputError(f"{model.network_name} gives pictures back; only classifiers are quantised")
     if not math.isfinite(max_loss):
         raise InputError(f"the largest loss is a number of percentage points, not {max_loss}")
     labels = held_out.known_labels()
@@ -117,10 +115,10 @@ def measured(model: Model, graph: ModelProto, small: ModelProto, held_out: Image
     for each in (graph, small):
         exported = OnnxModel.from_bytes(_described(graph, each))
         right.append(float((exported.probs(held_out.images).argmax(axis=1) == labels).mean()))
-    result = Measured(held_out.name, len(held_out), right[0], right[1])
+    result = Measured(split, len(held_out), right[0], right[1])
     if not result.loss <= max_loss:
         raise RetinulaError(
-            f"int8 loses {result.loss:.2f} points of accuracy on {len(held_out):,} pictures of {held_out.name} "
+            f"int8 loses {result.loss:.2f} points of accuracy on {len(held_out):,} {split} pictures "
             f"({result.accuracy:.2%} before, {result.accuracy_int8:.2%} after), more than {max_loss:g}; nothing is "
             "written; export without --int8, or allow more with --max-loss"
         )
