@@ -1,0 +1,91 @@
+"""Parity passes what says the same and nothing else."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from retinula.errors import InputError, RetinulaError
+from retinula.export.parity import NUM_IMAGES, NUM_PHOTOS, Answers, Photo, Proof, check_parity, proof_of
+from retinula.images import Images, ImageSet
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.transforms.preprocess import Preprocess
+
+RANDOM = np.random.default_rng(0)
+SET = ImageSet(RANDOM.integers(0, 256, (30, 1, 16, 16), dtype=np.uint8), None, ("a", "b", "c"), "made/test")
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    torch.manual_seed(0)
+    network = build("cifar10-augmented", num_classes=3, channels=1, size=(16, 16)).eval()
+    return Model(network, "cifar10-augmented", {}, SET.classes, Preprocess(1, (16, 16), (0.5,), (0.2,)))
+
+
+@pytest.fixture(scope="module")
+def proof() -> Proof:
+    return proof_of(SET)
+
+
+def test_the_proof_is_spread_over_the_set_and_has_photos_of_many_sizes(proof: Proof) -> None:
+    assert np.array_equal(proof.images, SET.images)
+    assert len(proof.photos) == NUM_PHOTOS
+    assert len({photo.shape for photo in proof.photos}) == NUM_PHOTOS
+    assert {photo.shape[2] for photo in proof.photos} == {3}
+    assert max(max(photo.shape) for photo in proof.photos) > 1000
+    many = ImageSet(np.zeros((3000, 1, 2, 2), np.uint8), None, ("a", "b"), "many")
+    many.images[:, 0, 0, 0] = np.arange(3000) // 12
+    chosen = proof_of(many).images
+    assert len(chosen) == NUM_IMAGES
+    assert len(np.unique(chosen[:, 0, 0, 0])) == 250
+    given = [np.zeros((5, 6, 3), np.uint8)]
+    assert proof_of(SET, given, "mine").photos_source == "mine"
+    with pytest.raises(InputError, match="no pictures to prove"):
+        proof_of(SET.take(np.arange(0)))
+
+
+def test_the_model_agrees_with_itself(model: Model, proof: Proof) -> None:
+    def answer_photo(photo: Photo) -> Answers:
+        return model.probs(model.shrink(Image.fromarray(photo))[None])
+
+    parity = check_parity(model, proof, model.probs, answer_photo)
+    assert (parity.num_images, parity.num_photos) == (30, NUM_PHOTOS)
+    assert parity.same_top_class == 30 + NUM_PHOTOS
+    assert parity.largest_difference < 1e-6
+    assert check_parity(model, proof, model.probs).num_photos == 0
+
+
+@pytest.mark.parametrize("by", [1.1e-4, -0.5, np.nan])
+def test_one_value_of_one_picture_is_enough_to_fail(model: Model, proof: Proof, by: float) -> None:
+    def answer(images: Images) -> Answers:
+        probabilities = model.probs(images)
+        probabilities[17, 2] += by
+        return probabilities
+
+    with pytest.raises(RetinulaError, match="the export fails: a value differs by"):
+        check_parity(model, proof, answer)
+
+
+def test_one_other_class_is_enough_to_fail(model: Model, proof: Proof, monkeypatch: pytest.MonkeyPatch) -> None:
+    level = np.full((30, 3), 1 / 3, np.float32)
+    level[:, 0] += 1e-5
+    monkeypatch.setattr(Model, "probs", lambda self, images: level.copy())
+
+    def answer(images: Images) -> Answers:
+        other = level.copy()
+        other[4, 1] += 2e-5
+        return other
+
+    with pytest.raises(RetinulaError, match="likeliest class differs on 1 of 30 pictures"):
+        check_parity(model, proof, answer)
+
+
+def test_a_photo_is_enough_to_fail(model: Model, proof: Proof) -> None:
+    with pytest.raises(RetinulaError, match="a value differs"):
+        check_parity(model, proof, model.probs, lambda photo: model.probs(np.zeros((1, 1, 16, 16), np.uint8)))
+
+
+def test_another_form_fails(model: Model, proof: Proof) -> None:
+    with pytest.raises(RetinulaError, match=r"gives \[30, 2\] instead of \[30, 3\]"):
+        check_parity(model, proof, lambda images: model.probs(images)[:, :2])
