@@ -40,6 +40,7 @@ ROOMS = (
     "experiment",
     "export",
     "reproduction",
+    "report",
     "bench",
     "diagnosis",
     "serving",

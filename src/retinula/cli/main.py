@@ -19,6 +19,7 @@ from retinula.cli import (
     export,
     predict,
     reconstruct,
+    report,
     reproduce,
     serve,
     train,
@@ -46,6 +47,7 @@ app.command("export")(export.export)
 app.command("reconstruct")(reconstruct.reconstruct)
 app.command("reproduce")(reproduce.reproduce)
 app.command("serve")(serve.serve)
+app.command("report")(report.report)
 app.command("results")(reproduce.results)
 app.add_typer(data.app, name="data")
 app.command("models")(catalogs.models)

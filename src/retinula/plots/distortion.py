@@ -26,6 +26,33 @@ _WORDS = {
 }
 
 
+def distorted(picture: Images, augment: Augment, *, number: int, seed: int = 0) -> tuple[Images, list[str]]:
+    """Return a picture as training changes it, so many times, and in words what may happen to it.
+
+    Args:
+        picture: uint8 `[C, H, W]`, at the size that training has it.
+        augment: what may happen; what mixes two pictures is left out.
+        number: how many times.
+        seed: the same seed gives the same pictures.
+
+    Returns:
+        uint8 `[number, C, h, w]`, and the words; none where nothing happens to a single picture.
+
+    Raises:
+        InputError: the picture is too small.
+    """
+    happens = [words.format(getattr(augment, key)) for key, words in _WORDS.items() if _acts(augment, key)]
+    images = torch.from_numpy(np.repeat(picture[None], number, axis=0))
+    if not happens:
+        return images.numpy(), happens
+    chances = generator_for(seed, "augment")
+    changed = augment_images(images, augment, chances, indices=torch.arange(number), epoch=0, seed=seed)
+    changed = spoil(changed, augment, chances)
+    if changed.dtype != torch.uint8:
+        changed = changed.mul(255).round().to(torch.uint8)
+    return np.asarray(changed.numpy()), happens
+
+
 @styled
 def distortions(picture: Images, augment: Augment, *, name: str, recipe: str, seed: int = 0) -> Figure:
     """Draw a picture and, beside it, nine of those that training makes of it; all but what mixes two pictures.
@@ -40,16 +67,9 @@ def distortions(picture: Images, augment: Augment, *, name: str, recipe: str, se
     Raises:
         InputError: nothing happens to a single picture, or it is too small.
     """
-    happens = [words.format(getattr(augment, key)) for key, words in _WORDS.items() if _acts(augment, key)]
+    changed, happens = distorted(picture, augment, number=ROWS * ROWS, seed=seed)
     if not happens:
         raise InputError(f"{recipe} shows every picture as it is: there is nothing to draw")
-    number = ROWS * ROWS
-    images = torch.from_numpy(np.repeat(picture[None], number, axis=0))
-    chances = generator_for(seed, "augment")
-    changed = augment_images(images, augment, chances, indices=torch.arange(number), epoch=0, seed=seed)
-    changed = spoil(changed, augment, chances)
-    if changed.dtype != torch.uint8:
-        changed = changed.mul(255).round().to(torch.uint8)
     remark = f"Each time anew: {', '.join(happens)}."
     if augment.probability < 1:
         remark += f" With probability {1 - augment.probability:g} a picture is neither moved nor recoloured."
@@ -57,7 +77,7 @@ def distortions(picture: Images, augment: Augment, *, name: str, recipe: str, se
     left, right = figure.subplots(1, 2)
     left.imshow(upright(picture), interpolation="nearest")
     gap = max(1, round(max(changed.shape[2:]) / 16))
-    sheet = tiled([upright(each) for each in changed.numpy()], ROWS, gap=gap)
+    sheet = tiled([upright(each) for each in changed], ROWS, gap=gap)
     right.imshow(sheet[gap:-gap, gap:-gap], interpolation="nearest")  # level with the picture beside it
     for axes, words, shape in ((left, "as it is", picture.shape), (right, "in training", changed.shape[1:])):
         axes.set_title(f"{words}, {shape[2]} x {shape[1]}", loc="center")

@@ -1,0 +1,32 @@
+"""`retinula report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
+
+
+def report(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the page goes; report.html in the run unless given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write all that is known of a run as one HTML file, which needs no network and no other file."""
+    from retinula.report.page import write_report
+    from retinula.run import find_run
+
+    with counting() as progress:
+        file, contents = write_report(find_run(run), out, progress)
+    size = file.stat().st_size
+    if as_json:
+        accuracy = None if contents.answers is None else contents.answers.result.accuracy
+        parts = {"file": str(file), "bytes": size, "split": contents.split, "accuracy": accuracy}
+        say_json(parts | {"missing": contents.missing})
+        return
+    for what in contents.missing.values():
+        remark(f"left out: {what}")
+    say(f"{file} ({size / 1e6:.1f} MB)")

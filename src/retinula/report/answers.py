@@ -1,0 +1,190 @@
+"""What a report says of a classifier's answers: by class, what is taken for what with the pictures, calibration."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinula.evaluation.results import ClassificationResult
+from retinula.images import Images
+from retinula.plots.evaluation import FEW
+from retinula.plots.figure import percent
+from retinula.report.charts import Chart, share_bars
+from retinula.report.sheet import Sheet
+
+TABLED = 20  # up to this many classes the confusion matrix is a table with numbers
+DRAWN = 120  # up to this many classes it is drawn at all; of more only the commonest mistakes are listed
+LISTED = 40  # commonest mistakes
+PIXELS = 3_600_000  # of all pictures behind the matrix
+RIGHT_SHOWN = 24  # right answers shown of a class, at most
+ALL_RIGHT = 400  # right answers shown of all classes
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class: its name, its number of pictures, and how well it is told from the others, 0..1."""
+
+    name: str
+    support: int
+    precision: float
+    recall: float
+    f1: float
+    taken_for: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How often one class is taken for another (or for itself), as a share of the true class too."""
+
+    true: int
+    answer: int
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture behind a cell: its place on the sheet, its number in the set, how sure the answer is in percent."""
+
+    place: int
+    index: int
+    sure: float
+
+
+@dataclass(frozen=True)
+class AnswersPart:
+    """What was answered.
+
+    Attributes:
+        result: all of it.
+        classes: names.
+        rows: a class each.
+        matrix: rows of cells for up to 20 classes, else empty.
+        dots: the cells that are not empty, for 21 to 120 classes, else empty.
+        commonest: kinds of mistakes.
+        pictures: by `true-answer`, the pictures behind a cell, the surest first.
+        per_cell: how many of a cell at most are shown.
+        calibration: the chart.
+        chance: what the best blind guess gets right: the share of the commonest class.
+    """
+
+    result: ClassificationResult
+    classes: tuple[str, ...]
+    rows: tuple[ClassRow, ...]
+    matrix: tuple[tuple[Cell, ...], ...]
+    dots: tuple[Cell, ...]
+    commonest: tuple[Cell, ...]
+    pictures: dict[str, tuple[Shown, ...]]
+    per_cell: int
+    calibration: Chart
+    chance: float
+
+
+def answers_part(result: ClassificationResult, images: Images, sheet: Sheet) -> AnswersPart:
+    """Gather it, and put the pictures behind the matrix on the sheet.
+
+    Args:
+        result: measured on `images`.
+        images: uint8 `[N, C, H, W]`.
+        sheet: of their size.
+    """
+    counts = result.confusion.numpy()
+    number = len(counts)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    cells = [
+        [Cell(true, answer, int(counts[true, answer]), float(shares[true, answer])) for answer in range(number)]
+        for true in range(number)
+    ]
+    wrong = [Cell(true, answer, count, float(shares[true, answer])) for true, answer, count in result.mistakes()]
+    limit = cell_limit([cell.count for cell in wrong], max(1, PIXELS // (sheet.size[0] * sheet.size[1])))
+    shown = [cell for row in cells for cell in row if cell.count] if TABLED < number <= DRAWN else []
+    return AnswersPart(
+        result=result,
+        classes=result.classes,
+        rows=tuple(_class_rows(result)),
+        matrix=tuple(map(tuple, cells)) if number <= TABLED else (),
+        dots=tuple(shown),
+        commonest=tuple(wrong[:LISTED]),
+        pictures=_pictures(result, images, sheet, limit),
+        per_cell=limit,
+        calibration=_calibration(result),
+        chance=float(counts.sum(axis=1).max() / max(1, counts.sum())),
+    )
+
+
+def surest_mistakes(result: ClassificationResult, number: int) -> NDArray[np.int64]:
+    """Return the numbers of the pictures whose wrong answers are surest: int64 `[n]`, the surest first."""
+    wrong = np.flatnonzero((result.predicted != result.labels).numpy())
+    return wrong[np.argsort(-_sure(result)[wrong], kind="stable")][:number]
+
+
+def cell_limit(counts: Sequence[int], total: int) -> int:
+    """Return how many pictures a cell may show so that all cells together show no more than `total`; at least 1.
+
+    >>> cell_limit([100, 3, 3], 20)
+    14
+    """
+    low, high = 1, max(counts, default=1)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if sum(min(count, middle) for count in counts) <= total:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _class_rows(result: ClassificationResult) -> list[ClassRow]:
+    scores = result.scores
+    wrong = result.confusion.clone().fill_diagonal_(0)
+    rows = []
+    for number, name in enumerate(result.classes):
+        most = int(wrong[number].argmax())
+        rows.append(
+            ClassRow(
+                name=name,
+                support=int(scores.support[number]),
+                precision=float(scores.precision[number]),
+                recall=float(scores.recall[number]),
+                f1=float(scores.f1[number]),
+                taken_for=f"{result.classes[most]} ({int(wrong[number, most]):,})" if wrong[number, most] else "",
+            )
+        )
+    return rows
+
+
+def _sure(result: ClassificationResult) -> NDArray[np.float32]:
+    return np.asarray(result.probabilities.max(dim=1).values.numpy())
+
+
+def _pictures(
+    result: ClassificationResult, images: Images, sheet: Sheet, per_cell: int
+) -> dict[str, tuple[Shown, ...]]:
+    sure, labels, answers = _sure(result), result.labels.numpy(), result.predicted.numpy()
+    right = max(1, min(RIGHT_SHOWN, ALL_RIGHT // len(result.classes)))
+    cells: dict[str, list[Shown]] = {}
+    for index in np.argsort(-sure, kind="stable").tolist():
+        true, answer = int(labels[index]), int(answers[index])
+        cell = cells.setdefault(f"{true}-{answer}", [])
+        if len(cell) < (right if true == answer else per_cell):
+            cell.append(Shown(sheet.add(images[index]), index, round(100 * float(sure[index]), 1)))
+    return {key: tuple(cell) for key, cell in cells.items()}
+
+
+def _calibration(result: ClassificationResult) -> Chart:
+    bars = [
+        (
+            row.low,
+            row.high,
+            row.accuracy,
+            f"{100 * row.low:.0f} to {100 * row.high:.0f} % sure: {row.count:,} answers, {percent(row.accuracy)} right",
+            row.count < FEW,
+        )
+        for row in result.calibration.bins
+        if row.accuracy is not None and math.isfinite(row.accuracy)
+    ]
+    return share_bars(
+        "How often it is right when it is so sure", "how sure (%)", "right (%)", bars, diagonal="as sure as right"
+    )

@@ -1,0 +1,189 @@
+"""Charts as plain shapes in a box of fixed size, which the page draws as SVG in its own colours.
+
+Knows nothing of what is drawn.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+WIDTH, HEIGHT = 440.0, 270.0  # of the box; letters in it are 13 high, so that a phone still shows them readable
+LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 12.0, 46.0
+MOST_POINTS = 300  # of a line; of more, means of neighbours
+TICKS = 5
+SINGLE_DOTS = 60  # points that are marked one by one
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line: what it is called, its corners as SVG points, and its points with their words."""
+
+    words: str
+    corners: str
+    dots: tuple[tuple[float, float, str], ...]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar, in units of the box, and its words."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    words: str
+    pale: bool
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Axes with lines or bars: ticks are places in the box with the number written there."""
+
+    title: str
+    x_words: str
+    y_words: str
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
+    lines: tuple[Line, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    diagonal: str = ""
+    width: float = WIDTH
+    height: float = HEIGHT
+    left: float = LEFT
+    right: float = WIDTH - RIGHT
+    top: float = TOP
+    bottom: float = HEIGHT - BOTTOM
+
+
+def line_chart(
+    title: str,
+    x_words: str,
+    y_words: str,
+    series: Sequence[tuple[str, Points]],
+    *,
+    logarithmic: bool = False,
+    whole: tuple[float, float] | None = None,
+) -> Chart:
+    """Lay out lines.
+
+    Args:
+        title: of the chart.
+        x_words: what the horizontal axis counts.
+        y_words: what the vertical axis measures.
+        series: what each line is called, and its points; at least one point in all, all finite.
+        logarithmic: whether the vertical axis is; then every y is above 0.
+        whole: lowest and highest value of the vertical axis; as the points need where left out.
+    """
+    drawn = [(words, _thinned(points)) for words, points in series]
+    xs = [x for _, points in drawn for x, _ in points]
+    ys = [y for _, points in drawn for _, y in points]
+    low, high = whole or (min(ys), max(ys))
+    y_ticks = _decades(low, high) if logarithmic else _round_ticks(low, high)
+    low, high = min(low, y_ticks[0]), max(high, y_ticks[-1])
+    if logarithmic:
+        low, high = math.log(low), math.log(high)
+    x_ticks = [tick for tick in _round_ticks(min(xs), max(xs)) if min(xs) <= tick <= max(xs)] or [xs[0]]
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        height = math.log(y) if logarithmic else y
+        return _along(x, min(xs), max(xs), LEFT, WIDTH - RIGHT), _along(height, low, high, HEIGHT - BOTTOM, TOP)
+
+    lines = []
+    for words, points in drawn:
+        places = [(*place(x, y), f"{words}: {_number(y)} ({x_words} {_number(x)})") for x, y in points]
+        corners = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in places)
+        lines.append(Line(words, corners, tuple(places) if len(places) <= SINGLE_DOTS else ()))
+    return Chart(
+        title,
+        x_words,
+        y_words,
+        tuple((place(tick, y_ticks[0])[0], _number(tick)) for tick in x_ticks),
+        tuple((place(xs[0], tick)[1], _number(tick)) for tick in y_ticks),
+        lines=tuple(lines),
+    )
+
+
+def share_bars(
+    title: str, x_words: str, y_words: str, bars: Sequence[tuple[float, float, float, str, bool]], *, diagonal: str = ""
+) -> Chart:
+    """Lay out bars of percentages over percentages, as of calibration.
+
+    Args:
+        title: of the chart.
+        x_words: what the horizontal axis measures, 0 to 100.
+        y_words: what the vertical axis measures, 0 to 100.
+        bars: where each begins and ends, 0..1, its height, 0..1, its words, and whether it counts for little.
+        diagonal: what the line from corner to corner is called; none without.
+    """
+
+    def across(share: float) -> float:
+        return _along(share, 0, 1, LEFT, WIDTH - RIGHT)
+
+    def up(share: float) -> float:
+        return _along(share, 0, 1, HEIGHT - BOTTOM, TOP)
+
+    shapes = [
+        Bar(
+            across(begin) + 1,
+            up(height),
+            max(1.0, across(end) - across(begin) - 2),
+            max(0.5, up(0) - up(height)),
+            words,
+            pale,
+        )
+        for begin, end, height, words, pale in bars
+    ]
+    ticks = (0, 0.25, 0.5, 0.75, 1)
+    return Chart(
+        title,
+        x_words,
+        y_words,
+        tuple((across(tick), f"{100 * tick:.0f}") for tick in ticks),
+        tuple((up(tick), f"{100 * tick:.0f}") for tick in ticks),
+        bars=tuple(shapes),
+        diagonal=diagonal,
+    )
+
+
+def _along(value: float, low: float, high: float, start: float, end: float) -> float:
+    share = (value - low) / (high - low) if high > low else 0.5
+    return start + share * (end - start)
+
+
+def _thinned(points: Points) -> list[tuple[float, float]]:
+    """Return points or, of very many, the means of as many runs of neighbours."""
+    if len(points) <= MOST_POINTS:
+        return list(points)
+    borders = [round(number * len(points) / MOST_POINTS) for number in range(MOST_POINTS + 1)]
+    runs = [points[first:last] for first, last in pairwise(borders)]
+    return [(run[-1][0], math.fsum(y for _, y in run) / len(run)) for run in runs]
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Return evenly spaced round numbers from just below `low` to just above `high`."""
+    span = high - low or abs(high) or 1.0
+    rough = span / TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(number * step, 12) for number in range(first, max(last, first + 1) + 1)]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten that enclose the values; of many, the powers alone."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if len(powers) <= 3 else (1,)
+    marks = [round(times * 10.0**power, 12) for power in powers for times in steps]
+    below = [mark for mark in marks if mark <= low]
+    above = [mark for mark in marks if mark >= high]
+    first, last = (below or marks)[-1 if below else 0], (above or marks[-1:])[0]
+    return [mark for mark in marks if first <= mark <= last]
+
+
+def _number(value: float) -> str:
+    if abs(value) >= 1000 and value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:.4g}"

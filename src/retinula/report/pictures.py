@@ -1,0 +1,76 @@
+"""What a report shows of the pictures themselves: some of each class, and one as training distorts it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from retinula.errors import InputError
+from retinula.images import ImageSet
+from retinula.plots.distortion import distorted
+from retinula.recipe import Augmentation, Recipe
+from retinula.report.sheet import Sheet, SheetPage
+from retinula.transforms.augment import Augment
+
+TILES = 1000  # pictures of a contact sheet
+PER_CLASS = 10  # of them of a class, at most
+MOST_CLASSES = 120  # with rows of their own
+DISTORTIONS = 9
+
+
+@dataclass(frozen=True)
+class ContactRow:
+    """A class: its name, how many pictures it has, and the places of some on the sheet."""
+
+    name: str
+    count: int
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DistortedPart:
+    """One picture as it is and as training shows it, the words for what happens, and all of them on a sheet."""
+
+    original: SheetPage
+    changed: SheetPage
+    words: str
+    mixes: bool
+
+
+def contact_rows(image_set: ImageSet, sheet: Sheet, seed: int = 0) -> tuple[ContactRow, ...]:
+    """Put pictures of each class on the sheet, drawn at random; the same ones for the same seed.
+
+    Args:
+        image_set: labelled, or all of it becomes one row.
+        sheet: of the pictures' size.
+        seed: of the draw.
+    """
+    generator = np.random.default_rng(seed)
+    if image_set.labels is None:
+        chosen = generator.permutation(len(image_set))[: 4 * PER_CLASS]
+        return (ContactRow("", len(image_set), tuple(sheet.add(image_set.images[i]) for i in np.sort(chosen))),)
+    classes = image_set.classes[:MOST_CLASSES]
+    share = max(3, min(PER_CLASS, TILES // len(classes)))
+    rows = []
+    for number, name in enumerate(classes):
+        members = np.flatnonzero(image_set.labels == number)
+        chosen = np.sort(generator.permutation(members)[:share])
+        rows.append(ContactRow(name, len(members), tuple(sheet.add(image_set.images[i]) for i in chosen)))
+    return tuple(rows)
+
+
+def distorted_part(recipe: Recipe, image_set: ImageSet, most_bytes: int) -> DistortedPart | None:
+    """Return the first picture as the recipe's training shows it, nine times; None where nothing happens to it."""
+    augmentation = recipe.augment
+    if augmentation == Augmentation():
+        return None
+    picture = image_set.images[0]
+    mixes = bool(augmentation.mixup or augmentation.cutmix)
+    try:
+        changed, words = distorted(picture, Augment(**augmentation.model_dump()), number=DISTORTIONS, seed=recipe.seed)
+    except InputError:  # the pictures are too small for it; the training would have said so
+        return None
+    original, sheet = Sheet((picture.shape[1], picture.shape[2])), Sheet((changed.shape[2], changed.shape[3]))
+    original.add(picture)
+    for each in changed:
+        sheet.add(each)
+    return DistortedPart(original.finish(most_bytes), sheet.finish(most_bytes), "; ".join(words), mixes)

@@ -1,0 +1,217 @@
+"""What a report says of a training: the facts of it, its curves, and its figures beside the published ones.
+
+Knows the run's folder only; needs neither model nor pictures.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retinula.errors import InputError
+from retinula.intervals import wilson_interval
+from retinula.plots.figure import plural
+from retinula.report.charts import Chart, line_chart
+from retinula.reproduction.table import Row, make_rows
+from retinula.run import Run
+
+SMOOTHED = 30  # means of steps that a line of losses has, at least; single batches scatter too much to be read
+
+_NEEDED = {
+    "": ("run", "network", "data", "training", "evaluations"),
+    "data": ("name", "num_images", "num_classes"),
+    "training": ("kept", "kept_step"),
+}
+
+Metrics = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class TrainingPart:
+    """What was trained on what, and how it went.
+
+    Attributes:
+        report: as in `report.json`.
+        about: what the recipe says of itself.
+        facts: name and value, in the order to be shown.
+        charts: curves.
+        finding: the curves in a sentence.
+        claims: published figures beside measured ones.
+        claims_source: where they were published.
+        measurements: of the run that were made so far: what, and the result in words.
+    """
+
+    report: dict[str, Any]
+    about: str
+    facts: tuple[tuple[str, str], ...]
+    charts: tuple[Chart, ...]
+    finding: str
+    claims: tuple[Row, ...]
+    claims_source: str
+    measurements: tuple[tuple[str, str], ...]
+
+
+def training_part(run: Run) -> TrainingPart:
+    """Gather it from a finished run's folder.
+
+    Raises:
+        InputError: the run is not finished, or a file of it cannot be read or is not whole.
+    """
+    report, recipe, metrics = run.report(), run.recipe(), run.metrics()
+    for part, keys in _NEEDED.items():
+        values = report if not part else report[part]
+        lacking = [key for key in keys if not isinstance(values, dict) or values.get(key) is None]
+        if lacking:
+            raise InputError(
+                f"{run.report_file}: no {lacking[0]!r}{f' in {part!r}' if part else ''}, which every training writes; "
+                f"is it whole? train anew with: retinula train {run.recipe_file}"
+            )
+    return TrainingPart(
+        report=report,
+        about=recipe.about,
+        facts=tuple(_facts(run, report)),
+        charts=tuple(_charts(metrics, run.steps())),
+        finding=_finding(metrics),
+        claims=tuple(make_rows(recipe, [run])),
+        claims_source=recipe.source,
+        measurements=tuple(_measurements(report)),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a time as one would say it.
+
+    >>> duration(8.4), duration(754), duration(11160)
+    ('8 seconds', '13 minutes', '3.1 hours')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def _facts(run: Run, report: dict[str, Any]) -> list[tuple[str, str]]:
+    data, training = report.get("data", {}), report.get("training", {})
+    machine, versions = report.get("machine") or {}, report.get("versions") or {}
+    kept = {"last": "the last weights", "best": "the best weights by the validation pictures"}
+    facts: list[tuple[str, Any]] = [
+        ("Pictures", data.get("name")),
+        ("to learn from", _count(data.get("num_images"))),
+        ("set apart to choose by", _count(data.get("num_validation_images")) or "none"),
+        ("left out as unreadable", _count(data.get("num_skipped"))),
+        ("Classes", data.get("num_classes")),
+        ("Copy", ", ".join(str(data[key]) for key in ("copy", "source") if data.get(key))),
+        ("Licence", data.get("licence")),
+        ("To be cited", data.get("citation")),
+        ("Network", report.get("network")),
+        ("Numbers learned", _count(report.get("parameters"))),
+        ("Began from", _source(report.get("source"))),
+        ("Recipe", f"{report.get('recipe')} (digest {report.get('digest')}, seed {report.get('seed')})"),
+        ("Epochs", training.get("epochs")),
+        ("Steps", _count(training.get("steps"))),
+        ("Kept", f"{kept.get(training.get('kept'), training.get('kept'))}, of step {training.get('kept_step'):,}"),
+        ("Time of training", duration(training["seconds"]) if training.get("seconds") else None),
+        ("Computer", ", ".join(_machine(machine))),
+        ("Programs", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("Finished", str(report.get("finished", "")).replace("T", " ")[:16]),
+        ("Folder", run.path),
+    ]
+    return [(name, str(value)) for name, value in facts if value not in (None, "")]
+
+
+def _machine(machine: dict[str, Any]) -> list[str]:
+    parts = [str(machine["processor"])] if machine.get("processor") else []
+    if machine.get("cores"):
+        parts.append(plural(int(machine["cores"]), "core"))
+    if machine.get("memory_gib"):
+        parts.append(f"{machine['memory_gib']} GiB of memory")
+    if machine.get("accelerator"):
+        parts.append(str(machine["accelerator"]))
+    return parts
+
+
+def _source(source: Any) -> str:
+    return ", ".join(f"{key}: {value}" for key, value in source.items()) if isinstance(source, dict) else ""
+
+
+def _count(number: Any) -> str:
+    return f"{number:,}" if isinstance(number, int) and number else ""
+
+
+def _charts(metrics: Metrics, steps: Sequence[dict[str, float]]) -> list[Chart]:
+    charts = []
+    losses = [("training", _column(metrics, "loss")), ("validation", _column(metrics, "val_loss"))]
+    losses = [(words, points) for words, points in losses if points]
+    if losses:
+        charts.append(line_chart("Loss", "epoch", "loss", losses, logarithmic=_spreads(losses)))
+    shares = [("training", _column(metrics, "accuracy", 100)), ("validation", _column(metrics, "val_accuracy", 100))]
+    shares = [(words, points) for words, points in shares if points]
+    if shares:
+        charts.append(line_chart("Right answers", "epoch", "right (%)", shares))
+    finite = [(row["step"], row["loss"]) for row in steps if math.isfinite(row["loss"])]
+    if len(finite) > SMOOTHED:
+        points = [("mean of neighbouring batches", _smoothed(finite))]
+        charts.append(line_chart("Loss by step", "step", "loss", points, logarithmic=_spreads(points)))
+    rates = [(row["step"], row["learning_rate"]) for row in steps if row["learning_rate"] > 0]
+    if len(rates) > SMOOTHED and len({rate for _, rate in rates}) > 1:
+        charts.append(line_chart("Learning rate", "step", "rate", [("learning rate", rates)]))
+    return charts
+
+
+def _column(metrics: Metrics, key: str, times: float = 1) -> list[tuple[float, float]]:
+    values = [(row["epoch"], row.get(key)) for row in metrics]
+    return [(epoch, times * value) for epoch, value in values if value is not None and math.isfinite(value)]
+
+
+def _spreads(series: Sequence[tuple[str, list[tuple[float, float]]]]) -> bool:
+    """Whether losses are all above 0 and so far apart that only a logarithmic axis shows the small ones."""
+    values = [value for _, points in series for _, value in points]
+    return min(values) > 0 and max(values) > 10 * min(values)
+
+
+def _smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    length = max(1, len(points) // (4 * SMOOTHED))
+    runs = [points[start : start + length] for start in range(0, len(points), length)]
+    return [(run[-1][0], math.fsum(loss for _, loss in run) / len(run)) for run in runs]
+
+
+def _finding(metrics: Metrics) -> str:
+    if not metrics:
+        return ""
+    last = metrics[-1]
+    words = [f"After {plural(last['epoch'], 'epoch')} the loss on the training pictures is {last['loss']:.4g}"]
+    if last.get("accuracy") is not None:
+        words.append(f", with {100 * last['accuracy']:.1f} % of them right")
+    held_out = [row for row in metrics if row.get("val_accuracy") is not None]
+    if not held_out:
+        return "".join(words) + ". No pictures were set apart, so there is no curve of pictures it did not learn from."
+    best = max(held_out, key=_accuracy)
+    words.append(f". Of the validation pictures, {100 * last['val_accuracy']:.1f} % are right at the end")
+    if best["epoch"] != last["epoch"] and best["val_accuracy"] > last["val_accuracy"]:
+        words.append(f"; the best was epoch {best['epoch']} with {100 * best['val_accuracy']:.1f} %")
+    if last.get("accuracy") is not None and last["accuracy"] - last["val_accuracy"] > 0.1:
+        words.append(
+            ". It does much better on pictures it has learned from: more pictures or stronger augmentation may help"
+        )
+    return "".join(words) + "."
+
+
+def _accuracy(row: dict[str, Any]) -> float:
+    return float(row["val_accuracy"])
+
+
+def _measurements(report: dict[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    for name, each in sorted(report.get("evaluations", {}).items()):
+        if isinstance(each.get("num_correct"), int) and each.get("num_images"):
+            low, high = wilson_interval(each["num_correct"], each["num_images"])
+            share, bounds = f"{100 * each['accuracy']:.2f} %", f"{100 * low:.1f} to {100 * high:.1f} %"
+            words = f"{share} of {each['num_images']:,} right ({bounds})"
+        elif each.get("psnr") is not None:
+            words = f"PSNR {each['psnr']:.2f} dB, SSIM {each['ssim']:.4f} over {each['num_images']:,} pictures"
+        else:
+            continue
+        found.append((name, words))
+    photos: Callable[[str], Any] = report.get("photos", {}).get
+    if photos("accuracy") is not None:
+        found.append(("photos", f"{100 * photos('accuracy'):.1f} % right"))
+    return found

@@ -1,0 +1,45 @@
+"""Lines and bars stay inside the box, and ticks are round numbers that enclose the values."""
+
+import pytest
+
+from retinula.report.charts import MOST_POINTS, line_chart, share_bars
+
+
+@pytest.mark.parametrize(
+    ("points", "logarithmic"),
+    [
+        ([(1, 0.5)], False),
+        ([(1, 0.0), (2, 0.0)], False),
+        ([(1, 1e-7), (2, 3e-7)], False),
+        ([(1, 250.0), (50, -3.0)], False),
+        ([(1, 0.013), (2, 4.0), (3, 0.4)], True),
+        ([(1, 1e-6), (9, 40.0)], True),
+        ([(step, 1 / step) for step in range(1, 5000)], False),
+    ],
+)
+def test_everything_lies_between_the_axes(points: list[tuple[float, float]], logarithmic: bool) -> None:
+    chart = line_chart("t", "x", "y", [("one", points)], logarithmic=logarithmic)
+    corners = [tuple(map(float, corner.split(","))) for corner in chart.lines[0].corners.split()]
+    assert len(corners) == min(len(points), MOST_POINTS)
+    assert all(chart.left - 0.1 <= x <= chart.right + 0.1 for x, _ in corners)
+    assert all(chart.top - 0.1 <= y <= chart.bottom + 0.1 for _, y in corners)
+    assert 2 <= len(chart.y_ticks) <= 9
+    heights = [place for place, _ in chart.y_ticks]
+    assert heights == sorted(heights, reverse=True)
+    assert chart.x_ticks
+    assert all(chart.left <= place <= chart.right for place, _ in chart.x_ticks)
+
+
+def test_ticks_are_round() -> None:
+    chart = line_chart("t", "x", "y", [("a", [(0, 0.31), (100, 0.94)])])
+    assert [words for _, words in chart.y_ticks] == ["0.2", "0.4", "0.6", "0.8", "1"]
+    assert [words for _, words in chart.x_ticks] == ["0", "20", "40", "60", "80", "100"]
+
+
+def test_bars_are_as_high_as_their_share() -> None:
+    chart = share_bars("t", "x", "y", [(0.0, 0.5, 0.25, "low", True), (0.5, 1.0, 1.0, "high", False)])
+    low, high = chart.bars
+    assert high.height == pytest.approx(4 * low.height)
+    assert high.top == pytest.approx(chart.top)
+    assert (low.pale, high.pale) == (True, False)
+    assert low.left + low.width < high.left

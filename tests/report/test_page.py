@@ -1,0 +1,243 @@
+"""The page of a run: whole, alone, safe against foreign text, and honest about what it lacks."""
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+
+from retinula import experiment
+from retinula.cli import main
+from retinula.errors import InputError
+from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.report import contents as gathering
+from retinula.report.answers import surest_mistakes
+from retinula.report.contents import Contents
+from retinula.report.page import MOST_BYTES, write_report
+from retinula.run import Run, find_run
+
+HOSTILE = "</script><script>alert('1')</script>"
+QUOTED = "\"><img src=x onerror=alert(2)> {{ 7*7 }} & 'é"
+PLAIN = "owl"
+
+
+class Page(HTMLParser):
+    """Gathers tags with their attributes, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+@pytest.fixture(scope="module")
+def at_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A finished run on pictures whose classes have hostile names, its pictures at hand."""
+    root = tmp_path_factory.mktemp("work") / "runs"
+    generator = np.random.default_rng(0)
+    labels = np.arange(90, dtype=np.int64) % 3
+    images = (generator.integers(0, 60, (90, 1, 8, 8)) + (labels * 60)[:, None, None, None]).astype(np.uint8)
+    classes = (HOSTILE, QUOTED, PLAIN)
+    train_set = ImageSet(images[:60], labels[:60], classes, "made/train")
+    wrong = labels[60:].copy()
+    wrong[:5] = (wrong[:5] + 1) % 3  # what the network gets right is then a mistake
+    test_set = ImageSet(np.concatenate([images[60:], images[:1]]), np.append(wrong, labels[0]), classes, "made/test")
+    quick = ["epochs=6", "model.arguments.width=0.25", "batch_size=30", "augment.crop_padding=1", "precision=float32"]
+    experiment.train("digits", train_set, test_set, "mine", overrides=quick, root=root)
+    sets = {"train": train_set, "test": test_set}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gathering, "own_pictures", lambda run, split, progress=None: sets[split])
+        yield find_run(root / "mine")
+
+
+@pytest.fixture(scope="module")
+def written(at_hand: Run) -> tuple[str, Contents]:
+    """The page of the run, and what it shows."""
+    before = {path.name for path in at_hand.path.iterdir()}
+    file, contents = write_report(at_hand, at_hand.path.parent / "new" / "page.html")
+    assert {path.name for path in at_hand.path.iterdir()} == before
+    return file.read_text(encoding="utf-8"), contents
+
+
+def test_a_page_is_whole_alone_and_of_one_piece(written: tuple[str, Contents]) -> None:
+    text, contents = written
+    assert contents.answers is not None
+    result = contents.answers.result
+    assert len(text.encode()) < MOST_BYTES
+    page = Page(text)
+    # Nothing is fetched from anywhere, and nothing may be.
+    assert not re.search(r"https?://|//\w+\.\w|@import", text.split("<body>")[0])
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "img", "base")
+        assert not {"src", "srcset", "action", "background"} & attributes.keys(), tag
+        assert not [name for name in attributes if name.startswith("on")]
+        assert not attributes.get("href") or (attributes["href"] or "").startswith("#")
+    assert all(address.startswith("data:image/jpeg;base64,") for address in re.findall(r"url\(([^)]*)\)", text))
+    policy = next(each for each in page.named("meta") if each.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in (policy["content"] or "")
+    targets = {attributes.get("id") for _, attributes in page.tags}
+    links = [(attributes["href"] or "")[1:] for attributes in page.named("a")]
+    assert len(links) > 8
+    assert set(links) <= targets
+    low, high = result.accuracy_interval
+    assert f"{result.num_correct} of {result.num_images} test pictures are right" in page.words
+    assert f"{100 * low:.1f}" in page.words
+    assert f"{100 * high:.1f}" in page.words
+
+
+def test_foreign_text_stays_text(written: tuple[str, Contents]) -> None:
+    page = Page(written[0])
+    assert len(page.named("script")) == 2, "the data of the cells, and the page's own script"
+    assert not page.named("img")
+    assert HOSTILE in page.words
+    assert " ".join(QUOTED.split()) in page.words, "an expression in a name is not computed"
+    data = json.loads(re.findall(r'<script type="application/json" id="cells">(.*?)</script>', written[0])[0])
+    assert data["classes"] == [HOSTILE, QUOTED, PLAIN]
+
+
+def test_every_cell_opens_the_pictures_behind_it(written: tuple[str, Contents]) -> None:
+    text, contents = written
+    assert contents.answers is not None
+    result = contents.answers.result
+    data = json.loads(re.findall(r'id="cells">(.*?)</script>', text)[0])
+    cells = {attributes.get("data-cell") for attributes in Page(text).named("button")} - {None}
+    filled = {f"{true}-{named}" for true, named in result.confusion.nonzero().tolist()}
+    assert cells == filled == data["cells"].keys()
+    for key, shown in data["cells"].items():
+        true, named = map(int, key.split("-"))
+        assert len(shown) == min(data["counts"][key], 24) or true != named
+        sure = [each[2] for each in shown]
+        assert sure == sorted(sure, reverse=True)
+        for _, index, _ in shown:
+            assert (int(result.labels[index]), int(result.predicted[index])) == (true, named)
+
+
+def test_mistakes_come_with_reasons_and_a_leak_is_named(written: tuple[str, Contents]) -> None:
+    text, contents = written
+    assert contents.answers is not None
+    assert contents.reasons is not None
+    result = contents.answers.result
+    sure = result.probabilities.max(dim=1).values.numpy()
+    wrong = np.flatnonzero((result.predicted != result.labels).numpy())
+    assert len(wrong) >= 4
+    assert [one.index for one in contents.reasons.mistakes] == sorted(wrong.tolist(), key=lambda i: (-sure[i], i))[:24]
+    assert all(len(one.maps) == 2 for one in contents.reasons.mistakes)
+    assert len(contents.reasons.examples) == 3
+    assert all(len(one.maps) == len(contents.reasons.methods) == 5 for one in contents.reasons.examples)
+    assert contents.duplicates is not None
+    assert contents.duplicates.number == 1
+    assert contents.duplicates.shown[0].index == 30
+    assert "1 of the 31 pictures asked about is equal, pixel by pixel" in Page(text).words
+    assert len(surest_mistakes(result, 2)) == 2
+
+
+def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "find_spec", lambda _: None)
+    file, contents = write_report(at_hand, tmp_path / "page.html")
+    assert contents.reasons is not None
+    assert not any(one.maps for one in contents.reasons.mistakes)
+    assert Page(file.read_text()).words.count("pip install 'retinula[explain]'") == 2
+
+    def gone(run: Run, split: str, progress: object = None) -> ImageSet:
+        raise InputError(f"the {split} pictures <b>are gone</b>")
+
+    monkeypatch.setattr(gathering, "own_pictures", gone)
+    file, contents = write_report(at_hand, tmp_path / "page.html")
+    page = Page(file.read_text())
+    assert contents.answers is None
+    assert "was not asked about any pictures: the test pictures <b>are gone</b>." in page.words
+    assert "The training pictures are not at hand" in page.words
+    assert page.named("polyline"), "the curves are there all the same"
+
+
+def test_a_report_that_is_not_whole_is_refused(at_hand: Run, tmp_path: Path) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    report = at_hand.report()
+    for broken, message in (
+        ({}, "no 'run'"),
+        (report | {"training": {"kept": "last"}}, "no 'kept_step' in 'training'"),
+    ):
+        copy.report_file.write_text(json.dumps(broken))
+        with pytest.raises(InputError, match=message):
+            write_report(copy)
+    copy.report_file.unlink()
+    with pytest.raises(InputError, match="not finished"):
+        write_report(copy)
+
+
+def test_every_command_on_the_page_is_one_that_exists(at_hand: Run, written: tuple[str, Contents]) -> None:
+    lines = [line for text in Page(written[0]).text for line in text.splitlines() if line.startswith("retinula ")]
+    assert len(lines) >= 6
+    for line in lines:
+        words = shlex.split(line)[1:]
+        group = typer.main.get_command(main.app)
+        assert hasattr(group, "commands")
+        assert group.commands[words[0]].make_context("retinula", words[1:]).params
+    assert Model.load(at_hand.path).classes == (HOSTILE, QUOTED, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("mine", "--out", "."), 2, ". is a folder; name a file, as in --out report.html"),
+        (("other",), 2, "no run 'other'"),
+        (("mine", "--out", "/proc/no/page.html"), 1, "cannot write"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    at_hand: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(at_hand.path.parent.parent)
+    assert _called(monkeypatch, *words) == code
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.err.count("\n") == 1
+    assert not said.out
+
+
+def test_the_command_says_what_it_wrote(
+    at_hand: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert _called(monkeypatch, str(at_hand.path), "--out", str(tmp_path / "a.html"), "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["file"] == str(tmp_path / "a.html")
+    assert told["bytes"] == (tmp_path / "a.html").stat().st_size
+    assert told["split"] == "test"
+    assert 0 < told["accuracy"] < 1
+    assert told["missing"] == {}
+
+
+def _called(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["retinula", "report", *words])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    assert isinstance(left.value.code, int)
+    return left.value.code
