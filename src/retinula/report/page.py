@@ -86,14 +86,14 @@ def environment() -> Environment:
 
 
 def sureness(percent: float) -> str:
-    r"""Write how sure an answer is, so that only what is certain looks certain.
+    r"""Write how sure an answer is, so that nothing is rounded up to certainty.
 
-    >>> sureness(99.98), sureness(0.01), sureness(62.0)
+    >>> sureness(100.0), sureness(0.01), sureness(62.0)
     ('over 99.9\xa0%', 'under 0.1\xa0%', '62.0\xa0%')
     """
-    if 99.95 <= percent < 100:
+    if percent >= 99.95:
         return "over 99.9\u00a0%"
-    return "under 0.1\u00a0%" if 0 < percent < 0.05 else f"{percent:.1f}\u00a0%"
+    return "under 0.1\u00a0%" if percent < 0.05 else f"{percent:.1f}\u00a0%"
 
 
 def commands(run: Run, task: str) -> list[tuple[str, str]]:
