@@ -27,6 +27,7 @@ ROOMS = (
     "recipe_files",
     "run",
     "tensor_file",
+    "familiarity",
     "model_file",
     "transfer",
     "metrics",

@@ -35,6 +35,9 @@ class Classifier(Protocol):
     def probs(self, images: Images) -> Probabilities:
         """Return float32 `[N, K]`, rows summing to 1, for pictures `[N, C, H, W]` that `shrink` gave."""
 
+    def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
+        """Return `probs`, and which pictures are unlike anything in its training, `[N]`; None where it cannot tell."""
+
 
 def ranked(classes: Sequence[str], probabilities: Probabilities) -> list[Answer]:
     """Name the probabilities (float `[K]`) of one picture, most likely first.

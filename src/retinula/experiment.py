@@ -21,6 +21,7 @@ from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.evaluation.trust import made_trustworthy
 from retinula.images import ImageSet
 from retinula.linear_code import linear_code_psnr
 from retinula.model_file import Averaging, Model
@@ -315,6 +316,8 @@ def _train_in(
                 stop_requested=stop_requested,
                 checkpoint_seconds=checkpoint_seconds,
             )
+            model = made_trustworthy(model, sets.train, sets.validation, run.note, reporter.message)
+            model.save(run.model_file)
             draw_training(run.metrics(), run.steps(), run.figures, ranges=recipe.figures.ranges)
             write_json(run.report_file, _report(run, recipe, sets, model, started))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
@@ -327,6 +330,7 @@ def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetim
     metrics = run.metrics()
     kept = next((row for row in metrics if row["step"] == model.provenance["kept_step"]), metrics[-1])
     seconds = sum(row["seconds"] for row in metrics)
+    images = sum((row["images_per_second"] or 0.0) * row["seconds"] for row in metrics)
     environment = run.environment()
     return {
         "retinula": __version__,
@@ -351,18 +355,15 @@ def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetim
             "hardware": model.provenance["hardware"],
             "seconds": round(seconds, 3),
             "seconds_in_all": round((datetime.now(UTC) - started).total_seconds(), 3),
-            "images_per_second": round(sum(_images(row) for row in metrics) / seconds, 1) if seconds else None,
+            "images_per_second": round(images / seconds, 1) if seconds else None,
             "peak_memory_mib": peak_memory_mib(),
         },
+        "calibration": model.provenance.get("calibration"),
         "machine": environment["machine"],
         "versions": environment["versions"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "evaluations": {},
     }
-
-
-def _images(row: dict[str, Any]) -> float:
-    return float(row["images_per_second"] or 0.0) * float(row["seconds"])
 
 
 def _describe_data(sets: Sets) -> dict[str, Any]:

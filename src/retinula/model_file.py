@@ -17,6 +17,7 @@ from PIL import Image
 
 from retinula.answers import Answer, Probabilities, ranked
 from retinula.errors import InputError
+from retinula.familiarity import Familiarity
 from retinula.images import Images
 from retinula.models.catalog import NETWORKS, build
 from retinula.pictures import decode
@@ -41,6 +42,7 @@ class Model:
         superclasses: for each class the name of its group, or None.
         temperature: logits are divided by it before the softmax.
         provenance: what it was trained on, by which recipe, with which result.
+        familiarity: what pictures it knows, or None where it cannot tell.
     """
 
     network: torch.nn.Module
@@ -51,6 +53,7 @@ class Model:
     superclasses: tuple[str, ...] | None = None
     temperature: float = 1.0
     provenance: dict[str, Any] = field(default_factory=dict)
+    familiarity: Familiarity | None = None
 
     @property
     def task(self) -> str:
@@ -68,6 +71,7 @@ class Model:
             "preprocess": self.preprocess.to_dict(),
             "temperature": self.temperature,
             "provenance": self.provenance,
+            "familiarity": None if self.familiarity is None else self.familiarity.to_dict(),
         }
         save_tensors(Path(path), self.network.state_dict(), header)
 
@@ -119,6 +123,7 @@ class Model:
         temperature = float(header["temperature"])
         if not 0 < temperature < math.inf:
             raise InputError(f"the temperature must be above 0 and finite, not {temperature}")
+        familiarity = header.get("familiarity")  # files of earlier versions have none
         return cls(
             network=network.eval().requires_grad_(False),
             network_name=header["network"],
@@ -128,6 +133,7 @@ class Model:
             superclasses=None if superclasses is None else _names(superclasses),
             temperature=temperature,
             provenance=dict(header["provenance"]),
+            familiarity=None if familiarity is None else Familiarity.from_dict(familiarity),
         )
 
     def outputs(
@@ -187,6 +193,17 @@ class Model:
         logits = self.outputs(images, batch_size=batch_size, tta=tta, device=device)
         return F.softmax(logits / self.temperature, dim=1)
 
+    def unfamiliar(self, images: Images, logits: torch.Tensor) -> torch.Tensor | None:
+        """Say which pictures are unlike anything it was trained on: bool `[N]`, or None where it cannot tell.
+
+        Args:
+            images: uint8 `[N, C, H, W]`, as `outputs` takes them.
+            logits: float `[N, K]`, what `outputs` gives for them.
+        """
+        if self.familiarity is None:
+            return None
+        return self.familiarity.unfamiliar(torch.from_numpy(np.array(images)), logits)
+
     def predict(self, picture: str | Path | bytes | Image.Image | NDArray[np.uint8]) -> list[Answer]:
         """Say what is on one picture: every class with its probability, most likely first.
 
@@ -206,6 +223,15 @@ class Model:
     def probs(self, images: Images) -> Probabilities:
         """Return the probabilities, float32 `[N, K]`, as an array: what every `Classifier` has."""
         return self.probabilities(images).numpy()
+
+    def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
+        """Return `probs`, and which pictures are unfamiliar, bool `[N]`; None where the model cannot tell."""
+        if self.task != "classification":
+            raise InputError(f"{self.network_name} reconstructs pictures; it knows no classes")
+        logits = self.outputs(images)
+        unfamiliar = self.unfamiliar(images, logits)
+        probabilities = F.softmax(logits / self.temperature, dim=1).numpy()
+        return probabilities, None if unfamiliar is None else unfamiliar.numpy()
 
 
 def _check_weights(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:

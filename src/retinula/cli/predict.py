@@ -1,5 +1,6 @@
 """`retinula predict`."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,7 @@ class Resize(StrEnum):
     SQUASH = "squash"
     CROP = "crop"
     PAD = "pad"
+    CROPS = "crops"
 
 
 def predict(
@@ -31,7 +33,8 @@ def predict(
     ],
     top: Annotated[int, typer.Option(help="How many classes to name for each picture.", min=1)] = 5,
     labels: Annotated[
-        Path | None, typer.Option(metavar="TABLE.csv", help="The right answers: file,label. Prints the accuracy.")
+        Path | None,
+        typer.Option(metavar="TABLE.csv", help="The right answers: file,label. Prints the accuracy of every --resize."),
     ] = None,
     csv: Annotated[
         Path | None, typer.Option(metavar="OUT.csv", help="Write src,correct,model,correct answer,probability.")
@@ -40,7 +43,7 @@ def predict(
         Path | None, typer.Option(metavar="FOLDER", help="Draw each picture beside its answers as bars.")
     ] = None,
     resize: Annotated[
-        Resize | None, typer.Option(help="How photos are made small; as the model was trained unless given.")
+        Resize | None, typer.Option(help="How photos are made small (crops: several, averaged); as trained unless given.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -52,7 +55,7 @@ def predict(
     answers = match_labels(references, read_labels(labels), model.classes) if labels else {}
     predictions = []
     with counting() as progress:
-        for prediction in predict_files(model, references):
+        for prediction in predict_files(model, references, crops=resize == Resize.CROPS):
             predictions.append(prediction)
             progress("predicting", len(predictions), len(references))
     skipped = [prediction for prediction in predictions if prediction.skipped]
@@ -79,24 +82,50 @@ def predict(
             f"accuracy {share(result.accuracy)}: {result.correct} of {result.total} right "
             f"(95 % interval {share(result.low, 1)} to {share(result.high, 1)})"
         )
-        remark(line) if as_json else say(line)
+        tell = remark if as_json else say
+        tell(line)
+        _tell_ways(run, references, answers, tell)
+
+
+def _tell_ways(
+    run: str, references: "list[Reference]", answers: dict[str, str], tell: Callable[[str], None]
+) -> None:
+    """Say how often each way of making photos small is right; the first is the model's own."""
+    from retinula.prediction import predict_files, score
+
+    model = _load(run, None)
+    own = _own_way(model)
+    labelled = [reference for reference in references if reference.src in answers]
+    for way in sorted(Resize, key=lambda each: each.value != own):
+        predictions = list(predict_files(_load(run, way), labelled, crops=way == Resize.CROPS))
+        result = score(predictions, answers)
+        note = ", the model's own" if way.value == own else ""
+        tell(f"  {way.value:6} {share(result.accuracy):>7}: {result.correct} of {result.total}{note}")
 
 
 def _load(run: str, resize: Resize | None) -> "Model | OnnxModel":
     """Load the model of a run, or a model file; photos are made small as it was trained, or as told."""
     from dataclasses import replace
 
+    # Several crops: each has the model's proportions already, and the whole picture is squashed.
+    way = None if resize is None else "squash" if resize == Resize.CROPS else resize.value
     if is_onnx(run):
         from retinula.onnx_model import OnnxModel
 
         exported = OnnxModel.load(run)
         if not exported.classes:
             raise InputError(f"{run}: {exported.metadata['network']} gives pictures back; it knows no classes")
-        return exported if resize is None else replace(exported, resize=resize.value)
+        return exported if way is None else replace(exported, resize=way)
     model = trained_model(run)
-    if resize is not None:
-        model = replace(model, preprocess=replace(model.preprocess, resize=resize.value))
+    if way is not None:
+        model = replace(model, preprocess=replace(model.preprocess, resize=way))
     return model
+
+
+def _own_way(model: "Model | OnnxModel") -> str:
+    from retinula.model_file import Model
+
+    return model.preprocess.resize if isinstance(model, Model) else model.resize
 
 
 def _as_json(prediction: "Prediction", top: int) -> dict[str, object]:
@@ -107,12 +136,15 @@ def _as_json(prediction: "Prediction", top: int) -> dict[str, object]:
         "src": prediction.src,
         "label": best.label,
         "probability": best.probability,
+        "unfamiliar": prediction.unfamiliar,
         "top": [answer._asdict() for answer in prediction.answers[:top]],
     }
 
 
 def _say_answers(prediction: "Prediction", top: int, label: str | None) -> None:
     named = ", ".join(f"{answer.label} {share(answer.probability, 1)}" for answer in prediction.answers[:top])
+    if prediction.unfamiliar:
+        named = f"unlike anything it was trained on; if it must say: {named}"
     verdict = "" if label is None else "  (right)" if label == prediction.best.label else f"  (wrong: {label})"
     say(f"{prediction.src}: {named}{verdict}")
 

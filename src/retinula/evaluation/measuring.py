@@ -148,6 +148,8 @@ def _classification(runner: _Runner, facts: dict[str, Any]) -> ClassificationRes
         loss=cross_entropy(logits / model.temperature, labels),
         calibration=calibration(probabilities, labels, CALIBRATION_BINS),
         plain_accuracy=None if runner.tta == "none" else accuracy(runner.plain_outputs(), labels),
+        temperature=model.temperature,
+        sources=runner.image_set.sources,
     )
 
 

@@ -3,6 +3,7 @@
 Knows nothing of how it is measured, of training, of files or of figures.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +13,30 @@ from torch import Tensor
 
 from retinula.evaluation.denoising import Denoising
 from retinula.intervals import wilson_interval
-from retinula.metrics import Calibration, ClassScores, accuracy, class_scores
+from retinula.metrics import Calibration, ClassScores, accuracy, calibration, class_scores
+
+SUREST = 24  # mistakes that are kept one by one
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One picture whose answer is wrong.
+
+    Attributes:
+        index: its position in the set that was measured, from 0.
+        source: the file it came from, or None where the set does not know.
+        label: the true class.
+        answer: the class answered.
+        probability: of the answer, 0..1.
+        label_probability: of the true class, 0..1.
+    """
+
+    index: int
+    source: str | None
+    label: str
+    answer: str
+    probability: float
+    label_probability: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -79,6 +103,8 @@ class ClassificationResult(Evaluation):
         plain_accuracy: share of right answers without averaging at test time, where there was averaging; else None.
         conditions: names of the equal stretches of the pictures that were taken under other conditions each, as
             `fog/3`; none where all are alike.
+        temperature: what the logits were divided by.
+        sources: for each picture the file it came from, or None.
     """
 
     classes: tuple[str, ...]
@@ -92,6 +118,8 @@ class ClassificationResult(Evaluation):
     calibration: Calibration
     plain_accuracy: float | None = None
     conditions: tuple[str, ...] = ()
+    temperature: float = 1.0
+    sources: Sequence[str] | None = None
 
     @property
     def predicted(self) -> Tensor:
@@ -134,6 +162,31 @@ class ClassificationResult(Evaluation):
         right = (self.predicted == self.labels).double().view(len(self.conditions), -1).mean(dim=1)
         return dict(zip(self.conditions, right.tolist(), strict=True))
 
+    @property
+    def uncalibrated_error(self) -> float:
+        """The calibration error that the same answers have at temperature 1, 0..1."""
+        if self.temperature == 1:
+            return self.calibration.error
+        return calibration(F.softmax(self.logits, dim=1), self.labels, len(self.calibration.bins)).error
+
+    def surest_mistakes(self, number: int = SUREST) -> tuple[Mistake, ...]:
+        """Return the wrong answers, the surest first; of equally sure ones the earlier picture first."""
+        sure = self.probabilities.max(dim=1).values
+        wrong = (self.predicted != self.labels).nonzero()[:, 0]
+        order = torch.argsort(sure[wrong], descending=True, stable=True)[:number]
+        return tuple(self._mistake(index) for index in wrong[order].tolist())
+
+    def _mistake(self, index: int) -> Mistake:
+        label, answer = int(self.labels[index]), int(self.predicted[index])
+        return Mistake(
+            index=index,
+            source=None if self.sources is None else self.sources[index],
+            label=self.classes[label],
+            answer=self.classes[answer],
+            probability=float(self.probabilities[index, answer]),
+            label_probability=float(self.probabilities[index, label]),
+        )
+
     def mistakes(self) -> list[tuple[int, int, int]]:
         """Return (true class, class answered, how often) of every kind of mistake made, the commonest first."""
         wrong = self.confusion.clone().fill_diagonal_(0)
@@ -141,7 +194,7 @@ class ClassificationResult(Evaluation):
         return sorted(kinds, key=lambda kind: (-kind[2], kind[0], kind[1]))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all results but those of single pictures as values that JSON can hold."""
+        """Return all results as values that JSON can hold; of single pictures only the surest mistakes."""
         low, high = self.accuracy_interval
         scores = self.scores
         columns = [values.tolist() for values in scores]
@@ -154,7 +207,9 @@ class ClassificationResult(Evaluation):
             "top5": self.top5,
             "superclass_accuracy": self.superclass_accuracy,
             "loss": self.loss,
+            "temperature": self.temperature,
             "calibration_error": self.calibration.error,
+            "calibration_error_before": self.uncalibrated_error,
             "calibration": asdict(self.calibration),
             "conditions": self.condition_accuracy,
             "classes": list(self.classes),
@@ -166,6 +221,7 @@ class ClassificationResult(Evaluation):
                 for name, precision, recall, f1, support in zip(self.classes, *columns, strict=True)
             },
             "confusion": self.confusion.tolist(),
+            "mistakes": [asdict(each) for each in self.surest_mistakes()],
         }
 
 

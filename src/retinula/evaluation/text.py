@@ -7,6 +7,7 @@ from retinula.evaluation.results import ClassificationResult, Evaluation, Recons
 from retinula.metrics import Calibration
 
 MISTAKES = 5  # kinds of mistakes that are named
+SUREST_NAMED = 3  # wrong answers that are named one by one
 BELIEVABLE = 0.02  # mean confidence and accuracy may differ by this before it is called over- or underconfident
 
 
@@ -48,6 +49,11 @@ def _classification(result: ClassificationResult) -> list[str]:
         lines.append(f"The superclass is right for {percent(result.superclass_accuracy)}.")
     lines.append(f"Loss {result.loss:.4f}; a blind guess has {math.log(len(result.classes)):.4f}.")
     lines.append(_belief(result.calibration))
+    if result.temperature != 1:
+        lines.append(
+            f"Its logits are divided by the temperature {result.temperature:.3f}, fitted on validation pictures; "
+            f"without that the calibration error would be {percent(result.uncalibrated_error)}."
+        )
     lines += _conditions(result.condition_accuracy)
     names, support = result.classes, result.scores.support.tolist()
     mistakes = result.mistakes()[:MISTAKES]
@@ -56,6 +62,14 @@ def _classification(result: ClassificationResult) -> list[str]:
         lines += [
             f"  {names[true]} taken for {names[named]}: {count:,} of {support[true]:,}"
             for true, named, count in mistakes
+        ]
+    surest = result.surest_mistakes(SUREST_NAMED)
+    if surest:
+        lines.append("Surest of what is wrong:")
+        lines += [
+            f"  picture {each.index:,}{'' if each.source is None else f' ({each.source})'}: {each.label} taken for "
+            f"{each.answer}, {percent(each.probability)} sure"
+            for each in surest
         ]
     return [*lines, "", *_table(result)]
 

@@ -34,7 +34,7 @@ from retinula.plots.figure import (
     widest,
     wrap,
 )
-from retinula.plots.pictures import answered_examples, reconstructions
+from retinula.plots.pictures import answered_examples, reconstructions, surest_mistakes
 
 Counts = NDArray[np.int64]
 
@@ -165,11 +165,15 @@ def reliability(calibration: Calibration) -> Figure:
 def _figures(result: Evaluation, image_set: ImageSet) -> dict[str, Figure]:
     match result:
         case ClassificationResult():
-            return {
+            figures = {
                 "confusion": confusion_matrix(result.confusion.numpy(), result.classes, result.superclasses),
                 "reliability": reliability(result.calibration),
                 "examples": answered_examples(image_set, _in_order_of(image_set, result)),
             }
+            surest = result.surest_mistakes()
+            if surest:
+                figures["mistakes"] = surest_mistakes(image_set, surest, result.num_images - result.num_correct)
+            return figures
         case ReconstructionResult():
             return {
                 "reconstructions": reconstructions(

@@ -15,6 +15,7 @@ from PIL import Image
 
 from retinula.answers import Answer
 from retinula.errors import InputError
+from retinula.evaluation.results import Mistake
 from retinula.images import Images, ImageSet
 from retinula.pictures import flatten, shrink
 from retinula.plots.figure import (
@@ -94,6 +95,31 @@ def answered_examples(
         remark = "Above each picture its true class, below it"
     remark += " the answer and how sure it is."
     return _captioned([image_set.images[index] for index in chosen], captions, title, remark)
+
+
+@styled
+def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong: int) -> Figure:
+    """Draw wrong answers, the surest first: above each picture what it is, below it what was answered.
+
+    Args:
+        image_set: that the mistakes were made on.
+        mistakes: at least one.
+        num_wrong: how many there are in all.
+    """
+    room = (SIDE - 0.05) * POINTS
+    captions = [
+        _Caption(
+            above=wrap(each.label, room, TEXT),
+            below=wrap(f"{each.answer} ({100 * each.probability:.0f} %)", room, TEXT, bold=True),
+            right=False,
+        )
+        for each in mistakes
+    ]
+    title = f"The {plural(len(mistakes), 'surest mistake')} of {num_wrong:,}"
+    if len(mistakes) == 1:
+        title = f"The surest mistake of {num_wrong:,}"
+    remark = "Above each picture its label, which may be wrong itself; below it the answer and how sure it is."
+    return _captioned([image_set.images[each.index] for each in mistakes], captions, title, remark, columns=6)
 
 
 @styled
@@ -209,12 +235,14 @@ def reconstructions(rows: Mapping[str, Pictures], *, title: str, remark: str = "
     return figure
 
 
-def _captioned(pictures: Sequence[Images], captions: Sequence[_Caption], title: str, remark: str) -> Figure:
-    """Draw up to four pictures a row, each between its captions; what is not right gets a frame.
+def _captioned(
+    pictures: Sequence[Images], captions: Sequence[_Caption], title: str, remark: str, columns: int = 4
+) -> Figure:
+    """Draw up to so many pictures a row, each between its captions; what is not right gets a frame.
 
     Placed by hand: every size is known, and the layout engine misjudges captions of pictures that keep their shape.
     """
-    columns = min(4, len(pictures))
+    columns = min(columns, len(pictures))
     line = TEXT * LINE / POINTS
     rows = [captions[start : start + columns] for start in range(0, len(captions), columns)]
     above = [line * max(len(each.above) for each in row) for row in rows]
