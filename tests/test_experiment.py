@@ -14,6 +14,7 @@ from retinula.errors import InputError, Interrupted
 from retinula.evaluation.results import ClassificationResult
 from retinula.experiment import evaluate_run, find_recipe, resume, train, training_sets
 from retinula.images import ImageSet
+from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, find_run
@@ -207,3 +208,29 @@ def test_a_set_of_several_conditions_is_measured_under_each(
     assert report["evaluations"]["cifar10-c/test"]["conditions"] == shares
     with pytest.raises(InputError, match=r"cifar10-c has no train pictures; it has test"):
         evaluate_run(find_run("clean"), data="cifar10-c", split="train")
+
+
+def test_a_model_leaves_calibrated_and_knows_what_it_knows(source: dict[str, ImageSet]) -> None:
+    source["train"] = source["train"].take(np.tile(np.arange(60), 8))
+    model = train(recipe("validation=0.25"))
+    fit = model.provenance["calibration"]
+    assert fit["num_images"] == 120
+    assert fit["temperature"] == model.temperature != 1
+    assert model.familiarity is not None
+    saved = find_run("last")
+    assert Model.load(saved.path).temperature == model.temperature
+    assert Model.load(saved.path).familiarity == model.familiarity
+    assert saved.report()["calibration"] == fit
+    noise = np.random.default_rng(0).integers(0, 256, (5, 1, 8, 8), dtype=np.uint8)
+    unfamiliar = model.unfamiliar(noise, model.outputs(noise))
+    assert unfamiliar is not None
+    assert unfamiliar.all()
+
+
+def test_without_validation_pictures_it_says_that_nothing_is_calibrated(source: dict[str, ImageSet]) -> None:
+    model = train(recipe("validation=0", "keep=last", "epochs=1"))
+    assert (model.temperature, model.familiarity) == (1.0, None)
+    assert (
+        "temperature 1, nothing fitted: no validation pictures (validation=0)" in find_run("last").log_file.read_text()
+    )
+    assert model.unfamiliar(source["test"].images, model.outputs(source["test"].images)) is None

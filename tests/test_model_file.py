@@ -69,6 +69,8 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
         ({"superclasses": ["pet"]}, "1 superclasses for 3 classes"),
         ({"temperature": 0}, "temperature must be above 0"),
         ({"temperature": 10**400}, "do not fit together"),
+        ({"familiarity": {"means": []}}, "do not fit together"),
+        ({"familiarity": []}, "do not fit together"),
         ({"preprocess": {}}, "do not fit together"),
         ({"preprocess": {**FORM, "channels": 3, "mean": [0] * 3, "std": [1] * 3}}, "do not fit together"),
         ({"preprocess": {**FORM, "crop": []}}, "1 to 4096 pixels"),

@@ -123,6 +123,27 @@ def test_counts_are_those_written_into_the_pictures() -> None:
     assert (result.dataset, result.split, result.model) == ("zoo", "test", "cifar10-cnn")
 
 
+def test_the_surest_mistakes_come_first() -> None:
+    images = pictures([0, 1, 2, 3])
+    images[2] //= 2  # less sure
+    files = ["a.png", "b.png", "c.png", "d.png"]
+    image_set = ImageSet(images, np.array([5, 5, 5, 3]), CLASSES, "zoo/test", sources=files)
+    result = classify(classifier(temperature=2.0), image_set)
+    first, second, third = result.surest_mistakes()
+    assert (first.index, first.source, first.label, first.answer) == (0, "a.png", "fox", "ant")
+    assert (second.index, third.index) == (1, 2)
+    rest = math.exp(5) + 5
+    assert (first.probability, first.label_probability) == pytest.approx((math.exp(5) / rest, 1 / rest), rel=1e-5)
+    assert first.probability == second.probability > third.probability
+    values = result.to_dict()
+    assert [each["index"] for each in values["mistakes"]] == [0, 1, 2]
+    assert values["temperature"] == 2.0
+    assert values["calibration_error_before"] == pytest.approx(
+        classify(classifier(), image_set).calibration.error, abs=1e-6
+    )
+    assert len(result.surest_mistakes(2)) == 2
+
+
 def test_loss_and_calibration_are_those_of_the_probabilities() -> None:
     result = classify(classifier(), labelled(ANSWERS, LABELS))
     rest = math.exp(10) + 5

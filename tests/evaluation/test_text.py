@@ -62,6 +62,8 @@ def test_a_classification_in_words() -> None:
         "On average it is 80.0 % sure and right for 83.3 %: it could be surer than it is (calibration error 3.3 %).",
         "Most often mistaken:",
         "  ant taken for bee: 1 of 2",
+        "Surest of what is wrong:",
+        "  picture 1: ant taken for bee, 80.0 % sure",
         "",
         "class                 precision     recall         F1   pictures",
         "ant                       1.000      0.500      0.667          2",
@@ -97,6 +99,16 @@ def test_what_is_known_besides_is_said() -> None:
         "These are the pictures that it learned from: expect less on new ones.",
         "The pictures come from an unverified copy: its hash is not the official one.",
     ]
+
+
+def test_a_temperature_and_the_files_of_mistakes_are_said() -> None:
+    files = tuple(f"{number}.png" for number in range(6))
+    lines = text_report(replace(result(), temperature=2.0, sources=files))
+    (line,) = [line for line in lines if "temperature" in line]
+    assert line.startswith(
+        "Its logits are divided by the temperature 2.000, fitted on validation pictures; without that"
+    )
+    assert "  picture 1 (1.png): ant taken for bee, 80.0 % sure" in lines
 
 
 def test_without_mistakes_none_are_listed() -> None:

@@ -227,7 +227,9 @@ def test_draw_evaluation_of_a_classifier(tmp_path: Path) -> None:
     names = ("ant", "bee", "cat")
     paths = draw_evaluation(classification(names), pictures(names, [0, 0, 1, 1, 2, 2]), tmp_path / "figures")
     assert [path.name for path in paths] == [
-        f"test-{name}.{kind}" for name in ("confusion", "reliability", "examples") for kind in ("png", "svg")
+        f"test-{name}.{kind}"
+        for name in ("confusion", "reliability", "examples", "mistakes")
+        for kind in ("png", "svg")
     ]
     assert all(path.stat().st_size > 1000 for path in paths)
 

@@ -63,13 +63,11 @@ def _classification(result: ClassificationResult) -> list[str]:
             f"  {names[true]} taken for {names[named]}: {count:,} of {support[true]:,}"
             for true, named, count in mistakes
         ]
-    surest = result.surest_mistakes(SUREST_NAMED)
-    if surest:
         lines.append("Surest of what is wrong:")
         lines += [
             f"  picture {each.index:,}{'' if each.source is None else f' ({each.source})'}: {each.label} taken for "
             f"{each.answer}, {percent(each.probability)} sure"
-            for each in surest
+            for each in result.surest_mistakes(SUREST_NAMED)
         ]
     return [*lines, "", *_table(result)]
 

@@ -1,0 +1,117 @@
+"""How much of a classifier's accuracy is left when pictures are spoilt as the world spoils them.
+
+Knows nothing of files or of figures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from retinula.errors import InputError
+from retinula.evaluation.fitting import check_pictures, labels_for
+from retinula.evaluation.measuring import Progress
+from retinula.images import ImageSet
+from retinula.metrics import accuracy
+from retinula.model_file import Averaging, Model
+from retinula.transforms.batches import generator_for
+from retinula.transforms.corruption import CORRUPTIONS, STRENGTHS, corrupt
+
+SAMPLE = 1000  # pictures: their accuracy is known within three points, the mean over 80 measurements far better
+_AT_ONCE = 500  # pictures: bounds memory
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """The share of right answers for every corruption and strength, all on the same pictures.
+
+    Attributes:
+        num_images: how many pictures.
+        num_available: how many the set has; where it is more, the pictures are a sample.
+        clean: the share of right answers on them as they are, 0..1.
+        accuracy: for each corruption the shares at strengths 1 to 5, 0..1.
+        tta: averaging at test time.
+    """
+
+    num_images: int
+    num_available: int
+    clean: float
+    accuracy: dict[str, tuple[float, ...]]
+    tta: str = "none"
+
+    @property
+    def mean(self) -> float:
+        """The mean corruption accuracy, 0..1: over all corruptions and strengths."""
+        shares = [share for row in self.accuracy.values() for share in row]
+        return sum(shares) / len(shares)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as values that JSON can hold."""
+        return {
+            "num_images": self.num_images,
+            "num_available": self.num_available,
+            "tta": self.tta,
+            "clean_accuracy": self.clean,
+            "mean_corruption_accuracy": self.mean,
+            "accuracy": {kind: list(row) for kind, row in self.accuracy.items()},
+        }
+
+
+def measure_robustness(
+    model: Model,
+    image_set: ImageSet,
+    *,
+    num_images: int = SAMPLE,
+    kinds: Sequence[str] = tuple(CORRUPTIONS),
+    seed: int = 0,
+    tta: Averaging = "none",
+    progress: Progress | None = None,
+) -> Robustness:
+    """Ask a classifier about the same pictures under every corruption at every strength.
+
+    Args:
+        model: a classifier.
+        image_set: labelled, at the model's size.
+        num_images: at most so many pictures, drawn at random; 0 for all.
+        kinds: names of `CORRUPTIONS`.
+        seed: the same seed draws the same pictures and spoils them in the same way.
+        tta: averaging at test time.
+        progress: called with the number of pictures done and of all.
+
+    Raises:
+        InputError: the set does not fit the model, or the model knows no classes.
+    """
+    if model.task != "classification":
+        raise InputError(
+            f"corruptions are measured on answers about classes; {model.network_name} reconstructs pictures"
+        )
+    check_pictures(model, image_set)
+    labels = labels_for(model, image_set)
+    chosen = np.arange(len(image_set))
+    if 0 < num_images < len(image_set):
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(image_set))[:num_images])
+    labels = labels[chosen]
+    measured, total = 0, len(chosen) * (1 + len(kinds) * len(STRENGTHS))
+
+    def share(kind: str | None, strength: int) -> float:
+        nonlocal measured
+        logits = []
+        for start in range(0, len(chosen), _AT_ONCE):
+            images = torch.from_numpy(np.array(image_set.images[chosen[start : start + _AT_ONCE]]))
+            if kind is not None:
+                images = corrupt(images, kind, strength, generator_for(seed, f"{kind} {strength}", start))
+            logits.append(model.outputs(images.numpy(), tta=tta))
+            measured += len(images)
+            if progress:
+                progress(measured, total)
+        return accuracy(torch.cat(logits), labels)
+
+    return Robustness(
+        num_images=len(chosen),
+        num_available=len(image_set),
+        clean=share(None, 0),
+        accuracy={kind: tuple(share(kind, strength) for strength in STRENGTHS) for kind in kinds},
+        tta=tta,
+    )

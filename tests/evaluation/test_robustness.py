@@ -1,0 +1,54 @@
+"""Robustness of a network whose accuracy under every corruption is known: it tells dark pictures from bright ones."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from retinula.errors import InputError
+from retinula.evaluation.robustness import measure_robustness
+from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.transforms.corruption import CORRUPTIONS
+from retinula.transforms.preprocess import Preprocess
+
+
+class Bright(nn.Module):
+    """Answers with class 1 where the mean is above 0.45."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        mean = inputs.mean(dim=(1, 2, 3)) - 0.45
+        return torch.stack((-mean, mean), dim=1)
+
+
+MODEL = Model(Bright(), "cifar10-cnn", {}, ("dark", "bright"), Preprocess(1, (8, 8), (0.0,), (1.0,)))
+
+
+def made(number: int = 40) -> ImageSet:
+    labels = np.arange(number, dtype=np.int64) % 2
+    images = np.broadcast_to((70 + 80 * labels).astype(np.uint8)[:, None, None, None], (number, 1, 8, 8))
+    return ImageSet(np.ascontiguousarray(images), labels, ("dark", "bright"), "made/test")
+
+
+def test_what_changes_brightness_costs_accuracy_and_what_does_not_costs_none() -> None:
+    done: list[tuple[int, int]] = []
+    result = measure_robustness(MODEL, made(), progress=lambda *both: done.append(both))
+    assert result.clean == 1
+    assert set(result.accuracy) == set(CORRUPTIONS)
+    for kind in ("gaussian blur", "pixelation", "shift", "rotation", "jpeg", "contrast"):
+        assert result.accuracy[kind] == (1.0,) * 5
+    assert result.accuracy["brightness"] == (1.0, 1.0, 0.5, 0.5, 0.5)  # 70 / 255 and 0.22 are more than 0.45
+    assert result.accuracy["darkness"] == (1.0, 0.5, 0.5, 0.5, 0.5)
+    shares = [share for row in result.accuracy.values() for share in row]
+    assert result.mean == pytest.approx(np.mean(shares))
+    assert done[-1] == (40 * 81, 40 * 81)
+    assert measure_robustness(MODEL, made()) == result
+    assert result.to_dict()["mean_corruption_accuracy"] == result.mean
+
+
+def test_a_sample_says_so() -> None:
+    result = measure_robustness(MODEL, made(), num_images=7, kinds=("fog",), seed=3)
+    assert (result.num_images, result.num_available) == (7, 40)
+    assert measure_robustness(MODEL, made(), num_images=0, kinds=("fog",)).num_images == 40
+    with pytest.raises(InputError, match="no corruption 'smog'"):
+        measure_robustness(MODEL, made(), kinds=("smog",))

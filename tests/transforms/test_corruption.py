@@ -1,0 +1,65 @@
+"""Every corruption spoils more at a higher strength, keeps the form, and does the same for the same seed."""
+
+import numpy as np
+import pytest
+import torch
+
+from retinula.datasets import shapes
+from retinula.errors import InputError
+from retinula.transforms.corruption import CORRUPTIONS, STRENGTHS, corrupt
+
+PICTURES = torch.from_numpy(next(shapes.read(num_train=48, num_test=0).splits["train"]()).images)
+
+
+def spoilt(kind: str, strength: int, pictures: torch.Tensor = PICTURES, seed: int = 0) -> torch.Tensor:
+    return corrupt(pictures, kind, strength, torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("kind", CORRUPTIONS)
+def test_spoils_more_and_more_and_keeps_the_form(kind: str) -> None:
+    before = PICTURES.clone()
+    results = [spoilt(kind, strength) for strength in STRENGTHS]
+    assert torch.equal(PICTURES, before)
+    losses = [(result.float() - PICTURES.float()).square().mean().item() for result in results]
+    assert losses[0] > 0.1
+    if kind == "saturation":  # less and less colour first, then too much
+        assert losses[0] < losses[1] < losses[2]
+        assert losses[3] < losses[4]
+    else:
+        assert losses == sorted(losses)
+    for result in results:
+        assert result.dtype == torch.uint8
+        assert result.shape == PICTURES.shape
+    assert torch.equal(spoilt(kind, 3), results[2])
+
+
+@pytest.mark.parametrize("kind", CORRUPTIONS)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 9), (1, 1, 1)])
+def test_grey_and_tiny_pictures_too(kind: str, shape: tuple[int, int, int]) -> None:
+    pictures = torch.randint(0, 256, (3, *shape), dtype=torch.uint8)
+    assert spoilt(kind, 5, pictures).shape == pictures.shape
+
+
+def test_moves_go_as_far_as_they_say() -> None:
+    dot = torch.zeros(40, 1, 32, 32, dtype=torch.uint8)
+    dot[:, :, 15:17, 15:17] = 255
+    axis = torch.arange(32.0)
+    weights = spoilt("shift", 5, dot).double()[:, 0]
+    total = weights.sum(dim=(1, 2))
+    down = (weights.sum(dim=2) @ axis.double()) / total - 15.5
+    right = (weights.sum(dim=1) @ axis.double()) / total - 15.5
+    assert torch.hypot(down, right).numpy() == pytest.approx(np.full(40, 6.0), abs=0.1)
+    assert len({(round(a), round(b)) for a, b in zip(down.tolist(), right.tolist(), strict=True)}) > 10
+    bar = torch.zeros(2, 1, 32, 32, dtype=torch.uint8)
+    bar[:, :, 12:20, 12:20] = 255
+    grown = spoilt("zoom in", 5, bar).double().sum() / bar.double().sum()
+    assert grown.item() == pytest.approx(1.8**2, rel=0.02)
+    smaller = spoilt("zoom out", 5, bar)[:, :, 8:24, 8:24].double().sum()  # around it, mirrored copies
+    assert (smaller / bar.double().sum()).item() == pytest.approx(0.25, rel=0.05)
+
+
+def test_unknown_names_and_strengths_are_refused() -> None:
+    with pytest.raises(InputError, match=r"no corruption 'fogg'.*fog"):
+        spoilt("fogg", 1)
+    with pytest.raises(InputError, match="1 to 5, not 6"):
+        spoilt("fog", 6)
