@@ -43,7 +43,8 @@ def predict(
         Path | None, typer.Option(metavar="FOLDER", help="Draw each picture beside its answers as bars.")
     ] = None,
     resize: Annotated[
-        Resize | None, typer.Option(help="How photos are made small (crops: several, averaged); as trained unless given.")
+        Resize | None,
+        typer.Option(help="How photos are made small (crops: several, averaged); as trained unless given."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,9 +88,7 @@ def predict(
         _tell_ways(run, references, answers, tell)
 
 
-def _tell_ways(
-    run: str, references: "list[Reference]", answers: dict[str, str], tell: Callable[[str], None]
-) -> None:
+def _tell_ways(run: str, references: "list[Reference]", answers: dict[str, str], tell: Callable[[str], None]) -> None:
     """Say how often each way of making photos small is right; the first is the model's own."""
     from retinula.prediction import predict_files, score
 
