@@ -39,6 +39,7 @@ ROOMS = (
     "reconstruction",
     "plots",
     "experiment",
+    "inspection",
     "export",
     "reproduction",
     "report",

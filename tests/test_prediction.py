@@ -2,6 +2,7 @@ import csv
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from retinula.answers import Answer
 from retinula.errors import InputError, RetinulaError
+from retinula.familiarity import fit_familiarity
 from retinula.model_file import Model
 from retinula.prediction import (
     Prediction,
@@ -453,3 +455,35 @@ def test_real_photos_and_their_table(model: Model) -> None:
     assert not any(prediction.skipped for prediction in predictions)
     for prediction in predictions:
         assert sum(answer.probability for answer in prediction.answers) == pytest.approx(1, abs=1e-5)
+
+
+def test_several_crops_are_averaged(model: Model, tmp_path: Path) -> None:
+    # A wide picture: red on its left half, blue on its right.
+    halves = np.zeros((8, 16, 3), dtype=np.uint8)
+    halves[:, :8, 0] = halves[:, 8:, 2] = 255
+    Image.fromarray(halves).save(tmp_path / "wide.png")
+    Image.fromarray(halves[:, 4:12]).save(tmp_path / "square.png")
+    network = model.network
+    assert isinstance(network, MeanColour)
+    references = find_pictures([str(tmp_path / "square.png"), str(tmp_path / "wide.png")])
+    plain = list(predict_files(model, references))
+    averaged = list(predict_files(model, references, crops=True))
+    assert network.batches == [2, 2 + 4]  # of a square only the whole and itself, of the wide one the whole and three
+    assert dict(averaged[0].answers) == pytest.approx(dict(plain[0].answers), abs=1e-5)
+    one_side = np.exp([2.0, 0, 0]) / np.exp([2.0, 0, 0]).sum()
+    both = np.exp([1.0, 0, 1]) / np.exp([1.0, 0, 1]).sum()
+    expected = (2 * both + one_side + one_side[::-1]) / 4
+    found = dict(averaged[1].answers)
+    assert [found[name] for name in CLASSES] == pytest.approx(expected.tolist(), abs=0.02)
+
+
+def test_what_is_unfamiliar_is_told(model: Model, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    known = torch.randint(90, 160, (200, 3, 4, 4), generator=generator, dtype=torch.uint8)
+    familiarity = fit_familiarity(known[:100], known[100:], model.outputs(known[100:].numpy()))
+    aware = replace(model, familiarity=familiarity)
+    for name, pixels in (("white.png", np.full((4, 4, 3), 255, np.uint8)), ("known.png", known[0].permute(1, 2, 0))):
+        Image.fromarray(np.asarray(pixels)).save(tmp_path / name)
+    references = find_pictures([str(tmp_path / "white.png"), str(tmp_path / "known.png")])
+    assert [prediction.unfamiliar for prediction in predict_files(aware, references)] == [True, False]
+    assert [prediction.unfamiliar for prediction in predict_files(model, references)] == [None, None]

@@ -20,7 +20,8 @@ from retinula.errors import InputError
 from retinula.familiarity import Familiarity
 from retinula.images import Images
 from retinula.models.catalog import NETWORKS, build
-from retinula.pictures import decode
+from retinula.models.head import head_of
+from retinula.pictures import Resize, decode
 from retinula.tensor_file import load_tensors, save_tensors
 from retinula.transforms.preprocess import Preprocess
 
@@ -59,6 +60,11 @@ class Model:
     def task(self) -> str:
         """`classification` or `reconstruction`."""
         return NETWORKS[self.network_name].task
+
+    @property
+    def resize(self) -> Resize:
+        """How photos are made small."""
+        return self.preprocess.resize
 
     def save(self, path: str | Path) -> None:
         """Write the model file; raises `RetinulaError` where the disk refuses."""
@@ -178,6 +184,26 @@ class Model:
         if not parts:
             raise InputError("no pictures to run the network on")
         return torch.cat(parts)
+
+    def features(
+        self, images: Images, *, batch_size: int = 500, on_batch: Callable[[int], None] | None = None
+    ) -> torch.Tensor:
+        """Return what the head, the last linear layer, is given for each picture: float32 `[N, D]`, its embedding.
+
+        Raises:
+            InputError: the network has no linear layer, or pictures of another form than the model takes.
+        """
+        kept: list[torch.Tensor] = []
+
+        def keep(layer: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            kept.append(given[0].float().flatten(1).cpu())
+
+        hook = self.network.get_submodule(head_of(self.network)).register_forward_pre_hook(keep)
+        try:
+            self.outputs(images, batch_size=batch_size, on_batch=on_batch)
+        finally:
+            hook.remove()
+        return torch.cat(kept)
 
     def probabilities(
         self,

@@ -29,6 +29,24 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write report and figures there, not into the run.")
     ] = None,
+    corruptions: Annotated[
+        bool, typer.Option("--corruptions", help="Also measure on pictures spoilt in 16 ways, 5 strengths each (slow).")
+    ] = False,
+    sample: Annotated[
+        int, typer.Option(metavar="N", help="How many pictures to spoil, drawn at random; 0 for all.", min=0)
+    ] = 1000,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Also look for labels that are likely wrong (needs cleanlab).")
+    ] = False,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="Also look for near-duplicates, in the split and in the training set.")
+    ] = False,
+    embedding: Annotated[
+        bool, typer.Option("--map", help="Also map the pictures as the network sees them (t-SNE).")
+    ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="All of --corruptions, --labels, --duplicates and --map.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a trained model: accuracy with its interval, per class, calibration, and figures."""
@@ -41,9 +59,30 @@ def evaluate(
         result = evaluate_run(
             found, data=data, split=split.value, tta="mirror-shift" if tta else None, folder=out, progress=progress
         )
+    if deep or corruptions or labels or duplicates or embedding:
+        from retinula.inspection import inspect_run
+
+        with counting() as progress:
+            inspection = inspect_run(
+                found,
+                data=data,
+                split=split.value,
+                folder=out,
+                corruptions=deep or corruptions,
+                labels=deep or labels,
+                duplicates=deep or duplicates,
+                embedding=deep or embedding,
+                num_images=sample,
+                tta="mirror-shift" if tta else "none",
+                progress=progress,
+            )
+    else:
+        inspection = None
     if as_json:
-        say_json(result.to_dict())
+        say_json(result.to_dict() | ({} if inspection is None else inspection.to_dict()))
         return
     for line in text_report(result):
+        say(line)
+    for line in [] if inspection is None else inspection.lines():
         say(line)
     say(f"figures: {(out or found.path) / 'figures'}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -92,8 +92,7 @@ def _tell_ways(run: str, references: "list[Reference]", answers: dict[str, str],
     """Say how often each way of making photos small is right; the first is the model's own."""
     from retinula.prediction import predict_files, score
 
-    model = _load(run, None)
-    own = _own_way(model)
+    own = _load(run, None).resize
     labelled = [reference for reference in references if reference.src in answers]
     for way in sorted(Resize, key=lambda each: each.value != own):
         predictions = list(predict_files(_load(run, way), labelled, crops=way == Resize.CROPS))
@@ -107,7 +106,8 @@ def _load(run: str, resize: Resize | None) -> "Model | OnnxModel":
     from dataclasses import replace
 
     # Several crops: each has the model's proportions already, and the whole picture is squashed.
-    way = None if resize is None else "squash" if resize == Resize.CROPS else resize.value
+    ways: dict[Resize, Literal["squash", "crop", "pad"]] = {Resize.CROP: "crop", Resize.PAD: "pad"}
+    way = None if resize is None else ways.get(resize, "squash")
     if is_onnx(run):
         from retinula.onnx_model import OnnxModel
 
@@ -119,12 +119,6 @@ def _load(run: str, resize: Resize | None) -> "Model | OnnxModel":
     if way is not None:
         model = replace(model, preprocess=replace(model.preprocess, resize=way))
     return model
-
-
-def _own_way(model: "Model | OnnxModel") -> str:
-    from retinula.model_file import Model
-
-    return model.preprocess.resize if isinstance(model, Model) else model.resize
 
 
 def _as_json(prediction: "Prediction", top: int) -> dict[str, object]:

@@ -17,6 +17,7 @@ from retinula.evaluation.results import ClassificationResult, Evaluation, Recons
 from retinula.evaluation.text import verdict
 from retinula.images import ImageSet
 from retinula.metrics import Calibration
+from retinula.plots.examination import surest_mistakes
 from retinula.plots.figure import (
     BLUE,
     GREY,
@@ -34,7 +35,7 @@ from retinula.plots.figure import (
     widest,
     wrap,
 )
-from retinula.plots.pictures import answered_examples, reconstructions, surest_mistakes
+from retinula.plots.pictures import answered_examples, reconstructions
 
 Counts = NDArray[np.int64]
 

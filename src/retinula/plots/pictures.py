@@ -15,7 +15,6 @@ from PIL import Image
 
 from retinula.answers import Answer
 from retinula.errors import InputError
-from retinula.evaluation.results import Mistake
 from retinula.images import Images, ImageSet
 from retinula.pictures import flatten, shrink
 from retinula.plots.figure import (
@@ -95,31 +94,6 @@ def answered_examples(
         remark = "Above each picture its true class, below it"
     remark += " the answer and how sure it is."
     return _captioned([image_set.images[index] for index in chosen], captions, title, remark)
-
-
-@styled
-def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong: int) -> Figure:
-    """Draw wrong answers, the surest first: above each picture what it is, below it what was answered.
-
-    Args:
-        image_set: that the mistakes were made on.
-        mistakes: at least one.
-        num_wrong: how many there are in all.
-    """
-    room = (SIDE - 0.05) * POINTS
-    captions = [
-        _Caption(
-            above=wrap(each.label, room, TEXT),
-            below=wrap(f"{each.answer} ({100 * each.probability:.0f} %)", room, TEXT, bold=True),
-            right=False,
-        )
-        for each in mistakes
-    ]
-    title = f"The {plural(len(mistakes), 'surest mistake')} of {num_wrong:,}"
-    if len(mistakes) == 1:
-        title = f"The surest mistake of {num_wrong:,}"
-    remark = "Above each picture its label, which may be wrong itself; below it the answer and how sure it is."
-    return _captioned([image_set.images[each.index] for each in mistakes], captions, title, remark, columns=6)
 
 
 @styled
@@ -233,6 +207,22 @@ def reconstructions(rows: Mapping[str, Pictures], *, title: str, remark: str = "
     figure = new_figure(max(6.0, number * cell * width / height + 1.4), len(pictures) * cell + 0.1, title, remark)
     _draw_montage(figure.subplots(), pictures, labels, (len(pictures), number))
     return figure
+
+
+def captioned(pictures: Sequence[Images], captions: Sequence[tuple[str, str, bool]], title: str, remark: str) -> Figure:
+    """Draw up to six pictures a row, each between two captions and framed where it is not right.
+
+    Args:
+        pictures: uint8 `[C, H, W]`, at least one.
+        captions: for each what stands above it, what stands below, and whether it is right.
+        title: what the figure shows.
+        remark: how to read it.
+    """
+    room = (SIDE - 0.05) * POINTS
+    wrapped = [
+        _Caption(wrap(above, room, TEXT), wrap(below, room, TEXT, bold=True), right) for above, below, right in captions
+    ]
+    return _captioned(pictures, wrapped, title, remark, columns=6)
 
 
 def _captioned(

@@ -1,0 +1,145 @@
+"""Labels that are likely wrong, found by confident learning (Northcutt et al. 2021, arXiv:1911.00068) with cleanlab.
+
+A label is doubted where a model that never saw it says something else, more surely than it usually is of that class.
+Test and validation pictures have such answers at hand. Of the pictures that a model was trained on, its answers say
+nothing, since it knows them by heart: for those a linear head is trained anew on the embeddings, five times, each
+time without a fifth of the pictures. The body below has still seen their labels, so fewer errors are found than by
+training everything anew. Knows nothing of files.
+"""
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import StandardScaler
+
+from retinula.errors import InputError
+
+FOLDS = 5
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class LabelError:
+    """A label that is likely wrong.
+
+    Attributes:
+        index: of the picture in its set, from 0.
+        source: the file it came from, or None.
+        label: what it is labelled with.
+        suggestion: what it likely is.
+        label_probability: of the label, 0..1, by answers that did not know it.
+        probability: of the suggestion, 0..1.
+    """
+
+    index: int
+    source: str | None
+    label: str
+    suggestion: str
+    label_probability: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """The labels of a set that are likely wrong, the likeliest first.
+
+    Attributes:
+        num_images: how many labels were looked at.
+        method: how the answers were got: `held out` or `5-fold linear head`.
+        errors: what was found.
+    """
+
+    num_images: int
+    method: str
+    errors: tuple[LabelError, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as values that JSON can hold."""
+        return {
+            "num_images": self.num_images,
+            "method": self.method,
+            "num_errors": len(self.errors),
+            "errors": [asdict(each) for each in self.errors],
+        }
+
+
+def find_label_errors(
+    probabilities: Floats,
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    *,
+    method: str = "held out",
+    sources: Sequence[str] | None = None,
+) -> LabelErrors:
+    """Find labels that answers which did not know them speak against.
+
+    Args:
+        probabilities: `[N, K]`, each row summing to 1, from a model that was not trained on these labels.
+        labels: int64 `[N]`.
+        classes: K names.
+        method: how the answers were got, for the result.
+        sources: for each picture its file.
+
+    Raises:
+        InputError: cleanlab is not installed.
+    """
+    try:
+        cleanlab = importlib.import_module("cleanlab.filter")
+    except ImportError as error:
+        raise InputError("finding wrong labels needs cleanlab: pip install 'retinula[labels]'") from error
+    present = np.unique(labels)  # cleanlab wants every class to occur
+    answers = np.asarray(probabilities, dtype=np.float64)[:, present]
+    answers = np.maximum(answers, 1e-12)
+    answers /= answers.sum(axis=1, keepdims=True)
+    numbers = np.searchsorted(present, labels)
+    if len(present) < 2:
+        return LabelErrors(len(labels), method, ())
+    found = cleanlab.find_label_issues(
+        numbers, answers, filter_by="both", return_indices_ranked_by="self_confidence", n_jobs=1
+    )
+    errors = []
+    for index in np.asarray(found).tolist():
+        suggestion = int(answers[index].argmax())
+        errors.append(
+            LabelError(
+                index=index,
+                source=None if sources is None else sources[index],
+                label=classes[labels[index]],
+                suggestion=classes[present[suggestion]],
+                label_probability=float(answers[index, numbers[index]]),
+                probability=float(answers[index, suggestion]),
+            )
+        )
+    return LabelErrors(len(labels), method, tuple(errors))
+
+
+def out_of_fold(features: Floats, labels: NDArray[np.int64], num_classes: int, seed: int = 0) -> Floats:
+    """Return for every picture the answer of a linear head that was trained without it: `[N, K]`.
+
+    Args:
+        features: `[N, D]`, embeddings.
+        labels: int64 `[N]`.
+        num_classes: K.
+        seed: of the folds.
+
+    Raises:
+        InputError: a class has fewer pictures than there are folds.
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    if 0 < counts[counts > 0].min() < FOLDS:
+        raise InputError(f"finding wrong labels among training pictures needs at least {FOLDS} of each class")
+    answers = np.zeros((len(labels), num_classes))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    for known, asked in folds.split(features, labels):
+        scale = StandardScaler().fit(features[known])
+        head = LogisticRegression(C=0.01, max_iter=200, tol=1e-3)
+        head.fit(scale.transform(features[known]), labels[known])
+        answers[np.ix_(asked, head.classes_)] = head.predict_proba(scale.transform(features[asked]))
+    return answers

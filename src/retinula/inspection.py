@@ -1,0 +1,175 @@
+"""A closer look at a finished run: what costs it accuracy, which labels are wrong, which pictures come twice.
+
+Brings the rooms together for the command line and for Python; knows nothing of the terminal.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retinula.datasets.reading import Progress, SplitName
+from retinula.durable import write_json
+from retinula.errors import InputError
+from retinula.evaluation.duplicates import NearDuplicate, find_near_duplicates
+from retinula.evaluation.embedding import EmbeddingMap, map_embedding, sample
+from retinula.evaluation.fitting import labels_for
+from retinula.evaluation.label_errors import LabelErrors, find_label_errors, out_of_fold
+from retinula.evaluation.robustness import SAMPLE, Robustness, measure_robustness
+from retinula.experiment import other_pictures, own_splits
+from retinula.images import ImageSet
+from retinula.model_file import Averaging, Model
+from retinula.plots import examination
+from retinula.plots.figure import save
+from retinula.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What was looked for and found; None where it was not asked for.
+
+    Attributes:
+        robustness: accuracy under corruptions.
+        label_errors: labels that are likely wrong.
+        duplicates: near-duplicates, by the names of the two sets between which they are.
+        embedding: the map of the pictures.
+    """
+
+    robustness: Robustness | None = None
+    label_errors: LabelErrors | None = None
+    duplicates: dict[str, tuple[NearDuplicate, ...]] | None = None
+    embedding: EmbeddingMap | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was looked for as values that JSON can hold."""
+        found: dict[str, Any] = {}
+        if self.robustness is not None:
+            found["robustness"] = self.robustness.to_dict()
+        if self.label_errors is not None:
+            found["label_errors"] = self.label_errors.to_dict()
+        if self.duplicates is not None:
+            found["near_duplicates"] = {
+                name: [pair.to_dict() for pair in pairs] for name, pairs in self.duplicates.items()
+            }
+        if self.embedding is not None:
+            found["embedding"] = self.embedding.to_dict()
+        return found
+
+    def lines(self) -> list[str]:
+        """Say what was found, one string a line."""
+        said = []
+        if self.robustness is not None:
+            spoilt = self.robustness
+            worst = min(spoilt.accuracy, key=lambda kind: sum(spoilt.accuracy[kind]))
+            of = "" if spoilt.num_images == spoilt.num_available else f" drawn from {spoilt.num_available:,}"
+            said.append(
+                f"Spoilt pictures ({len(spoilt.accuracy)} corruptions, 5 strengths, {spoilt.num_images:,}{of}): "
+                f"{spoilt.mean:.1%} right on average, {spoilt.clean:.1%} unspoilt; {worst} costs most."
+            )
+        if self.label_errors is not None:
+            count = len(self.label_errors.errors)
+            said.append(
+                f"Labels likely wrong: {count:,} of {self.label_errors.num_images:,} ({self.label_errors.method})."
+            )
+        for name, pairs in (self.duplicates or {}).items():
+            exact = sum(pair.exact for pair in pairs)
+            said.append(f"Near-duplicates {name}: {len(pairs):,} pairs, {exact:,} of them equal in every pixel.")
+        return said
+
+
+def inspect_run(
+    run: Run,
+    *,
+    data: str | None = None,
+    split: SplitName = "test",
+    folder: Path | None = None,
+    corruptions: bool = False,
+    labels: bool = False,
+    duplicates: bool = False,
+    embedding: bool = False,
+    num_images: int = SAMPLE,
+    tta: Averaging = "none",
+    progress: Progress | None = None,
+) -> Inspection:
+    """Look closer at a finished classifier's pictures, draw what is found, and add it to the report.
+
+    Args:
+        run: a finished run.
+        data: another data set with the same classes; the run's own where None.
+        split: which pictures.
+        folder: where report and figures go; into the run where None.
+        corruptions: measure robustness.
+        labels: look for wrong labels.
+        duplicates: look for near-duplicates within the split, and between it and the training pictures.
+        embedding: map the pictures.
+        num_images: how many pictures are corrupted at most; 0 for all.
+        tta: averaging at test time, under corruptions.
+        progress: told how far it is.
+
+    Raises:
+        InputError: the model is no classifier, or the pictures do not fit it.
+    """
+    model = Model.load(run.path)
+    if model.task != "classification":
+        raise InputError(
+            f"{run.path}: {model.network_name} reconstructs pictures; only classifiers are looked at closer"
+        )
+    own = {} if data else own_splits(run, progress)
+    image_set = other_pictures(data, model, split, progress) if data else own.get(split)
+    if image_set is None:
+        raise InputError(f"{run.recipe().data.name} has no {split} pictures; choose another --split or --data")
+    train_set = own.get("train") if split != "train" else None
+    truth = labels_for(model, image_set)
+    figures: dict[str, Any] = {}
+    features = model.features(image_set.images) if labels or duplicates or embedding else torch.empty(0)
+    robustness = found = placed = None
+    pairs: dict[str, tuple[NearDuplicate, ...]] = {}
+    if corruptions:
+        told = partial(progress, "corrupting") if progress else None
+        robustness = measure_robustness(model, image_set, num_images=num_images, tta=tta, progress=told)
+        figures["robustness"] = examination.robustness(robustness)
+    if labels:
+        seen = split == "train" and not data
+        answers = (
+            out_of_fold(features.numpy(), truth.numpy(), len(model.classes))
+            if seen
+            else model.probabilities(image_set.images).numpy()
+        )
+        method = "5-fold linear head on the embeddings" if seen else "held out"
+        found = find_label_errors(answers, truth.numpy(), model.classes, method=method, sources=image_set.sources)
+        if found.errors:
+            figures["label-errors"] = examination.label_errors(image_set, found.errors)
+    if duplicates:
+        for other in (image_set, train_set):
+            if other is not None:
+                _compare(model, image_set, other, features, pairs, figures)
+    if embedding:
+        indices = sample(len(image_set))
+        placed = map_embedding(features.numpy()[indices], indices)
+        figures["embedding"] = examination.embedding(placed, truth.numpy()[indices], model.classes)
+    inspection = Inspection(robustness, found, pairs if duplicates else None, placed)
+    for name, figure in figures.items():
+        save(figure, (folder or run.path) / "figures", f"{split}-{name}")
+    report = folder / "inspection.json" if folder else run.path / "inspection.json"
+    write_json(report, {"dataset": image_set.name, "split": split, **inspection.to_dict()})
+    return inspection
+
+
+def _compare(
+    model: Model,
+    image_set: ImageSet,
+    other: ImageSet,
+    features: torch.Tensor,
+    pairs: dict[str, tuple[NearDuplicate, ...]],
+    figures: dict[str, Any],
+) -> None:
+    within = other is image_set
+    name = f"within {image_set.name}" if within else f"between {image_set.name} and {other.name}"
+    others = None if within else other.images
+    other_features = None if within else model.features(other.images)
+    pairs[name] = find_near_duplicates(image_set.images, others, features=features, other_features=other_features)
+    if pairs[name]:
+        key = "duplicates" if within else "duplicates-in-train"
+        figures[key] = examination.near_duplicates(image_set, other, pairs[name])

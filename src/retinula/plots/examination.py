@@ -1,0 +1,179 @@
+"""Figures of a closer look at a measured set: mistakes, robustness, likely wrong labels, near-duplicates, a map."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from retinula.evaluation.duplicates import NearDuplicate
+from retinula.evaluation.embedding import EmbeddingMap
+from retinula.evaluation.label_errors import LabelError
+from retinula.evaluation.results import Mistake
+from retinula.evaluation.robustness import Robustness
+from retinula.images import ImageSet
+from retinula.plots.figure import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PURPLE,
+    SKY,
+    TEXT,
+    VERMILLION,
+    bare,
+    class_names,
+    new_figure,
+    percent,
+    plural,
+    styled,
+    widest,
+    wrap,
+)
+from retinula.plots.pictures import captioned
+from retinula.plots.tiles import tiled, upright
+
+SHOWN = 24  # pictures or pairs in one figure
+_COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, INK)
+_MARKS = "osD^vP*X"
+_TOLD_APART = len(_COLOURS) * len(_MARKS)
+
+
+@styled
+def robustness(result: Robustness) -> Figure:
+    """Draw the accuracy under every corruption at every strength, what costs most at the top."""
+    kinds = sorted(result.accuracy, key=lambda kind: sum(result.accuracy[kind]))
+    shares = 100 * np.array([result.accuracy[kind] for kind in kinds])
+    pictures = plural(result.num_images, "picture")
+    if result.num_images < result.num_available:
+        pictures += f" drawn from {result.num_available:,}"
+    figure = new_figure(
+        8.5,
+        0.36 * len(kinds) + 1.0,
+        f"{percent(result.clean)} right on clean pictures, {percent(result.mean)} on average on spoilt ones",
+        f"Right answers in %, on {pictures}, at strengths from 1 (mild) to 5 (hard); what costs most at the top.",
+    )
+    axes = figure.subplots()
+    image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=100, aspect="auto")
+    for (row, column), value in np.ndenumerate(shares):
+        axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=INK if value > 55 else "white")
+    axes.set_yticks(range(len(kinds)), [f"{kind} ({row.mean():.0f})" for kind, row in zip(kinds, shares, strict=True)])
+    axes.set_xticks(range(shares.shape[1]), [str(strength + 1) for strength in range(shares.shape[1])])
+    axes.set(xlabel="strength", ylabel="corruption (mean)")
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    figure.colorbar(image, label="right (%)").outline.set_visible(False)
+    return figure
+
+
+@styled
+def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong: int) -> Figure:
+    """Draw wrong answers, the surest first: above each picture what it is, below it what was answered.
+
+    Args:
+        image_set: that the mistakes were made on.
+        mistakes: at least one.
+        num_wrong: how many there are in all.
+    """
+    title = f"The {plural(len(mistakes), 'surest mistake')} of {num_wrong:,}"
+    if len(mistakes) == 1:
+        title = f"The surest mistake of {num_wrong:,}"
+    remark = "Above each picture its label, which may be wrong itself; below it the answer and how sure it is."
+    return captioned(
+        [image_set.images[each.index] for each in mistakes],
+        [(each.label, f"{each.answer} ({100 * each.probability:.0f} %)", False) for each in mistakes],
+        title,
+        remark,
+    )
+
+
+@styled
+def label_errors(image_set: ImageSet, errors: Sequence[LabelError]) -> Figure:
+    """Draw pictures whose labels are likely wrong: above each the label, below it what it likely is.
+
+    Args:
+        image_set: that they were found in.
+        errors: at least one, the likeliest first; the first 24 are drawn.
+    """
+    shown = errors[:SHOWN]
+    title = f"{plural(len(errors), 'label')} likely wrong; the {len(shown)} likeliest"
+    remark = (
+        "Above each picture its label, below it what it likely is. Look before you believe: rare kinds are among them."
+    )
+    return captioned(
+        [image_set.images[each.index] for each in shown],
+        [(each.label, f"{each.suggestion} ({100 * each.probability:.0f} %)", False) for each in shown],
+        title,
+        remark,
+    )
+
+
+@styled
+def near_duplicates(one: ImageSet, other: ImageSet, pairs: Sequence[NearDuplicate]) -> Figure:
+    """Draw pairs of pictures that are nearly the same, side by side.
+
+    Args:
+        one: the set with `index`.
+        other: the set with `other`; the same set where pairs were found within it.
+        pairs: at least one, the closest first; the first 24 are drawn.
+    """
+    shown = pairs[:SHOWN]
+    tiles = [
+        np.concatenate([upright(one.images[pair.index]), upright(other.images[pair.other])], axis=1) for pair in shown
+    ]
+    columns = min(6, len(tiles))
+    rows = -(-len(tiles) // columns)
+    among = f"within {one.name}" if one is other else f"between {one.name} and {other.name}"
+    figure = new_figure(
+        max(5.0, 1.9 * columns),
+        1.0 * rows + 0.2,
+        f"{plural(len(pairs), 'pair')} nearly the same {among}",
+        f"Each pair side by side, the closest first; {sum(pair.exact for pair in pairs):,} are equal in every pixel.",
+    )
+    axes = figure.subplots()
+    bare(axes)
+    axes.imshow(tiled(tiles, columns, gap=max(2, tiles[0].shape[0] // 8)), interpolation="nearest")
+    return figure
+
+
+@styled
+def embedding(placed: EmbeddingMap, labels: NDArray[np.int64] | None, classes: Sequence[str]) -> Figure:
+    """Draw the map of a set: a mark a picture, its colour and form the class where they can be told apart.
+
+    Args:
+        placed: the map.
+        labels: int64 `[n]`, of the mapped pictures, or None.
+        classes: names.
+    """
+    names = class_names(classes)
+    legend = labels is not None and len(names) <= _TOLD_APART
+    room = 0.0
+    if legend:
+        wrapped = ["\n".join(wrap(name, 150, TEXT)) for name in names]
+        room = (widest(wrapped, TEXT) + 0.5) * -(-len(names) // 22)
+    figure = new_figure(
+        7.0 + room,
+        6.6,
+        f"{plural(len(placed.points), 'picture')} as the network sees them",
+        f"{placed.method} of its features: near each other is alike to it. Distances between far groups mean nothing.",
+    )
+    axes = figure.subplots()
+    bare(axes)
+    if labels is None or not legend:
+        axes.scatter(placed.points[:, 0], placed.points[:, 1], s=14, color=GREY, linewidths=0)
+        return figure
+    for number, name in enumerate(wrapped):
+        own = placed.points[labels == number]
+        axes.scatter(
+            own[:, 0],
+            own[:, 1],
+            s=20,
+            alpha=0.8,
+            linewidths=0,
+            color=_COLOURS[number % len(_COLOURS)],
+            marker=_MARKS[number % len(_MARKS)],
+            label=name,
+        )
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), ncols=-(-len(names) // 22), markerscale=1.6)
+    return figure

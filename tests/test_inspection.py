@@ -1,0 +1,62 @@
+"""A closer look at a finished run: all of it at once on a tiny one, and what it refuses."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from retinula import experiment
+from retinula.datasets.reading import Dataset
+from retinula.errors import InputError
+from retinula.experiment import train
+from retinula.images import ImageSet
+from retinula.inspection import inspect_run
+from retinula.recipe_files import load_recipe
+from retinula.run import find_run
+from retinula.training import loop
+from retinula.training.hardware import Hardware
+
+MakeSet = Callable[..., ImageSet]
+
+
+@pytest.fixture
+def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_set: MakeSet) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(loop, "choose_hardware", lambda *_, **__: Hardware("cpu", 1, False, "float32", "for the test"))
+    full, test = make_set(90), make_set(30, seed=7)
+    images = test.images.copy()
+    images[5] = full.images[8]  # one of the training pictures
+    splits = {"train": full, "test": replace(test, images=images, name="made/test")}
+    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("made", dict(splits), ()))  # type: ignore[arg-type]  # names of splits
+    train(load_recipe("digits", ["epochs=1", "model.arguments.width=0.25", "batch_size=32", "validation=0"]))
+
+
+@pytest.mark.usefixtures("_trained")
+def test_all_of_it_at_once(tmp_path: Path) -> None:
+    run = find_run("last")
+    found = inspect_run(
+        run, folder=tmp_path / "out", corruptions=True, labels=True, duplicates=True, embedding=True, num_images=10
+    )
+    assert found.robustness is not None
+    assert found.robustness.num_images == 10
+    assert found.embedding is not None
+    assert found.embedding.points.shape == (30, 2)
+    assert found.duplicates is not None
+    (between,) = (pairs for name, pairs in found.duplicates.items() if name.startswith("between"))
+    assert (between[0].index, between[0].other, between[0].exact) == (5, 8, True)
+    written = json.loads((tmp_path / "out" / "inspection.json").read_text())
+    assert written["split"] == "test"
+    assert {"robustness", "label_errors", "near_duplicates", "embedding"} < set(written)
+    for name in ("robustness", "embedding", "duplicates-in-train"):
+        assert (tmp_path / "out" / "figures" / f"test-{name}.png").stat().st_size > 1000
+    assert any(
+        line.startswith("Spoilt pictures (16 corruptions, 5 strengths, 10 drawn from 30)") for line in found.lines()
+    )
+    assert inspect_run(run).to_dict() == {}
+    seen = inspect_run(run, split="train", labels=True).label_errors
+    assert seen is not None
+    assert seen.method.startswith("5-fold linear head")
+    with pytest.raises(InputError, match="no validation pictures"):
+        inspect_run(run, split="validation", labels=True)
