@@ -4,7 +4,7 @@ Knows nothing of torch, so that a model can answer without it.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,11 @@ class Classifier(Protocol):
 
     def probs(self, images: Images) -> Probabilities:
         """Return float32 `[N, K]`, rows summing to 1, for pictures `[N, C, H, W]` that `shrink` gave."""
+
+
+@runtime_checkable
+class Judge(Classifier, Protocol):
+    """A classifier that also knows what it does not know."""
 
     def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
         """Return `probs`, and which pictures are unlike anything in its training, `[N]`; None where it cannot tell."""

@@ -110,10 +110,6 @@ class OnnxModel:
         """Return float32 `[N, K]` for pictures uint8 `[N, C, H, W]` as `shrink` gives them."""
         return self.probabilities(np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1))
 
-    def judge(self, images: Images) -> tuple[Probabilities, None]:
-        """Return `probs`; what is unfamiliar stays with the model file, so this cannot tell."""
-        return self.probs(images), None
-
     def probabilities(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> Probabilities:
         """Return float32 `[N, K]`, rows summing to 1, for pictures of any size.
 

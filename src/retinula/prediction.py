@@ -16,7 +16,7 @@ from typing import BinaryIO, Final, NamedTuple
 import numpy as np
 from PIL import Image
 
-from retinula.answers import Answer, Classifier, Probabilities, ranked
+from retinula.answers import Answer, Classifier, Judge, Probabilities, ranked
 from retinula.datasets import tables
 from retinula.datasets.folder import find, printable
 from retinula.datasets.layout import natural_order
@@ -276,7 +276,8 @@ def write_table(path: Path, predictions: Iterable[Prediction], labels: Mapping[s
 
 def _judged(model: Classifier, images: Sequence[Images]) -> Iterator[tuple[Probabilities, bool | None]]:
     """Give for each picture, `[V, C, H, W]` of it, the mean probabilities, and whether the first view is unfamiliar."""
-    probabilities, unfamiliar = model.judge(np.concatenate(images))
+    together = np.concatenate(images)
+    probabilities, unfamiliar = model.judge(together) if isinstance(model, Judge) else (model.probs(together), None)
     first = 0
     for views in images:
         last = first + len(views)
