@@ -93,6 +93,7 @@ class Augmentation(Section):
     vertical_flip: bool = False
     crop_padding: Annotated[int, Field(ge=0, le=1024)] = 0
     random_crop: Size | None = None
+    photo: Fraction = 0.0
     cutout: Annotated[int, Field(ge=0, le=4096)] = 0
     brightness: Fraction = 0.0
     contrast: Range | None = None

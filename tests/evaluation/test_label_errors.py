@@ -4,7 +4,11 @@ import importlib
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
 
+from retinula.datasets import shapes
 from retinula.errors import InputError
 from retinula.evaluation.label_errors import find_label_errors, out_of_fold
 
@@ -22,6 +26,26 @@ def planted(number: int = 1000, share: float = 0.03) -> tuple[np.ndarray, np.nda
     return features, labels, wrong
 
 
+def learned(images: torch.Tensor, labels: torch.Tensor) -> nn.Module:
+    """Train a small network for a few seconds."""
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for before, after in ((3, 16), (16, 32), (32, 64)):
+        layers += [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.AdaptiveMaxPool2d(1)]
+    network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(64, 8))
+    steps = 8 * (len(images) // 64)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=steps + 1)
+    for _ in range(steps):
+        batch = torch.randint(len(images), (64,))
+        optimizer.zero_grad()
+        torch.autograd.backward(F.cross_entropy(network(images[batch]), labels[batch]))
+        optimizer.step()
+        schedule.step()
+    return network.eval()
+
+
 def test_planted_labels_are_found_by_answers_that_did_not_know_them() -> None:
     features, labels, wrong = planted()
     files = [f"{number}.png" for number in range(len(labels))]
@@ -35,6 +59,23 @@ def test_planted_labels_are_found_by_answers_that_did_not_know_them() -> None:
         assert each.suggestion != each.label
     assert result.to_dict()["num_errors"] == len(found)
     assert find_label_errors(out_of_fold(features, labels, 4), labels, CLASSES, sources=files) == result
+
+
+def test_of_planted_labels_of_shapes_a_network_trained_on_the_other_half_finds_most() -> None:
+    chunks = list(shapes.read(num_train=4000, num_test=0).splits["train"]())
+    images = torch.from_numpy(np.concatenate([chunk.images for chunk in chunks])).float() / 255 - 0.5
+    truth = np.concatenate([chunk.labels for chunk in chunks])
+    generator = np.random.default_rng(0)
+    wrong = generator.permutation(len(truth))[:120]
+    labels = truth.copy()
+    labels[wrong] = (truth[wrong] + generator.integers(1, 8, len(wrong))) % 8
+    even = np.arange(len(truth)) % 2 == 0
+    answers = learned(images[even], torch.from_numpy(labels[even]))(images[~even]).softmax(dim=1)
+    result = find_label_errors(answers.detach().numpy(), labels[~even], [str(number) for number in range(8)])
+    found = {each.index for each in result.errors}
+    planted_here = set(np.flatnonzero(np.isin(np.flatnonzero(~even), wrong)).tolist())
+    assert len(found & planted_here) >= 0.8 * len(planted_here)
+    assert len(found & planted_here) >= 0.8 * len(found)
 
 
 def test_answers_do_not_know_the_label_they_are_compared_with() -> None:

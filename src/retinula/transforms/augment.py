@@ -15,6 +15,7 @@ from retinula.transforms import colour
 from retinula.transforms.geometry import alternating_flips, crop_and_flip, cut_out
 from retinula.transforms.mixing import mix_pairs
 from retinula.transforms.noise import add_noise
+from retinula.transforms.photo import as_photos
 
 Flip = Literal["none", "random", "alternating"]
 _FLIPS = ("none", "random", "alternating")
@@ -32,6 +33,7 @@ class Augment:
         vertical_flip: top to bottom, by a coin.
         crop_padding: shift by up to so many pixels each way; the picture is mirrored past its border.
         random_crop: cut out a window of this height and width, at a place drawn uniformly.
+        photo: share of the pictures that are reframed, stretched, softened and stored as JPEG, as small photos are.
         hue: turn colours around the HSV circle by up to this fraction of it, either way, 0..0.5.
         contrast: scale the distance of pixels from their channel's mean by a factor from low to high.
         brightness: add up to this much, up or down, on the scale 0..1.
@@ -48,6 +50,7 @@ class Augment:
     vertical_flip: bool = False
     crop_padding: int = 0
     random_crop: tuple[int, int] | None = None
+    photo: float = 0.0
     cutout: int = 0
     brightness: float = 0.0
     contrast: tuple[float, float] | None = None
@@ -60,8 +63,9 @@ class Augment:
     def __post_init__(self) -> None:
         if self.flip not in _FLIPS:
             raise InputError(f"flip is none, random or alternating, not {self.flip!r}{nearest(self.flip, _FLIPS)}")
-        if not 0 <= self.probability <= 1:
-            raise InputError(f"probability lies between 0 and 1, not {self.probability}")
+        for name in ("probability", "photo"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} lies between 0 and 1, not {getattr(self, name)}")
         for name in ("crop_padding", "cutout", "brightness", "hue", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be 0 or above, not {getattr(self, name)}")
@@ -119,6 +123,10 @@ def augment_images(
     colours = _draw_colours(augment, generator, count)
     if moves:
         images = crop_and_flip(images, size=window, **moves)
+    if augment.photo:
+        chosen = torch.rand(count, generator=generator) < augment.photo
+        images = images.clone()
+        images[chosen] = as_photos(images[chosen], generator)
     if augment.changes_colour:
         images = _coloured(images, colours)
     if augment.cutout:

@@ -1,0 +1,61 @@
+"""Pictures changed as if they were photos that somebody made small: framed otherwise, squashed, soft, stored as JPEG.
+
+Every picture by amounts of its own, all from one generator. Belongs to training.
+"""
+
+import io
+import math
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+ZOOM: Final = (0.7, 1.3)  # of the side of what is shown: below 1 a part of the picture, above 1 more than it
+STRETCH: Final = 1.25  # width against height, either way: photos are squashed
+QUALITY: Final = (30, 95)  # of the JPEG
+_KERNEL: Final = (0.25, 0.5, 0.25)
+
+
+def as_photos(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Return uint8 `[N, C, H, W]`: pictures reframed, stretched, softened and stored as JPEG; mirrored past borders.
+
+    Args:
+        images: uint8 `[N, C, H, W]` with one channel or three; never written to.
+        generator: where all chance comes from.
+    """
+    count = len(images)
+    if not count:
+        return images.clone()
+    zoom, stretch, softness = torch.rand(3, count, generator=generator)
+    zoom = torch.exp(math.log(ZOOM[0]) + zoom * math.log(ZOOM[1] / ZOOM[0]))
+    stretch = torch.exp((stretch - 0.5) * math.log(STRETCH))
+    # What is cut out lies anywhere in the picture; what shows more of it than there is lies about its centre.
+    across, down = zoom * stretch, zoom / stretch
+    places = 2 * torch.rand(2, count, generator=generator) - 1
+    right, below = places[0] * (1 - across).clamp(min=0), places[1] * (1 - down).clamp(min=0)
+    none = torch.zeros(count)
+    rows = torch.stack((torch.stack((across, none, right), 1), torch.stack((none, down, below), 1)), 1)
+    grid = F.affine_grid(rows, [*images.shape], align_corners=False)
+    moved = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    shown = torch.lerp(moved, _softened(moved), softness.view(-1, 1, 1, 1))
+    qualities = torch.randint(QUALITY[0], QUALITY[1] + 1, (count,), generator=generator).tolist()
+    return _stored(shown.round_().clamp_(0, 255).to(torch.uint8), qualities)
+
+
+def _softened(pictures: torch.Tensor) -> torch.Tensor:
+    weights = torch.tensor(_KERNEL)
+    kernel = torch.outer(weights, weights).expand(pictures.shape[1], 1, 3, 3)
+    return F.conv2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), kernel, groups=pictures.shape[1])
+
+
+def _stored(images: torch.Tensor, qualities: list[int]) -> torch.Tensor:
+    """Store each picture as JPEG, and read it again."""
+    again = np.empty((len(images), images.shape[2], images.shape[3], images.shape[1]), dtype=np.uint8)
+    for number, picture in enumerate(images.permute(0, 2, 3, 1).numpy()):
+        stored = io.BytesIO()
+        upright = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else np.ascontiguousarray(picture))
+        upright.save(stored, "JPEG", quality=qualities[number])
+        again[number] = np.asarray(Image.open(stored)).reshape(picture.shape)
+    return torch.from_numpy(again).permute(0, 3, 1, 2).contiguous()
