@@ -2,10 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
 import io
 import json
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -19,7 +20,10 @@ from retinula.images import Images
 from retinula.pictures import shrink
 from retinula.serving.app import build_app
 from retinula.serving.limits import Limits
+from retinula.serving.predictor import Predictor
+from retinula.serving.server import Server, address_of, configuration, listen
 
+PATIENCE = 10.0  # seconds that a test waits for what should come at once
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
@@ -105,3 +109,21 @@ def refused(response: httpx.Response, status: int, code: str) -> str:
     assert error["message"]
     assert "\n" not in error["message"]
     return str(error["message"])
+
+
+@contextlib.contextmanager
+def served(limits: Limits, predictor: Predictor | None = None, **options: Any) -> Iterator[tuple[str, int]]:
+    """Run a server in a thread; yields its address and port."""
+    listening = listen("127.0.0.1", 0)
+    started = threading.Event()
+    app = build_app(predictor or Colours(), limits, **options)
+    server = Server(configuration(app, limits), started.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    assert started.wait(PATIENCE)
+    try:
+        yield address_of(listening), listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+        assert not thread.is_alive()

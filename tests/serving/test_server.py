@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,34 +20,14 @@ import torch
 from retinula.errors import InputError
 from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.serving.app import build_app
 from retinula.serving.limits import Limits
-from retinula.serving.server import Server, address_of, allowed_hosts, configuration, is_loopback, listen
+from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen
 from retinula.transforms.preprocess import Preprocess
-from serving_checks import Colours, png, refused
+from serving_checks import PATIENCE, Colours, png, refused, served
 
 PNG = {"content-type": "image/png"}
 QUICK = Limits(seconds=0.4, head_seconds=0.3, max_connections=8, max_bytes=100_000)
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it here
-PATIENCE = 10.0  # seconds that a test waits for what should come at once
-
-
-@contextlib.contextmanager
-def served(limits: Limits = QUICK, predictor: Colours | None = None) -> Iterator[tuple[str, int]]:
-    """Run a server in a thread; yields its address and port."""
-    listening = listen("127.0.0.1", 0)
-    started = threading.Event()
-    app = build_app(predictor or Colours(), limits)
-    server = Server(configuration(app, limits), started.set)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    assert started.wait(PATIENCE)
-    try:
-        yield address_of(listening), listening.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
 
 
 def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
@@ -75,7 +54,7 @@ HALF_BODY = (
 
 
 def test_who_says_nothing_or_half_is_cut() -> None:
-    with served() as (address, port):
+    with served(QUICK) as (address, port):
         begun = time.monotonic()
         assert talk(port) == b""
         assert talk(port, HALF_HEAD) == b""
@@ -90,7 +69,7 @@ def test_who_says_nothing_or_half_is_cut() -> None:
 
 
 def test_a_body_that_comes_a_byte_at_a_time_is_cut_too() -> None:
-    with served() as (_, port):
+    with served(QUICK) as (_, port):
         received = talk(port, HALF_BODY, *[b"x"] * 30, pause=0.05)
         assert b"408 " in received
 
@@ -114,7 +93,7 @@ def test_a_large_answer_that_is_not_fetched_does_not_hold_the_connection() -> No
 
 
 def test_what_is_not_http_is_refused_as_json() -> None:
-    with served() as (_, port):
+    with served(QUICK) as (_, port):
         for rubbish in (
             b"hello\r\n\r\n",
             b"\x16\x03\x01\x02\x00\x01\0\0",
@@ -128,7 +107,7 @@ def test_what_is_not_http_is_refused_as_json() -> None:
 
 
 def test_one_connection_too_many_is_told_so() -> None:
-    with served() as (address, port), contextlib.ExitStack() as stack:
+    with served(QUICK) as (address, port), contextlib.ExitStack() as stack:
         for _ in range(QUICK.max_connections):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         time.sleep(0.1)
@@ -138,7 +117,7 @@ def test_one_connection_too_many_is_told_so() -> None:
 
 
 def test_a_body_too_large_is_refused_before_it_has_arrived() -> None:
-    with served() as (address, _):
+    with served(QUICK) as (address, _):
         response = httpx.post(f"{address}/v1/predict", content=bytes(QUICK.max_bytes + 1), headers=PNG)
         refused(response, 413, "too_large")
 

@@ -188,6 +188,12 @@ export function number(value, places = 4) {
   return value.toLocaleString(language, { maximumFractionDigits: places });
 }
 
+// Keys that one language has and another lacks: for tests.
+export function missing() {
+  const keys = Object.values(TEXTS).flatMap(Object.keys);
+  return keys.filter((key) => !Object.values(TEXTS).every((texts) => key in texts));
+}
+
 function remembered(key) {
   try {
     return localStorage.getItem(key);
