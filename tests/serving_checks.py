@@ -20,10 +20,11 @@ from retinula.images import Images
 from retinula.pictures import shrink
 from retinula.serving.app import build_app
 from retinula.serving.limits import Limits
-from retinula.serving.predictor import Predictor
+from retinula.serving.predictor import Predictor, Similar
 from retinula.serving.server import Server, address_of, configuration, listen
 
 PATIENCE = 10.0  # seconds that a test waits for what should come at once
+BLACK = "black"
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
@@ -32,7 +33,7 @@ class Colours:
 
     name = "colours"
     classes = tuple(COLOURS)
-    explains = True
+    offers = frozenset({"seen", "heatmap", "similar"})
 
     def __init__(self) -> None:
         self.about: dict[str, Any] = {"network": "none", "input": {"channels": 3, "size": [4, 4]}}
@@ -55,13 +56,20 @@ class Colours:
         means = images.mean((2, 3)) + 1
         return np.asarray(means / means.sum(1, keepdims=True), dtype=np.float32)
 
+    def judge(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """What is nearly black is unfamiliar."""
+        return self.probs(images), images.max((1, 2, 3)) < 9
+
+    def similar(self, images: Images) -> list[list[Similar]]:
+        return [[Similar(image, "itself", 1.0)] for image in images]
+
     def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.stack([image[target] / 255 for image, target in zip(images, targets, strict=True)]).astype(np.float32)
 
 
 def png(colour: str = "red", size: tuple[int, int] = (9, 7)) -> bytes:
     buffer = io.BytesIO()
-    Image.new("RGB", size, COLOURS[colour]).save(buffer, "PNG")
+    Image.new("RGB", size, COLOURS.get(colour, (1, 1, 1))).save(buffer, "PNG")
     return buffer.getvalue()
 
 

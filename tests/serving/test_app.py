@@ -18,7 +18,7 @@ from retinula.serving.app import build_app
 from retinula.serving.bodies import Bodies
 from retinula.serving.limits import Limits
 from retinula.serving.refusals import Refusal
-from serving_checks import Colours, ask, base64_of, client_of, pixels, png, refused, running
+from serving_checks import BLACK, Colours, ask, base64_of, client_of, pixels, png, refused, running
 
 PNG = {"content-type": "image/png"}
 
@@ -66,13 +66,27 @@ def test_a_picture_comes_in_three_forms() -> None:
 def test_what_the_network_saw_and_where_it_looked_come_where_asked_for() -> None:
     async def question(client: httpx.AsyncClient) -> None:
         plain = await client.post("/v1/predict", content=png(), headers=PNG)
-        assert not {"seen", "heatmap"} & plain.json()["predictions"][0].keys()
+        assert not {"seen", "heatmap", "similar"} & plain.json()["predictions"][0].keys()
         response = await client.post("/v1/predict?include=seen,heatmap", content=png("blue"), headers=PNG)
         (answer,) = response.json()["predictions"]
         assert pixels(answer["seen"]).tolist() == [[[0, 0, 255]] * 4] * 4
         assert pixels(answer["heatmap"]).tolist() == [[255] * 4] * 4
+        assert "similar" not in answer
+        response = await client.post("/v1/predict?include=similar", content=png("blue"), headers=PNG)
+        (similar,) = response.json()["predictions"][0]["similar"]
+        assert (similar["label"], similar["likeness"]) == ("itself", 1.0)
+        assert pixels(similar["image"]).shape == (4, 4, 3)
         content = {"pictures": [base64_of(png())], "include": ["seen"]}
         assert "seen" in (await client.post("/v1/predict", json=content)).json()["predictions"][0]
+
+    ask(question)
+
+
+def test_what_is_unfamiliar_is_said() -> None:
+    async def question(client: httpx.AsyncClient) -> None:
+        files = [("p", ("a.png", png("red"))), ("p", ("b.png", png(BLACK)))]
+        predictions = (await client.post("/v1/predict", files=files)).json()["predictions"]
+        assert [prediction["unfamiliar"] for prediction in predictions] == [False, True]
 
     ask(question)
 
@@ -331,7 +345,7 @@ def test_the_model_and_the_interface_are_described() -> None:
     async def question(client: httpx.AsyncClient) -> None:
         model = (await client.get("/v1/model")).json()
         assert (model["name"], model["classes"]) == ("colours", ["red", "green", "blue"])
-        assert model["includes"] == ["heatmap", "seen"]
+        assert model["includes"] == ["heatmap", "seen", "similar"]
         assert model["limits"]["max_pictures"] == 7
         interface = (await client.get("/openapi.json")).json()
         assert interface["openapi"].startswith("3.1")

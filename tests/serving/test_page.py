@@ -14,7 +14,7 @@ import pytest
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.serving.limits import Limits
-from serving_checks import COLOURS, PATIENCE, Colours, png, served
+from serving_checks import BLACK, COLOURS, PATIENCE, Colours, png, served
 
 pytestmark = pytest.mark.browser
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -166,6 +166,12 @@ def test_a_chosen_picture_is_answered(open_page: Pages, address: str) -> None:
     until(page, "document.querySelector('.looked canvas').width === 4")
     assert page.eval_on_selector(".looked canvas", drawn) != [0, 255, 0, 255]
     assert page.inner_text("#status") == "green, 99.2%"
+    assert page.locator(".similar li").all_inner_texts() == ["itself"]
+    assert not page.is_visible(".answer .notice")
+    page.set_input_files("#files", files(BLACK))
+    page.wait_for_selector(".answer .notice")
+    assert "unlike anything" in page.inner_text(".answer .notice")
+    assert "unlike anything" in page.inner_text("#status")
 
 
 @pytest.mark.parametrize("kind", ["paste", "drop"])

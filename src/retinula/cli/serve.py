@@ -8,9 +8,12 @@ import typer
 
 from retinula.cli.terminal import remark, say
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
-from retinula.errors import InputError
+from retinula.errors import InputError, RetinulaError
 
 if TYPE_CHECKING:
+    from retinula.model_file import Model
+    from retinula.run import Run
+    from retinula.serving.neighbours import Neighbours
     from retinula.serving.predictor import Predictor
 
 NEEDED = ("starlette", "uvicorn", "python_multipart")
@@ -39,6 +42,9 @@ def serve(
     ] = 64_000_000,
     max_pictures: Annotated[int, typer.Option(help="Pictures that a request may have.", min=1, max=10_000)] = 256,
     max_waiting: Annotated[int, typer.Option(help="Requests that may wait.", min=1, max=10_000)] = 256,
+    similar: Annotated[
+        int, typer.Option(help="How many pictures from training to look through for the most similar ones.", min=0)
+    ] = 1000,
     seconds: Annotated[
         float, typer.Option(help="Seconds that a request may take to arrive, and its answer to be ready.", min=0.1)
     ] = 30.0,
@@ -66,7 +72,7 @@ def serve(
     # Before the model is read: a port that is taken should not take seconds to find out.
     listening = listen(host, port)
     with listening:
-        predictor = _predictor(run)
+        predictor = _predictor(run, similar)
         # With a token a page elsewhere cannot ask, whatever its name points to.
         hosts = None if token else allowed_hosts(host)
         app = build_app(predictor, limits, token=token, hosts=hosts, runs=_folder_of_runs(run))
@@ -83,7 +89,7 @@ def _folder_of_runs(run: str) -> Path:
     return RUNS if is_onnx(run) or Path(run).is_file() else find_run(run).path.resolve().parent
 
 
-def _predictor(run: str) -> "Predictor":
+def _predictor(run: str, num_similar: int) -> "Predictor":
     path = Path(run)
     if is_onnx(run):
         from retinula.onnx_model import OnnxModel
@@ -94,4 +100,26 @@ def _predictor(run: str) -> "Predictor":
     from retinula.serving.torch_predictor import TorchPredictor
 
     model = trained_model(run)
-    return TorchPredictor(model, path.stem if path.is_file() else find_run(run).name)
+    if path.is_file():
+        return TorchPredictor(model, path.stem)
+    found = find_run(run)
+    return TorchPredictor(model, found.name, _neighbours(model, found, num_similar))
+
+
+def _neighbours(model: "Model", run: "Run", number: int) -> "Neighbours | None":
+    """Look through pictures of the run's training; a server does without them where they are not at hand."""
+    from retinula.datasets.catalog import CATALOG
+    from retinula.datasets.load import is_here
+    from retinula.experiment import own_pictures
+    from retinula.serving.neighbours import Neighbours
+
+    if not number or model.task != "classification":
+        return None
+    try:
+        name = run.recipe().data.name
+        if name in CATALOG and not is_here(name):  # nobody who serves a model waits for a download
+            raise InputError(f"{name} is not on this machine; get it with: retinula data get {name}")
+        return Neighbours(model, own_pictures(run, "train"), number)
+    except RetinulaError as error:
+        remark(f"without the most similar pictures of its training: {error}")
+        return None

@@ -48,7 +48,7 @@ def build_app(
     counters = Counters()
     service = Service(predictor, limits, counters)
     bodies = Bodies(limits)
-    interface = describe(limits, service.offers, with_token=token is not None, with_runs=runs is not None)
+    interface = describe(limits, predictor.offers, with_token=token is not None, with_runs=runs is not None)
 
     async def predict(request: Request) -> Response:
         async with bodies.read(request) as body:
@@ -62,7 +62,7 @@ def build_app(
                     "name": predictor.name,
                     "classes": predictor.classes,
                     **predictor.about,
-                    "includes": sorted(service.offers),
+                    "includes": sorted(predictor.offers),
                     "runs": runs is not None,
                     "limits": asdict(limits),
                     "version": __version__,

@@ -46,7 +46,7 @@ class Question:
     Attributes:
         pictures: at least one.
         top: how many classes to name.
-        include: what is wanted beside the classes, as `insight.OFFERS` names it.
+        include: what is wanted beside the classes, of what the model offers.
     """
 
     pictures: tuple[Upload, ...]

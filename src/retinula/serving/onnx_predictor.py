@@ -10,13 +10,13 @@ from retinula.answers import Probabilities
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.onnx_model import OnnxModel
-from retinula.serving.predictor import Maps
+from retinula.serving.predictor import Maps, Similar
 
 
 class OnnxPredictor:
-    """An exported classifier. What it found where, it cannot tell: that needs the network itself."""
+    """An exported classifier. What it found where, and what is similar, needs the network itself."""
 
-    explains = False
+    offers = frozenset({"seen"})
 
     def __init__(self, model: OnnxModel, name: str):
         """Take a model.
@@ -50,6 +50,14 @@ class OnnxPredictor:
         """Run the graph."""
         return self._model.probs(images)
 
+    def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
+        """Run the graph; what is unfamiliar it cannot tell."""
+        return self._model.probs(images), None
+
     def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> Maps:
+        """Never asked for."""
+        raise NotImplementedError
+
+    def similar(self, images: Images) -> list[list[Similar]]:
         """Never asked for."""
         raise NotImplementedError

@@ -33,7 +33,8 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool, with_r
     include = {
         "type": "array",
         "items": {"enum": sorted(offers)},
-        "description": "What to give beside the classes: the small picture the network saw, where it looked.",
+        "description": "What to give beside the classes: the small picture that the network saw, where in it the "
+        "likeliest class was found, the most similar pictures of its training.",
     }
     top = {"type": "integer", "minimum": 1, "default": DEFAULT_TOP, "description": "How many classes to name."}
     base64 = {"type": "string", "contentEncoding": "base64"}
@@ -101,8 +102,10 @@ def _schemas() -> dict[str, Any]:
         "label": text,
         "probability": number,
         "top": {"type": "array", "items": answer},
+        "unfamiliar": {"type": "boolean", "description": "Whether it is unlike anything in the model's training."},
         "seen": image,
         "heatmap": {**image, "description": image["description"] + " White is where the class was found."},
+        "similar": {"type": "array", "items": _object({"image": image, "label": text, "likeness": {"type": "number"}})},
         "error": {"$ref": "#/components/schemas/Error/properties/error"},
     }
     prediction = _object(properties, "name")

@@ -8,11 +8,11 @@ import base64
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,10 @@ from retinula.serving.batching import Batcher, Stopped
 from retinula.serving.content import Question, read_question
 from retinula.serving.counters import Counters
 from retinula.serving.limits import Limits
-from retinula.serving.predictor import Predictor
+from retinula.serving.predictor import Predictor, Similar
 from retinula.serving.refusals import Refusal
+
+Found = TypeVar("Found")
 
 MAX_BATCH: Final = 64  # pictures; more gain nothing on a processor
 _MAX_THREADS: Final = 4  # that decode; each may hold a picture of `max_pixels`
@@ -53,13 +55,15 @@ class _Refused:
 @dataclass(frozen=True, eq=False)
 class _Job:
     image: Images
-    heatmap: bool
+    include: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
 class _Outcome:
     probabilities: Probabilities
+    unfamiliar: bool | None
     heatmap: NDArray[np.float32] | None
+    similar: list[Similar] | None
 
 
 class Service:
@@ -68,7 +72,6 @@ class Service:
     def __init__(self, predictor: Predictor, limits: Limits, counters: Counters):
         self.predictor = predictor
         self.limits = limits
-        self.offers = frozenset({"seen", "heatmap"} if predictor.explains else {"seen"})
         self.waiting = 0
         self._counters = counters
         self._batcher: Batcher[_Job, _Outcome] = Batcher(self._run, MAX_BATCH)
@@ -125,9 +128,8 @@ class Service:
     async def _answer(self, content_type: str, body: bytes, query: list[tuple[str, str]]) -> bytes:
         loop = asyncio.get_running_loop()
         question, entries = await loop.run_in_executor(self._decoders, self._prepare, content_type, body, query)
-        heatmap = "heatmap" in question.include
         small = [entry for entry in entries if isinstance(entry, _Small)]
-        outcomes = await self._batcher.answer([_Job(entry.image, heatmap) for entry in small])
+        outcomes = await self._batcher.answer([_Job(entry.image, question.include) for entry in small])
         self._counters.pictures += len(small)
         self._counters.refused_pictures += len(entries) - len(small)
         if len(small) * question.top > _LONG or question.include:
@@ -137,7 +139,7 @@ class Service:
     def _prepare(
         self, content_type: str, body: bytes, query: list[tuple[str, str]]
     ) -> tuple[Question, list[_Small | _Refused]]:
-        question = read_question(content_type, body, query, self.limits, self.offers)
+        question = read_question(content_type, body, query, self.limits, self.predictor.offers)
         entries = [self._decoded(upload.name, upload.content) for upload in question.pictures]
         first = entries[0]
         if isinstance(first, _Refused) and all(isinstance(entry, _Refused) for entry in entries):
@@ -155,13 +157,12 @@ class Service:
 
     def _run(self, jobs: list[_Job]) -> Sequence[_Outcome]:
         images = np.stack([job.image for job in jobs])
-        probabilities = self.predictor.probs(images)
-        wanted = [number for number, job in enumerate(jobs) if job.heatmap]
-        heatmaps: dict[int, NDArray[np.float32]] = {}
-        if wanted:
-            maps = self.predictor.heatmaps(images[wanted], probabilities[wanted].argmax(axis=1))
-            heatmaps = dict(zip(wanted, maps, strict=True))
-        return [_Outcome(row, heatmaps.get(number)) for number, row in enumerate(probabilities)]
+        probabilities, unfamiliar = self.predictor.judge(images)
+        known = [None] * len(jobs) if unfamiliar is None else unfamiliar.tolist()
+        best = probabilities.argmax(axis=1)
+        heatmaps = _for_those(jobs, "heatmap", lambda which: self.predictor.heatmaps(images[which], best[which]))
+        similar = _for_those(jobs, "similar", lambda which: self.predictor.similar(images[which]))
+        return [_Outcome(*each) for each in zip(probabilities, known, heatmaps, similar, strict=True)]
 
     def _compose(self, question: Question, entries: list[_Small | _Refused], outcomes: list[_Outcome]) -> bytes:
         remaining = iter(outcomes)
@@ -176,12 +177,27 @@ class Service:
     def _prediction(self, question: Question, small: _Small, outcome: _Outcome) -> dict[str, Any]:
         answers = ranked(self.predictor.classes, outcome.probabilities)[: question.top]
         top = [{"label": label, "probability": round(probability, 7)} for label, probability in answers]
-        prediction = {"name": small.name, "width": small.width, "height": small.height, **top[0], "top": top}
+        size = {"width": small.width, "height": small.height}
+        prediction: dict[str, Any] = {"name": small.name, **size, **top[0], "top": top}
+        if outcome.unfamiliar is not None:
+            prediction["unfamiliar"] = outcome.unfamiliar
         if "seen" in question.include:
             prediction["seen"] = _data_url(self.predictor.seen(small.image))
         if outcome.heatmap is not None:
             prediction["heatmap"] = _data_url(np.rint(outcome.heatmap[None] * 255).astype(np.uint8))
+        if outcome.similar is not None:
+            prediction["similar"] = [
+                {"image": _data_url(each.image), "label": each.label, "likeness": round(each.likeness, 4)}
+                for each in outcome.similar
+            ]
         return prediction
+
+
+def _for_those(jobs: list[_Job], what: str, work: Callable[[list[int]], Iterable[Found]]) -> list[Found | None]:
+    """Do work for the jobs that want it; the others have None in its place."""
+    wanted = [number for number, job in enumerate(jobs) if what in job.include]
+    found = dict(zip(wanted, work(wanted) if wanted else (), strict=True))
+    return [found.get(number) for number in range(len(jobs))]
 
 
 def to_json(value: Any) -> bytes:

@@ -13,14 +13,20 @@ from retinula.errors import InputError
 from retinula.explanation.attribution import attribute, gradcam_layer
 from retinula.images import Images
 from retinula.model_file import Model
-from retinula.serving.predictor import Maps
+from retinula.serving.neighbours import Neighbours
+from retinula.serving.predictor import Maps, Similar
 
 
 class TorchPredictor:
     """A model file's classifier."""
 
-    def __init__(self, model: Model, name: str):
+    def __init__(self, model: Model, name: str, neighbours: Neighbours | None = None):
         """Take a model.
+
+        Args:
+            model: a classifier.
+            name: what it is called.
+            neighbours: pictures from its training, where there are some to be found.
 
         Raises:
             InputError: it knows no classes.
@@ -28,6 +34,7 @@ class TorchPredictor:
         if model.task != "classification":
             raise InputError(f"{model.network_name} gives pictures back and knows no classes: nothing to serve")
         self._model = model
+        self._neighbours = neighbours
         self.name = name
         self.classes = model.classes
         self.about: dict[str, Any] = {
@@ -36,9 +43,11 @@ class TorchPredictor:
             "input": model.preprocess.to_dict(),
             "superclasses": None if model.superclasses is None else list(model.superclasses),
             "temperature": model.temperature,
+            "tells_unfamiliar": model.familiarity is not None,
             "provenance": model.provenance,
         }
-        self.explains = _explains(model)
+        offers = {"seen": True, "heatmap": _explains(model), "similar": neighbours is not None}
+        self.offers = frozenset(name for name, there in offers.items() if there)
 
     def shrink(self, picture: Image.Image) -> Images:
         """Make it small as the model was trained."""
@@ -46,18 +55,29 @@ class TorchPredictor:
 
     def seen(self, small: Images) -> Images:
         """Cut out the centre, where the network looks at only that."""
-        return self._model.preprocess.crop_centre(torch.from_numpy(small)[None])[0].numpy()
+        (seen,) = self._seen(small[None])
+        return np.asarray(seen)
 
     def probs(self, images: Images) -> Probabilities:
         """Run the network."""
         return self._model.probs(images)
 
+    def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
+        """Run the network, and say what is unfamiliar, where the model can tell."""
+        return self._model.judge(images)
+
     def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> Maps:
         """Compute Grad-CAM; the most that was found in a picture is 1."""
-        seen = self._model.preprocess.crop_centre(torch.from_numpy(images)).numpy()
-        maps = attribute(self._model, np.ascontiguousarray(seen), targets, "gradcam")
+        maps = attribute(self._model, self._seen(images), targets, "gradcam")
         most = maps.max(axis=(1, 2), keepdims=True)
         return np.asarray(maps / np.where(most > 0, most, 1), dtype=np.float32)
+
+    def similar(self, images: Images) -> list[list[Similar]]:
+        """Find the likest pictures from training."""
+        return [[] for _ in images] if self._neighbours is None else self._neighbours.of(images)
+
+    def _seen(self, images: Images) -> Images:
+        return np.ascontiguousarray(self._model.preprocess.crop_centre(torch.from_numpy(images)).numpy())
 
 
 def _explains(model: Model) -> bool:

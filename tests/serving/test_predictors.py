@@ -1,0 +1,97 @@
+"""Models as a server has them: what it says of a picture is what the model says."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from retinula.errors import InputError
+from retinula.export.graph import describe, model_graph
+from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.models.catalog import build
+from retinula.onnx_model import OnnxModel
+from retinula.serving.neighbours import SHOWN, Neighbours
+from retinula.serving.onnx_predictor import OnnxPredictor
+from retinula.serving.torch_predictor import TorchPredictor
+from retinula.transforms.preprocess import Preprocess
+
+CLASSES = ("class 0", "class 1", "class 2")
+
+
+def model_of(network: str = "cifar10-augmented", crop: tuple[int, int] | None = (24, 24)) -> Model:
+    torch.manual_seed(0)
+    form = Preprocess(channels=3, size=(32, 32), crop=crop, mean=(0.5,) * 3, std=(0.25,) * 3)
+    size = crop or (32, 32)
+    return Model(build(network, num_classes=3, size=size).eval(), network, {}, CLASSES, form, provenance={"run": "x"})
+
+
+@pytest.fixture
+def train_set(make_set: Callable[..., ImageSet]) -> ImageSet:
+    return make_set(num_images=90, size=32, channels=3)
+
+
+def test_torch_says_what_the_model_says(train_set: ImageSet) -> None:
+    model = model_of()
+    predictor = TorchPredictor(model, "name")
+    images = train_set.images[:5]
+    probs, unfamiliar = predictor.judge(images)
+    assert np.array_equal(probs, model.probs(images))
+    assert unfamiliar is None
+    assert np.array_equal(predictor.seen(images[0]), images[0][:, 4:28, 4:28])
+    assert predictor.offers == {"seen", "heatmap"}
+    maps = predictor.heatmaps(images, probs.argmax(axis=1))
+    assert maps.shape == (5, 24, 24)
+    assert maps.min() >= 0
+    assert set(maps.max(axis=(1, 2)).tolist()) <= {0.0, 1.0}
+    assert predictor.about["provenance"] == {"run": "x"}
+
+
+def test_the_most_similar_picture_to_one_from_training_is_itself(train_set: ImageSet) -> None:
+    model = model_of()
+    neighbours = Neighbours(model, train_set, 1000)
+    assert len(neighbours) == 90
+    predictor = TorchPredictor(model, "name", neighbours)
+    assert "similar" in predictor.offers
+    for number, found in zip((3, 50), predictor.similar(train_set.images[[3, 50]]), strict=True):
+        assert len(found) == SHOWN
+        assert np.array_equal(found[0].image, train_set.images[number][:, 4:28, 4:28])
+        assert found[0].label == CLASSES[train_set.known_labels()[number]]
+        assert found[0].likeness == pytest.approx(1, abs=1e-4)
+        assert [each.likeness for each in found] == sorted((each.likeness for each in found), reverse=True)
+    few = Neighbours(model, train_set, 4)
+    assert [len(found) for found in few.of(train_set.images[:2])] == [4, 4]
+
+
+def test_what_reconstructs_is_not_served() -> None:
+    form = Preprocess(channels=3, size=(32, 32), mean=(0.0,) * 3, std=(1.0,) * 3)
+    model = Model(build("cifar10-autoencoder", num_classes=3).eval(), "cifar10-autoencoder", {}, CLASSES, form)
+    with pytest.raises(InputError, match="nothing to serve"):
+        TorchPredictor(model, "name")
+
+
+def test_onnx_says_what_torch_says(train_set: ImageSet) -> None:
+    model = model_of()
+    graph: onnx.ModelProto = model_graph(model)
+    describe(graph, model, {})
+    predictor = OnnxPredictor(OnnxModel.from_bytes(graph.SerializeToString()), "name")
+    other = TorchPredictor(model, "name")
+    images = train_set.images[:5]
+    probs, unfamiliar = predictor.judge(images)
+    assert np.abs(probs - other.probs(images)).max() < 1e-4
+    assert unfamiliar is None
+    assert np.array_equal(predictor.seen(images[0]), other.seen(images[0]))
+    assert predictor.offers == {"seen"}
+    assert predictor.about["input"] == other.about["input"]
+
+
+def test_onnx_is_served_without_torch() -> None:
+    code = (
+        "import sys; import retinula.serving.app, retinula.serving.server, retinula.serving.onnx_predictor;"
+        "import retinula.run; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
