@@ -1,6 +1,6 @@
 """How many requests a second does `retinula serve` answer, against a small app that asks eager torch for each?
 
-    python benchmarks/serving.py RUN|MODEL.safetensors model.onnx [--clients 64] [--seconds 20] [--rounds 3]
+    python benchmarks/serving.py RUN|MODEL.safetensors [ONNX ...] [--clients 64] [--seconds 20] [--rounds 3]
 
 Every server runs in a process of its own, in turns, and so does the load: so many clients, each of which sends a form
 with a picture (32 x 32, PNG) and waits for its answer before it sends the next. The plain app is what a tutorial would
@@ -179,7 +179,7 @@ def main() -> None:
     """Print the rounds and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", nargs="?", help="a run, or a model file")
-    parser.add_argument("onnx", nargs="?", help="what retinula export wrote of it")
+    parser.add_argument("onnx", nargs="*", help="files that retinula export wrote of it")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=3)
@@ -199,7 +199,8 @@ def main() -> None:
         serve_plain(path, options.plain)
         return
     ours = [sys.executable, "-c", "from retinula.cli.main import main; main()", "serve", "--port", "0"]
-    sides = {"retinula, ONNX Runtime": [*ours, options.onnx], "retinula, torch": [*ours, str(path)]}
+    sides = {f"retinula, {Path(file).name}": [*ours, file] for file in (*options.onnx, str(path))}
+    served = list(sides)
     if not options.only_ours:
         plain = [sys.executable, __file__, str(path), "--plain"]
         sides |= {"plain, threads": [*plain, "threads"], "plain, event loop": [*plain, "loop"]}
@@ -215,11 +216,11 @@ def main() -> None:
             1000 * statistics.median(values) for values in zip(*((f.median, f.p99) for f in found), strict=True)
         )
         print(
-            f"{name:24} {rate:7,.0f} requests/s  median {median:6.1f} ms  99 % {p99:6.1f} ms  "
+            f"{name:27} {rate:7,.0f} requests/s  median {median:6.1f} ms  99 % {p99:6.1f} ms  "
             f"{sum(load.errors for load in found)} errors  memory {memory} MiB"
         )
     if not options.only_ours:
-        for name in list(sides)[:2]:
+        for name in served:
             ratios = [
                 mine.rate / max(threads.rate, loop.rate)
                 for mine, threads, loop in zip(
