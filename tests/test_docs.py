@@ -38,7 +38,7 @@ def commands() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "line"), commands())
 def test_every_command_is_one_that_exists(page: str, line: str) -> None:
-    words = shlex.split(line.split(" > ")[0], comments=True)[1:]
+    words = shlex.split(re.split(r" [>&]( |$)", line)[0], comments=True)[1:]
     command = typer.main.get_command(app)
     while hasattr(command, "commands"):
         assert words, f"{page}: {line!r} names no command"

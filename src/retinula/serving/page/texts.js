@@ -179,8 +179,12 @@ export function explained({ code, message }, name = null) {
   return name === null ? words : `${name}: ${words}`;
 }
 
+// A share in percent; what would round to nothing or to all, and is not, says so.
 export function percent(share, places = 1) {
   const options = { style: "percent", minimumFractionDigits: places, maximumFractionDigits: places };
+  const least = 10 ** -(places + 2);
+  if (share > 0 && share < least / 2) return `<${least.toLocaleString(language, options)}`;
+  if (share < 1 && share > 1 - least / 2) return `>${(1 - least).toLocaleString(language, options)}`;
   return share.toLocaleString(language, options);
 }
 
