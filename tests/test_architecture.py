@@ -25,6 +25,7 @@ ROOMS = (
     "assignment",
     "recipe",
     "recipe_files",
+    "settings",
     "run",
     "tensor_file",
     "familiarity",

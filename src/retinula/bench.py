@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,9 @@ class Speed:
         return asdict(self)
 
 
+@cache
 def matrix_peak(precision: str, side: int = SIDE, rounds: int = 5) -> float:
-    """Return the multiply-adds a second of this machine's best matrix product, `float32` or `bfloat16`."""
+    """Return the multiply-adds a second of this machine's best matrix product, measured once for each precision."""
     kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
     one, two = (torch.randn(side, side).to(kind) for _ in range(2))
     seconds = []

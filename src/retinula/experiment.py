@@ -16,7 +16,7 @@ import numpy as np
 
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.load import load
-from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
+from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName, pictures_of
 from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted
 from retinula.evaluation.measuring import evaluate
@@ -258,10 +258,7 @@ def own_pictures(run: Run, split: SplitName, progress: Progress | None = None) -
         InputError: there are none of that split; or the training pictures are no longer those it was trained on, so
             that nobody can say which pictures the model has not seen.
     """
-    splits = own_splits(run, progress)
-    if split not in splits:
-        raise InputError(f"{run.recipe().data.name} has no {split} pictures; choose another --split or --data")
-    return splits[split]
+    return pictures_of(own_splits(run, progress), split, run.recipe().data.name)
 
 
 def own_splits(run: Run, progress: Progress | None = None) -> Mapping[SplitName, ImageSet]:

@@ -238,3 +238,12 @@ def _proportional_shares(counts: NDArray[np.int64], fraction: float) -> list[int
             shares[number] += 1
             missing -= 1
     return [int(share) for share in shares]
+
+
+def evenly_spread(number: int, most: int) -> NDArray[np.int64]:
+    """Return positions of at most so many pictures of `number`, from the first to the last, in order.
+
+    >>> evenly_spread(10, 4).tolist(), evenly_spread(3, 5).tolist()
+    ([0, 3, 6, 9], [0, 1, 2])
+    """
+    return np.linspace(0, number - 1, min(most, number)).round().astype(np.int64)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from retinula.datasets.reading import Progress, SplitName
+from retinula.datasets.reading import Progress, SplitName, pictures_of
 from retinula.durable import write_json
 from retinula.errors import InputError
 from retinula.evaluation.duplicates import NearDuplicate, find_near_duplicates
@@ -117,13 +117,15 @@ def inspect_run(
             f"{run.path}: {model.network_name} reconstructs pictures; only classifiers are looked at closer"
         )
     own = {} if data else own_splits(run, progress)
-    image_set = other_pictures(data, model, split, progress) if data else own.get(split)
-    if image_set is None:
-        raise InputError(f"{run.recipe().data.name} has no {split} pictures; choose another --split or --data")
+    image_set = (
+        other_pictures(data, model, split, progress) if data else pictures_of(own, split, run.recipe().data.name)
+    )
     train_set = own.get("train") if split != "train" else None
     truth = labels_for(model, image_set)
     figures: dict[str, Any] = {}
-    features = model.features(image_set.images) if labels or duplicates or embedding else torch.empty(0)
+    logits = features = torch.empty(0)
+    if labels or duplicates or embedding:
+        logits, features = model.outputs_and_features(image_set.images)
     robustness = found = placed = None
     pairs: dict[str, tuple[NearDuplicate, ...]] = {}
     if corruptions:
@@ -135,7 +137,7 @@ def inspect_run(
         answers = (
             out_of_fold(features.numpy(), truth.numpy(), len(model.classes))
             if seen
-            else model.probabilities(image_set.images).numpy()
+            else model.calibrated(logits).numpy()
         )
         method = "5-fold linear head on the embeddings" if seen else "held out"
         found = find_label_errors(answers, truth.numpy(), model.classes, method=method, sources=image_set.sources)

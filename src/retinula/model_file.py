@@ -193,6 +193,12 @@ class Model:
         Raises:
             InputError: the network has no linear layer, or pictures of another form than the model takes.
         """
+        return self.outputs_and_features(images, batch_size=batch_size, on_batch=on_batch)[1]
+
+    def outputs_and_features(
+        self, images: Images, *, batch_size: int = 500, on_batch: Callable[[int], None] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what `outputs` and `features` give, with one pass through the network; raises as these."""
         kept: list[torch.Tensor] = []
 
         def keep(layer: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
@@ -200,10 +206,10 @@ class Model:
 
         hook = self.network.get_submodule(head_of(self.network)).register_forward_pre_hook(keep)
         try:
-            self.outputs(images, batch_size=batch_size, on_batch=on_batch)
+            logits = self.outputs(images, batch_size=batch_size, on_batch=on_batch)
         finally:
             hook.remove()
-        return torch.cat(kept)
+        return logits, torch.cat(kept)
 
     def probabilities(
         self,
@@ -214,10 +220,16 @@ class Model:
         device: torch.device | None = None,
     ) -> torch.Tensor:
         """Return float32 `[N, K]`, rows summing to 1: the softmax of the logits over the temperature."""
+        self._check_knows_classes()
+        return self.calibrated(self.outputs(images, batch_size=batch_size, tta=tta, device=device))
+
+    def calibrated(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the probabilities that logits `[N, K]` stand for: their softmax over the temperature."""
+        return F.softmax(logits / self.temperature, dim=1)
+
+    def _check_knows_classes(self) -> None:
         if self.task != "classification":
             raise InputError(f"{self.network_name} reconstructs pictures; it knows no classes")
-        logits = self.outputs(images, batch_size=batch_size, tta=tta, device=device)
-        return F.softmax(logits / self.temperature, dim=1)
 
     def unfamiliar(self, images: Images, logits: torch.Tensor) -> torch.Tensor | None:
         """Say which pictures are unlike anything it was trained on: bool `[N]`, or None where it cannot tell.
@@ -252,12 +264,10 @@ class Model:
 
     def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
         """Return `probs`, and which pictures are unfamiliar, bool `[N]`; None where the model cannot tell."""
-        if self.task != "classification":
-            raise InputError(f"{self.network_name} reconstructs pictures; it knows no classes")
+        self._check_knows_classes()
         logits = self.outputs(images)
         unfamiliar = self.unfamiliar(images, logits)
-        probabilities = F.softmax(logits / self.temperature, dim=1).numpy()
-        return probabilities, None if unfamiliar is None else unfamiliar.numpy()
+        return self.calibrated(logits).numpy(), None if unfamiliar is None else unfamiliar.numpy()
 
 
 def _check_weights(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:

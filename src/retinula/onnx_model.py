@@ -108,7 +108,7 @@ class OnnxModel:
 
     def probs(self, images: Images) -> Probabilities:
         """Return float32 `[N, K]` for pictures uint8 `[N, C, H, W]` as `shrink` gives them."""
-        return self.probabilities(np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1))
+        return self.probabilities(in_colour(images))
 
     def probabilities(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> Probabilities:
         """Return float32 `[N, K]`, rows summing to 1, for pictures of any size.
@@ -165,6 +165,11 @@ class OnnxModel:
             if outputs.dtype != np.float32 or outputs.shape[: len(expected)] != expected:
                 raise RetinulaError(f"the model gave {outputs.dtype} {list(outputs.shape)} instead of {list(expected)}")
             yield outputs
+
+
+def in_colour(images: Images) -> Images:
+    """Lay uint8 `[N, C, H, W]` with one channel or three out as the graphs take it, `[N, H, W, 3]`; no copy."""
+    return np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1)
 
 
 def _metadata(raw: Mapping[str, str]) -> dict[str, Any]:

@@ -300,8 +300,7 @@ def _below(source: str) -> list[Reference]:
         return found
     if not glob.has_magic(source):
         raise InputError(f"there is no file or folder {source}")
-    # Path.glob refuses patterns that begin at the root.
-    matches = sorted(glob.glob(source, recursive=True), key=natural_order)  # noqa: PTH207 - see above
+    matches = sorted(glob.glob(source, recursive=True), key=natural_order)  # noqa: PTH207 - Path.glob takes no root
     found = []
     for match in map(Path, matches):
         if match.is_dir():

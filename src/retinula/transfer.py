@@ -16,8 +16,8 @@ from retinula.model_file import Model
 from retinula.models.catalog import NETWORKS, build
 from retinula.models.head import head_of
 from retinula.recipe import Inputs, Recipe
-from retinula.recipe_files import load_recipe, shipped
 from retinula.run import RUNS, Run, find_run, list_runs
+from retinula.settings import as_shipped
 from retinula.transforms.preprocess import Preprocess
 
 NEWEST_OF = "recipe:"  # before a recipe's name: the newest finished run of it, as it is shipped if there is one
@@ -112,27 +112,19 @@ def find_weights(weights: str, root: Path = RUNS) -> Path:
     return run.model_file
 
 
-def _is_as_shipped(run: Run) -> bool:
-    try:
-        recipe = run.recipe()
-    except InputError:
-        return False
-    return load_recipe(recipe.name).model_copy(update={"seed": recipe.seed}).digest() == recipe.digest()
-
-
 def _newest(recipe: str, root: Path) -> Run:
     """Return the newest finished run of a recipe as shipped; only where there is none, one with other settings."""
-    found = []
+    newest: Run | None = None
     for run in reversed(list_runs(root)):
         try:
             if run.finished and run.report().get("recipe") == recipe:
-                found.append(run)
+                newest = newest or run
+                if as_shipped(run.recipe()):
+                    return run
         except InputError:
             continue  # one broken folder does not hide the others
-    as_shipped = (run for run in found if recipe in shipped() and _is_as_shipped(run))
-    chosen = next(as_shipped, found[0] if found else None)
-    if chosen is not None:
-        return chosen
+    if newest is not None:
+        return newest
     raise InputError(
         f"there is no finished run of {recipe} in {root.resolve()} to begin from: "
         f"train it first with: retinula train {recipe}"

@@ -2,14 +2,13 @@
 
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from retinula.cli import main
+from command_line import run_command
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ("epochs=2", "model.arguments.width=0.25")
@@ -20,14 +19,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture):  # t
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["retinula", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main.main()
-        captured = capsys.readouterr()
-        assert left.value.code == code, captured.err
-        run.err = captured.err  # type: ignore[attr-defined]  # kept for the caller
-        return captured.out
+        out, run.err = run_command(monkeypatch, capsys, *words, code=code)  # type: ignore[attr-defined]  # for the caller
+        return out
 
     return run
 

@@ -1,7 +1,6 @@
 """`retinula explain` writes the figures it names, where it is told, and refuses in one line."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retinula.cli import main
+from command_line import run_command
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.recipe_files import load_recipe
@@ -33,17 +32,12 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
 
     def called(*words: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["retinula", "explain", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main.main()
-        captured = capsys.readouterr()
-        assert left.value.code == code, captured.err
+        out, err = run_command(monkeypatch, capsys, "explain", *words, code=code)
         if code:
-            assert captured.err.splitlines()[-1].startswith("retinula: ")
-            assert captured.err.count("\n") == 1 or captured.err.startswith("skipped broken.png")
-            assert not captured.out
-        return captured.err if code else captured.out
+            assert err.splitlines()[-1].startswith("retinula: ")
+            assert err.count("\n") == 1 or err.startswith("skipped broken.png")
+            assert not out
+        return err if code else out
 
     return called
 

@@ -1,7 +1,6 @@
 """`retinula export` proves what it writes, and refuses in one line."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retinula.cli import main
+from command_line import run_command
 from retinula.datasets.digits import CLASSES
 from retinula.model_file import Model
 from retinula.models.catalog import build
@@ -36,16 +35,11 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
 
     def called(*words: str, code: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["retinula", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main.main()
-        captured = capsys.readouterr()
-        assert left.value.code == code, captured.err
+        out, err = run_command(monkeypatch, capsys, *words, code=code)
         if code:
-            assert captured.err.count("\n") == 1
-            assert not captured.out
-        return captured.err if code else captured.out
+            assert err.count("\n") == 1
+            assert not out
+        return err if code else out
 
     return called
 

@@ -1,7 +1,6 @@
 """`retinula reconstruct` on a model file, in one process."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from retinula.cli import main
+from command_line import run_command
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.transforms.preprocess import Preprocess
@@ -34,13 +33,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     Path("broken.png").write_bytes(b"no picture")
 
     def run(*words: str, code: int = 0) -> tuple[str, str]:
-        monkeypatch.setattr(sys, "argv", ["retinula", "reconstruct", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main.main()
-        captured = capsys.readouterr()
-        assert left.value.code == code, captured.err
-        return captured.out, captured.err
+        return run_command(monkeypatch, capsys, "reconstruct", *words, code=code)
 
     return run
 

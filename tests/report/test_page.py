@@ -19,7 +19,6 @@ from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.report import contents as gathering
-from retinula.report.answers import surest_mistakes
 from retinula.report.contents import Contents
 from retinula.report.page import MOST_BYTES, write_report
 from retinula.run import Run, find_run
@@ -68,7 +67,7 @@ def at_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     experiment.train("digits", train_set, test_set, "mine", overrides=quick, root=root)
     sets = {"train": train_set, "test": test_set}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gathering, "own_pictures", lambda run, split, progress=None: sets[split])
+        patch.setattr(gathering, "own_splits", lambda run, progress=None: sets)
         yield find_run(root / "mine")
 
 
@@ -150,7 +149,7 @@ def test_mistakes_come_with_reasons_and_a_leak_is_named(written: tuple[str, Cont
     assert contents.duplicates.number == 1
     assert contents.duplicates.shown[0].index == 30
     assert "1 of the 31 pictures asked about is equal, pixel by pixel" in Page(text).words
-    assert len(surest_mistakes(result, 2)) == 2
+    assert len(result.surest_mistakes(2)) == 2
 
 
 def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,10 +159,10 @@ def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeyp
     assert not any(one.maps for one in contents.reasons.mistakes)
     assert Page(file.read_text()).words.count("pip install 'retinula[explain]'") == 2
 
-    def gone(run: Run, split: str, progress: object = None) -> ImageSet:
-        raise InputError(f"the {split} pictures <b>are gone</b>")
+    def gone(run: Run, progress: object = None) -> dict[str, ImageSet]:
+        raise InputError("the test pictures <b>are gone</b>")
 
-    monkeypatch.setattr(gathering, "own_pictures", gone)
+    monkeypatch.setattr(gathering, "own_splits", gone)
     file, contents = write_report(at_hand, tmp_path / "page.html")
     page = Page(file.read_text())
     assert contents.answers is None

@@ -17,8 +17,8 @@ from retinula.reproduction import runs
 from retinula.reproduction.photos import find_photos
 from retinula.reproduction.reproduce import Reproduction, reproduce
 from retinula.reproduction.results import results_list, results_page
-from retinula.reproduction.settings import changed_settings
 from retinula.run import Run, list_runs
+from retinula.settings import changed_settings
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.reporting import Progress, Reporter

@@ -177,22 +177,21 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
     import numpy as np
 
     from retinula.datasets.unpack import safe_names
-    from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, attribute, gradcam_layer
+    from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, attribute, check_explainable, gradcam_layer
     from retinula.explanation.features import seen_picture
     from retinula.plots.attribution import attribution
     from retinula.plots.figure import class_names
 
     kind = next(each for each in ATTRIBUTIONS if each == method.value)
+    check_explainable(model)
     pictures = _pictures(model, sources)
-    layer = (
-        gradcam_layer(model) if method in (Method.HIRESCAM, Method.GRADCAM) and model.task == "classification" else ""
-    )
+    layer = gradcam_layer(model) if method in (Method.HIRESCAM, Method.GRADCAM) else ""
     stems = safe_names(Path(name).stem for name, _ in pictures)
     names = class_names(model.classes)
 
     def figures() -> "Iterator[tuple[str, Figure]]":
         for stem, (name, picture) in zip(stems, pictures, strict=True):
-            probabilities = (model.outputs(picture[None])[0] / model.temperature).softmax(dim=0).numpy()
+            probabilities = model.probs(picture[None])[0]
             chosen = asked if asked is not None else np.argsort(-probabilities, kind="stable")[:top].tolist()
             seen = seen_picture(model, picture)
             maps = attribute(model, np.repeat(seen[None], len(chosen), axis=0), np.array(chosen), kind)

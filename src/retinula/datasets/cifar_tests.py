@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import numpy as np
 
 from retinula.datasets.archives import Member, files_named
 from retinula.datasets.arrays import read_header
 from retinula.datasets.entry import Entry
+from retinula.datasets.exactly import check_end, damage_explained, exactly
 from retinula.datasets.reading import Chunk, Reading
 from retinula.errors import InputError
 from retinula.images import CHUNK, Labels
@@ -79,40 +80,28 @@ def _lacks(source: Path, entry: Entry, *names: str) -> InputError:
 
 def _pictures(source: Path, member: Member, entry: Entry, labels: Labels) -> Iterator[Chunk]:
     where, shape = f"{source}: {member.name}", (*entry.size, entry.channels)
-    with member.open() as file:
+    with member.open() as file, damage_explained(where):
         header = read_header(file, where)
         if header.dtype != np.uint8 or header.shape != (len(labels), *shape):
             raise InputError(f"{where} is not as published: it is {header.dtype} {list(header.shape)}")
         for start in range(0, len(labels), CHUNK):
             number = min(CHUNK, len(labels) - start)
-            data = _exactly(where, file, number * math.prod(shape))
+            data = exactly(file, number * math.prod(shape))
             images = np.frombuffer(data, np.uint8).reshape(number, *shape).transpose(0, 3, 1, 2)
             yield Chunk(images, labels[start : start + number], start=start)
-        _check_end(where, file)
+        check_end(where, file)
 
 
 def _labels(source: Path, name: str, entry: Entry, count: int) -> Labels:
     for member in files_named(source, [name]):
         where = f"{source}: {name}"
-        with member.open() as file:
+        with member.open() as file, damage_explained(where):
             header = read_header(file, where)
             if header.dtype.kind not in "iu" or header.shape != (count,):
                 raise InputError(f"{where} is not as published: it is {header.dtype} {list(header.shape)}")
-            values = np.frombuffer(_exactly(where, file, header.num_bytes), header.dtype)
-            _check_end(where, file)
+            values = np.frombuffer(exactly(file, header.num_bytes), header.dtype)
+            check_end(where, file)
         if not 0 <= values.min() <= values.max() < len(entry.classes):
             raise InputError(f"{where} is not as published: labels run from {values.min()} to {values.max()}")
         return values.astype(np.int64)
     raise _lacks(source, entry, name)
-
-
-def _exactly(where: str, file: IO[bytes], num_bytes: int) -> bytes:
-    data = file.read(num_bytes)
-    if len(data) != num_bytes:
-        raise InputError(f"{where} is damaged (it is cut short); get it anew")
-    return data
-
-
-def _check_end(where: str, file: IO[bytes]) -> None:
-    if file.read(1):
-        raise InputError(f"{where} is not as published: it goes on behind its last value")

@@ -7,7 +7,6 @@ follow as big-endian 32-bit numbers, then the values. Knows nothing of where the
 import gzip
 import math
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +17,7 @@ import numpy as np
 
 from retinula.datasets.copies import file_in
 from retinula.datasets.entry import Entry
+from retinula.datasets.exactly import check_end, damage_explained, exactly
 from retinula.datasets.reading import Chunk, Reading, SplitName
 from retinula.errors import InputError
 from retinula.images import CHUNK, Labels
@@ -54,17 +54,17 @@ def _stream(folder: Path, entry: Entry, split: SplitName) -> Iterator[Chunk]:
         _check_header(path, file, (count, *entry.size))
         for start in range(0, count, CHUNK):
             number = min(CHUNK, count - start)
-            data = _exactly(file, number * picture_bytes)
+            data = exactly(file, number * picture_bytes)
             images = np.frombuffer(data, np.uint8).reshape(number, 1, *entry.size)
             yield Chunk(images, labels[start : start + number])
-        _check_end(path, file)
+        check_end(path, file)
 
 
 def _labels(path: Path, count: int, num_classes: int) -> Labels:
     with _opened(path) as file:
         _check_header(path, file, (count,))
-        labels = np.frombuffer(_exactly(file, count), np.uint8)
-        _check_end(path, file)
+        labels = np.frombuffer(exactly(file, count), np.uint8)
+        check_end(path, file)
     if labels.max() >= num_classes:
         raise InputError(f"{path} is not as published: labels run up to {labels.max()}, expected {num_classes - 1}")
     return labels.astype(np.int64)
@@ -72,41 +72,20 @@ def _labels(path: Path, count: int, num_classes: int) -> Labels:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_File]:
-    try:
-        with path.open("rb") as file:
-            packed = file.read(len(_GZIP)) == _GZIP
-            file.seek(0)
-            if not packed:
-                yield file
-                return
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                yield unpacked
-    except OSError as error:
-        if error.errno is None:  # what gzip says of damage
-            raise InputError(f"{path} is damaged ({error}); get it anew") from error
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (EOFError, zlib.error) as error:
-        detail = "it is cut short" if isinstance(error, EOFError) else str(error)
-        raise InputError(f"{path} is damaged ({detail}); get it anew") from error
+    with damage_explained(path), path.open("rb") as file:
+        packed = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        if not packed:
+            yield file
+            return
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield unpacked
 
 
 def _check_header(path: Path, file: _File, expected: Sequence[int]) -> None:
-    zeros, kind, num_lengths = struct.unpack(">HBB", _exactly(file, 4))
+    zeros, kind, num_lengths = struct.unpack(">HBB", exactly(file, 4))
     if zeros or kind != _UINT8 or num_lengths != len(expected):
         raise InputError(f"{path} is not as published: it is no idx file of bytes in {len(expected)} dimensions")
-    found = struct.unpack(f">{num_lengths}I", _exactly(file, 4 * num_lengths))
+    found = struct.unpack(f">{num_lengths}I", exactly(file, 4 * num_lengths))
     if found != tuple(expected):
         raise InputError(f"{path} is not as published: it holds {list(found)} values, expected {list(expected)}")
-
-
-def _check_end(path: Path, file: _File) -> None:
-    # Reading on to the end also makes sure of the checksum.
-    if file.read(1):
-        raise InputError(f"{path} is not as published: it goes on behind its last value")
-
-
-def _exactly(file: _File, num_bytes: int) -> bytes:
-    data = file.read(num_bytes)
-    if len(data) != num_bytes:
-        raise EOFError
-    return data

@@ -42,6 +42,6 @@ def _acquired(lock: filelock.BaseFileLock, seconds: float) -> bool | None:
         lock.acquire(timeout=seconds)
     except filelock.Timeout:
         return False
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # a folder that cannot be written to, a drive without locks
         return None
     return True

@@ -9,7 +9,6 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Protocol
@@ -17,6 +16,7 @@ from typing import IO, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from retinula.datasets.exactly import damage_explained
 from retinula.errors import InputError
 
 _HEADER: Final = 128
@@ -54,7 +54,7 @@ class Variable:
         Raises:
             InputError: the file is damaged here.
         """
-        with _explained(self._path):
+        with damage_explained(self._path):
             return np.frombuffer(self._source.take(num_values * self.dtype.itemsize), self.dtype)
 
 
@@ -64,7 +64,7 @@ def variables(path: Path) -> Iterator[Variable]:
     Raises:
         InputError: it is no such file, or damaged.
     """
-    with _explained(path), path.open("rb") as file:
+    with damage_explained(path), path.open("rb") as file:
         header = file.read(_HEADER)
         if len(header) < _HEADER or header[124:128] not in (b"\x00\x01IM", b"\x01\x00MI"):
             raise InputError(f"{path} is no file of MATLAB 5 to 7.2")
@@ -216,16 +216,3 @@ def _element(source: _Source, order: str) -> tuple[int, bytes]:
         data = source.take(length)
         source.take(-length % 8)
     return kind, data
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (EOFError, ValueError, struct.error, zlib.error) as error:
-        detail = "it is cut short" if isinstance(error, EOFError) else str(error)
-        raise InputError(f"{path} is damaged ({detail}); get it anew") from error

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from retinula.errors import InputError
 from retinula.images import Images, ImageSet, Labels
 
 SplitName = Literal["train", "validation", "test"]
@@ -86,3 +87,19 @@ class Dataset:
     def test(self) -> ImageSet | None:
         """The pictures to measure on, once all is chosen."""
         return self.splits.get("test")
+
+
+def pictures_of(splits: Mapping[SplitName, ImageSet], split: SplitName, name: str) -> ImageSet:
+    """Return one split of a data set.
+
+    Raises:
+        InputError: it has none of that name.
+    """
+    if split not in splits:
+        raise InputError(lacking(split, name))
+    return splits[split]
+
+
+def lacking(split: SplitName, name: str) -> str:
+    """Say that a data set has no such split, and what to do."""
+    return f"{name} has no {split} pictures; choose another --split or --data"

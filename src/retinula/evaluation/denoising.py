@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from retinula.images import Images
+from retinula.images import Images, evenly_spread
 from retinula.metrics import psnr, ssim
 from retinula.transforms.batches import generator_for
 from retinula.transforms.noise import noised
@@ -50,7 +50,7 @@ def measure_denoising(images: Images, answer: Answer, crop: Crop, batch_size: in
         crop: cuts out of uint8 pictures what the network sees of them.
         batch_size: pictures at a time.
     """
-    chosen = np.linspace(0, len(images) - 1, min(MOST_IMAGES, len(images))).round().astype(np.int64)
+    chosen = evenly_spread(len(images), MOST_IMAGES)
     return tuple(_measure(images, chosen, level, answer, crop, batch_size) for level in NOISE_LEVELS)
 
 

@@ -134,7 +134,7 @@ def _classification(runner: _Runner, facts: dict[str, Any]) -> ClassificationRes
     model = runner.model
     labels = labels_for(model, runner.image_set)  # before the work: a wrong set is refused at once
     logits = runner.outputs(0, len(labels))
-    probabilities = F.softmax(logits / model.temperature, dim=1)
+    probabilities = model.calibrated(logits)
     return ClassificationResult(
         **facts,
         seconds=runner.seconds,

@@ -12,7 +12,7 @@ import torch
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.temperature import TemperatureFit, fit_temperature
 from retinula.familiarity import FEWEST, fit_familiarity
-from retinula.images import ImageSet
+from retinula.images import ImageSet, evenly_spread
 from retinula.model_file import Model
 
 TRAINING_PICTURES = 5000  # looked at to learn what pictures are like; more change the limits by less than chance does
@@ -45,7 +45,7 @@ def made_trustworthy(
         return replace(model, provenance=model.provenance | {"calibration": asdict(fit)})
     logits = model.outputs(validation_set.images)
     fit = fit_temperature(logits, labels_for(model, validation_set))
-    chosen = np.linspace(0, len(train_set) - 1, min(TRAINING_PICTURES, len(train_set))).round().astype(np.int64)
+    chosen = evenly_spread(len(train_set), TRAINING_PICTURES)
     familiarity = fit_familiarity(
         torch.from_numpy(np.array(train_set.images[chosen])),
         torch.from_numpy(np.array(validation_set.images)),

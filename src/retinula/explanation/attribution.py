@@ -189,13 +189,22 @@ def _single(found: Any) -> torch.Tensor:
     return result
 
 
-def _check(model: Model, seen: Images, targets: NDArray[np.int64]) -> None:
+def check_explainable(model: Model) -> None:
+    """See that a model's decisions can be explained here.
+
+    Raises:
+        InputError: captum is missing, or the model reconstructs and decides nothing.
+    """
     if find_spec("captum") is None:
         raise InputError("captum, which computes this, is not installed: pip install 'retinula[explain]'")
     if model.task != "classification":
         raise InputError(
             f"{model.network_name} gives pictures back and decides nothing; choose --method features or filters"
         )
+
+
+def _check(model: Model, seen: Images, targets: NDArray[np.int64]) -> None:
+    check_explainable(model)
     shape = model.preprocess.input_shape
     if seen.dtype != np.uint8 or seen.ndim != 4 or seen.shape[1:] != shape or not len(seen):
         raise InputError(

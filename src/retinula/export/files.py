@@ -22,7 +22,7 @@ from retinula.images import Images, ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.models.reconstructing import Reconstructs
-from retinula.onnx_model import OnnxModel
+from retinula.onnx_model import OnnxModel, in_colour
 
 HEADER: Final = "retinula"  # the entry of an .npz file that says what the weights are of
 
@@ -187,7 +187,7 @@ def _answers_in_onnx(
     model: Model, exported: OnnxModel
 ) -> tuple[Callable[[Images], Answers], Callable[[Photo], Answers]]:
     def answer(images: Images) -> Answers:
-        colour = np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1)
+        colour = in_colour(images)
         if model.task == "classification":
             return exported.probabilities(colour)
         return exported.reconstruct(colour).transpose(0, 3, 1, 2)

@@ -15,7 +15,7 @@ from onnx import ModelProto
 
 from retinula.errors import InputError, RetinulaError
 from retinula.images import Images, ImageSet
-from retinula.onnx_model import INPUT, OnnxModel
+from retinula.onnx_model import INPUT, OnnxModel, in_colour
 
 try:
     from onnxruntime import quantization
@@ -147,9 +147,7 @@ class _Reader:
 
 def _batches(images: Images) -> Iterator[dict[str, Images]]:
     for start in range(0, len(images), _BATCH):
-        part = images[start : start + _BATCH]
-        colour = np.broadcast_to(part, (len(part), 3, *part.shape[2:])).transpose(0, 2, 3, 1)
-        yield {INPUT: np.ascontiguousarray(colour)}
+        yield {INPUT: np.ascontiguousarray(in_colour(images[start : start + _BATCH]))}
 
 
 def _silent(record: logging.LogRecord) -> bool:

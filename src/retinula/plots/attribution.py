@@ -13,7 +13,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from retinula.images import Images
-from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, plural, styled, wrap
+from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, plural, rounded, styled, wrap
 from retinula.plots.tiles import RED_BLUE, Values, enlarged, tiled, upright
 
 SIDE = 2.1  # inches of a picture's longer side
@@ -111,7 +111,7 @@ def exciting_sheet(
     tiles = [enlarged(upright(each), (height * times, width * times)) for row in rows for each in row]
     sheet = tiled(list(tiles), across, gap=GAP)
     labels = [
-        f"channel {number} (up to {_number(outputs[number].max())})\n"
+        f"channel {number} (up to {rounded(outputs[number].max())})\n"
         + "\n".join(wrap(captions[number], 170, TEXT)[:2])
         for number in range(len(rows))
     ]
@@ -139,13 +139,9 @@ def _scale(axes: Axes, limit: float, signed: bool) -> None:
     drawn = axes.figure.colorbar(ScalarMappable(scale, _colours(signed)), cax=axes)
     drawn.outline.set_visible(False)
     ends = [-limit, 0, limit] if signed else [0, limit]
-    numbers = [_number(value) for value in ends]
+    numbers = [rounded(value) for value in ends]
     words = ["\nagainst", "", "\nfor"] if signed else ["", ""]
     drawn.set_ticks(ends, labels=[number + word for number, word in zip(numbers, words, strict=True)])
-
-
-def _number(value: float) -> str:
-    return f"{value:.2g}".replace("-", "\u2212")
 
 
 def _colours(signed: bool) -> Colormap:

@@ -246,6 +246,15 @@ def plural(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
+def rounded(value: float, digits: int = 2) -> str:
+    """Write a number with so many significant digits, and a true minus sign.
+
+    >>> rounded(-0.1234)
+    '−0.12'
+    """
+    return f"{value:.{digits}g}".replace("-", "\u2212")
+
+
 def _pieces(text: str) -> list[str]:
     pieces = [""]
     for letter, following in pairwise(text + " "):

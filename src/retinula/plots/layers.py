@@ -13,8 +13,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from retinula.images import Images
-from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, plural, styled, widest, wrap
+from retinula.images import Images, evenly_spread
+from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, plural, rounded, styled, widest, wrap
 from retinula.plots.tiles import RED_BLUE, Values, enlarged, signed_colours, symmetric, tiled, upright
 
 MOST = 64  # filters or maps in one figure; of more, the first
@@ -41,7 +41,7 @@ def filter_sheet(filters: Values, *, layer: str, source: str) -> Figure:
         source: what the input channel is called.
     """
     shown = filters[:MOST]
-    low, high = (f"{value:.3g}".replace("-", "\u2212") for value in (filters.min(), filters.max()))
+    low, high = (rounded(value, 3) for value in (filters.min(), filters.max()))
     title = f"{layer} weighs {source} by {low} to {high}"
     remark = f"{_of(len(shown), len(filters), 'filter')} of {_size(filters)}: red adds to the output, blue takes away."
     return _sheet(shown, symmetric(filters), "weight", title, f"{remark} {_ROWS_COUNTED}")
@@ -77,7 +77,7 @@ def map_overview(maps: Mapping[str, Values], *, seen: Images, name: str) -> Figu
         name: of the picture.
     """
     names = list(maps)
-    rows = [names[place] for place in np.linspace(0, len(names) - 1, min(len(names), MOST_ROWS)).round().astype(int)]
+    rows = [names[place] for place in evenly_spread(len(names), MOST_ROWS)]
     height, width = np.max([maps[row].shape[1:] for row in rows], axis=0)
     size = _tile_size((height, width))
     tiles: list[Images | None] = []
@@ -129,7 +129,7 @@ def _composed(
     small = (0.0, 0.0) if seen is None else tuple(SEEN * side / max(seen.shape[1:]) for side in seen.shape[1:])
     left = MARGIN + (small[1] + 2 * MARGIN if seen is not None else 0) + widest(labels, TEXT) + MARGIN
     ticks = [] if scale is None else [share * (scale.vmax or 0.0) for share in (-1, -0.5, 0, 0.5, 1)]
-    numbers = [f"{value:.2g}".replace("-", "\u2212") for value in ticks]
+    numbers = [rounded(value) for value in ticks]
     beside = 3 * MARGIN + BAR + widest(numbers, TEXT) + 2 * LINE * TEXT / POINTS if scale else MARGIN
     whole = left + width + beside
     tall = max(height, small[0], 1.5 if scale else 0) + MARGIN

@@ -114,12 +114,6 @@ def answers_part(result: ClassificationResult, images: Images, sheet: Sheet) -> 
     )
 
 
-def surest_mistakes(result: ClassificationResult, number: int) -> NDArray[np.int64]:
-    """Return the numbers of the pictures whose wrong answers are surest: int64 `[n]`, the surest first."""
-    wrong = np.flatnonzero((result.predicted != result.labels).numpy())
-    return wrong[np.argsort(-_sure(result)[wrong], kind="stable")][:number]
-
-
 def cell_limit(counts: Sequence[int], total: int) -> int:
     """Return how many pictures a cell may show so that all cells together show no more than `total`; at least 1.
 

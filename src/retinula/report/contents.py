@@ -3,16 +3,16 @@
 Knows nothing of pages.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 
-from retinula.datasets.reading import SplitName
+from retinula.datasets.reading import SplitName, lacking
 from retinula.errors import InputError
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
-from retinula.experiment import own_pictures
+from retinula.experiment import own_splits
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
@@ -83,8 +83,9 @@ def gather(run: Run, progress: Progress | None = None) -> Contents:
     """
     training, recipe, model = training_part(run), run.recipe(), Model.load(run.path)
     missing: dict[str, str] = {}
-    split, measured = _measured_on(run, missing, progress)
-    train_set = _pictures_or_none(run, "train", missing, progress)
+    splits = _splits(run, missing, progress)
+    split: SplitName = "validation" if "validation" in splits and "test" not in splits else "test"
+    measured, train_set = splits.get(split), splits.get("train")
     contents = Contents(run, recipe, training, model.task, split, missing)
     shown = train_set or measured
     if shown is None:
@@ -103,26 +104,19 @@ def gather(run: Run, progress: Progress | None = None) -> Contents:
     return replace(contents, pictures=sheet.finish(SHEET_BYTES))
 
 
-def _measured_on(run: Run, missing: dict[str, str], progress: Progress | None) -> tuple[SplitName, ImageSet | None]:
-    """Return the test pictures, or the validation pictures where there are none."""
-    reasons: dict[str, str] = {}
-    splits: tuple[SplitName, ...] = ("test", "validation")
-    for split in splits:
-        image_set = _pictures_or_none(run, split, reasons, progress)
-        if image_set is not None:
-            return split, image_set
-    missing["measured"] = reasons["test"]
-    return "test", None
-
-
-def _pictures_or_none(
-    run: Run, split: SplitName, missing: dict[str, str], progress: Progress | None
-) -> ImageSet | None:
+def _splits(run: Run, missing: dict[str, str], progress: Progress | None) -> Mapping[SplitName, ImageSet]:
+    """Return the run's pictures; of those to measure on and to train on that are not there the reason is noted."""
     try:
-        return own_pictures(run, split, progress)
+        splits = own_splits(run, progress)
     except InputError as error:
-        missing[split] = str(error)
-        return None
+        missing |= {"measured": str(error), "train": str(error)}
+        return {}
+    name = run.recipe().data.name
+    if not splits.keys() & {"test", "validation"}:
+        missing["measured"] = lacking("test", name)
+    if "train" not in splits:
+        missing["train"] = lacking("train", name)
+    return splits
 
 
 def _with_measurement(
@@ -143,10 +137,10 @@ def _with_measurement(
         progress("looking for reasons", 0, None)
     _, *size = model.preprocess.input_shape
     seen = Sheet((size[0], size[1]), longest=SEEN_SIDE)
-    lacking = (
+    unexplained = (
         "" if find_spec("captum") else "captum, which computes them, is not installed: pip install 'retinula[explain]'"
     )
-    reasons = reasons_part(model, result, image_set.images, seen, lacking)
+    reasons = reasons_part(model, result, image_set.images, seen, unexplained)
     return replace(
         contents,
         answers=answers_part(result, image_set.images, sheet),

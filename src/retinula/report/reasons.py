@@ -13,7 +13,6 @@ from retinula.explanation.layers import convolutions
 from retinula.images import Images
 from retinula.model_file import Model
 from retinula.plots.attribution import full_colour, overlay
-from retinula.report.answers import surest_mistakes
 from retinula.report.sheet import Sheet
 
 MISTAKES = 24
@@ -86,7 +85,7 @@ def reasons_part(
         missing: why no maps can be computed, or empty.
         seed: the same one draws the same examples.
     """
-    wrong = surest_mistakes(result, MISTAKES)
+    wrong = np.array([mistake.index for mistake in result.surest_mistakes(MISTAKES)], dtype=np.int64)
     right = np.flatnonzero((result.predicted == result.labels).numpy())
     chosen = _one_a_class(np.random.default_rng(seed).permutation(right), result)
     has_maps = bool(convolutions(model.network))

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from retinula.datasets.reading import SplitName
 from retinula.evaluation.denoising import EXAMPLE_LEVEL
 from retinula.evaluation.measuring import EXAMPLES, evaluate
 from retinula.evaluation.results import ReconstructionResult
-from retinula.images import ImageSet
+from retinula.images import ImageSet, evenly_spread
 from retinula.model_file import Model
 from retinula.report.sheet import Sheet, SheetPage
 from retinula.reproduction.measures import evaluation
@@ -37,7 +36,7 @@ def reconstruction_part(
     measures = evaluation(run, split)
     if not measures:
         measures = evaluate(model, image_set, split=split, progress=progress).to_dict()
-    chosen = np.linspace(0, len(image_set) - 1, min(EXAMPLES, len(image_set))).round().astype(np.int64)
+    chosen = evenly_spread(len(image_set), EXAMPLES)
     result = evaluate(model, image_set.take(chosen), split=split)
     if not isinstance(result, ReconstructionResult):
         raise TypeError(f"a {type(result).__name__} of a network that reconstructs")

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from retinula.errors import InputError
 from retinula.reproduction.measures import evaluation
-from retinula.reproduction.settings import changed_settings
 from retinula.run import Run
+from retinula.settings import changed_settings
 
 ValidationMetric = Literal["val_accuracy", "val_loss"]
 

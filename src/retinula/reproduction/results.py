@@ -6,13 +6,12 @@ from typing import Any
 
 from retinula.errors import InputError
 from retinula.recipe import Metric, Recipe
-from retinula.recipe_files import load_recipe, shipped
 from retinula.reproduction.comparison import HEAD, find_comparisons
 from retinula.reproduction.measures import measure
 from retinula.reproduction.runs import readable_runs
-from retinula.reproduction.settings import changed_settings
 from retinula.reproduction.table import make_rows, markdown, markdown_line, spread
 from retinula.run import Run
+from retinula.settings import as_shipped, changed_from_shipped
 from retinula.training.reporting import Reporter
 
 _HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
@@ -42,7 +41,7 @@ def results_page(root: Path, reporter: Reporter | None = None) -> str:
     lines += ["", "Machines:", "", *(f"{number}. {machine}" for number, machine in enumerate(machines, start=1))]
     lines += ["", "Data:", "", *dict.fromkeys(f"- {_data(run)}" for runs in groups for run in runs)]
     for runs in groups:
-        recipe = _as_shipped(runs[0].recipe())
+        recipe = as_shipped(runs[0].recipe())
         if recipe is not None and recipe.claims:
             lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", "", *markdown(make_rows(recipe, runs))]
     for comparison in find_comparisons(groups):
@@ -66,7 +65,7 @@ def results_list(root: Path, reporter: Reporter | None = None) -> list[dict[str,
     for runs in _groups(root, reporter or Reporter()):
         recipe = runs[0].recipe()
         measured = {metric: measure(runs, metric) for metric in _LISTED}
-        usual = _as_shipped(recipe)
+        usual = as_shipped(recipe)
         results.append(
             {
                 "recipe": recipe.name,
@@ -99,7 +98,7 @@ def _groups(root: Path, reporter: Reporter) -> list[list[Run]]:
         except InputError as error:
             reporter.message(f"left out {run.path}: {error}")
             continue
-        num_changed = len(changed_settings(recipe, load_recipe(recipe.name))) if recipe.name in shipped() else 0
+        num_changed = len(changed_from_shipped(recipe) or [])
         key = recipe.name, num_changed, recipe.model_copy(update={"seed": 0}).digest()
         found.setdefault(key, {})[recipe.seed] = run
     if not found:
@@ -123,31 +122,19 @@ def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
 
 def _beside_network_and_length(recipe: Recipe) -> list[str]:
     """Say which settings all the networks of a comparison were trained with that are not the shipped recipe's."""
-    if recipe.name not in shipped():
-        return []
     varied = ("model.name=", "model.arguments.", "training.steps=", "training.epochs=")
-    settings = changed_settings(recipe, load_recipe(recipe.name))
-    common = [setting for setting in settings if not setting.startswith(varied)]
+    common = [setting for setting in changed_from_shipped(recipe) or [] if not setting.startswith(varied)]
     return [f"With {', '.join(common)}.", ""] if common else []
 
 
 def _settings(recipe: Recipe) -> str:
-    if recipe.name not in shipped():
-        return "not shipped"
-    return ", ".join(changed_settings(recipe, load_recipe(recipe.name))) or "as shipped"
+    changed = changed_from_shipped(recipe)
+    return "not shipped" if changed is None else ", ".join(changed) or "as shipped"
 
 
 def _spread(runs: Sequence[Run], metric: Metric) -> str:
     measured = measure(runs, metric)
     return "" if measured is None else spread(metric, measured)
-
-
-def _as_shipped(recipe: Recipe) -> Recipe | None:
-    """Return the shipped recipe of that name where this one is the same but for its seed: only it has the claims."""
-    if recipe.name not in shipped():
-        return None
-    usual = load_recipe(recipe.name)
-    return None if changed_settings(recipe, usual) else usual
 
 
 def _data(run: Run) -> str:

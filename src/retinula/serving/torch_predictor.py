@@ -1,6 +1,5 @@
 """A `Predictor` that runs a model file with torch."""
 
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from PIL import Image
 
 from retinula.answers import Probabilities
 from retinula.errors import InputError
-from retinula.explanation.attribution import attribute, gradcam_layer
+from retinula.explanation.attribution import attribute, check_explainable, gradcam_layer
 from retinula.images import Images
 from retinula.model_file import Model
 from retinula.serving.neighbours import Neighbours
@@ -81,9 +80,8 @@ class TorchPredictor:
 
 
 def _explains(model: Model) -> bool:
-    if find_spec("captum") is None:
-        return False
     try:
+        check_explainable(model)
         gradcam_layer(model)
     except InputError:
         return False

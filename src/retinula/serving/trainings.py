@@ -12,6 +12,7 @@ from typing import Any, Final
 from retinula.errors import RetinulaError
 from retinula.run import Run, list_runs
 from retinula.serving.refusals import Refusal
+from retinula.settings import flat
 
 REPORT: Final = "report.html"
 MAX_RUNS: Final = 500  # the newest
@@ -133,16 +134,9 @@ def _recipe(run: Run) -> dict[str, Any]:
         return {}
 
 
-def _settings(recipe: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
     """Write a recipe's settings flat, `optimizer.lr`, without what it says of itself."""
-    settings: dict[str, Any] = {}
-    for name, value in recipe.items():
-        key = prefix + name
-        if isinstance(value, dict):
-            settings |= _settings(value, f"{key}.")
-        elif key not in _NO_SETTINGS:
-            settings[key] = _shown(value)
-    return settings
+    return {key: _shown(value) for key, value in flat(recipe).items() if key not in _NO_SETTINGS}
 
 
 def _shown(value: Any) -> Any:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from retinula.errors import InputError
-from retinula.images import ImageSet
+from retinula.images import ImageSet, evenly_spread
 from retinula.linear_code import principal_components
 from retinula.models.code_autoencoder import CodeAutoencoder
 from retinula.models.whitened import WhitenedNetwork
@@ -38,7 +38,7 @@ def patch_covariance(train_set: ImageSet, preprocess: Preprocess, patch: int) ->
     """
     values = train_set.shape[0] * patch**2
     products, total, count = torch.zeros(values, values, dtype=torch.float64), torch.zeros(values), 0
-    places = np.linspace(0, len(train_set) - 1, min(PICTURES, len(train_set))).round().astype(np.int64)
+    places = evenly_spread(len(train_set), PICTURES)
     for some in np.array_split(places, -(-len(places) // 500)):
         images = torch.from_numpy(np.ascontiguousarray(train_set.images[some]))
         inputs = preprocess.normalise(preprocess.crop_centre(images))

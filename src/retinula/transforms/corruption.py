@@ -5,17 +5,15 @@ own, chosen for pictures of some 32 pixels, so figures compare between models of
 Whole uint8 batches in memory, each picture by its own chance, all from one generator. Belongs to evaluation.
 """
 
-import io
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from retinula.errors import InputError, nearest
+from retinula.transforms.jpeg import stored_as_jpeg
 
 STRENGTHS: Final = (1, 2, 3, 4, 5)
 Corruption = Callable[[Tensor, int, torch.Generator], Tensor]  # float in 0..1 `[N, C, H, W]` to the same, unclipped
@@ -73,13 +71,8 @@ def _motion_blur(pictures: Tensor, level: int, generator: torch.Generator) -> Te
 
 def _jpeg(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
     quality = (80, 60, 40, 25, 12)[level]
-    done = []
-    for picture in pictures.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy():
-        stored = io.BytesIO()
-        Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(stored, "JPEG", quality=quality)
-        again = np.asarray(Image.open(stored))
-        done.append(torch.from_numpy(np.array(again.reshape(picture.shape))))
-    return torch.stack(done).permute(0, 3, 1, 2).float() / 255
+    images = pictures.mul(255).round().to(torch.uint8)
+    return stored_as_jpeg(images, [quality] * len(images)).float() / 255
 
 
 def _pixelation(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:

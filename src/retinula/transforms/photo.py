@@ -3,14 +3,13 @@
 Every picture by amounts of its own, all from one generator. Belongs to training.
 """
 
-import io
 import math
 from typing import Final
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+
+from retinula.transforms.jpeg import stored_as_jpeg
 
 ZOOM: Final = (0.7, 1.3)  # of the side of what is shown: below 1 a part of the picture, above 1 more than it
 STRETCH: Final = 1.25  # width against height, either way: photos are squashed
@@ -41,21 +40,10 @@ def as_photos(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     moved = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     shown = torch.lerp(moved, _softened(moved), softness.view(-1, 1, 1, 1))
     qualities = torch.randint(QUALITY[0], QUALITY[1] + 1, (count,), generator=generator).tolist()
-    return _stored(shown.round_().clamp_(0, 255).to(torch.uint8), qualities)
+    return stored_as_jpeg(shown.round_().clamp_(0, 255).to(torch.uint8), qualities)
 
 
 def _softened(pictures: torch.Tensor) -> torch.Tensor:
     weights = torch.tensor(_KERNEL)
     kernel = torch.outer(weights, weights).expand(pictures.shape[1], 1, 3, 3)
     return F.conv2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), kernel, groups=pictures.shape[1])
-
-
-def _stored(images: torch.Tensor, qualities: list[int]) -> torch.Tensor:
-    """Store each picture as JPEG, and read it again."""
-    again = np.empty((len(images), images.shape[2], images.shape[3], images.shape[1]), dtype=np.uint8)
-    for number, picture in enumerate(images.permute(0, 2, 3, 1).numpy()):
-        stored = io.BytesIO()
-        upright = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else np.ascontiguousarray(picture))
-        upright.save(stored, "JPEG", quality=qualities[number])
-        again[number] = np.asarray(Image.open(stored)).reshape(picture.shape)
-    return torch.from_numpy(again).permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,51 @@
+"""Settings of recipes as `key=value`, in what two recipes differ, and whether one is as shipped. Knows recipes only."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe, shipped
+
+
+def changed_settings(recipe: Recipe, usual: Recipe, *, with_seed: bool = False) -> list[str]:
+    """Return, as `key=value`, the settings by which a recipe differs from a usual one, such as that shipped.
+
+    What cannot change a result is left out, and what comes from the model that a recipe begins from.
+
+    Args:
+        recipe: whose values are told.
+        usual: what it is compared with.
+        with_seed: whether the seed counts.
+    """
+    before, after = (flat(each.model_dump(mode="json")) for each in (usual, recipe))
+    beside = {"name", "about", "source", "claims", "training.snapshots"} | (set() if with_seed else {"seed"})
+    beside |= {key for key in before | after if key.startswith("figures.")}
+    if usual.model.weights is not None:
+        beside |= {"model.weights"} | {key for key in after if before.get(key) in (None, "")}
+    keys = sorted((before.keys() | after.keys()) - beside)
+    return [f"{key}={after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+
+
+def changed_from_shipped(recipe: Recipe) -> list[str] | None:
+    """Return the changed settings against the shipped recipe of that name; None where none is shipped."""
+    return changed_settings(recipe, load_recipe(recipe.name)) if recipe.name in shipped() else None
+
+
+def as_shipped(recipe: Recipe) -> Recipe | None:
+    """Return the shipped recipe of that name where this one is the same but for its seed, else None."""
+    return load_recipe(recipe.name) if changed_from_shipped(recipe) == [] else None
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Return nested settings under their full names.
+
+    >>> flat({"seed": 1, "optimizer": {"lr": 0.1}})
+    {'seed': 1, 'optimizer.lr': 0.1}
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{before}{key}.")
+        else:
+            found[f"{before}{key}"] = value
+    return found
