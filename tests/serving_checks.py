@@ -17,11 +17,11 @@ from PIL import Image
 from starlette.applications import Starlette
 
 from retinula.images import Images
-from retinula.pictures import shrink
 from retinula.serving.app import build_app
 from retinula.serving.limits import Limits
 from retinula.serving.predictor import Predictor, Similar
 from retinula.serving.server import Server, address_of, configuration, listen
+from retinula.shrinking import shrink
 
 PATIENCE = 10.0  # seconds that a test waits for what should come at once
 BLACK = "black"
@@ -44,6 +44,9 @@ class Colours:
 
     def shrink(self, picture: Image.Image) -> Images:
         return shrink(picture, (4, 4), "squash", 3)
+
+    def look_at(self, picture: Image.Image) -> Images:
+        return self.shrink(picture)[None]
 
     def seen(self, small: Images) -> Images:
         return small

@@ -15,6 +15,7 @@ ROOMS = (
     "durable",
     "images",
     "pictures",
+    "shrinking",
     "answers",
     "intervals",
     "onnx_file",

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 from retinula.errors import InputError
 from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.shrinking import Views
 from retinula.tensor_file import load_tensors, save_tensors
 from retinula.transforms.preprocess import Preprocess
 
@@ -57,7 +59,7 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 2}, "format 2, this version of retinula reads 1; upgrade"),
+        ({"format": 3}, "format 3, this version of retinula reads 1 and 2; upgrade"),
         ({"network": "cifar10-cnn"}, "no argument 'width'"),
         ({"network": "mobilenetv2"}, "do not fit together"),
         ({"network": "nothing"}, "no network 'nothing'"),
@@ -77,6 +79,10 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
         ({"preprocess": {**FORM, "size": [10**9, 8]}}, "1 to 4096 pixels"),
         ({"preprocess": {**FORM, "std": [0]}}, "std above 0"),
         ({"preprocess": {**FORM, "resize": "melt"}}, "resize"),
+        ({"preprocess": {**FORM, "resample": "nearest"}}, "resample is box"),
+        ({"preprocess": {**FORM, "views": None}}, "do not fit together"),
+        ({"preprocess": {**FORM, "views": {}}}, "do not fit together"),
+        ({"preprocess": {**FORM, "views": {**Views().to_dict(), "crops": 4}}}, "crops are 0, 1, 3, 5, not 4"),
     ],
 )
 def test_a_header_that_lies_is_refused(changes: dict[str, Any], message: str, change: Callable[..., Path]) -> None:
@@ -105,6 +111,20 @@ def test_a_monstrous_network_costs_nothing(change: Callable[..., Path], monkeypa
     with pytest.raises(InputError, match="do not fit together"):
         Model.load(change(arguments={"width": 8.0, "blocks": 32}))  # 1.5 GB, were it built
     assert asked == [torch.device("meta")]
+
+
+def test_files_of_the_first_version_are_still_read(change: Callable[..., Path]) -> None:
+    loaded = Model.load(change(preprocess=FORM, format=1))
+    assert (loaded.resample, loaded.views) == ("bicubic", Views())
+
+
+def test_only_what_an_older_program_would_misread_is_kept_from_it(model: Model, tmp_path: Path) -> None:
+    forms = [model.preprocess, replace(model.preprocess, resample="box")]
+    forms.append(replace(model.preprocess, views=Views(crops=5, scales=(1.0, 0.8), zooms=(0.9,), mirror=True)))
+    for form, version in zip(forms, (1, 2, 2), strict=True):
+        replace(model, preprocess=form).save(tmp_path / "model.safetensors")
+        assert load_tensors(tmp_path / "model.safetensors")[1]["format"] == version
+        assert Model.load(tmp_path).preprocess == form
 
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from retinula import onnx_model
 from retinula.errors import InputError
 from retinula.onnx_model import OnnxModel
+from retinula.shrinking import Views
 from tiny_onnx import CLASSES, FORM, tiny_onnx
 
 RANDOM = np.random.default_rng(0)
@@ -47,6 +49,19 @@ def test_what_the_file_says(model: OnnxModel, tmp_path: Path) -> None:
     assert OnnxModel.load(tmp_path / "model.onnx").classes == CLASSES
 
 
+def test_photos_are_looked_at_as_the_recipe_said() -> None:
+    form = replace(FORM, resample="lanczos", views=Views(crops=3, mirror=True))
+    looking = OnnxModel.from_bytes(tiny_onnx(form), threads=1)
+    photo = Image.fromarray(RANDOM.integers(0, 256, (20, 50, 3), dtype=np.uint8))
+    views = form.look_at(photo)
+    assert np.array_equal(looking.look_at(photo), views)
+    assert len(views) == 8
+    expected = looking.probs(views).mean(axis=0)
+    assert dict(looking.predict(photo)) == pytest.approx(dict(zip(CLASSES, expected.tolist(), strict=True)))
+    # The graph itself makes the whole small by that filter.
+    assert np.allclose(looking.probabilities(np.asarray(photo)[None]), looking.probs(views[:1]), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "images",
     [
@@ -71,7 +86,7 @@ def test_a_classifier_gives_no_pictures(model: OnnxModel) -> None:
     ("told", "message"),
     [
         ({"retinula_format": None}, "not one that retinula export wrote"),
-        ({"retinula_format": 2}, "format '2', this version of retinula reads 1; upgrade"),
+        ({"retinula_format": 3}, "format '3', this version of retinula reads 1 and 2; upgrade"),
         ({"classes": None}, "not right"),
         ({"classes": ["a", 1]}, "not right"),
         ({"classes": []}, "not right"),
@@ -80,6 +95,8 @@ def test_a_classifier_gives_no_pictures(model: OnnxModel) -> None:
         ({"preprocess": {**FORM.to_dict(), "size": [0, 8]}}, "not right"),
         ({"preprocess": {**FORM.to_dict(), "size": [1e300, 8]}}, "not right"),
         ({"preprocess": {**FORM.to_dict(), "resize": "melt"}}, "not right"),
+        ({"preprocess": {**FORM.to_dict(), "resample": "nearest"}}, "not right"),
+        ({"preprocess": {**FORM.to_dict(), "views": {"crops": 3}}}, "not right"),
         ({"preprocess": {**FORM.to_dict(), "channels": 2}}, "not right"),
     ],
 )
@@ -118,7 +135,20 @@ def test_the_command_answers_without_torch(tmp_path: Path) -> None:
     )
     words = ["predict", "model.onnx", "red.png", "broken.png", "--labels", "labels.csv", "--csv", "out.csv", "--json"]
     done = subprocess.run(
-        [sys.executable, "-c", script, *words, "--plot", "drawn", "--top", "2", "--resize", "crop"],
+        [
+            sys.executable,
+            "-c",
+            script,
+            *words,
+            "--plot",
+            "drawn",
+            "--top",
+            "2",
+            "--resize",
+            "crop",
+            "--resample",
+            "box",
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -131,5 +161,7 @@ def test_the_command_answers_without_torch(tmp_path: Path) -> None:
     assert len(first["top"]) == 2
     assert second["skipped"]
     assert "accuracy 100.00%" in done.stderr
+    assert "  crop   100.00%: 1 of 1; used: crop, the whole, box" in done.stderr
+    assert all(f"  {way:6} 100.00%: 1 of 1\n" in done.stderr for way in ("squash", "pad", "crops"))
     assert (tmp_path / "out.csv").read_text().splitlines()[1].startswith("red.png,cat,cat,True,0.9999")
     assert (tmp_path / "drawn" / "red.png").stat().st_size > 1000

@@ -12,19 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from retinula.errors import InputError
-from retinula.pictures import (
-    BORDER,
-    MAX_PIXELS,
-    Resize,
-    UnreadablePicture,
-    decode,
-    decode_all,
-    flatten,
-    is_picture_name,
-    measure,
-    shrink,
-)
+from retinula.pictures import MAX_PIXELS, UnreadablePicture, decode, decode_all, flatten, is_picture_name, measure
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -379,107 +367,6 @@ class TestRefusals:
             return
         assert decoded.mode in ("L", "RGB")
         assert np.asarray(decoded).dtype == np.uint8
-
-
-class TestShrink:
-    @pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
-    def test_the_right_size_keeps_every_pixel(self, resize: Resize) -> None:
-        small = shrink(noise(6, 6), (6, 6), resize, 3)
-        assert small.dtype == np.uint8
-        assert np.array_equal(small, np.asarray(noise(6, 6)).transpose(2, 0, 1))
-
-    @settings(max_examples=60)
-    @given(
-        picture=st.tuples(st.integers(1, 60), st.integers(1, 60)),
-        size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
-        resize=st.sampled_from(["squash", "crop", "pad"]),
-        channels=st.sampled_from([1, 3]),
-    )
-    def test_a_single_colour_stays(
-        self, picture: tuple[int, int], size: tuple[int, int], resize: Resize, channels: int
-    ) -> None:
-        small = shrink(Image.new("L", picture, 77), size, resize, channels)
-        assert small.shape == (channels, *size)
-        assert set(np.unique(small).tolist()) <= ({77, BORDER} if resize == "pad" else {77})
-        assert 77 in small
-
-    def test_antialiased(self) -> None:
-        # A fine chessboard: picking pixels would give pure black or white, averaging gives grey.
-        board = Image.fromarray(np.indices((64, 64)).sum(0).astype(np.uint8) % 2 * 255)
-        for resize in ("squash", "crop", "pad"):
-            small = shrink(board, (8, 8), resize, 1)
-            assert 126 <= small.min() <= small.max() <= 129
-
-    def test_enlarging_is_smooth(self) -> None:
-        edge = Image.fromarray(np.array([[0, 255]], dtype=np.uint8))
-        row = shrink(edge, (1, 8), "squash", 1)[0, 0].astype(int)
-        assert row[0] == 0
-        assert row[-1] == 255
-        assert (np.diff(row) >= 0).all()
-        assert len(set(row.tolist())) > 4
-
-    def test_squash_shows_the_whole(self) -> None:
-        picture = Image.new("RGB", (96, 32), GREEN)
-        picture.paste(RED, (0, 0, 48, 32))
-        small = shrink(picture, (32, 32), "squash", 3)
-        assert small[:, :, :14].tolist() == np.broadcast_to(np.reshape(RED, (3, 1, 1)), (3, 32, 14)).tolist()
-        assert small[:, :, 18:].tolist() == np.broadcast_to(np.reshape(GREEN, (3, 1, 1)), (3, 32, 14)).tolist()
-
-    def test_crop_takes_the_centre(self) -> None:
-        picture = noise(32, 96)
-        centre = np.asarray(picture)[:, 32:64].transpose(2, 0, 1)
-        assert np.array_equal(shrink(picture, (32, 32), "crop", 3), centre)
-        tall = picture.transpose(Image.Transpose.TRANSPOSE)
-        assert np.array_equal(shrink(tall, (32, 32), "crop", 3), centre.transpose(0, 2, 1))
-
-    def test_crop_of_another_proportion(self) -> None:
-        # The largest part twice as wide as high of 40 x 40 are the 20 rows in the middle.
-        picture = noise(40, 40)
-        expected = np.asarray(picture)[10:30].transpose(2, 0, 1)
-        assert np.array_equal(shrink(picture, (20, 40), "crop", 3), expected)
-
-    def test_pad_shows_the_whole_inside_a_border(self) -> None:
-        small = shrink(Image.new("RGB", (64, 32), RED), (32, 32), "pad", 3)
-        assert (small[:, :8] == BORDER).all()
-        assert (small[:, 24:] == BORDER).all()
-        assert (small[:, 8:24] == np.reshape(RED, (3, 1, 1))).all()
-
-    def test_pad_of_a_thread(self) -> None:
-        small = shrink(Image.new("L", (1000, 1), 0), (32, 32), "pad", 1)
-        assert (small == 0).sum() == 32
-        assert (small == BORDER).sum() == 31 * 32
-
-    def test_one_channel_is_luminance(self) -> None:
-        values = [shrink(Image.new("RGB", (2, 2), colour), (1, 1), "squash", 1).item() for colour in (RED, GREEN, BLUE)]
-        assert values == [76, 150, 29]
-
-    def test_three_channels_of_grey_are_equal(self) -> None:
-        small = shrink(noise(9, 9).convert("L"), (5, 5), "squash", 3)
-        assert np.array_equal(small[0], small[1])
-        assert np.array_equal(small[0], small[2])
-
-    def test_any_mode_is_flattened_first(self) -> None:
-        clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
-        assert (shrink(clear, (2, 2), "squash", 3) == 255).all()
-
-    @settings(max_examples=30)
-    @given(height=st.integers(2, 50), width=st.integers(2, 50), resize=st.sampled_from(["squash", "crop", "pad"]))
-    def test_mirrored_in_mirrored_out(self, height: int, width: int, resize: Resize) -> None:
-        picture = noise(height, width)
-        small = shrink(picture, (16, 16), resize, 3).astype(int)
-        other = shrink(ImageOps.mirror(picture), (16, 16), resize, 3)[:, :, ::-1].astype(int)
-        if resize == "pad" and (small == BORDER).all(axis=0).any():
-            return  # an odd border is one pixel wider on one side
-        assert np.abs(small - other).max() <= 1
-
-    def test_wrong_arguments(self) -> None:
-        for size, resize, channels, words in (
-            ((4, 4), "squash", 2, "1 or 3 channels"),
-            ((0, 4), "squash", 3, "at least 1 x 1"),
-            ((4, 4), "stretch", 3, "squash, crop or pad"),
-        ):
-            with pytest.raises(InputError, match=words):
-                shrink(noise(4, 4), size, resize, channels)  # type: ignore[arg-type]  # wrong on purpose
 
 
 class TestDecodeAll:

@@ -33,7 +33,17 @@ def test_digest_changes_with_what_can_change_the_result_only() -> None:
     assert recipe.digest() == Recipe(name="b", about="other words").digest()
     others = [
         load_recipe("digits", [setting]).digest()
-        for setting in ("seed=1", "lr=0.2", "epochs=3", "steps=3", "flip=random", "data=shapes", "crop=[4,4]")
+        for setting in (
+            "seed=1",
+            "lr=0.2",
+            "epochs=3",
+            "steps=3",
+            "flip=random",
+            "data=shapes",
+            "crop=[4,4]",
+            "crops=3",
+            "resample=box",
+        )
     ]
     assert len({load_recipe("digits").digest(), *others}) == len(others) + 1
 
@@ -49,6 +59,12 @@ def test_digest_changes_with_what_can_change_the_result_only() -> None:
         (["lr=nan"], "optimizer.lr: .* finite|optimizer.lr"),
         (["lr=-1"], "optimizer.lr: .* greater than 0, not -1"),
         (["flip=sideways"], "augment.flip: .*'none', 'random' or 'alternating', not 'sideways'"),
+        (["resample=nearest"], "inputs.resample: .*'lanczos', not 'nearest'"),
+        (["crops=2"], "prediction.crops: .*1, 3 or 5, not 2"),
+        (["crops=1", "scales=[0.0]"], "prediction.scales.0: .* greater than 0"),
+        (["crops=1", "scales=[]"], "prediction.scales: .* at least 1 item"),
+        (["scales=[0.5]"], "prediction: scales are how long the sides of crops are: give prediction.crops"),
+        (["zooms=[1.5]"], "prediction.zooms.0: .* less than or equal to 1"),
         (["validation=1"], "data.validation: .* less than 1"),
         (["mean=[0.5]"], "inputs: mean and std belong together"),
         (["momentum=0"], "optimizer: nesterov needs momentum"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from retinula.models.head import head_of
 from retinula.recipe import Recipe
 from retinula.recipe_files import checked, load_recipe, override
 from retinula.run import Run, create_run
+from retinula.shrinking import Views
 from retinula.transfer import begin_from, find_weights
 from retinula.transforms.preprocess import Preprocess
 
@@ -68,6 +70,18 @@ def test_the_recipe_says_all_that_comes_from_the_file(tmp_path: Path) -> None:
     again = checked(tomllib.loads(settled.to_toml()), "again")
     assert again == settled
     assert begin_from(again)[0] == settled  # a recipe that is written in full begins from the same once more
+
+
+def test_photos_are_looked_at_as_the_trained_model_does_unless_told(tmp_path: Path) -> None:
+    model = trained()
+    form = replace(model.preprocess, resample="lanczos", views=Views(crops=3, zooms=(0.9,)))
+    path = saved(tmp_path / "their.safetensors", replace(model, preprocess=form))
+    settled = begin_from(recipe(path))[0]
+    assert settled.inputs.resample == "lanczos"
+    assert (settled.prediction.crops, settled.prediction.zooms) == (3, (0.9,))
+    other = begin_from(recipe(path, "resample=box", "crops=5"))[0]
+    assert other.inputs.resample == "box"
+    assert (other.prediction.crops, other.prediction.zooms) == (5, ())
 
 
 def test_the_digest_is_of_the_content_and_not_of_the_place(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 Knows nothing of torch, so that a model can answer without it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -32,6 +32,9 @@ class Classifier(Protocol):
     def shrink(self, picture: Image.Image) -> Images:
         """Bring a decoded picture to uint8 `[C, H, W]`, the form that the model takes."""
 
+    def look_at(self, picture: Image.Image) -> Images:
+        """Bring all that is looked at of a decoded picture to `[V, C, H, W]`; the first is what `shrink` gives."""
+
     def probs(self, images: Images) -> Probabilities:
         """Return float32 `[N, K]`, rows summing to 1, for pictures `[N, C, H, W]` that `shrink` gave."""
 
@@ -42,6 +45,28 @@ class Judge(Classifier, Protocol):
 
     def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
         """Return `probs`, and which pictures are unlike anything in its training, `[N]`; None where it cannot tell."""
+
+
+def judged(model: Classifier, looked_at: Sequence[Images]) -> Iterator[tuple[Probabilities, bool | None]]:
+    """Ask a model about pictures, all views of them in one batch.
+
+    Args:
+        model: the model.
+        looked_at: of each picture what `look_at` gave.
+
+    Yields:
+        Of each picture its probabilities, float32 `[K]`, the mean over its views; and whether the first of these is
+        unfamiliar, None where the model cannot tell.
+    """
+    if not looked_at:
+        return
+    together = np.concatenate(looked_at)
+    probabilities, unfamiliar = model.judge(together) if isinstance(model, Judge) else (model.probs(together), None)
+    first = 0
+    for views in looked_at:
+        last = first + len(views)
+        yield probabilities[first:last].mean(axis=0), None if unfamiliar is None else bool(unfamiliar[first])
+        first = last
 
 
 def ranked(classes: Sequence[str], probabilities: Probabilities) -> list[Answer]:

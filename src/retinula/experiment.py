@@ -92,6 +92,7 @@ def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
         size=inputs.size,
         channels=inputs.channels,
         resize=inputs.resize,
+        resample=inputs.resample,
         labels=recipe.data.labels,
         fold=recipe.data.fold,
         more=recipe.data.more,
@@ -283,7 +284,9 @@ def other_pictures(data: str, model: Model, split: SplitName, progress: Progress
         InputError: there are none of that split.
     """
     form = model.preprocess
-    dataset = load(data, size=form.size, channels=form.channels, resize=form.resize, progress=progress)
+    dataset = load(
+        data, size=form.size, channels=form.channels, resize=form.resize, resample=form.resample, progress=progress
+    )
     if split not in dataset.splits:
         raise InputError(f"{data} has no {split} pictures; it has {', '.join(dataset.splits)}")
     return dataset.splits[split]

@@ -15,17 +15,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.answers import Answer, Probabilities, ranked
+from retinula.answers import Answer, Probabilities, judged, ranked
 from retinula.errors import InputError
 from retinula.familiarity import Familiarity
 from retinula.images import Images
 from retinula.models.catalog import NETWORKS, build
 from retinula.models.head import head_of
-from retinula.pictures import Resize, decode
+from retinula.pictures import decode
+from retinula.shrinking import Resample, Resize, Views
 from retinula.tensor_file import load_tensors, save_tensors
 from retinula.transforms.preprocess import Preprocess
 
-FORMAT = 1  # raised whenever an older program could misread a newer file
+# Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know.
+FORMATS = (1, 2)
 FILE_NAME = "model.safetensors"
 Averaging = Literal["none", "mirror", "mirror-shift"]
 
@@ -66,10 +68,20 @@ class Model:
         """How photos are made small."""
         return self.preprocess.resize
 
+    @property
+    def resample(self) -> Resample:
+        """By which filter."""
+        return self.preprocess.resample
+
+    @property
+    def views(self) -> Views:
+        """What is looked at of a photo beside the whole."""
+        return self.preprocess.views
+
     def save(self, path: str | Path) -> None:
         """Write the model file; raises `RetinulaError` where the disk refuses."""
         header = {
-            "format": FORMAT,
+            "format": FORMATS[0] if self.preprocess.plain else FORMATS[1],
             "network": self.network_name,
             "arguments": self.arguments,
             "classes": list(self.classes),
@@ -94,9 +106,10 @@ class Model:
         tensors, header = load_tensors(path)
         if not isinstance(header, dict) or "network" not in header:
             raise InputError(f"{path}: not a model file (a checkpoint of an unfinished training?)")
-        if header.get("format") != FORMAT:
+        if header.get("format") not in FORMATS:
+            read = " and ".join(map(str, FORMATS))
             raise InputError(
-                f"{path}: format {header.get('format')!r}, this version of retinula reads {FORMAT}; upgrade retinula"
+                f"{path}: format {header.get('format')!r}, this version of retinula reads {read}; upgrade retinula"
             )
         try:
             return cls._from_header(header, tensors)
@@ -243,7 +256,7 @@ class Model:
         return self.familiarity.unfamiliar(torch.from_numpy(np.array(images)), logits)
 
     def predict(self, picture: str | Path | bytes | Image.Image | NDArray[np.uint8]) -> list[Answer]:
-        """Say what is on one picture: every class with its probability, most likely first.
+        """Say what is on one picture: every class with its probability, the mean over its views, most likely first.
 
         Args:
             picture: a file, its bytes, a Pillow image, or uint8 `[H, W]` or `[H, W, 3]`, of any size.
@@ -251,12 +264,16 @@ class Model:
         Raises:
             InputError: the picture cannot be read.
         """
-        small = self.preprocess.shrink(_opened(picture))
-        return ranked(self.classes, self.probs(small[None])[0])
+        ((probabilities, _),) = judged(self, [self.look_at(_opened(picture))])
+        return ranked(self.classes, probabilities)
 
     def shrink(self, picture: Image.Image) -> Images:
         """Bring a decoded picture to uint8 `[C, H, W]`, the form that the model takes."""
         return self.preprocess.shrink(picture)
+
+    def look_at(self, picture: Image.Image) -> Images:
+        """Bring all views of a decoded picture to uint8 `[V, C, H, W]`, the whole first."""
+        return self.preprocess.look_at(picture)
 
     def probs(self, images: Images) -> Probabilities:
         """Return the probabilities, float32 `[N, K]`, as an array: what every `Classifier` has."""

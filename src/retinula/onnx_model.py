@@ -15,18 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.answers import Answer, Probabilities, ranked
+from retinula.answers import Answer, Probabilities, judged, ranked
 from retinula.errors import InputError, RetinulaError
 from retinula.images import Images
 from retinula.onnx_file import read_file, read_metadata
-from retinula.pictures import Resize, shrink
+from retinula.shrinking import WHOLE, Resample, Resize, Views, look_at, shrink
 
 try:
     import onnxruntime
 except ImportError:  # the extra is not installed
     onnxruntime = None
 
-FORMAT: Final = 1  # raised whenever an older program could misread a newer file
+# Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know.
+FORMATS: Final = (1, 2)
 FORMAT_KEY: Final = "retinula_format"
 INPUT: Final = "images"
 MAX_SIDE: Final = 4096  # pixels that pictures are brought to
@@ -44,6 +45,8 @@ class OnnxModel:
             `temperature`, `licence`, `provenance`, `parity` and more, as values of JSON.
         size: height and width that pictures are brought to.
         resize: how.
+        resample: by which filter.
+        views: what is looked at of a photo beside the whole; the graph itself looks at the whole only.
         channels: 1 where only the luminance of pictures is looked at, 3 otherwise.
     """
 
@@ -51,6 +54,8 @@ class OnnxModel:
     metadata: Mapping[str, Any]
     size: tuple[int, int]
     resize: Resize
+    resample: Resample
+    views: Views
     channels: int
     _session: Any
 
@@ -81,6 +86,8 @@ class OnnxModel:
             form = metadata["preprocess"]
             height, width = (int(side) for side in form["size"])
             resize, channels = form["resize"], form["channels"]
+            resample = form.get("resample", "bicubic")
+            views = Views.from_dict(form["views"]) if "views" in form else WHOLE
             classes = metadata["classes"]
             if not (
                 isinstance(classes, list)
@@ -89,13 +96,16 @@ class OnnxModel:
                 and bool(classes) == (metadata["task"] == "classification")
                 and 1 <= min(height, width) <= max(height, width) <= MAX_SIDE
                 and resize in get_args(Resize)
+                and resample in get_args(Resample)
                 and channels in (1, 3)
             ):
                 raise ValueError("values out of range")
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"what it says of itself is not right ({error}); export the model again") from error
         session = _session(content, threads)
-        return cls(tuple(classes), MappingProxyType(metadata), (height, width), resize, channels, session)
+        return cls(
+            tuple(classes), MappingProxyType(metadata), (height, width), resize, resample, views, channels, session
+        )
 
     @property
     def task(self) -> str:
@@ -104,7 +114,11 @@ class OnnxModel:
 
     def shrink(self, picture: Image.Image) -> Images:
         """Bring a decoded picture to uint8 `[channels, *size]`, as the model that was exported does."""
-        return shrink(picture, self.size, self.resize, self.channels)
+        return shrink(picture, self.size, self.resize, self.channels, self.resample)
+
+    def look_at(self, picture: Image.Image) -> Images:
+        """Bring all views of a decoded picture to uint8 `[V, channels, *size]`, the whole first."""
+        return look_at(picture, self.size, self.resize, self.channels, self.resample, self.views)
 
     def probs(self, images: Images) -> Probabilities:
         """Return float32 `[N, K]` for pictures uint8 `[N, C, H, W]` as `shrink` gives them."""
@@ -144,8 +158,9 @@ class OnnxModel:
         return np.concatenate(list(self._run(images, batch_size)))
 
     def predict(self, picture: Image.Image) -> list[Answer]:
-        """Say what is on one decoded picture: every class with its probability, most likely first."""
-        return ranked(self.classes, self.probs(self.shrink(picture)[None])[0])
+        """Say what is on a decoded picture, the mean over its views: classes with probabilities, most likely first."""
+        ((probabilities, _),) = judged(self, [self.look_at(picture)])
+        return ranked(self.classes, probabilities)
 
     def _run(self, images: NDArray[np.uint8], batch_size: int) -> Iterator[NDArray[np.float32]]:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
@@ -175,8 +190,9 @@ def in_colour(images: Images) -> Images:
 def _metadata(raw: Mapping[str, str]) -> dict[str, Any]:
     if FORMAT_KEY not in raw:
         raise InputError("an ONNX file, but not one that retinula export wrote")
-    if raw[FORMAT_KEY] != str(FORMAT):
-        raise InputError(f"format {raw[FORMAT_KEY][:20]!r}, this version of retinula reads {FORMAT}; upgrade retinula")
+    if raw[FORMAT_KEY] not in map(str, FORMATS):
+        read = " and ".join(map(str, FORMATS))
+        raise InputError(f"format {raw[FORMAT_KEY][:20]!r}, this version of retinula reads {read}; upgrade retinula")
     try:
         return {key: json.loads(value) for key, value in raw.items()}
     except (ValueError, RecursionError) as error:

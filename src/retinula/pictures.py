@@ -1,4 +1,4 @@
-"""Decoding pictures of any kind safely, and making them small.
+"""Decoding pictures of any kind safely.
 
 What is decoded is hostile until proven otherwise: the format is told by the first bytes and must be on a
 short list, sizes are checked before pixels are unpacked, and whatever goes wrong is an `UnreadablePicture`
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,17 +32,12 @@ from PIL import (
 )
 
 from retinula.errors import InputError
-from retinula.images import Images
 
-Resize = Literal["squash", "crop", "pad"]
 Finished = TypeVar("Finished")
 
 # A 60-megapixel camera passes. It is below Pillow's own limit, which therefore never has occasion to warn.
 MAX_PIXELS: Final = 64_000_000
 MAX_BYTES: Final = 256 * 1024 * 1024
-
-# Mid-grey is near the mean of photographs, so after normalisation the border is near zero and says nothing.
-BORDER: Final = 128
 
 EXTENSIONS: Final = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
@@ -161,7 +156,7 @@ def decode_all(
 
     Args:
         sources: names, and files or bytes; read only a little ahead of what is taken.
-        finish: what becomes of a decoded picture, such as `shrink` with its arguments; called in a thread.
+        finish: what becomes of a decoded picture, such as `shrinking.shrink` with its arguments; called in a thread.
 
     Yields:
         The name, and the finished picture or why there is none.
@@ -205,41 +200,6 @@ def flatten(picture: Image.Image) -> Image.Image:
     if mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info:
         return _over_white(picture)
     return picture.convert("L" if mode == "1" else "RGB")
-
-
-def shrink(picture: Image.Image, size: tuple[int, int], resize: Resize, channels: int) -> Images:
-    """Bring a picture of any size to uint8 `[channels, height, width]`.
-
-    Bicubic with the filter widened by the factor of reduction, so that it is antialiased always; the same
-    filter enlarges. A picture of the right size keeps its exact pixels.
-
-    Args:
-        picture: as `decode` gives it; other modes are flattened first.
-        size: height and width in pixels.
-        resize: `squash` the whole picture whatever its proportions, cut the largest centred part of the right
-            proportions (`crop`), or fit the whole with its proportions inside a mid-grey border (`pad`).
-        channels: 3, or 1 for luminance (ITU-R 601-2).
-    """
-    if channels not in (1, 3):
-        raise InputError(f"pictures have 1 or 3 channels, not {channels}")
-    if min(size) < 1:
-        raise InputError(f"a picture is at least 1 x 1 pixels, not {size[0]} x {size[1]}")
-    picture = flatten(picture)
-    if channels == 1:
-        picture = picture.convert("L")
-    height, width = size
-    if resize == "squash":
-        small = _resized(picture, width, height)
-    elif resize == "crop":
-        small = _resized(picture, width, height, _centre(picture, width / height))
-    elif resize == "pad":
-        small = _padded(picture, width, height)
-    else:
-        raise InputError(f"resize is squash, crop or pad, not {resize!r}")
-    values = np.asarray(small, dtype=np.uint8)
-    if values.ndim == 2:
-        return np.repeat(values[np.newaxis], channels, axis=0)
-    return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
 @contextmanager
@@ -371,28 +331,3 @@ def _over_white(picture: Image.Image) -> Image.Image:
     result.paste(clear, mask=clear.getchannel("A"))
     # All three channels are equal: taking one is exact, where computing the luminance would round.
     return result.getchannel("R") if grey else result
-
-
-def _resized(
-    picture: Image.Image, width: int, height: int, box: tuple[float, float, float, float] | None = None
-) -> Image.Image:
-    return picture.resize((width, height), Image.Resampling.BICUBIC, box=box)
-
-
-def _centre(picture: Image.Image, proportion: float) -> tuple[float, float, float, float]:
-    """Return the largest centred box (left, top, right, bottom) with `proportion` = width / height."""
-    width = min(picture.width, picture.height * proportion)
-    height = min(picture.height, picture.width / proportion)
-    left, top = (picture.width - width) / 2, (picture.height - height) / 2
-    return left, top, left + width, top + height
-
-
-def _padded(picture: Image.Image, width: int, height: int) -> Image.Image:
-    scale = min(width / picture.width, height / picture.height)
-    inner_width = min(width, max(1, round(picture.width * scale)))
-    inner_height = min(height, max(1, round(picture.height * scale)))
-    colour = BORDER if picture.mode == "L" else (BORDER, BORDER, BORDER)
-    framed = Image.new(picture.mode, (width, height), colour)
-    corner = ((width - inner_width) // 2, (height - inner_height) // 2)
-    framed.paste(_resized(picture, inner_width, inner_height), corner)
-    return framed

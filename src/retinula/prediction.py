@@ -9,14 +9,10 @@ import glob
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, NamedTuple
 
-import numpy as np
-from PIL import Image
-
-from retinula.answers import Answer, Classifier, Judge, Probabilities, ranked
+from retinula.answers import Answer, Classifier, judged, ranked
 from retinula.datasets import tables
 from retinula.datasets.folder import find, printable
 from retinula.datasets.layout import natural_order
@@ -110,16 +106,14 @@ def predict_files(
     references: Iterable[Reference],
     *,
     batch_size: int = 64,
-    crops: bool = False,
     on_skip: Callable[[str, str], None] | None = None,
 ) -> Iterator[Prediction]:
-    """Ask a model about pictures; one that cannot be read is skipped, never fatal.
+    """Ask a model about pictures, all views of each; one that cannot be read is skipped, never fatal.
 
     Args:
         model: a classifier.
         references: what `find_pictures` gives.
         batch_size: pictures that go through the network together.
-        crops: average over the whole picture and three parts of it that have the model's proportions.
         on_skip: called with the name of each skipped picture and the reason.
 
     Yields:
@@ -131,9 +125,7 @@ def predict_files(
     images: list[Images] = []
 
     def answered() -> Iterator[Prediction]:
-        rows: Iterator[tuple[Probabilities, bool | None]] = iter(())
-        if images:
-            rows = _judged(model, images)
+        rows = judged(model, images)
         for prediction in waiting:
             if prediction.skipped:
                 yield prediction
@@ -143,7 +135,7 @@ def predict_files(
         waiting.clear()
         images.clear()
 
-    for src, result in _small_pictures(model, references, crops):
+    for src, result in _small_pictures(model, references):
         if isinstance(result, str):
             waiting.append(Prediction(src, skipped=result))
             if on_skip:
@@ -274,17 +266,6 @@ def write_table(path: Path, predictions: Iterable[Prediction], labels: Mapping[s
             )
 
 
-def _judged(model: Classifier, images: Sequence[Images]) -> Iterator[tuple[Probabilities, bool | None]]:
-    """Give for each picture, `[V, C, H, W]` of it, the mean probabilities, and whether the first view is unfamiliar."""
-    together = np.concatenate(images)
-    probabilities, unfamiliar = model.judge(together) if isinstance(model, Judge) else (model.probs(together), None)
-    first = 0
-    for views in images:
-        last = first + len(views)
-        yield probabilities[first:last].mean(axis=0), None if unfamiliar is None else bool(unfamiliar[first])
-        first = last
-
-
 def _below(source: str) -> list[Reference]:
     path = Path(source)
     try:
@@ -319,25 +300,8 @@ def _in_folder(path: Path) -> list[Reference]:
     return sorted(found, key=lambda reference: natural_order(reference.src))
 
 
-def _views(picture: Image.Image, shrink: Callable[[Image.Image], Images], crops: bool) -> Images:
-    """Make a picture small: uint8 `[V, C, H, W]`, the whole first, then parts at both ends and in the middle."""
-    whole = shrink(picture)
-    if not crops:
-        return whole[np.newaxis]
-    height, width = whole.shape[1:]
-    across = min(picture.width, round(picture.height * width / height))
-    down = min(picture.height, round(picture.width * height / width))
-    corners = {
-        (round(place * (picture.width - across)), round(place * (picture.height - down))) for place in (0.0, 0.5, 1.0)
-    }
-    parts = [shrink(picture.crop((left, top, left + across, top + down))) for left, top in sorted(corners)]
-    return np.stack([whole, *parts])
-
-
-def _small_pictures(
-    model: Classifier, references: Iterable[Reference], crops: bool
-) -> Iterator[tuple[str, Images | str]]:
-    """Give each picture at the model's size, or why it is skipped, in order."""
+def _small_pictures(model: Classifier, references: Iterable[Reference]) -> Iterator[tuple[str, Images | str]]:
+    """Give what is looked at of each picture, `[V, C, H, W]`, or why it is skipped, in order."""
     refused: dict[str, str] = {}
 
     def openable() -> Iterator[tuple[str, Path | bytes]]:
@@ -347,7 +311,7 @@ def _small_pictures(
             # Refused ones go along, with nothing in them, so that everything stays in order.
             yield src, content
 
-    for src, result in decode_all(openable(), partial(_views, shrink=model.shrink, crops=crops)):
+    for src, result in decode_all(openable(), model.look_at):
         if isinstance(result, UnreadablePicture):
             yield src, refused.get(src) or result.reason
         else:

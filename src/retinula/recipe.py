@@ -14,6 +14,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Range = Annotated[tuple[NotNegative, NotNegative], Field(description="low, high")]
+Share = Annotated[float, Field(gt=0, le=1)]
 Size = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
 
 
@@ -73,6 +74,7 @@ class Inputs(Section):
     size: Size | None = None
     channels: Literal[1, 3] | None = None
     resize: Literal["squash", "crop", "pad"] = "squash"
+    resample: Literal["box", "bilinear", "bicubic", "lanczos"] = "bicubic"
     crop: Size | None = None
     normalise: Literal["unit", "dataset"] = "dataset"
     mean: tuple[float, ...] | None = None
@@ -207,6 +209,21 @@ class Evaluation(Section):
     tta: Literal["none", "mirror", "mirror-shift"] = "none"
 
 
+class Prediction(Section):
+    """Which parts of a photo are looked at beside the whole; its answer is the mean. Told with `shrinking.Views`."""
+
+    crops: Literal[0, 1, 3, 5] = 0
+    scales: Annotated[tuple[Share, ...], Field(min_length=1, max_length=8)] = (1.0,)
+    zooms: Annotated[tuple[Share, ...], Field(max_length=8)] = ()
+    mirror: bool = False
+
+    @model_validator(mode="after")
+    def _scales_of_crops(self) -> "Prediction":
+        if not self.crops and self.scales != (1.0,):
+            raise ValueError("scales are how long the sides of crops are: give prediction.crops above 0")
+        return self
+
+
 class Figures(Section):
     """What is drawn beyond the usual: it changes no result.
 
@@ -279,6 +296,7 @@ class Recipe(Section):
     schedule: Schedule = Schedule()
     training: Training = Training(epochs=10)
     evaluation: Evaluation = Evaluation()
+    prediction: Prediction = Prediction()
     figures: Figures = Figures()
     source: str = ""
     claims: tuple[Claim, ...] = ()

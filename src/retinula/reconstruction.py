@@ -24,8 +24,9 @@ from retinula.images import Images
 from retinula.metrics import psnr, ssim
 from retinula.model_file import Model
 from retinula.models.reconstructing import ALIGNMENT, Encodes, Reconstructs
-from retinula.pictures import UnreadablePicture, decode, shrink
+from retinula.pictures import UnreadablePicture, decode
 from retinula.prediction import Reference
+from retinula.shrinking import shrink
 from retinula.transforms.batches import generator_for
 from retinula.transforms.noise import noised
 

@@ -77,11 +77,15 @@ def begin_from(recipe: Recipe, root: Path = RUNS) -> tuple[Recipe, Source]:
     arguments = {**model.arguments, **recipe.model.arguments}
     _check_layers(model, arguments, preprocess, path)
     choice = {"name": model.network_name, "arguments": arguments, "weights": str(path), "weights_sha256": sha256}
-    inputs = {name: getattr(preprocess, name) for name in ("size", "channels", "resize", "crop", "mean", "std")}
+    inputs = {
+        name: getattr(preprocess, name) for name in ("size", "channels", "resize", "crop", "mean", "std", "resample")
+    }
+    views = {} if recipe.prediction.model_fields_set else vars(model.preprocess.views)
     settled = recipe.model_copy(
         update={
             "model": recipe.model.model_copy(update=choice),
             "inputs": recipe.inputs.model_copy(update=inputs),
+            "prediction": recipe.prediction.model_copy(update=views),
         }
     )
     run = Run(path.parent)
@@ -132,7 +136,7 @@ def _newest(recipe: str, root: Path) -> Run:
 
 
 def _preprocess(inputs: Inputs, trained: Preprocess, path: Path) -> Preprocess:
-    """Return the trained model's own preprocessing, with the size, crop and resize rule that the recipe gives."""
+    """Return the trained model's own preprocessing, with the size, crop, rule and filter that the recipe gives."""
     given = [name for name in ("mean", "std") if getattr(inputs, name) not in (None, getattr(trained, name))]
     if "normalise" in inputs.model_fields_set and inputs.mean is None:
         given.append("normalise")
@@ -144,7 +148,8 @@ def _preprocess(inputs: Inputs, trained: Preprocess, path: Path) -> Preprocess:
     size = inputs.size or trained.size
     crop = inputs.crop or (trained.crop if size == trained.size else None)
     resize = inputs.resize if "resize" in inputs.model_fields_set else trained.resize
-    return Preprocess(trained.channels, size, trained.mean, trained.std, resize, crop)
+    resample = inputs.resample if "resample" in inputs.model_fields_set else trained.resample
+    return Preprocess(trained.channels, size, trained.mean, trained.std, resize, crop, resample)
 
 
 def _check_layers(model: Model, arguments: dict[str, Any], preprocess: Preprocess, path: Path) -> None:

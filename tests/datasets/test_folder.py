@@ -13,7 +13,8 @@ from retinula.datasets import folder
 from retinula.datasets.reading import Chunk, Reading, Skipped
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import decode, shrink
+from retinula.pictures import decode
+from retinula.shrinking import shrink
 
 Contents = Mapping[str, bytes]
 Pack = Callable[[Path, Contents], Path]

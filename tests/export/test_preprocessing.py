@@ -10,7 +10,7 @@ from PIL import Image
 
 from retinula.export.preprocessing import INPUTS, resizing
 from retinula.onnx_model import INPUT
-from retinula.pictures import Resize
+from retinula.shrinking import Resample, Resize
 from retinula.transforms.preprocess import Preprocess
 
 SIZES = ((1, 1), (1, 40), (300, 1), (9, 9), (12, 12), (12, 40), (40, 12), (37, 61), (8, 5), (200, 90), (640, 480))
@@ -22,13 +22,20 @@ def session_of(form: Preprocess) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.SerializeToString())
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", [(12, 12), (10, 14)])
 @pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
+@pytest.mark.parametrize(
+    ("resample", "size", "channels"),
+    [
+        *(("bicubic", size, channels) for size in ((12, 12), (10, 14)) for channels in (1, 3)),
+        ("box", (10, 14), 3),
+        ("bilinear", (10, 14), 1),
+        ("lanczos", (12, 12), 3),
+    ],
+)
 def test_pictures_of_every_size_are_made_small_as_pillow_does(
-    resize: Resize, size: tuple[int, int], channels: int
+    resample: Resample, size: tuple[int, int], channels: int, resize: Resize
 ) -> None:
-    form = Preprocess(channels, size, (0.0,) * channels, (1.0,) * channels, resize)
+    form = Preprocess(channels, size, (0.0,) * channels, (1.0,) * channels, resize, resample=resample)
     session = session_of(form)
     random = np.random.default_rng(0)
     drawn = [tuple(random.integers(1, 90, 2).tolist()) for _ in range(30)]

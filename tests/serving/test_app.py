@@ -1,6 +1,7 @@
 """What the server answers, and what it refuses with which status, asked in-process."""
 
 import asyncio
+import io
 import json
 import tempfile
 import threading
@@ -11,9 +12,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 from starlette.requests import Request
 
 from retinula.errors import InputError
+from retinula.images import Images
 from retinula.serving.app import build_app
 from retinula.serving.bodies import Bodies
 from retinula.serving.limits import Limits
@@ -89,6 +92,32 @@ def test_what_is_unfamiliar_is_said() -> None:
         assert [prediction["unfamiliar"] for prediction in predictions] == [False, True]
 
     ask(question)
+
+
+class _Looking(Colours):
+    """Looks at a picture, and at its left half twice."""
+
+    def look_at(self, picture: Image.Image) -> Images:
+        left = picture.crop((0, 0, picture.width // 2, picture.height))
+        return np.stack([self.shrink(picture), self.shrink(left), self.shrink(left)])
+
+
+def test_the_answer_is_the_mean_over_all_that_is_looked_at() -> None:
+    halves = np.zeros((8, 8, 3), np.uint8)
+    halves[:, :4, 0] = halves[:, 4:, 2] = 255  # red, and blue on the right
+    buffer = io.BytesIO()
+    Image.fromarray(halves).save(buffer, "PNG")
+
+    async def question(client: httpx.AsyncClient) -> None:
+        files = [("p", ("a.png", png("blue"))), ("p", ("b.png", buffer.getvalue()))]
+        blue, both = (await client.post("/v1/predict?include=seen", files=files)).json()["predictions"]
+        assert blue["top"][0] == {"label": "blue", "probability": pytest.approx(256 / 258)}
+        assert both["label"] == "red"
+        assert both["probability"] == pytest.approx((128.5 / 258 + 2 * 256 / 258) / 3, abs=0.02)
+        assert pixels(both["seen"])[0].tolist() == pixels(both["seen"])[3].tolist()
+        assert pixels(both["seen"])[0, 3, 2] > 200  # what is shown is the whole
+
+    ask(question, _Looking())
 
 
 def test_one_bad_picture_among_good_ones_has_an_error_of_its_own() -> None:

@@ -87,6 +87,11 @@ def export(
         else:
             write = {Format.ONNX: export_onnx, Format.TORCH: export_torch, Format.NPZ: export_npz}[kind]
             exported = write(model, proof, path)
+    if kind is not Format.NPZ and model.preprocess.views.number > 1:
+        remark(
+            f"what is written looks at one view of a photo; retinula predict and serve average over "
+            f"{model.preprocess.views.number}: {model.preprocess.views}"
+        )
     _tell(exported, as_json)
 
 

@@ -1,9 +1,10 @@
 """`retinula predict`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,16 +15,25 @@ from retinula.errors import InputError
 if TYPE_CHECKING:
     from retinula.model_file import Model
     from retinula.onnx_model import OnnxModel
-    from retinula.prediction import Prediction, Reference
+    from retinula.prediction import Prediction, Reference, Score
 
 
-class Resize(StrEnum):
-    """How a photo is made small."""
+class Way(StrEnum):
+    """How a photo is made small: the whole of it by a rule, or it and several crops, averaged."""
 
     SQUASH = "squash"
     CROP = "crop"
     PAD = "pad"
     CROPS = "crops"
+
+
+class Filter(StrEnum):
+    """By which filter; each with antialiasing."""
+
+    BOX = "box"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    LANCZOS = "lanczos"
 
 
 def predict(
@@ -43,20 +53,35 @@ def predict(
         Path | None, typer.Option(metavar="FOLDER", help="Draw each picture beside its answers as bars.")
     ] = None,
     resize: Annotated[
-        Resize | None,
-        typer.Option(help="How photos are made small (crops: several, averaged); as trained unless given."),
+        Way | None,
+        typer.Option(help="How photos are made small (crops: several, averaged); as its recipe says unless given."),
+    ] = None,
+    resample: Annotated[Filter | None, typer.Option(help="By which filter photos are made small; likewise.")] = None,
+    crops: Annotated[
+        int | None, typer.Option(help="Average over so many parts with the model's proportions: 0, 1, 3 or 5.", min=0)
+    ] = None,
+    scale: Annotated[
+        list[float] | None, typer.Option(help="Share of the longest side that crops have; may be repeated.")
+    ] = None,
+    zoom: Annotated[
+        list[float] | None, typer.Option(help="Average over a middle part with these shares of the sides; likewise.")
+    ] = None,
+    mirror: Annotated[
+        bool | None, typer.Option("--mirror/--no-mirror", help="Average over mirrored photos too.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what is on pictures. Files that are no pictures are named and skipped."""
     from retinula.prediction import find_pictures, match_labels, predict_files, read_labels, score, write_table
 
-    model = _load(run, resize)
+    given = {"crops": crops, "scales": tuple(scale or ()), "zooms": tuple(zoom or ()), "mirror": mirror}
+    given = {name: value for name, value in given.items() if value not in (None, ())}
+    model = _looking(_load(run), resize, resample, given)
     references = find_pictures(sources)
     answers = match_labels(references, read_labels(labels), model.classes) if labels else {}
     predictions = []
     with counting() as progress:
-        for prediction in predict_files(model, references, crops=resize == Resize.CROPS):
+        for prediction in predict_files(model, references):
             predictions.append(prediction)
             progress("predicting", len(predictions), len(references))
     skipped = [prediction for prediction in predictions if prediction.skipped]
@@ -85,40 +110,85 @@ def predict(
         )
         tell = remark if as_json else say
         tell(line)
-        _tell_ways(run, references, answers, tell)
+        labelled = [reference for reference in references if reference.src in answers]
+        _tell_ways(model, result, labelled, answers, tell)
 
 
-def _tell_ways(run: str, references: "list[Reference]", answers: dict[str, str], tell: Callable[[str], None]) -> None:
-    """Say how often each way of making photos small is right; the first is the model's own."""
+def _tell_ways(
+    model: "Model | OnnxModel",
+    used: "Score",
+    references: "list[Reference]",
+    answers: dict[str, str],
+    tell: Callable[[str], None],
+) -> None:
+    """Say how often each way of making photos small is right, all by the model's filter; first the one that was used.
+
+    Args:
+        model: as it was asked.
+        used: how often it was right.
+        references: the labelled pictures.
+        answers: their labels.
+        tell: prints a line.
+    """
     from retinula.prediction import predict_files, score
 
-    own = _load(run, None).resize
-    labelled = [reference for reference in references if reference.src in answers]
-    for way in sorted(Resize, key=lambda each: each.value != own):
-        predictions = list(predict_files(_load(run, way), labelled, crops=way == Resize.CROPS))
-        result = score(predictions, answers)
-        note = ", the model's own" if way.value == own else ""
-        tell(f"  {way.value:6} {share(result.accuracy):>7}: {result.correct} of {result.total}{note}")
+    ways = {way: _looking(model, way) for way in Way}
+    same = next((way for way, it in ways.items() if (it.resize, it.views) == (model.resize, model.views)), None)
+    others = {way.value: score(predict_files(it, references), answers) for way, it in ways.items() if way != same}
+    found = {same.value if same else "used": used, **others}
+    for number, (name, result) in enumerate(found.items()):
+        note = f"; used: {model.resize}, {model.views}, {model.resample}" if number == 0 else ""
+        tell(f"  {name:6} {share(result.accuracy):>7}: {result.correct} of {result.total}{note}")
 
 
-def _load(run: str, resize: Resize | None) -> "Model | OnnxModel":
-    """Load the model of a run, or a model file; photos are made small as it was trained, or as told."""
-    from dataclasses import replace
-
-    # Several crops: each has the model's proportions already, and the whole picture is squashed.
-    ways: dict[Resize, Literal["squash", "crop", "pad"]] = {Resize.CROP: "crop", Resize.PAD: "pad"}
-    way = None if resize is None else ways.get(resize, "squash")
+def _load(run: str) -> "Model | OnnxModel":
     if is_onnx(run):
         from retinula.onnx_model import OnnxModel
 
         exported = OnnxModel.load(run)
         if not exported.classes:
             raise InputError(f"{run}: {exported.metadata['network']} gives pictures back; it knows no classes")
-        return exported if way is None else replace(exported, resize=way)
-    model = trained_model(run)
+        return exported
+    return trained_model(run)
+
+
+def _looking(
+    model: "Model | OnnxModel",
+    way: Way | None = None,
+    resample: Filter | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> "Model | OnnxModel":
+    """Return the model with photos made small as told, and as its recipe says where nothing is.
+
+    Args:
+        model: the model.
+        way: replaces both its rule and what is averaged.
+        resample: the filter.
+        given: attributes of `Views` that replace its own.
+    """
+    from dataclasses import replace
+
+    from retinula.onnx_model import OnnxModel
+    from retinula.shrinking import Views
+
+    views = model.views
+    changes: dict[str, Any] = {}
     if way is not None:
-        model = replace(model, preprocess=replace(model.preprocess, resize=way))
-    return model
+        views = Views(crops=3) if way is Way.CROPS else Views()
+        # Crops have the model's proportions already; beside them the whole picture is squashed.
+        changes["resize"] = "squash" if way is Way.CROPS else way.value
+    if given:
+        views = Views(**{**vars(views), **given})
+        if not views.crops:
+            if "scales" in given:
+                raise InputError("--scale is how long the sides of crops are: give --crops 1, 3 or 5")
+            views = replace(views, scales=Views().scales)
+    changes["views"] = views
+    if resample is not None:
+        changes["resample"] = resample.value
+    if isinstance(model, OnnxModel):
+        return replace(model, **changes)
+    return replace(model, preprocess=replace(model.preprocess, **changes))
 
 
 def _as_json(prediction: "Prediction", top: int) -> dict[str, object]:

@@ -20,7 +20,8 @@ from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import UnreadablePicture, decode_all, decode_numbers, shrink
+from retinula.pictures import UnreadablePicture, decode_all, decode_numbers
+from retinula.shrinking import shrink
 
 MIN_SIDE: Final = 16  # pixels; of smaller objects little can be seen
 
@@ -185,7 +186,7 @@ def _stream(
             if box[2] > scene.width or box[3] > scene.height:
                 skipped.append(Skipped(scenes.places[key], "its map of instances is larger than the scene"))
                 break
-            image = shrink(scene.crop(box), size, options.resize, channels)
+            image = shrink(scene.crop(box), size, options.resize, channels, options.resample)
             source = f"{scenes.places[key]} {name} at {box[0]},{box[1]}"
             waiting.setdefault(split, []).append((image, entry.classes.index(name), source))
         if len(waiting.get(split, ())) >= _CHUNK:

@@ -22,15 +22,8 @@ from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
 from retinula.durable import explained, write_json
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import (
-    FOREIGN_EXTENSIONS,
-    Resize,
-    UnreadablePicture,
-    decode_all,
-    is_picture_name,
-    measure,
-    shrink,
-)
+from retinula.pictures import FOREIGN_EXTENSIONS, UnreadablePicture, decode_all, is_picture_name, measure
+from retinula.shrinking import Resample, Resize, shrink
 
 LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it when no other is asked for
 TEST_FRACTION: Final = 0.2
@@ -65,6 +58,7 @@ def read(
     size: tuple[int, int] | None = None,
     channels: int = 3,
     resize: Resize = "squash",
+    resample: Resample = "bicubic",
     seed: int = 0,
     test_fraction: float = TEST_FRACTION,
     record: Path | None = None,
@@ -80,6 +74,7 @@ def read(
             them 64 x 64 otherwise.
         channels: 3, or 1 for grey.
         resize: how pictures of other sizes are made to fit.
+        resample: by which filter.
         seed: decides which pictures are for testing where the source does not.
         test_fraction: the share of each class that is for testing where the source does not say.
         record: a file that remembers which pictures those are.
@@ -92,7 +87,7 @@ def read(
     files = find(path)
     layout = arrange(files.names, str(path), test_fraction, seed, recorded(record))
     write_record(record, layout)
-    return read_arranged(path, files, layout, size=size, channels=channels, resize=resize)
+    return read_arranged(path, files, layout, size=size, channels=channels, resize=resize, resample=resample)
 
 
 def read_arranged(
@@ -103,6 +98,7 @@ def read_arranged(
     size: tuple[int, int] | None,
     channels: int,
     resize: Resize,
+    resample: Resample = "bicubic",
     superclasses: tuple[str, ...] | None = None,
 ) -> Reading:
     """Read pictures whose classes and splits are known.
@@ -114,6 +110,7 @@ def read_arranged(
         size: as for `read`, and so the rest.
         channels: 3, or 1 for grey.
         resize: how pictures of other sizes are made to fit.
+        resample: by which filter.
         superclasses: for each class its group, or None.
 
     Raises:
@@ -122,7 +119,7 @@ def read_arranged(
     skipped = [*files.skipped, *layout.strays]
     if size is None:
         size = _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
-    finish = partial(shrink, size=size, resize=resize, channels=channels)
+    finish = partial(shrink, size=size, resize=resize, channels=channels, resample=resample)
     source = _Source(str(path), files, finish, skipped)
     return Reading(
         classes=layout.classes,

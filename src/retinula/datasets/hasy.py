@@ -62,6 +62,7 @@ def read(source: Path, entry: Entry, options: Options) -> Reading:
         size=options.size or entry.size,
         channels=options.channels or entry.channels,
         resize=options.resize,
+        resample=options.resample,
     )
 
 

@@ -24,7 +24,7 @@ from retinula.datasets.options import LabelKind, Options
 from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
 from retinula.errors import InputError, nearest
 from retinula.images import Images
-from retinula.pictures import Resize, shrink
+from retinula.shrinking import Resample, Resize, shrink
 
 DATA_VARIABLE: Final = "RETINULA_DATA"
 CACHE_VARIABLE: Final = "RETINULA_CACHE"
@@ -43,6 +43,7 @@ def load(
     size: tuple[int, int] | None = None,
     channels: int | None = None,
     resize: Resize = "squash",
+    resample: Resample = "bicubic",
     labels: LabelKind = "fine",
     fold: int = 0,
     more: Sequence[str | Path] = (),
@@ -60,6 +61,7 @@ def load(
         size: height and width to bring pictures to; None keeps what they have (of folders, see `folder.read`).
         channels: 1 for grey, 3 for colour; None keeps what they have, and is 3 for folders.
         resize: how pictures of other sizes are made to fit.
+        resample: by which filter.
         labels: `coarse` makes the groups of the classes the classes, where there are any (CIFAR-100, CORe50).
         more: further class folders or archives of them, which are merged with the first.
         fold: which of the published splits, where there are several; 0 for the usual one.
@@ -73,7 +75,7 @@ def load(
         InputError: there is no such data set, or it is not as it must be.
         RetinulaError: it cannot be downloaded, or the cache cannot be written.
     """
-    options = Options(size, channels, resize, labels, fold, seed, progress)
+    options = Options(size, channels, resize, labels, fold, seed, resample, progress)
     where = cache_folder(cache_dir)
     if more:
         return _merged([name, *more], options, where)
@@ -287,7 +289,13 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
             raise InputError(f"{path} is neither a folder nor a .zip, .tar, .csv or .npz file")
         channels = options.channels or 3
         return folder.read(
-            path, size=options.size, channels=channels, resize=options.resize, seed=options.seed, record=record
+            path,
+            size=options.size,
+            channels=channels,
+            resize=options.resize,
+            resample=options.resample,
+            seed=options.seed,
+            record=record,
         )
 
     key = options.key(name, str(path))
@@ -354,5 +362,5 @@ def _resized(images: Images, options: Options) -> Images:
     resized = np.empty((len(images), channels, *size), dtype=np.uint8)
     for number, image in enumerate(images):
         picture = Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
-        resized[number] = shrink(picture, size, options.resize, channels)
+        resized[number] = shrink(picture, size, options.resize, channels, options.resample)
     return resized

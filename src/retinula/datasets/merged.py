@@ -34,7 +34,9 @@ def read(paths: Sequence[Path], options: Options, test_fraction: float, records:
     files = _joined(names, [files for files, _ in parts])
     layout = _united(names, [layout for _, layout in parts])
     size, channels = options.size, options.channels or 3
-    return read_arranged(paths[0], files, layout, size=size, channels=channels, resize=options.resize)
+    return read_arranged(
+        paths[0], files, layout, size=size, channels=channels, resize=options.resize, resample=options.resample
+    )
 
 
 def _different(names: Sequence[str]) -> list[str]:

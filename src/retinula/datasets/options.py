@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
-from retinula.pictures import Resize
+from retinula.shrinking import Resample, Resize
 
 LabelKind = Literal["fine", "coarse"]
 
@@ -24,6 +24,7 @@ class Options:
     labels: LabelKind = "fine"
     fold: int = 0
     seed: int = 0
+    resample: Resample = "bicubic"
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
@@ -33,6 +34,8 @@ class Options:
             raise InputError(f"pictures have 1 or 3 channels, not {self.channels}")
         if self.resize not in get_args(Resize):
             raise InputError(f"resize is squash, crop or pad, not {self.resize!r}")
+        if self.resample not in get_args(Resample):
+            raise InputError(f"resample is {', '.join(get_args(Resample))}, not {self.resample!r}")
         if self.labels not in get_args(LabelKind):
             raise InputError(f"labels are fine or coarse, not {self.labels!r}")
 
@@ -51,5 +54,7 @@ class Options:
     def key(self, name: str, *words: str) -> str:
         """Return a file name for a prepared set: readable at its head, and other for other words or options."""
         readable = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "data"
-        parts = (*words, self.size, self.channels, self.resize, self.labels, self.fold, self.seed)
+        parts: tuple[object, ...] = (*words, self.size, self.channels, self.resize, self.labels, self.fold, self.seed)
+        if self.resample != "bicubic":  # sets prepared before there was a choice keep their names
+            parts = (*parts, self.resample)
         return f"{readable}-{hashlib.sha256(repr(parts).encode(errors='surrogateescape')).hexdigest()[:16]}"

@@ -47,7 +47,9 @@ def read(path: Path, options: Options, test_fraction: float, record: Path | None
     layout = labelled(found, str(path), test_fraction, options.seed, [], recorded(record))
     write_record(record, layout)
     size, channels = options.size, options.channels or 3
-    return read_arranged(path, files, layout, size=size, channels=channels, resize=options.resize)
+    return read_arranged(
+        path, files, layout, size=size, channels=channels, resize=options.resize, resample=options.resample
+    )
 
 
 def listing_digest(path: Path) -> str:

@@ -88,6 +88,7 @@ def _stream(tree: _Tree) -> Iterator[tuple[SplitName, Chunk]]:
             size=tree.options.size or tree.entry.size,
             channels=tree.options.channels or tree.entry.channels,
             resize=tree.options.resize,
+            resample=tree.options.resample,
         )
         yield from reading.chunks()
         tree.skipped.extend(reading.skipped)

@@ -21,7 +21,7 @@ from retinula.export.nodes import Nodes
 from retinula.export.preprocessing import INPUTS, resizing
 from retinula.model_file import Model
 from retinula.models.reconstructing import Reconstructs
-from retinula.onnx_model import FORMAT, FORMAT_KEY
+from retinula.onnx_model import FORMAT_KEY, FORMATS
 from retinula.version import __version__
 
 OPSET: Final = 18
@@ -72,7 +72,7 @@ def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
     """Write into a graph what it is: classes, preprocess, temperature, licence of the data, provenance."""
     licence = model.provenance.get("data_licence", "not stated")
     told: dict[str, Any] = {
-        FORMAT_KEY: FORMAT,
+        FORMAT_KEY: FORMATS[0] if model.preprocess.plain else FORMATS[1],
         "task": model.task,
         "network": model.network_name,
         "classes": list(model.classes) if model.task == "classification" else [],

@@ -5,6 +5,7 @@ weights are computed in the graph from the picture's sides, in double precision,
 point, and after each of the two passes the sums are rounded to bytes. A double holds all these whole numbers exactly.
 """
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 
 from retinula.export.nodes import Name, Nodes
 from retinula.onnx_model import INPUT
-from retinula.pictures import BORDER
+from retinula.shrinking import BORDER, Resample
 from retinula.transforms.preprocess import Preprocess
 
 INPUTS: Final = "inputs"
@@ -22,6 +23,7 @@ _BITS: Final = 22  # behind the point of the weights: 32 less 8 of a value and 2
 _LUMINANCE: Final = (19595, 38470, 7471)  # of red, green and blue, ITU-R 601-2, in 65536ths
 _CUBIC: Final = -0.5  # the parameter of the cubic kernel
 _SUPPORT: Final = 2.0  # pixels to each side in which that kernel is not zero
+_LOBES: Final = 3.0  # of the Lanczos kernel, to each side
 
 
 class _Axis(NamedTuple):
@@ -50,8 +52,8 @@ def resizing(preprocess: Preprocess) -> GraphProto:
         planes = _luminance(nodes, planes)
     vertical, horizontal = _axes(nodes, preprocess)
     height, width = preprocess.size
-    down = _weights(nodes, vertical, height)
-    across = nodes("Transpose", _weights(nodes, horizontal, width), perm=[1, 0])
+    down = _weights(nodes, vertical, height, preprocess.resample)
+    across = nodes("Transpose", _weights(nodes, horizontal, width, preprocess.resample), perm=[1, 0])
     values = nodes("Cast", planes, to=TensorProto.DOUBLE)
     if puts_tall_pictures_down_first():
         lost = [nodes("Sub", axis.side, axis.inner) for axis in (vertical, horizontal)]
@@ -148,7 +150,7 @@ def _centre(nodes: Nodes, side: Name, part: Name) -> tuple[Name, Name]:
     return nodes("Cast", ends[0], to=TensorProto.DOUBLE), nodes("Cast", extent, to=TensorProto.DOUBLE)
 
 
-def _weights(nodes: Nodes, axis: _Axis, length: int) -> Name:
+def _weights(nodes: Nodes, axis: _Axis, length: int, resample: Resample) -> Name:
     """Return the filter of one axis, `[length, side]`: whole numbers as doubles, in units of `2 ** -_BITS`."""
     one = _number(nodes, 1)
     scale = nodes("Div", axis.extent, axis.inner)
@@ -159,7 +161,14 @@ def _weights(nodes: Nodes, axis: _Axis, length: int) -> Name:
     pixels = nodes("Range", nodes.constant(0, np.int64), whole, nodes.constant(1, np.int64))
     places = nodes("Cast", pixels, to=TensorProto.DOUBLE)
     distances = nodes("Add", nodes("Sub", places, centres), _number(nodes, 0.5))
-    kernel = _bicubic(nodes, nodes("Abs", nodes("Mul", distances, nodes("Div", one, widened))))
+    kernel = _kernel(nodes, nodes("Mul", distances, nodes("Div", one, widened)), resample)
+    if resample == "box":  # the one kernel that is not zero at its ends, where rounding decides what is still inside
+        half = _number(nodes, 0.5)
+        support = nodes("Mul", half, widened)
+        first = nodes("Floor", nodes("Add", nodes("Sub", centres, support), half))
+        end = nodes("Floor", nodes("Add", nodes("Add", centres, support), half))
+        inside = nodes("And", nodes("GreaterOrEqual", places, first), nodes("Less", places, end))
+        kernel = nodes("Mul", kernel, nodes("Cast", inside, to=TensorProto.DOUBLE))
     sums = nodes("ReduceSum", kernel, nodes.constant([1], np.int64), keepdims=1)
     # Border has no pixels under its filter: zero by one instead of zero by zero.
     empty = nodes("Equal", sums, _number(nodes, 0))
@@ -169,8 +178,30 @@ def _weights(nodes: Nodes, axis: _Axis, length: int) -> Name:
     return nodes("Mul", nodes("Sign", units), nodes("Floor", nodes("Add", nodes("Abs", units), _number(nodes, 0.5))))
 
 
+def _kernel(nodes: Nodes, offsets: Name, resample: Resample) -> Name:
+    """Return a filter's kernel at offsets (double) from its middle, in the order of operations that Pillow has."""
+    if resample == "box":
+        half = _number(nodes, 0.5)
+        inside = nodes("And", nodes("Greater", offsets, _number(nodes, -0.5)), nodes("LessOrEqual", offsets, half))
+        return nodes("Cast", inside, to=TensorProto.DOUBLE)
+    distance = nodes("Abs", offsets)
+    if resample == "bilinear":
+        return nodes("Max", nodes("Sub", _number(nodes, 1), distance), _number(nodes, 0))
+    if resample == "lanczos":
+        waves = nodes("Mul", _sinc(nodes, distance), _sinc(nodes, nodes("Div", distance, _number(nodes, _LOBES))))
+        return nodes("Where", nodes("Less", distance, _number(nodes, _LOBES)), waves, _number(nodes, 0))
+    return _bicubic(nodes, distance)
+
+
+def _sinc(nodes: Nodes, distance: Name) -> Name:
+    angle = nodes("Mul", distance, _number(nodes, math.pi))
+    middle, one = nodes("Equal", angle, _number(nodes, 0)), _number(nodes, 1)
+    # In the middle one by one instead of zero by zero.
+    return nodes("Where", middle, one, nodes("Div", nodes("Sin", angle), nodes("Where", middle, one, angle)))
+
+
 def _bicubic(nodes: Nodes, distance: Name) -> Name:
-    """Return the cubic kernel at distances (double, not negative), in the order of operations that Pillow has."""
+    """Return the cubic kernel at distances (double, not negative)."""
 
     def number(value: float) -> Name:
         return _number(nodes, value)

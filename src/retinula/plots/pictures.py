@@ -16,7 +16,7 @@ from PIL import Image
 from retinula.answers import Answer
 from retinula.errors import InputError
 from retinula.images import Images, ImageSet
-from retinula.pictures import flatten, shrink
+from retinula.pictures import flatten
 from retinula.plots.figure import (
     BLUE,
     INK,
@@ -39,6 +39,7 @@ from retinula.plots.figure import (
     wrap,
 )
 from retinula.plots.tiles import upright
+from retinula.shrinking import shrink
 
 if TYPE_CHECKING:  # figures of what a model in ONNX says are drawn without torch
     from torch import Tensor

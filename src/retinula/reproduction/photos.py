@@ -54,7 +54,8 @@ class AnsweredPhotos(NamedTuple):
 def answer_photos(run: Run, folder: Path, out: Path) -> AnsweredPhotos:
     """Ask a run's model about a folder of photos with a `labels.csv`; the score enters the run's report.
 
-    Photos are made small as the model's preprocess says: squashed with antialiasing, unless its recipe says otherwise.
+    Photos are looked at as the model's preprocess says: the whole, squashed with antialiasing, unless its recipe says
+    otherwise.
 
     Args:
         run: a finished run of a classifier.
@@ -68,7 +69,8 @@ def answer_photos(run: Run, folder: Path, out: Path) -> AnsweredPhotos:
     references = find_pictures([str(folder)])
     labels = match_labels(references, read_labels(folder / TABLE), model.classes)
     predictions = list(predict_files(model, references))
-    result = {"folder": folder.name, "resize": model.preprocess.resize, **asdict(score(predictions, labels))}
+    looked_at = {"resize": model.resize, "resample": model.resample, "views": str(model.views)}
+    result = {"folder": folder.name, **looked_at, **asdict(score(predictions, labels))}
     write_table(out, predictions, labels)
     report = run.report()
     write_json(run.report_file, {**report, "photos": result})

@@ -28,7 +28,7 @@ class Similar:
 
 
 class Predictor(Judge, Protocol):
-    """A classifier that is served. `shrink` is called in several threads at once, all else in one."""
+    """A classifier that is served. `shrink` and `look_at` are called in several threads at once, all else in one."""
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.answers import Probabilities, ranked
+from retinula.answers import Probabilities, judged, ranked
 from retinula.images import Images
 from retinula.pictures import UnreadablePicture, decode
 from retinula.serving.batching import Batcher, Stopped
@@ -37,10 +37,10 @@ _LONG: Final = 2000  # named classes of an answer; longer ones are put together 
 
 @dataclass(frozen=True, eq=False)
 class _Small:
-    """A picture as the model takes it, and how large it was."""
+    """All views of a picture as the model takes them, `[V, C, H, W]`, the whole first; and how large it was."""
 
     name: str
-    image: Images
+    views: Images
     width: int
     height: int
 
@@ -54,7 +54,7 @@ class _Refused:
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    image: Images
+    views: Images
     include: frozenset[str]
 
 
@@ -129,7 +129,7 @@ class Service:
         loop = asyncio.get_running_loop()
         question, entries = await loop.run_in_executor(self._decoders, self._prepare, content_type, body, query)
         small = [entry for entry in entries if isinstance(entry, _Small)]
-        outcomes = await self._batcher.answer([_Job(entry.image, question.include) for entry in small])
+        outcomes = await self._batcher.answer([_Job(entry.views, question.include) for entry in small])
         self._counters.pictures += len(small)
         self._counters.refused_pictures += len(entries) - len(small)
         if len(small) * question.top > _LONG or question.include:
@@ -153,16 +153,15 @@ class Service:
         except UnreadablePicture as error:
             code = "too_large" if error.too_large else "unreadable"
             return _Refused(name, code, error.reason)
-        return _Small(name, self.predictor.shrink(picture), picture.width, picture.height)
+        return _Small(name, self.predictor.look_at(picture), picture.width, picture.height)
 
     def _run(self, jobs: list[_Job]) -> Sequence[_Outcome]:
-        images = np.stack([job.image for job in jobs])
-        probabilities, unfamiliar = self.predictor.judge(images)
-        known = [None] * len(jobs) if unfamiliar is None else unfamiliar.tolist()
-        best = probabilities.argmax(axis=1)
+        images = np.stack([job.views[0] for job in jobs])  # what is shown, and explained
+        probabilities, unfamiliar = zip(*judged(self.predictor, [job.views for job in jobs]), strict=True)
+        best = np.array([each.argmax() for each in probabilities])
         heatmaps = _for_those(jobs, "heatmap", lambda which: self.predictor.heatmaps(images[which], best[which]))
         similar = _for_those(jobs, "similar", lambda which: self.predictor.similar(images[which]))
-        return [_Outcome(*each) for each in zip(probabilities, known, heatmaps, similar, strict=True)]
+        return [_Outcome(*each) for each in zip(probabilities, unfamiliar, heatmaps, similar, strict=True)]
 
     def _compose(self, question: Question, entries: list[_Small | _Refused], outcomes: list[_Outcome]) -> bytes:
         remaining = iter(outcomes)
@@ -182,7 +181,7 @@ class Service:
         if outcome.unfamiliar is not None:
             prediction["unfamiliar"] = outcome.unfamiliar
         if "seen" in question.include:
-            prediction["seen"] = _data_url(self.predictor.seen(small.image))
+            prediction["seen"] = _data_url(self.predictor.seen(small.views[0]))
         if outcome.heatmap is not None:
             prediction["heatmap"] = _data_url(np.rint(outcome.heatmap[None] * 255).astype(np.uint8))
         if outcome.similar is not None:

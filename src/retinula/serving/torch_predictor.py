@@ -52,6 +52,10 @@ class TorchPredictor:
         """Make it small as the model was trained."""
         return self._model.shrink(picture)
 
+    def look_at(self, picture: Image.Image) -> Images:
+        """Take all the views that its answers are the mean of."""
+        return self._model.look_at(picture)
+
     def seen(self, small: Images) -> Images:
         """Cut out the centre, where the network looks at only that."""
         (seen,) = self._seen(small[None])

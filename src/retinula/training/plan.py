@@ -7,6 +7,7 @@ from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.models.catalog import NETWORKS
 from retinula.recipe import Recipe
+from retinula.shrinking import Views
 from retinula.training.hardware import Hardware
 from retinula.training.objectives import Loss, loss_function
 from retinula.training.schedules import Multiplier, multiplier
@@ -62,7 +63,9 @@ def make_preprocess(recipe: Recipe, train_set: ImageSet) -> Preprocess:
         std = tuple(max(value, 1 / 255) for value in std)  # a channel that never changes has no deviation
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
-    return Preprocess(channels, (height, width), mean, std, inputs.resize, inputs.crop)
+    asked = recipe.prediction
+    views = Views(asked.crops, asked.scales, asked.zooms, asked.mirror)
+    return Preprocess(channels, (height, width), mean, std, inputs.resize, inputs.crop, inputs.resample, views)
 
 
 def make_plan(

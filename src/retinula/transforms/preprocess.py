@@ -12,7 +12,7 @@ from PIL import Image
 
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import Resize, shrink
+from retinula.shrinking import WHOLE, Resample, Resize, Views, look_at, shrink
 
 MAX_SIDE = 4096  # pixels
 
@@ -28,6 +28,8 @@ class Preprocess:
         crop: height and width of the centre that the network sees, or None for all of it.
         mean: for each channel what is subtracted, on the scale 0..1.
         std: for each channel what the rest is divided by.
+        resample: by which filter pictures are brought to their size.
+        views: which parts of a photo are looked at beside the whole, and averaged.
     """
 
     channels: int
@@ -36,10 +38,14 @@ class Preprocess:
     std: tuple[float, ...]
     resize: Resize = "squash"
     crop: tuple[int, int] | None = None
+    resample: Resample = "bicubic"
+    views: Views = WHOLE
 
     def __post_init__(self) -> None:
         if self.resize not in get_args(Resize):
             raise InputError(f"resize is {', '.join(get_args(Resize))}, not {self.resize!r}")
+        if self.resample not in get_args(Resample):
+            raise InputError(f"resample is {', '.join(get_args(Resample))}, not {self.resample!r}")
         if self.channels not in (1, 3):
             raise InputError(f"a network takes 1 or 3 channels, not {self.channels}")
         if len(self.mean) != self.channels or len(self.std) != self.channels:
@@ -53,13 +59,22 @@ class Preprocess:
             raise InputError(f"the crop {list(self.crop)} is larger than the pictures, {list(self.size)}")
 
     @property
+    def plain(self) -> bool:
+        """Whether photos are made small as the first version did: by the bicubic filter, the whole alone."""
+        return self.resample == "bicubic" and self.views.number == 1
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of what the network sees."""
         return (self.channels, *(self.crop or self.size))
 
     def shrink(self, picture: Image.Image) -> Images:
         """Bring a decoded picture to uint8 `[channels, *size]`, with antialiasing."""
-        return shrink(picture, self.size, self.resize, self.channels)
+        return shrink(picture, self.size, self.resize, self.channels, self.resample)
+
+    def look_at(self, picture: Image.Image) -> Images:
+        """Bring all views of a decoded picture to uint8 `[V, channels, *size]`, the whole first, as `shrink` does."""
+        return look_at(picture, self.size, self.resize, self.channels, self.resample, self.views)
 
     def crop_centre(self, images: torch.Tensor) -> torch.Tensor:
         """Cut the centre out of `[N, C, H, W]`, where the network sees only that."""
@@ -88,6 +103,8 @@ class Preprocess:
             "crop": None if self.crop is None else list(self.crop),
             "mean": list(self.mean),
             "std": list(self.std),
+            "resample": self.resample,
+            "views": self.views.to_dict(),
         }
 
     @classmethod
@@ -102,4 +119,7 @@ class Preprocess:
             crop=None if values["crop"] is None else (int(crop_height), int(crop_width)),
             mean=tuple(float(value) for value in values["mean"]),
             std=tuple(float(value) for value in values["std"]),
+            # Files of earlier versions have neither.
+            resample=values.get("resample", "bicubic"),
+            views=Views.from_dict(values["views"]) if "views" in values else WHOLE,
         )

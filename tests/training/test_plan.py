@@ -1,0 +1,23 @@
+from collections.abc import Callable
+
+import pytest
+
+from retinula.images import ImageSet
+from retinula.recipe_files import load_recipe
+from retinula.shrinking import Views
+from retinula.training.plan import make_preprocess
+
+
+def test_the_filter_and_the_views_of_photos_go_from_the_recipe_into_the_model(
+    make_set: Callable[..., ImageSet],
+) -> None:
+    settings = ["resample=lanczos", "crops=5", "scales=[1.0, 0.8]", "zooms=[0.9]", "prediction.mirror=true"]
+    form = make_preprocess(load_recipe("digits", settings), make_set(20))
+    assert form.resample == "lanczos"
+    assert form.views == Views(5, (1.0, 0.8), (0.9,), mirror=True)
+    assert not form.plain
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10-cnn"])
+def test_unless_told_the_whole_is_looked_at_by_the_bicubic_filter(name: str, make_set: Callable[..., ImageSet]) -> None:
+    assert make_preprocess(load_recipe(name), make_set(20)).plain
