@@ -23,6 +23,8 @@ EXTRAS = {
     "labels": ("cleanlab", "wrong labels"),
     "export": ("onnx", "ONNX files"),
     "serve": ("starlette", "the server and its page"),
+    "track": ("tensorboard", "logs for TensorBoard"),
+    "tune": ("optuna", "settings chosen by trials"),
 }
 PACKAGES = ("torch", "numpy", "pillow", "scikit-learn")
 LEAST_FREE = 2**30  # bytes; less fills up with a data set and a few checkpoints

@@ -77,6 +77,14 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add `text` to the end of `path` as UTF-8 and have it on the disk; a kill may leave a part of it."""
+    with explained(path), path.open("a", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn an `OSError` into one line that names the file."""

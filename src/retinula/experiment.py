@@ -36,6 +36,7 @@ from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
 from retinula.training.memory import peak_memory_mib
 from retinula.training.reporting import Reporter
+from retinula.training.tracking import check_trackers
 from retinula.transfer import Source, begin_from
 from retinula.transforms.batches import seed_for
 from retinula.version import __version__
@@ -168,6 +169,7 @@ def train(
     source = None
     if recipe.model.weights is not None and not _has_begun(run, recipe):
         recipe, source = begin_from(recipe, root)
+    check_trackers(recipe)
     network_named(recipe.model.name)  # refuses an unknown one before pictures are fetched
     if train_set is not None:
         sets = Sets(train_set, validation_set, ())

@@ -8,7 +8,7 @@ import json
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -241,6 +241,7 @@ class Figures(Section):
         return self
 
 
+Tracker = Literal["tensorboard", "csv"]
 Metric = Literal[
     "accuracy",
     "train_accuracy",
@@ -282,7 +283,10 @@ class Claim(Section):
 
 
 class Recipe(Section):
-    """A whole experiment: equal recipes on equal data give equal results."""
+    """A whole experiment: equal recipes on equal data give equal results.
+
+    `track` are the forms in which its logs are also written, for other programs: it changes no result.
+    """
 
     name: Annotated[str, Field(pattern=r"^[\w][\w.-]{0,99}$")]
     about: str = ""
@@ -298,8 +302,15 @@ class Recipe(Section):
     evaluation: Evaluation = Evaluation()
     prediction: Prediction = Prediction()
     figures: Figures = Figures()
+    track: tuple[Tracker, ...] = ()
     source: str = ""
     claims: tuple[Claim, ...] = ()
+
+    @field_validator("track", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        words = [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+        return tuple(words) if isinstance(words, list) else words  # strict checking takes no list for a tuple here
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
@@ -331,7 +342,7 @@ class Recipe(Section):
 
         What stands at its default does not enter, so that the digest outlives settings that are added later.
         """
-        beside = {"name": True, "about": True, "source": True, "claims": True, "figures": True}
+        beside = {"name": True, "about": True, "source": True, "claims": True, "figures": True, "track": True}
         values = self.model_dump(mode="json", exclude_defaults=True, exclude={**beside, "training": {"snapshots"}})
         if self.model.weights_sha256:
             del values["model"]["weights"]  # what is in the file counts, not where it lies

@@ -5,7 +5,6 @@ All that comes later needs only the folder. Knows nothing of training or torch.
 
 import csv
 import json
-import os
 import platform
 import re
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from retinula.durable import explained, write_json, write_text
+from retinula.durable import append_text, explained, write_json, write_text
 from retinula.errors import InputError, RetinulaError, nearest
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
@@ -26,6 +25,7 @@ from retinula.version import __version__
 
 RUNS = Path("runs")
 STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "seconds")
+EVENTS = "events.out.tfevents"  # TensorBoard knows its files by it
 _STEP_HEAD = ",".join(STEP_COLUMNS) + "\n"
 _PACKAGES = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "pytorch-optimizer")
 
@@ -60,6 +60,19 @@ class Run:
     def steps_file(self) -> Path:
         """One row a step: `step,epoch,loss,learning_rate,seconds`."""
         return self.path / "steps.csv"
+
+    @property
+    def table_file(self) -> Path:
+        """One row an epoch for other programs, where the recipe asks for it."""
+        return self.path / "metrics.csv"
+
+    def event_file(self, seconds: int, number: int) -> Path:
+        """What TensorBoard reads of one session of the training: when it began, in Unix time, and its number."""
+        return self.path / f"{EVENTS}.{seconds:010d}.{number:06d}"
+
+    def event_files(self) -> list[Path]:
+        """Return what TensorBoard reads, the oldest first."""
+        return sorted(self.path.glob(f"{EVENTS}.*"))
 
     @property
     def log_file(self) -> Path:
@@ -136,17 +149,17 @@ class Run:
 
     def note(self, message: str) -> None:
         """Add a line to the log."""
-        _append(self.log_file, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {message}\n")
+        append_text(self.log_file, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {message}\n")
 
     def add_metrics(self, row: dict[str, Any]) -> None:
         """Add an epoch."""
-        _append(self.metrics_file, json.dumps(row, allow_nan=False) + "\n")
+        append_text(self.metrics_file, json.dumps(row, allow_nan=False) + "\n")
 
     def add_steps(self, rows: Iterable[tuple[int, int, float, float, float]]) -> None:
         """Add steps, each with the values of `STEP_COLUMNS`."""
         lines = _step_lines(rows)
         if lines:
-            _append(self.steps_file, lines if self.steps_file.exists() else _STEP_HEAD + lines)
+            append_text(self.steps_file, lines if self.steps_file.exists() else _STEP_HEAD + lines)
 
     def cut_logs(self, step: int) -> None:
         """Forget what was logged after `step`: the checkpoint that training goes on from knows nothing of it."""
@@ -252,13 +265,6 @@ def _free_path(root: Path, stem: str) -> Path:
 
 def _step_lines(rows: Iterable[tuple[int, int, float, float, float]]) -> str:
     return "".join(f"{step},{epoch},{loss:.9g},{lr:.9g},{s:.6f}\n" for step, epoch, loss, lr, s in rows)
-
-
-def _append(path: Path, text: str) -> None:
-    with explained(path), path.open("a", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from retinula.training.optimizers import build_optimizer, set_learning_rate, tak
 from retinula.training.plan import Plan, make_plan, make_preprocess
 from retinula.training.reporting import Progress, Reporter
 from retinula.training.state import EpochSums, TrainState
+from retinula.training.tracking import StepRow, Tracking, tracking
 from retinula.training.validation import validate
 from retinula.transfer import Source
 from retinula.transforms.batches import Batch, seed_for
@@ -130,7 +131,8 @@ def train(
         state.restore(saved["state"])
         tell(f"going on from step {state.step} of {plan.num_steps}")
     run.cut_logs(state.step)
-    _run_steps(plan, state, run, reporter, save, stop_requested, checkpoint_seconds, clock)
+    with tracking(recipe, run, state.step) as tracked:
+        _run_steps(plan, state, run, tracked, reporter, save, stop_requested, checkpoint_seconds, clock)
     model = _finished_model(plan, state, run)
     model.save(run.model_file)
     return model
@@ -140,6 +142,7 @@ def _run_steps(
     plan: Plan,
     state: TrainState,
     run: Run,
+    tracked: Tracking,
     reporter: Reporter,
     save: Callable[[], None],
     stop_requested: Callable[[], bool],
@@ -149,7 +152,14 @@ def _run_steps(
     """Step until the end; whatever happens on the way, the steps that were made are in the log."""
     if _stops_early(plan, state):
         return  # killed between its last checkpoint and the model file
-    rows: list[tuple[int, int, float, float, float]] = []
+    rows: list[StepRow] = []
+
+    def log_steps() -> None:
+        made = rows.copy()
+        rows.clear()
+        run.add_steps(made)
+        tracked.add_steps(made)
+
     saved_at = started = clock()
     first_step = state.step
     try:
@@ -165,14 +175,15 @@ def _run_steps(
             rows.append((state.step, batch.epoch + 1, loss, learning_rate, now - begun))
             reporter.step(_progress(plan, state, batch, loss, (now - started) / (state.step - first_step)))
             if _ends_epoch(plan, state):
-                reporter.epoch(_end_epoch(plan, state, batch.epoch + 1, learning_rate, run))
+                row = _end_epoch(plan, state, batch.epoch + 1, learning_rate, run)
+                tracked.add_metrics(row)
+                reporter.epoch(row)
             done = state.step == plan.num_steps or _stops_early(plan, state)
             stop = stop_requested() and not done
             age = clock() - saved_at
             due = age >= (checkpoint_seconds / 10 if _ends_epoch(plan, state) else checkpoint_seconds)
             if done or stop or due:
-                run.add_steps(rows)
-                rows.clear()
+                log_steps()
                 save()
                 saved_at = clock()
             if stop:
@@ -181,7 +192,7 @@ def _run_steps(
             if done:
                 return
     finally:
-        run.add_steps(rows)
+        log_steps()
 
 
 def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float, run: Run) -> tuple[float, int | None]:
