@@ -25,3 +25,37 @@ def test_average_by_hand() -> None:
     assert not average.network.training
     assert not any(p.requires_grad for p in average.network.parameters())
     assert network.weight.tolist() == [5.0]
+
+
+def test_statistics_are_those_of_the_averaged_weights() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4))
+    average = WeightAverage(network, decay=0.5)
+    with torch.no_grad():
+        network[0].weight.mul_(100)  # type: ignore[operator]  # a convolution's
+    network(torch.rand(8, 3, 6, 6))
+    average.update(network, 1)
+    assert torch.equal(average.network.state_dict()["1.running_var"], network.state_dict()["1.running_var"])
+    batches = [torch.rand(8, 3, 6, 6) for _ in range(3)]
+    average.renew_statistics(batches)
+    maps = [average.network[0](inputs) for inputs in batches]  # type: ignore[index]  # of the layers above
+    state = average.network.state_dict()
+    torch.testing.assert_close(state["1.running_mean"], torch.stack([m.mean((0, 2, 3)) for m in maps]).mean(0))
+    torch.testing.assert_close(state["1.running_var"], torch.stack([m.var((0, 2, 3)) for m in maps]).mean(0))
+    assert not any(layer.training for layer in average.network.modules())
+    assert average.network[1].momentum == 0.1  # type: ignore[index]
+
+
+def test_statistics_of_a_frozen_body_stay() -> None:
+    network = nn.Sequential(nn.BatchNorm2d(3).requires_grad_(False), nn.BatchNorm2d(3))
+    average = WeightAverage(network, decay=0.5)
+    average.renew_statistics([torch.rand(8, 3, 6, 6) + 5])
+    state = average.network.state_dict()
+    assert state["0.running_mean"].tolist() == [0, 0, 0]
+    assert (state["1.running_mean"] > 4).all()
+
+
+def test_no_batch_is_asked_for_where_nothing_is_normalised() -> None:
+    average = WeightAverage(nn.Conv2d(3, 4, 3), decay=0.5)
+    average.renew_statistics(torch.zeros(1) for _ in iter(int, 1))  # without end
+    assert not average.network.training

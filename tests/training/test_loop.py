@@ -338,3 +338,15 @@ def test_snapshots_are_the_models_after_each_epoch(make_set: MakeSet, tmp_path: 
     plain, other = fitted(small("keep=last"), make_set, tmp_path)
     assert_same_weights(other, model)
     assert not plain.snapshots.exists()
+
+
+def test_the_statistics_of_an_average_fit_its_weights(make_set: MakeSet, tmp_path: Path) -> None:
+    unchanged = ("flip=none", "augment.crop_padding=0", "batch_size=20")
+    _, model = fitted(small("training.average=0.99", "keep=last", "optimizer.lr=0.1", *unchanged), make_set, tmp_path)
+    seen: list[torch.Tensor] = []
+    last = [m for m in model.network.modules() if isinstance(m, torch.nn.BatchNorm2d)][-1]
+    last.register_forward_hook(lambda layer, inputs, outputs: seen.append(inputs[0]))
+    model.probs(make_set().images)
+    assert last.running_var is not None
+    # Of the newest weights they are twice too large and more.
+    torch.testing.assert_close(last.running_var, torch.cat(seen).var((0, 2, 3)), rtol=0.1, atol=1e-3)

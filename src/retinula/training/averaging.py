@@ -1,17 +1,32 @@
 """A running average of a network's weights, which errs less than the weights of any one step."""
 
 import copy
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
 
+from retinula.training.body import train_mode
+
 
 class WeightAverage:
-    """An exponential average of weights; of other state (running statistics) the newest (Polyak & Juditsky 1992)."""
+    """An exponential average of weights (Polyak & Juditsky 1992); of other state, as counters, the newest.
+
+    The running statistics of normalisations are the newest too, and fit the newest weights only: what is noise in these
+    cancels in the average, so that its maps are smaller. Before the average is asked, `renew_statistics`.
+    """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        self.network = copy.deepcopy(network)
+        train_mode(self.network)  # which leaves normalisation in a frozen body as it is
+        self._normalisations = [
+            layer
+            for layer in self.network.modules()
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training
+        ]
+        self.network.requires_grad_(False).eval()
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
@@ -26,3 +41,30 @@ class WeightAverage:
         torch._foreach_lerp_(mine, theirs, 1 - decay)
         for buffer, newest in zip(self.network.buffers(), network.buffers(), strict=True):
             buffer.copy_(newest)
+
+    @torch.no_grad()
+    def renew_statistics(
+        self,
+        batches: Iterable[torch.Tensor],
+        autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """Measure the running statistics of the averaged weights (Izmailov et al. 2018, Averaging weights).
+
+        Args:
+            batches: of inputs `[N, channels, H, W]`, N at least 2, at least one batch; not asked for where the network
+                normalises nothing. The statistics are the means of theirs.
+            autocast: the precision to compute in.
+        """
+        if not self._normalisations:
+            return
+        momenta = [layer.momentum for layer in self._normalisations]
+        for layer in self._normalisations:
+            layer.reset_running_stats()
+            layer.momentum = None  # the mean of all batches, each counted alike
+            layer.train()
+        for inputs in batches:
+            with autocast():
+                self.network(inputs)
+        for layer, momentum in zip(self._normalisations, momenta, strict=True):
+            layer.momentum = momentum
+            layer.eval()

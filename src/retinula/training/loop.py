@@ -40,6 +40,7 @@ from retinula.transforms.batches import Batch, seed_for
 from retinula.transforms.preprocess import Preprocess
 
 CHECKPOINT_SECONDS = 60.0
+STATISTICS_IMAGES = 4096  # of an average: enough for means and deviations to a few per cent on maps of one pixel
 
 
 def train(
@@ -232,6 +233,8 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
         "seconds": sums.seconds,
         "images_per_second": sums.num_images / sums.seconds if sums.seconds else None,
     }
+    if plan.validation_set is not None or plan.recipe.training.snapshots or state.step == plan.num_steps:
+        _make_ready(plan, state)
     if plan.validation_set is not None:
         row["val_loss"], row["val_accuracy"] = validate(plan, state.evaluated, plan.validation_set)
         value = row[plan.recipe.training.metric]
@@ -248,6 +251,14 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
     run.add_metrics(row)
     state.sums = EpochSums()
     return row
+
+
+def _make_ready(plan: Plan, state: TrainState) -> None:
+    """Fit the statistics of an average to its weights, on the pictures of the last steps as these saw them."""
+    if state.average:
+        count = -(-STATISTICS_IMAGES // plan.batches.batch_size)
+        last = plan.batches.batches(max(state.step - count, 0), state.step)
+        state.average.renew_statistics((prepare(plan, batch).inputs for batch in last), plan.hardware.autocast)
 
 
 def _ends_epoch(plan: Plan, state: TrainState) -> bool:
