@@ -1,5 +1,6 @@
 """`retinula explain` writes the figures it names, where it is told, and refuses in one line."""
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from PIL import Image
 
 from command_line import run_command
+from retinula.cli.explain import explain
+from retinula.explanation.attribution import USUAL
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.recipe_files import load_recipe
@@ -66,6 +69,10 @@ def test_one_layer_into_a_folder(call: Call) -> None:
     said = call("last", "my cat.png", "--method", "features", "--layer", "conv1", "--out", "looked")
     assert [Path(file).name for file in said.splitlines()] == ["features-my cat-conv1.png", "features-my cat-conv1.svg"]
     assert len(list(Path("looked").iterdir())) == 4
+
+
+def test_the_method_is_that_of_report_and_server_unless_named() -> None:
+    assert inspect.signature(explain).parameters["method"].default.value == USUAL
 
 
 @pytest.mark.parametrize("method", ["hirescam", "gradcam", "saliency", "integrated-gradients", "occlusion"])

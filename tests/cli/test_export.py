@@ -1,7 +1,7 @@
 """`retinula export` proves what it writes, and refuses in one line."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from PIL import Image
 
 from command_line import run_command
 from retinula.datasets.digits import CLASSES
+from retinula.export.parity import NUM_PHOTOS, Photo, Proof, proof_of
+from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.recipe_files import load_recipe
@@ -61,6 +63,25 @@ def test_a_file_in_onnx_is_proved_on_photos_and_answers(call: Call) -> None:
     assert (said["parity"]["num_photos"], said["parity"]["photos_source"]) == (3, "photos")
     exported = call("predict", "runs/mine/model.onnx", "photos/1.png", "--top", "3")
     assert exported == call("predict", "mine", "photos/1.png", "--top", "3")
+
+
+def test_photos_are_of_all_folders(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abc":
+        folder = Path("sorted") / name
+        folder.mkdir(parents=True)
+        for number in range(15):
+            Image.new("RGB", (9 + ord(name) - ord("a"), 8), (number, 0, 0)).save(folder / f"{number}.png")
+    Path("sorted/a/0.png").write_bytes(b"no picture")
+    widths: list[int] = []
+
+    def watched(pictures: ImageSet, photos: Sequence[Photo], source: str) -> Proof:
+        widths.extend(photo.shape[1] for photo in photos)
+        return proof_of(pictures, photos, source)
+
+    monkeypatch.setattr("retinula.export.parity.proof_of", watched)
+    call("export", "mine", "--data", "digits", "--photos", "sorted", "--format", "npz")
+    assert len(widths) == NUM_PHOTOS
+    assert {width: widths.count(width) for width in set(widths)} == {9: 7, 10: 6, 11: 7}
 
 
 @pytest.mark.parametrize(

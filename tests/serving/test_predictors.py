@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from retinula.errors import InputError
+from retinula.explanation.attribution import attribute
 from retinula.export.graph import describe, model_graph
 from retinula.images import ImageSet
 from retinula.model_file import Model
@@ -49,6 +50,16 @@ def test_torch_says_what_the_model_says(train_set: ImageSet) -> None:
     assert maps.min() >= 0
     assert set(maps.max(axis=(1, 2)).tolist()) <= {0.0, 1.0}
     assert predictor.about["provenance"] == {"run": "x"}
+
+
+def test_a_network_that_lays_its_maps_flat_is_explained_as_explain_does() -> None:
+    model = model_of("cifar10-cnn", crop=None)
+    images = np.random.default_rng(0).integers(0, 256, (3, 3, 32, 32), dtype=np.uint8)
+    targets = np.array([0, 1, 2])
+    maps = TorchPredictor(model, "name").heatmaps(images, targets)
+    assert maps.max(axis=(1, 2)).tolist() == [1, 1, 1]
+    found = attribute(model, images, targets, "hirescam")
+    assert np.allclose(maps, found / found.max(axis=(1, 2), keepdims=True))
 
 
 def test_the_most_similar_picture_to_one_from_training_is_itself(train_set: ImageSet) -> None:

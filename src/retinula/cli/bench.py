@@ -16,6 +16,7 @@ def bench(
 ) -> None:
     """Measure this machine: pictures a second, share of its peak, and how long each recipe would take here."""
     from retinula.bench import PEAK_PRECISIONS, first_answer_seconds, matrix_peak, measurable, measure_speed, untrained
+    from retinula.plots.figure import duration
     from retinula.recipe_files import load_recipe, shipped
     from retinula.training.hardware import describe_machine
 
@@ -53,7 +54,7 @@ def bench(
             f"{speed.predicted:,.0f}",
             f"{speed.loaded:,.0f}",
             f"{100 * speed.peak_share:.0f} %",
-            _long(speed.seconds),
+            duration(speed.seconds),
         )
         for speed in speeds
     ]
@@ -62,14 +63,3 @@ def bench(
     say(f"the first answer about a photo comes after {answer:.1f} s")
     for name, reason in left_out.items():
         remark(f"left out {name}: it {reason}")
-
-
-def _long(seconds: float) -> str:
-    """Write a time that nobody needs to the second.
-
-    >>> _long(48), _long(1500), _long(9000)
-    ('48 s', '25 min', '2.5 h')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

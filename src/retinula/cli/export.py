@@ -128,16 +128,21 @@ def _beside(run: str, name: str) -> Path:
 
 
 def _photos(folder: str) -> "list[Photo]":
+    """Read photos that are spread over a folder, whose classes may lie in folders of their own."""
     import numpy as np
 
     from retinula.export.parity import NUM_PHOTOS
+    from retinula.images import evenly_spread
     from retinula.pictures import UnreadablePicture, decode
     from retinula.prediction import find_pictures
 
     found: list[Photo] = []
-    for reference in find_pictures([folder]):
-        if reference.refused or len(found) == NUM_PHOTOS:
-            continue
+    references = [reference for reference in find_pictures([folder]) if not reference.refused]
+    # The others stand in for those that cannot be read.
+    order = dict.fromkeys([*evenly_spread(len(references), NUM_PHOTOS).tolist(), *range(len(references))])
+    for reference in (references[place] for place in order):
+        if len(found) == NUM_PHOTOS:
+            break
         try:
             found.append(np.asarray(decode(reference.content).convert("RGB")))
         except UnreadablePicture as error:

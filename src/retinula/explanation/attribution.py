@@ -28,6 +28,7 @@ if find_spec("captum"):
 
 Attribution = Literal["gradcam", "hirescam", "saliency", "integrated-gradients", "occlusion"]
 ATTRIBUTIONS: tuple[Attribution, ...] = get_args(Attribution)
+USUAL: Attribution = "hirescam"  # true of every network here, where Grad-CAM can be empty
 SIGNED: frozenset[Attribution] = frozenset({"integrated-gradients", "occlusion"})  # what speaks against is below 0
 
 # Grad-CAM looks at maps of at least a quarter of the picture's side, 8 of 32: smaller ones say hardly where.

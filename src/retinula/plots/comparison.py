@@ -7,14 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from retinula.plots.figure import (
-    BLUE,
-    GREEN,
     GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
+    SERIES,
     TEXT,
-    VERMILLION,
     drawable,
     new_figure,
     percent,
@@ -24,7 +19,6 @@ from retinula.plots.figure import (
 
 MOST = 12  # trainings in one figure: more lines cannot be told apart
 NAME = 220  # points that a training's name may take in a line
-_COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)
 _LINES = ("-", "--")
 _WORDS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
@@ -47,8 +41,8 @@ def compared_curves(trainings: Mapping[str, Sequence[Mapping[str, Any]]], metric
         axes.plot(
             [epoch for epoch, _ in points],
             [value for _, value in points],
-            _LINES[number // len(_COLOURS) % len(_LINES)],
-            color=_COLOURS[number % len(_COLOURS)],
+            _LINES[number // len(SERIES) % len(_LINES)],
+            color=SERIES[number % len(SERIES)],
             marker="o" if len(points) <= 40 else None,
             markersize=4,
             linewidth=2.4 if name == best else 1.4,

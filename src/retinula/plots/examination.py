@@ -13,15 +13,10 @@ from retinula.evaluation.results import Mistake
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
 from retinula.plots.figure import (
-    BLUE,
-    GREEN,
     GREY,
     INK,
-    ORANGE,
-    PURPLE,
-    SKY,
+    SERIES,
     TEXT,
-    VERMILLION,
     bare,
     class_names,
     new_figure,
@@ -35,7 +30,7 @@ from retinula.plots.pictures import captioned
 from retinula.plots.tiles import tiled, upright
 
 SHOWN = 24  # pictures or pairs in one figure
-_COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, INK)
+_COLOURS = (*SERIES, INK)
 _MARKS = "osD^vP*X"
 _TOLD_APART = len(_COLOURS) * len(_MARKS)
 

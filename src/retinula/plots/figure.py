@@ -33,6 +33,7 @@ PURPLE: Final = "#CC79A7"
 INK: Final = "#1A1A1A"
 GREY: Final = "#5F5F5F"
 PALE: Final = "#D9D9D9"
+SERIES: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)  # as lines and groups take them, one after the other
 
 RIGHT, WRONG = "\u2713", "\u2717"  # so that right and wrong are told apart without colour
 
@@ -244,6 +245,17 @@ def plural(number: int, thing: str) -> str:
     ('1 picture', '10,000 pictures')
     """
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time as one would say it.
+
+    >>> duration(8.4), duration(754), duration(11160)
+    ('8 seconds', '13 minutes', '3.1 hours')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def rounded(value: float, digits: int = 2) -> str:

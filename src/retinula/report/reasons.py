@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from retinula.evaluation.results import ClassificationResult
-from retinula.explanation.attribution import SIGNED, Attribution, attribute, gradcam_layer
+from retinula.explanation.attribution import SIGNED, USUAL, Attribution, attribute, gradcam_layer
 from retinula.explanation.layers import convolutions
 from retinula.images import Images
 from retinula.model_file import Model
@@ -90,7 +90,7 @@ def reasons_part(
     chosen = _one_a_class(np.random.default_rng(seed).permutation(right), result)
     has_maps = bool(convolutions(model.network))
     # Not Grad-CAM: of networks that lay their maps flat it can be empty.
-    main: Attribution = "hirescam" if has_maps else "saliency"
+    main: Attribution = USUAL if has_maps else "saliency"
     methods = tuple(method for method in EXAMPLE_METHODS if has_maps or method not in OF_LAYER)
     if missing:
         methods = ()

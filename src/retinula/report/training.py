@@ -10,7 +10,7 @@ from typing import Any
 
 from retinula.errors import InputError
 from retinula.intervals import wilson_interval
-from retinula.plots.figure import plural
+from retinula.plots.figure import duration, plural
 from retinula.report.charts import Chart, line_chart
 from retinula.reproduction.table import Row, make_rows
 from retinula.run import Run
@@ -76,17 +76,6 @@ def training_part(run: Run) -> TrainingPart:
         claims_source=recipe.source,
         measurements=tuple(_measurements(report)),
     )
-
-
-def duration(seconds: float) -> str:
-    """Write a time as one would say it.
-
-    >>> duration(8.4), duration(754), duration(11160)
-    ('8 seconds', '13 minutes', '3.1 hours')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def _facts(run: Run, report: dict[str, Any]) -> list[tuple[str, str]]:

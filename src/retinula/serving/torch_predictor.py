@@ -9,7 +9,7 @@ from PIL import Image
 
 from retinula.answers import Probabilities
 from retinula.errors import InputError
-from retinula.explanation.attribution import attribute, check_explainable, gradcam_layer
+from retinula.explanation.attribution import USUAL, attribute, check_explainable, gradcam_layer
 from retinula.images import Images
 from retinula.model_file import Model
 from retinula.serving.neighbours import Neighbours
@@ -70,8 +70,8 @@ class TorchPredictor:
         return self._model.judge(images)
 
     def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> Maps:
-        """Compute Grad-CAM; the most that was found in a picture is 1."""
-        maps = attribute(self._model, self._seen(images), targets, "gradcam")
+        """Compute what `retinula explain` shows unless told otherwise; the most that was found in a picture is 1."""
+        maps = attribute(self._model, self._seen(images), targets, USUAL)
         most = maps.max(axis=(1, 2), keepdims=True)
         return np.asarray(maps / np.where(most > 0, most, 1), dtype=np.float32)
 
