@@ -174,6 +174,18 @@ def test_a_chosen_picture_is_answered(open_page: Pages, address: str) -> None:
     assert "unlike anything" in page.inner_text("#status")
 
 
+def test_a_tiny_picture_is_enlarged(open_page: Pages, address: str) -> None:
+    page = open_page(address)
+    page.set_input_files("#files", files("red", size=(8, 4)))
+    page.wait_for_selector(".original .tiny")
+    until(page, "document.querySelector('.original img').complete")
+    width, height = page.eval_on_selector(".original img", "each => [each.clientWidth, each.clientHeight]")
+    assert width > 100
+    assert width == 2 * height
+    page.set_input_files("#files", files("red", size=(200, 100)))
+    page.wait_for_selector(".original img:not(.tiny)")
+
+
 @pytest.mark.parametrize("kind", ["paste", "drop"])
 def test_pictures_are_pasted_and_dropped(open_page: Pages, address: str, kind: str) -> None:
     page = open_page(address)

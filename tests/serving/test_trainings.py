@@ -139,7 +139,7 @@ def test_the_page_has_nothing_from_elsewhere_and_nothing_inline() -> None:
             imported = {part.split('"')[0] for part in response.text.split('from "./')[1:]}
             pending += imported - seen
         assert len(seen) >= 10
-        for name in ("__init__.py", "nothing.js", "..%2fapp.py", "index.html%00"):
+        for name in ("__init__.py", "nothing.js", "..%2fapp.py", "index.html%00", "index.html"):
             refused(await client.get(f"/page/{name}"), 404, "not_found")
 
     ask(question)

@@ -1,5 +1,6 @@
 """`retinula serve`."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,6 +53,8 @@ def serve(
     """Answer over HTTP, and in a browser, what is on pictures. Only this machine is served unless --host is given."""
     if not all(map(find_spec, NEEDED)):
         raise InputError("the server needs packages that are not installed: pip install 'retinula[serve]'")
+    if token is None and TOKEN_VARIABLE in os.environ:
+        token = os.environ[TOKEN_VARIABLE]  # nothing in it is a mistake, not the wish to do without
     if token is not None and (not token.strip() or not token.isascii() or not token.isprintable() or " " in token):
         raise InputError("a token is one word of ASCII characters, as from: openssl rand -hex 16")
     from retinula.serving.app import build_app

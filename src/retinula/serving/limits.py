@@ -35,6 +35,6 @@ class Limits:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if not 0 < value < float("inf"):
-                raise InputError(f"the limit {name} must be above 0, not {value}")
+                raise InputError(f"the limit {name} must be above 0 and finite, not {value}")
         if self.max_held_bytes < self.max_bytes:
             raise InputError(f"one request may have {self.max_bytes:,} bytes, and all together only fewer")

@@ -63,9 +63,10 @@ def page_files() -> dict[str, PageFile]:
 def page_routes() -> list[Route]:
     """Return the routes of the page's files: the page itself at the root, all else below `/page/`."""
     files = page_files()
+    page = files.pop("index.html")
 
     async def index(_request: Request) -> Response:
-        return files["index.html"].response()
+        return page.response()
 
     async def page_file(request: Request) -> Response:
         if (file := files.get(request.path_params["name"])) is None:

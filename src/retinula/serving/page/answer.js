@@ -4,6 +4,7 @@ import { make, makeSvg } from "./dom.js";
 import { percent, text } from "./texts.js";
 
 const SURE = 0.5;
+const TINY = 128; // pixels; smaller pictures are enlarged, pixel by pixel
 // Where nothing was found the overlay is clear, where most was found it is this colour.
 const OVERLAY = [255, 122, 0];
 const STRENGTH = 0.75;
@@ -25,7 +26,8 @@ export function showAnswer(file, prediction, address) {
 }
 
 function original(prediction, address) {
-  const image = make("img", { src: address, alt: "" });
+  const tiny = Math.max(prediction.width, prediction.height) < TINY;
+  const image = make("img", { src: address, alt: "", class: tiny ? "tiny" : null });
   // What a browser cannot show, such as TIFF, the server may read nevertheless.
   image.addEventListener("error", () => image.remove());
   const caption = text("original", prediction.width, prediction.height);

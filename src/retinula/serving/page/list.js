@@ -72,7 +72,7 @@ function row(entry, look) {
     {},
     make("td", {}, thumbnail),
     name,
-    make("td", { class: "wrap" }, prediction.label),
+    make("td", { class: "wrap label" }, prediction.label),
     make("td", { class: "number" }, percent(prediction.probability)),
     make("td", { class: "wide" }, prediction.top[1]?.label ?? ""),
     make("td", {}, button),

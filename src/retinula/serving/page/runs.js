@@ -106,11 +106,12 @@ function details() {
     chart(text("accuracyChart"), lines(shown, "accuracy"), { shares: true }),
     chart(text("lossChart"), lines(shown, "loss")),
   ].filter(Boolean);
+  const links = shown.filter((run) => run.report).map(reportLink);
   return make(
     "div",
     { class: "chosen" },
     make("h2", {}, shown.map((run) => run.name).join(" – ")),
-    make("div", { class: "row" }, ...shown.filter((run) => run.report).map(reportLink)),
+    links.length ? make("div", { class: "row" }, ...links) : null,
     make("div", { class: "charts" }, ...charts),
     table(shown),
   );

@@ -1,0 +1,66 @@
+"""`retinula serve` refuses what it cannot serve in one line, before it loads anything that takes long."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from command_line import run_command
+from retinula.cli.serve import TOKEN_VARIABLE
+from retinula.recipe_files import load_recipe
+from retinula.run import create_run
+
+Call = Callable[..., str]
+FREE = ("--port", "0")
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """A caller of the command, in a folder with a run that has no model, and files that are none."""
+    create_run(load_recipe("digits"), {}, "begun", tmp_path / "runs")
+    (tmp_path / "model.onnx").write_text("no model")
+    (tmp_path / "model.safetensors").write_text("no model")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+
+    def called(*words: str) -> str:
+        out, err = run_command(monkeypatch, capsys, "serve", *words, code=2)
+        assert not out
+        assert err.count("\n") == 1
+        return err
+
+    return called
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("other", *FREE), "no run 'other'"),
+        (("begun", *FREE), "has no model yet"),
+        (("missing.onnx", *FREE), "missing.onnx: no such file"),
+        (("model.onnx", *FREE), "model.onnx: not an ONNX file"),
+        (("model.safetensors", *FREE), "model.safetensors: not a safetensors file"),
+        (("begun", "--port", "70000"), "--port"),
+        (("begun", "--host", "192.0.2.1"), "cannot listen on 192.0.2.1, port 8080"),
+        (("begun", *FREE, "--token", ""), "a token is one word"),
+        (("begun", *FREE, "--token", "two words"), "a token is one word"),
+        (("begun", *FREE, "--seconds", "inf"), "the limit seconds must be above 0 and finite"),
+        (("begun", *FREE, "--max-pictures", "0"), "--max-pictures"),
+    ],
+)
+def test_wrong_use_is_one_line(call: Call, words: tuple[str, ...], message: str) -> None:
+    assert message in call(*words)
+
+
+def test_a_port_that_is_taken_is_named(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"cannot listen on 127.0.0.1, port {port} (" in call("begun", "--port", str(port))
+
+
+def test_a_variable_without_a_token_in_it_is_not_served_without_one(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "")
+    assert "a token is one word" in call("begun", *FREE)
