@@ -17,8 +17,8 @@ from markupsafe import Markup
 from retinula.durable import explained, write_bytes
 from retinula.errors import InputError
 from retinula.evaluation.text import verdict
+from retinula.plots.figure import duration
 from retinula.report.contents import Contents, Progress, gather
-from retinula.report.training import duration
 from retinula.run import Run
 from retinula.version import __version__
 
