@@ -1,6 +1,6 @@
 """How many requests a second does `retinula serve` answer, against a small app that asks eager torch for each?
 
-    python benchmarks/serving.py RUN|MODEL.safetensors [ONNX ...] [--clients 64] [--seconds 20] [--rounds 3]
+    python -m benchmarks.serving RUN|MODEL.safetensors [ONNX ...] [--clients 64] [--seconds 20] [--rounds 3]
 
 Every server runs in a process of its own, in turns, and so does the load: so many clients, each of which sends a form
 with a picture (32 x 32, PNG) and waits for its answer before it sends the next. The plain app is what a tutorial would
@@ -9,7 +9,6 @@ picture. It runs once with the endpoint in threads and once in the event loop, a
 slowest 1 % and the growth of the server's memory, from a third of the time to its end, are printed as well.
 """
 
-import argparse
 import asyncio
 import io
 import json
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from retinula.run import find_run
+from benchmarks import turns
 
 ADDRESS = "http://127.0.0.1:"
 BOUNDARY = "7d29aX"
@@ -168,7 +167,9 @@ def measure(command: list[str], clients: int, seconds: float) -> Load:
         line = process.stdout.readline()
         port = int(line.partition(ADDRESS)[2].split()[0])
         words = [str(port), str(clients), str(seconds), str(process.pid)]
-        done = subprocess.run([sys.executable, __file__, "--press", *words], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.serving", "--press", *words], capture_output=True, text=True, check=True
+        )
         return Load(*json.loads(done.stdout))
     finally:
         process.terminate()
@@ -177,12 +178,11 @@ def measure(command: list[str], clients: int, seconds: float) -> Load:
 
 def main() -> None:
     """Print the rounds and the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = turns.arguments(__doc__, rounds=3)
     parser.add_argument("model", nargs="?", help="a run, or a model file")
     parser.add_argument("onnx", nargs="*", help="files that retinula export wrote of it")
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only-ours", action="store_true", help="leave the plain app out")
     parser.add_argument("--plain", choices=("threads", "loop"), help="be the plain app")
     parser.add_argument("--press", nargs=4, metavar="WORD", help="be the load: port, clients, seconds, process")
@@ -192,9 +192,7 @@ def main() -> None:
         load = press(int(port), int(clients), float(seconds), request_bytes(), lambda: resident_mib(int(process)))
         print(json.dumps(asyncio.run(load)))
         return
-    path = Path(options.model)
-    if not path.is_file():
-        path = find_run(options.model).model_file
+    path = turns.model_file(options.model)
     if options.plain:
         serve_plain(path, options.plain)
         return
@@ -202,10 +200,10 @@ def main() -> None:
     sides = {f"retinula, {Path(file).name}": [*ours, file] for file in (*options.onnx, str(path))}
     served = list(sides)
     if not options.only_ours:
-        plain = [sys.executable, __file__, str(path), "--plain"]
+        plain = [sys.executable, "-m", "benchmarks.serving", str(path), "--plain"]
         sides |= {"plain, threads": [*plain, "threads"], "plain, event loop": [*plain, "loop"]}
     loads: dict[str, list[Load]] = {name: [] for name in sides}
-    print(f"{path}, {options.clients} clients, {options.seconds:g} s, {options.rounds} rounds")
+    turns.print_machine("fastapi", "starlette", "uvicorn", "onnxruntime")
     for _ in range(options.rounds):
         for name, command in sides.items():
             loads[name].append(measure(command, options.clients, options.seconds))
@@ -227,8 +225,7 @@ def main() -> None:
                     loads[name], loads["plain, threads"], loads["plain, event loop"], strict=True
                 )
             ]
-            low, high = min(ratios), max(ratios)
-            print(f"{name}: {statistics.median(ratios):.2f} x the better plain app ({low:.2f} to {high:.2f})")
+            print(f"{name}: {turns.ratio_words(ratios)} x the better plain app")
 
 
 if __name__ == "__main__":

@@ -1,100 +1,111 @@
-"""How much faster than a plain PyTorch loop does `retinula train cifar10-cnn` train the same network here?
+"""How fast do others, and we, train the network of `cifar10-cnn`, against a plain PyTorch loop?
 
-    python benchmarks/training_step.py [--rounds 3] [--steps 20]
+    python -m benchmarks.training_step [--rounds 3] [--steps 20] [--sides plain keras retinula ...]
 
-Each side trains in a process of its own, in turns; the figure of a process is the median time of its steps, the
-first ones left out, and the answer is the median of the rounds' ratios. The plain loop is what a tutorial would show:
-float32, `DataLoader`, Adam; its pictures are converted beforehand, which a tutorial would not do.
+The figure of a process is the median time of its steps of 128 pictures.
+
+plain             what a tutorial would show: float32, `DataLoader`, Adam; but its pictures are converted beforehand
+torchvision       the same, its pictures converted one by one by torchvision in two processes
+keras             the same network and optimizer in Keras, on its torch backend, by `fit`
+retinula-float32  `retinula train cifar10-cnn precision=float32`
+retinula          `retinula train cifar10-cnn`
 """
 
-import argparse
-import json
-import statistics
-import subprocess
-import sys
-import tempfile
+import os
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks import turns
+from benchmarks.noise import OneByOne, pictures
+from retinula.bench import measure_speed
 from retinula.images import ImageSet
 from retinula.models.catalog import build
 from retinula.recipe_files import load_recipe
-from retinula.run import create_run
-from retinula.training.hardware import describe_machine, keep_memory
-from retinula.training.loop import train
 
 BATCH_SIZE = 128
-WARM_UP = 3  # steps not counted: memory is claimed, kernels are chosen
+WORKERS = 2
+OURS = {"retinula-float32": ["precision=float32"], "retinula": []}
+SIDES = ("plain", "torchvision", "keras", *OURS)
 
 
-def pictures(steps: int) -> ImageSet:
-    """Noise in the shape of CIFAR-10: what is on the pictures does not matter for the time."""
-    generator = np.random.default_rng(0)
-    count = BATCH_SIZE * steps
-    images = generator.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
-    return ImageSet(images, generator.integers(0, 10, count), tuple("0123456789"), "noise/train")
-
-
-def plain(steps: int) -> list[float]:
-    """Seconds of each step of the plain loop."""
-    image_set = pictures(steps)
-    inputs, labels = torch.from_numpy(image_set.images).float() / 255, torch.from_numpy(image_set.known_labels())
+def plain_steps(batches: DataLoader[Any]) -> Iterator[None]:
+    """Make one step of the plain loop for each batch."""
     network = build("cifar10-cnn", num_classes=10)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    seconds = []
-    begun = time.perf_counter()
-    for batch, targets in DataLoader(TensorDataset(inputs, labels), batch_size=BATCH_SIZE, shuffle=True):
+    for inputs, labels in batches:
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(network(batch), targets)
+        loss = torch.nn.functional.cross_entropy(network(inputs), labels)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         optimizer.step()
         float(loss.detach())
-        seconds.append(time.perf_counter() - begun)
-        begun = time.perf_counter()
-    return seconds
+        yield
 
 
-def ours(steps: int) -> list[float]:
-    """Seconds of each step of the shipped recipe, as its own log has them."""
-    keep_memory()
-    recipe = load_recipe("cifar10-cnn", [f"steps={steps}"])
-    with tempfile.TemporaryDirectory() as folder:
-        run = create_run(recipe, {}, root=Path(folder))
-        train(recipe, pictures(steps), None, run)
-        return [row["seconds"] for row in run.steps()]
+def plain(image_set: ImageSet) -> list[float]:
+    """Seconds of steps on tensors that are ready."""
+    inputs, labels = torch.from_numpy(image_set.images).float() / 255, torch.from_numpy(image_set.known_labels())
+    batches = DataLoader(TensorDataset(inputs, labels), batch_size=BATCH_SIZE, shuffle=True)
+    return turns.laps(plain_steps(batches))
 
 
-def measure(side: str, steps: int) -> float:
-    """Median seconds of a step, in a process of its own."""
-    command = [sys.executable, __file__, "--side", side, "--steps", str(steps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout.splitlines()[-1]))
+def torchvision(image_set: ImageSet) -> list[float]:
+    """Seconds of steps on pictures that two processes make ready."""
+    dataset = OneByOne(image_set, turns.need("torchvision.transforms").ToTensor())
+    return turns.laps(plain_steps(DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True, num_workers=WORKERS)))
+
+
+def keras(image_set: ImageSet) -> list[float]:
+    """Seconds of the steps of `fit`."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    package = turns.need("keras")
+    layers = package.layers
+    network = package.Sequential([package.Input((32, 32, 3))])
+    for widths in ((32, 64), (128, 128), (256, 256)):
+        for width in widths:
+            network.add(layers.Conv2D(width, 3, padding="same", activation="relu"))
+        network.add(layers.MaxPooling2D())
+    network.add(layers.Flatten())
+    for width in (1024, 512):
+        network.add(layers.Dense(width, activation="relu"))
+    network.add(layers.Dense(10))
+    loss = package.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile(optimizer=package.optimizers.Adam(1e-3), loss=loss)
+    ends = [time.perf_counter()]
+    noted = package.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))
+    inputs = image_set.images.transpose(0, 2, 3, 1).astype("float32") / 255
+    network.fit(inputs, image_set.known_labels(), batch_size=BATCH_SIZE, verbose=0, callbacks=[noted])
+    return [after - before for before, after in pairwise(ends)]
+
+
+def step_seconds(side: str, steps: int) -> float:
+    """Median seconds of a step, measured in this process."""
+    if side in OURS:
+        return measure_speed(load_recipe("cifar10-cnn", OURS[side]), steps=steps).step_seconds
+    peer = {"plain": plain, "torchvision": torchvision, "keras": keras}[side]
+    return turns.typical(peer(pictures(BATCH_SIZE * steps)))
 
 
 def main() -> None:
-    """Print machine, rounds and ratio."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--side", choices=("plain", "ours"), help="measure one side in this process")
+    """Print machine and ratios."""
+    parser = turns.arguments(__doc__, rounds=3)
+    turns.add_sides(parser, SIDES)
+    parser.add_argument("--steps", type=int, default=20, help="more than the first three, which do not count")
     options = parser.parse_args()
     if options.side:
-        seconds = plain(options.steps) if options.side == "plain" else ours(options.steps)
-        print(statistics.median(seconds[WARM_UP:]))
+        print(step_seconds(options.side, options.steps))
         return
-    machine = describe_machine()
-    print(f"{machine['processor']}, {machine['cores']} cores, bfloat16: {machine['bfloat16_units']}")
-    print(f"torch {torch.__version__}, batch {BATCH_SIZE}, {options.steps} steps")
-    ratios = []
-    for number in range(1, options.rounds + 1):
-        theirs, mine = measure("plain", options.steps), measure("ours", options.steps)
-        ratios.append(theirs / mine)
-        print(f"round {number}: plain {theirs * 1000:.0f} ms, retinula {mine * 1000:.0f} ms, ratio {ratios[-1]:.2f}")
-    print(f"median ratio {statistics.median(ratios):.2f}")
+    turns.print_machine("torchvision", "keras")
+    words = ["benchmarks.training_step", "--steps", str(options.steps), "--side"]
+    turns.compare(
+        {side: [*words, side] for side in options.sides},
+        options.rounds,
+        lambda seconds: f"{1000 * seconds:,.0f} ms a step",
+    )
 
 
 if __name__ == "__main__":

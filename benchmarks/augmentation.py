@@ -1,0 +1,125 @@
+"""How many pictures a second are drawn, changed and normalised, against torchvision with two worker processes?
+
+    python -m benchmarks.augmentation [--without-colours] [--rounds 3] [--pictures 12800] [--sides ...]
+
+Every side gives batches of 128 pictures of 32x32, each picture changed by chances of its own: shifted by up to 4 pixels,
+mirrored by a coin, and, unless left out, changed in brightness, contrast, saturation and hue; float32, normalised.
+
+torchvision-2  `DataLoader` with two processes and torchvision's transforms, picture by picture, by way of Pillow
+torchvision    the same in one process
+kornia         its augmentations of whole batches
+retinula       what `retinula train` does before each step
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader
+
+from benchmarks import turns
+from benchmarks.noise import OneByOne, pictures
+from retinula.images import ImageSet
+from retinula.recipe_files import load_recipe
+from retinula.training.hardware import Hardware, available_threads, keep_memory
+from retinula.training.inputs import prepare
+from retinula.training.plan import make_plan, make_preprocess
+
+BATCH_SIZE = 128
+PADDING = 4
+BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.2, 0.3, 0.3, 0.05
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+SIDES = ("torchvision-2", "torchvision", "kornia", "retinula")
+
+
+def by_torchvision(image_set: ImageSet, *, colours: bool, workers: int) -> Iterator[object]:
+    """Give batches of pictures that were changed one by one."""
+    transforms = turns.need("torchvision.transforms")
+    jitter = [transforms.ColorJitter(BRIGHTNESS, CONTRAST, SATURATION, HUE)] if colours else []
+    steps: list[Any] = [
+        transforms.RandomCrop(image_set.shape[1], padding=PADDING, padding_mode="reflect"),
+        transforms.RandomHorizontalFlip(),
+        *jitter,
+        transforms.ToTensor(),
+        transforms.Normalize(MEAN, STD),
+    ]
+    dataset = OneByOne(image_set, transforms.Compose(steps))
+    yield from DataLoader(dataset, batch_size=BATCH_SIZE, shuffle=True, num_workers=workers)
+
+
+def by_kornia(image_set: ImageSet, *, colours: bool) -> Iterator[object]:
+    """Give batches that were changed as a whole."""
+    augmentation = turns.need("kornia.augmentation")
+    jitter = [augmentation.ColorJitter(BRIGHTNESS, CONTRAST, SATURATION, HUE, p=1.0)] if colours else []
+    change = augmentation.AugmentationSequential(
+        augmentation.RandomCrop(image_set.shape[1:], padding=PADDING, padding_mode="reflect"),
+        augmentation.RandomHorizontalFlip(),
+        *jitter,
+        augmentation.Normalize(torch.tensor(MEAN), torch.tensor(STD)),
+        data_keys=["input"],
+    )
+    images = torch.from_numpy(image_set.images)
+    for positions in torch.randperm(len(images)).split(BATCH_SIZE):
+        yield change(images[positions].float() / 255)
+
+
+def by_retinula(image_set: ImageSet, *, colours: bool) -> Iterator[object]:
+    """Give the inputs of the training loop."""
+    keep_memory()
+    settings = [
+        f"batch_size={BATCH_SIZE}",
+        "augment.flip=random",
+        f"augment.crop_padding={PADDING}",
+        f"inputs.mean={list(MEAN)}",
+        f"inputs.std={list(STD)}",
+    ]
+    if colours:
+        settings += [
+            f"augment.brightness={BRIGHTNESS}",
+            f"augment.contrast=[{1 - CONTRAST}, {1 + CONTRAST}]",
+            f"augment.saturation=[{1 - SATURATION}, {1 + SATURATION}]",
+            f"augment.hue={HUE}",
+        ]
+    recipe = load_recipe("cifar10-cnn", settings)
+    hardware = Hardware("cpu", available_threads(), False, "float32", "for this benchmark")
+    torch.set_num_threads(hardware.threads)
+    plan = make_plan(recipe, image_set, None, make_preprocess(recipe, image_set), hardware)
+    for batch in plan.batches.batches(0, plan.batches.steps_per_epoch):
+        yield prepare(plan, batch)
+
+
+def picture_seconds(side: str, count: int, *, colours: bool) -> float:
+    """Seconds for each picture, measured in this process: of the whole time, since processes give batches in bursts."""
+    image_set = pictures(count)
+    if side == "kornia":
+        batches = by_kornia(image_set, colours=colours)
+    elif side == "retinula":
+        batches = by_retinula(image_set, colours=colours)
+    else:
+        batches = by_torchvision(image_set, colours=colours, workers=2 if side == "torchvision-2" else 0)
+    seconds = turns.laps(batches)[turns.WARM_UP :]
+    return sum(seconds) / (BATCH_SIZE * len(seconds))
+
+
+def main() -> None:
+    """Print machine and ratios."""
+    parser = turns.arguments(__doc__, rounds=3)
+    turns.add_sides(parser, SIDES)
+    parser.add_argument("--without-colours", action="store_true")
+    parser.add_argument("--pictures", type=int, default=100 * BATCH_SIZE, help="more than three batches")
+    options = parser.parse_args()
+    if options.side:
+        print(picture_seconds(options.side, options.pictures, colours=not options.without_colours))
+        return
+    turns.print_machine("torchvision", "kornia")
+    words = ["benchmarks.augmentation", "--pictures", str(options.pictures)]
+    words += ["--without-colours"] * options.without_colours
+    turns.compare(
+        {side: [*words, "--side", side] for side in options.sides},
+        options.rounds,
+        lambda seconds: f"{1 / seconds:,.0f} pictures/s, {1e6 * seconds:,.1f} us each",
+    )
+
+
+if __name__ == "__main__":
+    main()
