@@ -2,8 +2,9 @@
 
     python -m benchmarks.augmentation [--without-colours] [--rounds 3] [--pictures 12800] [--sides ...]
 
-Every side gives batches of 128 pictures of 32x32, each picture changed by chances of its own: shifted by up to 4 pixels,
-mirrored by a coin, and, unless left out, changed in brightness, contrast, saturation and hue; float32, normalised.
+Every side gives batches of 128 pictures of 32x32, float32 and normalised. Each picture is changed by chances of its
+own: shifted by up to 4 pixels, mirrored by a coin, and, unless left out, changed in brightness, contrast, saturation
+and hue.
 
 torchvision-2  `DataLoader` with two processes and torchvision's transforms, picture by picture, by way of Pillow
 torchvision    the same in one process
@@ -59,8 +60,9 @@ def by_kornia(image_set: ImageSet, *, colours: bool) -> Iterator[object]:
         data_keys=["input"],
     )
     images = torch.from_numpy(image_set.images)
-    for positions in torch.randperm(len(images)).split(BATCH_SIZE):
-        yield change(images[positions].float() / 255)
+    order = torch.randperm(len(images))
+    for first in range(0, len(images), BATCH_SIZE):
+        yield change(images[order[first : first + BATCH_SIZE]].float() / 255)
 
 
 def by_retinula(image_set: ImageSet, *, colours: bool) -> Iterator[object]:

@@ -6,9 +6,10 @@ The record (K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, 2024, an
 here anew from its description: the network, its augmentation, its loss, its two optimizers, eight epochs in batches of
 2,000. The figure of a process is the median of its steps, times the number of steps. Not measured: what either reaches.
 
-record-half    weights and pictures in half precision, as it stands; on a processor that is bfloat16
-record         weights in float32, forward pass in bfloat16, the allocator told to keep its memory
-retinula       `retinula train cifar10-fast`
+record-half  weights and pictures in half precision, as it stands, but for the device: bfloat16, because processors
+             without units for float16 take 40 times as long with that
+record       weights in float32, forward pass in bfloat16, the allocator told to keep its memory
+retinula     `retinula train cifar10-fast`
 """
 
 from collections.abc import Iterator
@@ -60,6 +61,16 @@ class Record(nn.Module):
         return logits
 
 
+def _convolution(channels_in: int, channels_out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
+    norm.weight.requires_grad_(False)
+    return norm
+
+
 class Filters:
     """The record's optimizer for filters: Nesterov momentum made orthogonal, weights of a fixed norm."""
 
@@ -78,15 +89,15 @@ class Filters:
 
 
 def orthogonal(matrix: torch.Tensor) -> torch.Tensor:
-    """Bring singular values near 1 by three turns of a quintic, in bfloat16."""
-    wide = matrix.bfloat16()
-    turned = len(wide) > wide.shape[1]
-    wide = wide.T if turned else wide
+    """Bring the singular values of a matrix near 1, by three turns of a quintic in bfloat16."""
+    turned = len(matrix) > matrix.shape[1]
+    wide = matrix.T.bfloat16() if turned else matrix.bfloat16()
     wide = wide / (wide.norm() + 1e-7)
     for _ in range(3):
         squares = wide @ wide.T
         wide = QUINTIC[0] * wide + (QUINTIC[1] * squares + QUINTIC[2] * squares @ squares) @ wide
-    return wide.T if turned else wide
+    result: torch.Tensor = wide.T if turned else wide
+    return result
 
 
 def shifted(padded: torch.Tensor, side: int) -> torch.Tensor:
