@@ -1,6 +1,6 @@
 """How long do the public record's recipe and our `cifar10-fast` take for their epochs on this processor?
 
-    python -m benchmarks.record_step [--rounds 3] [--steps 6] [--sides record-half record retinula]
+    python -m benchmarks.record_step [--rounds 3] [--steps 6] [--sides record retinula ...] [--ours batch_size=2000 ...]
 
 The record (K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, 2024, and its later form with Muon) is written
 here anew from its description: the network, its augmentation, its loss, its two optimizers, eight epochs in batches of
@@ -12,7 +12,7 @@ record       weights in float32, forward pass in bfloat16, the allocator told to
 retinula     `retinula train cifar10-fast`
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -141,10 +141,10 @@ def record_steps(steps: int, *, learns_whitening: bool, half: bool) -> Iterator[
         yield
 
 
-def training_seconds(side: str, steps: int) -> float:
+def training_seconds(side: str, steps: int, settings: Sequence[str] = ()) -> float:
     """Seconds of all steps of a training, by some of them, measured in this process."""
     if side == "retinula":
-        return measure_speed(load_recipe("cifar10-fast"), steps=steps).seconds
+        return measure_speed(load_recipe("cifar10-fast", settings), steps=steps).seconds
     torch.set_num_threads(available_threads())
     if side == "record":
         keep_memory()
@@ -160,14 +160,17 @@ def main() -> None:
     parser = turns.arguments(__doc__, rounds=3)
     turns.add_sides(parser, SIDES)
     parser.add_argument("--steps", type=int, default=6, help="more than the first three, which do not count")
+    parser.add_argument("--ours", nargs="+", default=[], metavar="KEY=VALUE", help="settings of cifar10-fast")
     options = parser.parse_args()
     if options.side:
-        print(training_seconds(options.side, options.steps))
+        print(training_seconds(options.side, options.steps, options.ours))
         return
     turns.print_machine()
-    words = ["benchmarks.record_step", "--steps", str(options.steps), "--side"]
+    words = ["benchmarks.record_step", "--steps", str(options.steps)]
+    if options.ours:
+        words += ["--ours", *options.ours]
     turns.compare(
-        {side: [*words, side] for side in options.sides},
+        {side: [*words, "--side", side] for side in options.sides},
         options.rounds,
         lambda seconds: f"{seconds:,.0f} s for all epochs",
     )

@@ -85,7 +85,8 @@ def keras(image_set: ImageSet) -> list[float]:
 def step_seconds(side: str, steps: int) -> float:
     """Median seconds of a step, measured in this process."""
     if side in OURS:
-        return measure_speed(load_recipe("cifar10-cnn", OURS[side]), steps=steps).step_seconds
+        recipe = load_recipe("cifar10-cnn", [f"batch_size={BATCH_SIZE}", *OURS[side]])
+        return measure_speed(recipe, steps=steps).step_seconds
     peer = {"plain": plain, "torchvision": torchvision, "keras": keras}[side]
     return turns.typical(peer(pictures(BATCH_SIZE * steps)))
 

@@ -39,6 +39,7 @@ PREDICTED = 512  # pictures
 SIDE = 2048  # of the matrices whose product shows the machine's peak
 PASSES = 3  # forward, and backward to inputs and weights, cost about the same each
 PEAK_PRECISIONS = ("float32", "bfloat16")
+Sizes = tuple[tuple[float, int], ...]  # as of `training.sizes`
 ANSWER = "from retinula.cli.main import main; main()"
 
 
@@ -50,10 +51,11 @@ class Speed:
         recipe: its name.
         network: the network's name.
         hardware: what it computes with, in words.
-        step_seconds: median of a step.
+        step_seconds: median of a step; the mean over a training whose pictures change in size.
         trained: pictures a second while training.
         predicted: pictures a second of `Model.outputs`.
         loaded: pictures a second of drawing, augmenting and normalising alone.
+        loading_share: of a step, what that takes.
         peak_share: of the machine's own matrix product in the same precision, the multiply-adds of training.
         seconds: that the whole training would take to its last step, without preparing data and measuring.
     """
@@ -65,6 +67,7 @@ class Speed:
     trained: float
     predicted: float
     loaded: float
+    loading_share: float
     peak_share: float
     seconds: float
 
@@ -112,23 +115,21 @@ def measure_speed(recipe: Recipe, *, steps: int = STEPS, hardware: Hardware | No
     keep_memory()
     batch = recipe.training.batch_size
     noise = _noise(recipe, batch * steps)
-    length: dict[str, Any] = {"steps": steps, "epochs": None, "keep": "last", "early_stopping": 0, "snapshots": False}
-    short = recipe.model_copy(update={"training": recipe.training.model_copy(update=length)})
-    with tempfile.TemporaryDirectory() as folder:
-        run = create_run(short, {}, root=Path(folder))
-        model = train(short, noise, None, run, hardware=hardware)
-        step_seconds = statistics.median(row["seconds"] for row in run.steps()[WARM_UP:])
-        state = load_checkpoint(run.checkpoints, on_damage=lambda _: None)
-    if state is None:
-        raise RetinulaError(f"{recipe.name}: the trial left no checkpoint")
-    used = Hardware(**state["hardware"])
-    plan = make_plan(short, noise, None, make_preprocess(short, noise), used)
-    portions = list(plan.batches.batches(0, steps))
-    loading = _seconds(prepare(plan, portion) for portion in portions)
+    step_seconds = loading = work = 0.0
+    for share, sizes in _phases(recipe):
+        short = _shortened(recipe, steps, sizes)
+        model, used, seconds = _train(short, noise, hardware)
+        hardware = used
+        step_seconds += share * seconds
+        plan = make_plan(short, noise, None, make_preprocess(short, noise), used)
+        loading += share * _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, steps))
+        channels, height, width = model.preprocess.input_shape
+        if sizes:
+            height = width = sizes[0][1]
+        work += share * PASSES * summarize(model.network, (channels, height, width)).multiply_adds * batch
     images = noise.images[: min(PREDICTED, len(noise))]
     model.outputs(images[:2])
     predicting = _seconds(model.outputs(part) for part in np.array_split(images, max(1, len(images) // 64)))
-    work = PASSES * summarize(model.network, model.preprocess.input_shape).multiply_adds * batch
     return Speed(
         recipe=recipe.name,
         network=recipe.model.name,
@@ -136,7 +137,8 @@ def measure_speed(recipe: Recipe, *, steps: int = STEPS, hardware: Hardware | No
         step_seconds=step_seconds,
         trained=batch / step_seconds,
         predicted=len(images) / predicting,
-        loaded=batch * len(portions) / loading,
+        loaded=batch / loading,
+        loading_share=loading / step_seconds,
         peak_share=work / step_seconds / matrix_peak(used.precision),
         seconds=_num_steps(recipe) * step_seconds,
     )
@@ -170,6 +172,33 @@ def first_answer_seconds(model: Model) -> float:
         return time.perf_counter() - begun
 
 
+def _phases(recipe: Recipe) -> list[tuple[float, Sizes]]:
+    """Return the parts of a training through which its pictures keep their size: the share of each, and that size."""
+    sizes = recipe.training.sizes
+    if not sizes:
+        return [(1.0, ())]
+    ends = [fraction for fraction, _ in sizes[1:]] + [1.0]
+    return [(end - begun, ((0.0, side),)) for (begun, side), end in zip(sizes, ends, strict=True)]
+
+
+def _shortened(recipe: Recipe, steps: int, sizes: Sizes) -> Recipe:
+    changes: dict[str, Any] = {"steps": steps, "epochs": None, "keep": "last", "early_stopping": 0, "snapshots": False}
+    training = recipe.training.model_copy(update={**changes, "sizes": sizes})
+    return recipe.model_copy(update={"training": training})
+
+
+def _train(recipe: Recipe, noise: ImageSet, hardware: Hardware | None) -> tuple[Model, Hardware, float]:
+    """Return the model, what it was trained with, and the median seconds of a step."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = create_run(recipe, {}, root=Path(folder))
+        model = train(recipe, noise, None, run, hardware=hardware)
+        seconds = statistics.median(row["seconds"] for row in run.steps()[WARM_UP:])
+        state = load_checkpoint(run.checkpoints, on_damage=lambda _: None)
+    if state is None:
+        raise RetinulaError(f"{recipe.name}: the trial left no checkpoint")
+    return model, Hardware(**state["hardware"]), seconds
+
+
 def _noise(recipe: Recipe, number: int) -> ImageSet:
     """Make pictures of noise in the form that a recipe trains on: its time does not depend on what they show."""
     entry = CATALOG[recipe.data.name]
@@ -188,6 +217,17 @@ def _num_steps(recipe: Recipe) -> int:
     count = CATALOG[data.name].counts["train"]
     whole, rest = divmod(count - round(count * data.validation), training.batch_size)
     return (training.epochs or 1) * max(whole + (rest > 1 and not training.drop_last), 1)
+
+
+def _median_seconds(work: Iterator[Any]) -> float:
+    """Return the median time of an item, the first ones left out."""
+    seconds = []
+    begun = time.perf_counter()
+    for _ in work:
+        now = time.perf_counter()
+        seconds.append(now - begun)
+        begun = now
+    return statistics.median(seconds[WARM_UP:])
 
 
 def _seconds(work: Iterator[Any]) -> float:

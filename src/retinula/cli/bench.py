@@ -45,7 +45,7 @@ def bench(
     say(f"{machine['processor']}, {machine['cores']} cores, bfloat16 units: {machine['bfloat16_units']}")
     for precision, peak in peaks.items():
         say(f"a {precision} matrix product reaches {peak / 1e9:,.0f} thousand million multiply-adds a second")
-    head = ("recipe", "a step", "trained/s", "predicted/s", "loaded/s", "of the peak", "whole training")
+    head = ("recipe", "a step", "trained/s", "predicted/s", "loaded/s", "of a step", "of the peak", "whole training")
     rows = [
         (
             speed.recipe,
@@ -53,6 +53,7 @@ def bench(
             f"{speed.trained:,.0f}",
             f"{speed.predicted:,.0f}",
             f"{speed.loaded:,.0f}",
+            f"{100 * speed.loading_share:.1f} %",
             f"{100 * speed.peak_share:.0f} %",
             duration(speed.seconds),
         )
