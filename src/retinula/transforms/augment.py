@@ -19,7 +19,8 @@ from retinula.transforms.photo import as_photos
 
 Flip = Literal["none", "random", "alternating"]
 _FLIPS = ("none", "random", "alternating")
-_PIXELS = 2**16  # of a channel whose colours are changed together: as many as stay in the processor's cache
+# Of a channel, whose colours a thread changes together: as many as stay in its cache, and enough to be worth its start.
+_PIXELS = 2**16
 
 
 @dataclass(frozen=True)
@@ -232,7 +233,7 @@ def _coloured(images: torch.Tensor, colours: dict[str, torch.Tensor]) -> torch.T
     """Change colours in the order of the published work: hue, contrast, brightness, saturation; clip last."""
     count, channels, height, width = images.shape
     coloured = torch.empty(images.shape)
-    together = max(1, min(count, _PIXELS // (height * width)))
+    together = max(1, min(count, _PIXELS * torch.get_num_threads() // (height * width)))
     all_planes, all_scratch = colour.make_scratch(channels, together, (height, width))
     for first in range(0, count, together):
         size = min(together, count - first)
