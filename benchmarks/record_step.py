@@ -1,6 +1,6 @@
 """How long do the public record's recipe and our `cifar10-fast` take for their epochs on this processor?
 
-    python -m benchmarks.record_step [--rounds 3] [--steps 6] [--sides record retinula ...] [--ours batch_size=2000 ...]
+    python -m benchmarks.record_step [--rounds 3] [--steps 5] [--batch 2000] [--sides record retinula ...]
 
 The record (K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, 2024, and its later form with Muon) is written
 here anew from its description: the network, its augmentation, its loss, its two optimizers, eight epochs in batches of
@@ -12,6 +12,7 @@ record       weights in float32, forward pass in bfloat16, the allocator told to
 retinula     `retinula train cifar10-fast`
 """
 
+import statistics
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -24,7 +25,6 @@ from retinula.bench import measure_speed
 from retinula.recipe_files import load_recipe
 from retinula.training.hardware import available_threads, keep_memory
 
-BATCH_SIZE = 2000
 EPOCHS, WHITENING_EPOCHS = 8, 3  # the constants of the first layer are learnt in the first epochs only
 NUM_IMAGES = 50_000
 WIDTHS = (64, 256, 256)
@@ -32,7 +32,7 @@ SHIFT = 2
 SMOOTHING = 0.2
 RATE, MOMENTUM = 0.24, 0.6  # Muon's
 REST_RATE, HEAD_RATE, REST_MOMENTUM = 0.053, 0.67, 0.85
-DECAY = 2e-6 * BATCH_SIZE
+DECAY = 2e-6  # for each picture of a batch
 QUINTIC = (3.4445, -4.7750, 2.0315)
 SIDES = ("record-half", "record", "retinula")
 
@@ -111,9 +111,9 @@ def shifted(padded: torch.Tensor, side: int) -> torch.Tensor:
     return windows
 
 
-def record_steps(steps: int, *, learns_whitening: bool, half: bool) -> Iterator[None]:
-    """Make so many steps of the record's loop."""
-    image_set = pictures(BATCH_SIZE)
+def record_steps(learning: int, fixed: int, batch_size: int, *, half: bool) -> Iterator[None]:
+    """Make steps of the record's loop: at first so many that learn the constants of the first layer, then the others."""
+    image_set = pictures(batch_size)
     images = torch.from_numpy(image_set.images).to(torch.bfloat16 if half else torch.float32) / 255
     labels = torch.from_numpy(image_set.known_labels())
     padded = F.pad(images.contiguous(memory_format=torch.channels_last), (SHIFT,) * 4, mode="reflect")
@@ -126,13 +126,13 @@ def record_steps(steps: int, *, learns_whitening: bool, half: bool) -> Iterator[
     filters = [one for one in network.parameters() if one.ndim == 4 and one.requires_grad]
     constants = [one for one in network.parameters() if one.ndim == 1 and one.requires_grad]
     groups = [(constants, REST_RATE), ([network.head.weight], HEAD_RATE)]
-    settings = [{"params": group, "lr": rate, "weight_decay": DECAY / rate} for group, rate in groups]
+    settings = [{"params": group, "lr": rate, "weight_decay": DECAY * batch_size / rate} for group, rate in groups]
     rest = torch.optim.SGD(settings, momentum=REST_MOMENTUM, nesterov=True, fused=True)
     muon = Filters(filters)
-    for _ in range(steps):
+    for step in range(learning + fixed):
         inputs = shifted(padded, image_set.shape[1])
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not half):
-            logits = network(inputs, learns_whitening=learns_whitening)
+            logits = network(inputs, learns_whitening=step < learning)
             loss = F.cross_entropy(logits, labels, label_smoothing=SMOOTHING, reduction="sum")
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         rest.step()
@@ -141,32 +141,36 @@ def record_steps(steps: int, *, learns_whitening: bool, half: bool) -> Iterator[
         yield
 
 
-def training_seconds(side: str, steps: int, settings: Sequence[str] = ()) -> float:
+def record_seconds(steps: int, batch_size: int, *, half: bool) -> float:
+    """Seconds of all epochs of the record."""
+    torch.set_num_threads(available_threads())
+    if not half:
+        keep_memory()
+    seconds = turns.laps(record_steps(turns.WARM_UP + steps, steps, batch_size, half=half))
+    learning, fixed = statistics.median(seconds[turns.WARM_UP : -steps]), statistics.median(seconds[-steps:])
+    return (WHITENING_EPOCHS * learning + (EPOCHS - WHITENING_EPOCHS) * fixed) * NUM_IMAGES / batch_size
+
+
+def training_seconds(side: str, steps: int, batch_size: int, settings: Sequence[str]) -> float:
     """Seconds of all steps of a training, by some of them, measured in this process."""
     if side == "retinula":
-        return measure_speed(load_recipe("cifar10-fast", settings), steps=steps).seconds
-    torch.set_num_threads(available_threads())
-    if side == "record":
-        keep_memory()
-    seconds = 0.0
-    for epochs, learns_whitening in ((WHITENING_EPOCHS, True), (EPOCHS - WHITENING_EPOCHS, False)):
-        made = record_steps(steps, learns_whitening=learns_whitening, half=side == "record-half")
-        seconds += turns.typical(turns.laps(made)) * epochs * (NUM_IMAGES // BATCH_SIZE)
-    return seconds
+        return measure_speed(load_recipe("cifar10-fast", settings), steps=turns.WARM_UP + steps).seconds
+    return record_seconds(steps, batch_size, half=side == "record-half")
 
 
 def main() -> None:
     """Print machine and ratios."""
     parser = turns.arguments(__doc__, rounds=3)
     turns.add_sides(parser, SIDES)
-    parser.add_argument("--steps", type=int, default=6, help="more than the first three, which do not count")
+    parser.add_argument("--steps", type=int, default=5, help="of each kind, that count")
+    parser.add_argument("--batch", type=int, default=2000, help="pictures in a batch of the record")
     parser.add_argument("--ours", nargs="+", default=[], metavar="KEY=VALUE", help="settings of cifar10-fast")
     options = parser.parse_args()
     if options.side:
-        print(training_seconds(options.side, options.steps, options.ours))
+        print(training_seconds(options.side, options.steps, options.batch, options.ours))
         return
     turns.print_machine()
-    words = ["benchmarks.record_step", "--steps", str(options.steps)]
+    words = ["benchmarks.record_step", "--steps", str(options.steps), "--batch", str(options.batch)]
     if options.ours:
         words += ["--ours", *options.ours]
     turns.compare(

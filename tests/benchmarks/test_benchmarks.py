@@ -50,8 +50,7 @@ def test_augmentation(
 
 @pytest.mark.parametrize("side", record_step.SIDES)
 def test_record_step(side: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(record_step, "BATCH_SIZE", 4)
-    words = ["--steps", "4", "--side", side, "--ours", "batch_size=4"]
+    words = ["--steps", "1", "--batch", "4", "--side", side, "--ours", "batch_size=4"]
     assert one_side(record_step, monkeypatch, capsys, *words) > 1
 
 
