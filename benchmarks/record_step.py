@@ -112,7 +112,7 @@ def shifted(padded: torch.Tensor, side: int) -> torch.Tensor:
 
 
 def record_steps(learning: int, fixed: int, batch_size: int, *, half: bool) -> Iterator[None]:
-    """Make steps of the record's loop: at first so many that learn the constants of the first layer, then the others."""
+    """Make steps of the record's loop: some that learn the constants of the first layer, then some that do not."""
     image_set = pictures(batch_size)
     images = torch.from_numpy(image_set.images).to(torch.bfloat16 if half else torch.float32) / 255
     labels = torch.from_numpy(image_set.known_labels())

@@ -72,7 +72,7 @@ def test_the_record_learns() -> None:
         network.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] / 2
     assert network.whitening.bias is not None
     assert network.whitening.bias.grad is None, "its constants are fixed in the later epochs"
