@@ -50,6 +50,15 @@ def test_gives_every_picture_and_label(tmp_path: Path, name: str, folder: str, p
 
 
 @pytest.mark.usefixtures("small")
+def test_names_with_a_dot_as_some_programs_unpack_them(tmp_path: Path) -> None:
+    folder = small_idx.write(tmp_path / "raw", packed=False)
+    for file in list(folder.iterdir()):
+        file.rename(folder / file.name.replace("-idx", ".idx"))
+    check(load.get("mnist", folder, cache_dir=tmp_path / "cache"), "mnist")
+    assert load.is_here("mnist", cache_dir=tmp_path / "cache", search=[])
+
+
+@pytest.mark.usefixtures("small")
 def test_the_two_sets_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     small_idx.write(tmp_path / "mnist", seed=1)
     small_idx.write(tmp_path / "fashion-mnist", seed=2)

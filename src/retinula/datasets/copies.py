@@ -96,8 +96,10 @@ def holds(archive: Archive, folder: Path) -> bool:
 
 def file_in(folder: Path, file: str) -> Path:
     """Return where a file of a data set lies in a folder: as published, or unpacked."""
-    path = folder / file
-    return path if path.is_file() or not file.endswith(".gz") else path.with_suffix("")
+    unpacked = file.removesuffix(".gz")
+    # Some programs unpack the files of MNIST to train-images.idx3-ubyte and the like.
+    names = (file, unpacked, unpacked.replace("-idx", ".idx"))
+    return next((folder / name for name in names if (folder / name).is_file()), folder / unpacked)
 
 
 def examine(archive: Archive, path: Path, cache_dir: Path) -> Found:
