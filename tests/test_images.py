@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinula.errors import InputError, RetinulaError
-from retinula.images import ImageSet
+from retinula.images import ImageSet, copied
 
 MakeSet = Callable[..., ImageSet]
 
@@ -143,3 +143,40 @@ def test_a_large_part_that_the_disk_refuses(tmp_path: Path, monkeypatch: pytest.
     image_set = ImageSet(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64), ("a",), "set")
     with pytest.raises(RetinulaError, match=r"cannot write .*none: No such file or directory"):
         image_set.take(np.arange(4))
+
+
+def test_a_copy_is_an_array_of_its_own_in_the_order_of_the_memory(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", array)
+    turned = np.load(tmp_path / "a.npy", mmap_mode="r").view(np.ndarray).transpose(0, 3, 1, 2)
+    for chosen in (slice(2, 5), np.array([5, 0, 0])):
+        part = copied(turned, chosen)
+        assert np.array_equal(part, array.transpose(0, 3, 1, 2)[chosen])
+        assert part.flags.c_contiguous
+        assert part.flags.writeable
+        assert not np.shares_memory(part, turned)
+    assert len(copied(array, slice(6, 9))) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells how much of a file is resident")
+@pytest.mark.parametrize("limit", [2**20, 2**30])
+def test_of_a_large_mapped_file_little_stays_resident(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    size = 64 * 2**20
+    np.save(tmp_path / "a.npy", np.ones((size // 3072, 3, 32, 32), np.uint8))
+    images = np.load(tmp_path / "a.npy", mmap_mode="r").view(np.ndarray)
+    image_set = ImageSet(images, np.arange(len(images)) % 2, ("a", "b"), "set")
+    monkeypatch.setattr("retinula.images.LARGEST_MAPPED", limit)
+    monkeypatch.setattr("retinula.images.CHUNK", 512)
+
+    def resident() -> int:
+        line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile"))
+        return int(line.split()[1]) * 1024
+
+    before = resident()
+    image_set.fingerprint()
+    image_set.statistics()
+    image_set.take(np.random.default_rng(0).permutation(len(images))[:5000])
+    stays = resident() - before
+    assert stays < size / 8 if limit < size else stays > size / 2

@@ -5,6 +5,7 @@ Knows nothing of training or torch, and of files only that pictures too many for
 
 import hashlib
 import math
+import mmap
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ Labels = NDArray[np.int64]
 
 CHUNK = 4096  # pictures looked at together: bounds memory whatever the number of pictures
 LARGEST_COPY = 512 * 1024**2  # bytes of pictures that a part of a set holds in memory; a larger part is mapped too
+LARGEST_MAPPED = 512 * 1024**2  # bytes of a file of pictures that may all be resident; of a larger one little ever is
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +150,7 @@ class ImageSet:
         """Return 16 hexadecimal digits that change with any pixel, label, class name, or their order."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
         for start in range(0, len(self), CHUNK):
-            digest.update(self.images[start : start + CHUNK].tobytes())
+            digest.update(copied(self.images, slice(start, start + CHUNK)).data)
         if self.labels is not None:
             digest.update(self.labels.tobytes())
         return digest.hexdigest()[:16]
@@ -160,7 +162,7 @@ class ImageSet:
         sums = np.zeros(self.shape[0])
         squares = np.zeros(self.shape[0])
         for start in range(0, len(self), CHUNK):
-            chunk = np.asarray(self.images[start : start + CHUNK])
+            chunk = copied(self.images, slice(start, start + CHUNK))
             for channel in range(self.shape[0]):
                 counts = np.bincount(chunk[:, channel].ravel(), minlength=256)
                 sums[channel] += counts @ np.arange(256)
@@ -207,19 +209,38 @@ class ImageSet:
         return wanted
 
 
+def copied(images: Images, chosen: slice | NDArray[np.int64]) -> Images:
+    """Return some pictures, uint8 `[n, C, H, W]`, as an array of their own.
+
+    Whoever goes through a set takes its pictures this way: of a large mapped file, the parts looked at would otherwise
+    stay resident until all of it is. They stay in the system's cache, as long as there is room.
+    """
+    part = np.array(images[chosen], order="C") if isinstance(chosen, slice) else np.ascontiguousarray(images[chosen])
+    source = _origin(images, mmap.mmap)
+    if source is not None and len(source) > LARGEST_MAPPED and hasattr(mmap, "MADV_DONTNEED"):
+        source.madvise(mmap.MADV_DONTNEED)
+    return part
+
+
+def _origin(images: Images, kind: type[Any]) -> Any:
+    """Return what of a kind an array is a view of, or None."""
+    source: Any = images
+    while source is not None and not isinstance(source, kind):
+        source = getattr(source, "base", None)
+    return source
+
+
 def _gathered(images: Images, indices: NDArray[np.int64]) -> Images:
     """Return some pictures: in memory, or mapped from a file without a name where they are many."""
     shape = (len(indices), *images.shape[1:])
     if math.prod(shape) <= LARGEST_COPY:
-        return images[indices]
-    source: Any = images
-    while source is not None and not isinstance(source, np.memmap):
-        source = getattr(source, "base", None)
+        return copied(images, indices)
+    source = _origin(images, np.memmap)
     # Beside the file that they come from: the system's folder for temporary files may well lie in memory.
     folder = None if source is None or source.filename is None else Path(source.filename).parent
     with explained(folder or Path(tempfile.gettempdir())), tempfile.TemporaryFile(dir=folder) as file:
         for start in range(0, len(indices), CHUNK):
-            file.write(np.ascontiguousarray(images[indices[start : start + CHUNK]]).data)
+            file.write(copied(images, indices[start : start + CHUNK]).data)
         file.flush()
         return np.memmap(file, np.uint8, "r", shape=shape).view(np.ndarray)
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from retinula.errors import InputError
-from retinula.images import ImageSet
+from retinula.images import ImageSet, copied
 from retinula.metrics import psnr
 
 PICTURES_AT_ONCE = 2000
@@ -59,5 +59,5 @@ def principal_components(image_set: ImageSet, numbers: int) -> tuple[Tensor, Ten
 
 
 def _flat(image_set: ImageSet, start: int) -> Tensor:
-    images = torch.from_numpy(image_set.images[start : start + PICTURES_AT_ONCE].copy())
+    images = torch.from_numpy(copied(image_set.images, slice(start, start + PICTURES_AT_ONCE)))
     return images.flatten(1).float() / 255

@@ -18,7 +18,7 @@ from PIL import Image
 from retinula.answers import Answer, Probabilities, judged, ranked
 from retinula.errors import InputError
 from retinula.familiarity import Familiarity
-from retinula.images import Images
+from retinula.images import Images, copied
 from retinula.models.catalog import NETWORKS, build
 from retinula.models.head import head_of
 from retinula.pictures import decode
@@ -190,7 +190,7 @@ class Model:
         parts = []
         with torch.inference_mode():
             for start in range(0, len(images), batch_size):
-                batch = torch.from_numpy(np.array(images[start : start + batch_size])).to(device)
+                batch = torch.from_numpy(copied(images, slice(start, start + batch_size))).to(device)
                 parts.append(_averaged(network, self.preprocess, batch, tta).cpu())
                 if on_batch:
                     on_batch(len(batch))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from retinula.datasets import copies, download
-from retinula.datasets.entry import Archive, loose_file, loose_files
+from retinula.datasets.entry import Archive, loose_files
 from retinula.datasets.lock import locked
 from retinula.errors import RetinulaError
 
@@ -318,8 +318,8 @@ def test_without_the_lock_two_downloads_do_not_mix(site: Site, tmp_path: Path, m
 def test_loose_files_are_downloaded_into_one_folder(site: Site, tmp_path: Path) -> None:
     for name in ("a", "b"):
         site.pages[name] = lambda handler: answer(handler, 200, handler.path.encode())
-    parts = tuple(loose_file(name, 2, sha256(f"/{name}".encode()), f"{site.address}/{name}") for name in ("a", "b"))
-    archive = loose_files("set", parts)
+    files = [(name, 2, sha256(f"/{name}".encode())) for name in ("a", "b")]
+    archive = loose_files("set", [site.address], files)
     for _ in range(2):
         assert download.fetch(archive, tmp_path) == tmp_path / "downloads/set"
     assert {file: (tmp_path / "downloads/set" / file).read_bytes() for file in "ab"} == {"a": b"/a", "b": b"/b"}

@@ -1,5 +1,6 @@
 """`retinula data`: get, check, show and unpack collections of pictures."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,7 +63,7 @@ def list_all(as_json: AsJson = False) -> None:
             str(row["num_classes"]),
             "x".join(map(str, row["size"])),
             "here" if row["here"] else "to get",
-            str(row["licence"]),
+            re.split("[;:,]", row["licence"])[0],  # the rest stands in --json; a line is to fit a terminal
         )
         for row in entries
     ]

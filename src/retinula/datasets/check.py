@@ -17,7 +17,7 @@ from PIL import Image
 from retinula.datasets.folder import TEST_FRACTION, find
 from retinula.datasets.layout import arrange
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
-from retinula.images import CHUNK, ImageSet
+from retinula.images import CHUNK, ImageSet, copied
 from retinula.pictures import UnreadablePicture, decode_all
 
 FEW: Final = 10  # with fewer pictures to train on, little can be learned of a class
@@ -250,7 +250,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Chec
     total, done = sum(map(len, dataset.splits.values())), 0
     for split, image_set in dataset.splits.items():
         for start in range(0, len(image_set), CHUNK):
-            images = np.asarray(image_set.images[start : start + CHUNK])
+            images = copied(image_set.images, slice(start, start + CHUNK))
             for number, image in enumerate(images, start):
                 source = f"{split}/{number}" if image_set.sources is None else image_set.sources[number]
                 label = "" if image_set.labels is None else image_set.classes[image_set.labels[number]]

@@ -3,7 +3,7 @@
 Plain data. Knows nothing of reading or downloading.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from retinula.datasets.reading import SplitName
@@ -47,21 +47,28 @@ class Archive:
         return self.name or f"the folder {self.folder}"
 
 
-def loose_file(name: str, size: int, sha256: str, *urls: str) -> Archive:
-    """Describe one of several official files."""
-    return Archive(name, size, sha256, urls, "", {})
-
-
 def loose_files(
     folder: str,
-    parts: tuple[Archive, ...],
+    places: Sequence[str],
+    files: Sequence[tuple[str, int, str]],
     folders: tuple[str, ...] = (),
     same: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Archive:
-    """Describe several official files that lie in one folder."""
-    size = sum(part.size for part in parts)
-    files = {part.name: part.sha256 for part in parts}
-    return Archive("", size, "", (), folder, files, parts, folders, same or {})
+    """Describe several official files that lie in one folder.
+
+    Args:
+        folder: what it is called.
+        places: addresses of folders that all of them can be had from, the authors' own first.
+        files: name, bytes and sha256 of each.
+        folders: other names of the folder.
+        same: for some files sha256 that mean the same content.
+    """
+    parts = tuple(
+        Archive(name, size, sha256, tuple(f"{place}/{name}" for place in places), "", {})
+        for name, size, sha256 in files
+    )
+    sums = {part.name: part.sha256 for part in parts}
+    return Archive("", sum(part.size for part in parts), "", (), folder, sums, parts, folders, same or {})
 
 
 @dataclass(frozen=True)
@@ -76,11 +83,11 @@ class Entry:
             differ from fold to fold; empty where it depends on how they are cut out.
         channels: 3 for colour, 1 for grey.
         size: height and width in pixels.
-        mean: of each channel over the pixels of the training pictures, on the scale 0..1; empty where not measured.
-        deviation: likewise.
         licence: what the authors allow.
         citation: what to cite.
         homepage: the authors' description.
+        mean: of each channel over the pixels of the training pictures, on the scale 0..1; empty where not measured.
+        deviation: likewise.
         superclasses: for each class its group, or None.
         archive: its official file, or None where nothing has to be fetched.
         family: which reader reads it; empty where nothing has to be fetched.
@@ -97,11 +104,11 @@ class Entry:
     counts: Mapping[SplitName, int]
     channels: int
     size: tuple[int, int]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
     licence: str
     citation: str
     homepage: str
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
     superclasses: tuple[str, ...] | None = None
     archive: Archive | None = None
     family: str = ""

@@ -11,7 +11,7 @@ from PIL import Image
 from retinula.datasets.reading import Dataset, Progress, SplitName
 from retinula.durable import replacing_folder
 from retinula.errors import InputError
-from retinula.images import CHUNK, Images, ImageSet
+from retinula.images import CHUNK, Images, ImageSet, copied
 
 Format = Literal["png", "jpeg"]
 
@@ -91,7 +91,7 @@ def _write_split(image_set: ImageSet, folder: Path, names: Mapping[str, str], pi
         place.mkdir(parents=True)
     width = len(str(max(len(image_set) - 1, 0)))
     for start in range(0, len(image_set), CHUNK):
-        images = np.asarray(image_set.images[start : start + CHUNK])
+        images = copied(image_set.images, slice(start, start + CHUNK))
         for number, image in enumerate(images, start):
             path = folders[labels[number]] / f"{number:0{width}}.{_ENDINGS[picture_format]}"
             _write_picture(image, path, picture_format)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from retinula.images import Images
+from retinula.images import Images, copied
 
 NEIGHBOURS = 3  # candidates of every picture, by each measure
 ALIKE = 0.80  # candidates are at least so alike, as a cosine, by either measure
@@ -100,7 +100,7 @@ def _thumbnails(images: Images) -> Tensor:
     """Return float32 `[N, C * 64]`: small pictures without brightness and contrast, as vectors of length 1."""
     parts = []
     for start in range(0, len(images), _ROWS):
-        pictures = torch.from_numpy(np.array(images[start : start + _ROWS])).float()
+        pictures = torch.from_numpy(copied(images, slice(start, start + _ROWS))).float()
         small = F.interpolate(pictures, size=(_THUMBNAIL, _THUMBNAIL), mode="area").flatten(2)
         parts.append(F.normalize((small - small.mean(dim=2, keepdim=True)).flatten(1), dim=1))
     return torch.cat(parts)

@@ -15,7 +15,7 @@ from retinula.errors import InputError, RetinulaError
 from retinula.evaluation.denoising import EXAMPLE_LEVEL, measure_denoising, noise_for
 from retinula.evaluation.fitting import check_pictures, labels_for, size_in_words
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.images import Images, ImageSet
+from retinula.images import Images, ImageSet, copied
 from retinula.metrics import (
     accuracy,
     binary_entropy_floor,
@@ -162,7 +162,9 @@ def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionRes
     originals, results = [], []
     for start in range(0, number, runner.batch_size):
         stop = min(start + runner.batch_size, number)
-        images = runner.model.preprocess.crop_centre(torch.from_numpy(runner.image_set.images[start:stop].copy()))
+        images = runner.model.preprocess.crop_centre(
+            torch.from_numpy(copied(runner.image_set.images, slice(start, stop)))
+        )
         targets = images.float() / 255
         logits = runner.outputs(start, stop)
         if logits.shape != targets.shape:

@@ -13,7 +13,7 @@ import torch
 from retinula.errors import InputError
 from retinula.evaluation.fitting import check_pictures, labels_for
 from retinula.evaluation.measuring import Progress
-from retinula.images import ImageSet
+from retinula.images import ImageSet, copied
 from retinula.metrics import accuracy
 from retinula.model_file import Averaging, Model
 from retinula.transforms.batches import generator_for
@@ -99,7 +99,7 @@ def measure_robustness(
         nonlocal measured
         logits = []
         for start in range(0, len(chosen), _AT_ONCE):
-            images = torch.from_numpy(np.array(image_set.images[chosen[start : start + _AT_ONCE]]))
+            images = torch.from_numpy(copied(image_set.images, chosen[start : start + _AT_ONCE]))
             if kind is not None:
                 images = corrupt(images, kind, strength, generator_for(seed, f"{kind} {strength}", start))
             logits.append(model.outputs(images.numpy(), tta=tta))

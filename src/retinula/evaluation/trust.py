@@ -6,16 +6,16 @@ Works on the pictures that were set apart while training. Knows nothing of files
 from collections.abc import Callable
 from dataclasses import asdict, replace
 
-import numpy as np
 import torch
 
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.temperature import TemperatureFit, fit_temperature
 from retinula.familiarity import FEWEST, fit_familiarity
-from retinula.images import ImageSet, evenly_spread
+from retinula.images import ImageSet, copied, evenly_spread
 from retinula.model_file import Model
 
 TRAINING_PICTURES = 5000  # looked at to learn what pictures are like; more change the limits by less than chance does
+VALIDATION_PICTURES = 20_000  # likewise to set the limits by: bounds memory
 
 
 def made_trustworthy(
@@ -45,11 +45,12 @@ def made_trustworthy(
         return replace(model, provenance=model.provenance | {"calibration": asdict(fit)})
     logits = model.outputs(validation_set.images)
     fit = fit_temperature(logits, labels_for(model, validation_set))
-    chosen = evenly_spread(len(train_set), TRAINING_PICTURES)
+    known = evenly_spread(len(train_set), TRAINING_PICTURES)
+    new = evenly_spread(len(validation_set), VALIDATION_PICTURES)
     familiarity = fit_familiarity(
-        torch.from_numpy(np.array(train_set.images[chosen])),
-        torch.from_numpy(np.array(validation_set.images)),
-        logits,
+        torch.from_numpy(copied(train_set.images, known)),
+        torch.from_numpy(copied(validation_set.images, new)),
+        logits[torch.from_numpy(new)],
     )
     say(_in_words(fit))
     if familiarity is None:

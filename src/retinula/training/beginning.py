@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from retinula.errors import InputError
-from retinula.images import ImageSet, evenly_spread
+from retinula.images import ImageSet, copied, evenly_spread
 from retinula.linear_code import principal_components
 from retinula.models.code_autoencoder import CodeAutoencoder
 from retinula.models.whitened import WhitenedNetwork
@@ -40,7 +40,7 @@ def patch_covariance(train_set: ImageSet, preprocess: Preprocess, patch: int) ->
     products, total, count = torch.zeros(values, values, dtype=torch.float64), torch.zeros(values), 0
     places = evenly_spread(len(train_set), PICTURES)
     for some in np.array_split(places, -(-len(places) // 500)):
-        images = torch.from_numpy(np.ascontiguousarray(train_set.images[some]))
+        images = torch.from_numpy(copied(train_set.images, some))
         inputs = preprocess.normalise(preprocess.crop_centre(images))
         patches = nn.functional.unfold(inputs, patch).transpose(1, 2).reshape(-1, values)
         products += (patches.T @ patches).double()

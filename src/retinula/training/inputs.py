@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
+from retinula.images import copied
 from retinula.training.plan import Plan
 from retinula.transforms.augment import augment_images, mix, spoil
 from retinula.transforms.batches import Batch, generator_for
@@ -26,7 +26,7 @@ def prepare(plan: Plan, batch: Batch) -> Prepared:
     positions = batch.indices.numpy()
     chances = generator_for(recipe.seed, "augment", batch.step)
     images = augment_images(
-        torch.from_numpy(np.ascontiguousarray(plan.train_set.images[positions])),
+        torch.from_numpy(copied(plan.train_set.images, positions)),
         plan.augment,
         chances,
         indices=batch.indices,

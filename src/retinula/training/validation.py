@@ -1,10 +1,9 @@
 """Loss and accuracy on pictures that were set apart to choose by."""
 
-import numpy as np
 import torch
 from torch import nn
 
-from retinula.images import ImageSet
+from retinula.images import ImageSet, copied
 from retinula.metrics import accuracy, cross_entropy
 from retinula.training.inputs import unit
 from retinula.training.plan import Plan
@@ -27,7 +26,7 @@ def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float
     chances = generator_for(plan.recipe.seed, "validation noise")
     with torch.inference_mode():
         for start in range(0, len(image_set), VALIDATION_BATCH):
-            images = torch.from_numpy(np.array(image_set.images[start : start + VALIDATION_BATCH]))
+            images = torch.from_numpy(copied(image_set.images, slice(start, start + VALIDATION_BATCH)))
             images = plan.preprocess.crop_centre(images)
             seen = spoil(images, plan.augment, chances) if reconstructs else images
             inputs = plan.preprocess.normalise(seen).to(hardware.device)

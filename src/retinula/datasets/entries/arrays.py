@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from retinula.datasets.entry import Archive, Entry, loose_file, loose_files
+from retinula.datasets.entry import Archive, Entry, loose_files
 
 _SVHN: Final = ("http://ufldl.stanford.edu/housenumbers", "https://ufldl.stanford.edu/housenumbers")
 
@@ -16,8 +16,6 @@ def _svhn(name: str, about: str, train: tuple[str, int, str], count: int) -> Ent
         counts={"train": count, "test": 26_032},
         channels=3,
         size=(32, 32),
-        mean=(),
-        deviation=(),
         licence="for non-commercial use",
         citation=(
             "Y. Netzer et al., Reading Digits in Natural Images with Unsupervised Feature Learning, "
@@ -26,10 +24,8 @@ def _svhn(name: str, about: str, train: tuple[str, int, str], count: int) -> Ent
         homepage="http://ufldl.stanford.edu/housenumbers/",
         archive=loose_files(
             name,
-            tuple(
-                loose_file(file, size, sha256, *(f"{place}/{file}" for place in _SVHN))
-                for file, size, sha256 in (train, test)
-            ),
+            _SVHN,
+            (train, test),
             folders=("svhn", "SVHN", "housenumbers"),
         ),
         family="svhn",
@@ -56,8 +52,6 @@ HASYV2: Final = Entry(
     counts={"train": 168_233},  # 90 % to train on, other ones in every fold
     channels=1,
     size=(32, 32),
-    mean=(),
-    deviation=(),
     licence="ODbL 1.0",
     citation="M. Thoma, The HASYv2 Dataset, arXiv:1701.08380, 2017, https://doi.org/10.5281/zenodo.259444",
     homepage="https://zenodo.org/records/259444",
@@ -86,8 +80,6 @@ STL10: Final = Entry(
     counts={"train": 5_000, "test": 8_000},
     channels=3,
     size=(96, 96),
-    mean=(),
-    deviation=(),
     licence="none stated by the authors; the pictures are from ImageNet, whose terms hold",
     citation=(
         "A. Coates, H. Lee and A. Y. Ng, An Analysis of Single Layer Networks in Unsupervised Feature Learning, "

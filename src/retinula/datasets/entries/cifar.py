@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from retinula.datasets.entry import Archive, Entry, loose_file, loose_files
+from retinula.datasets.entry import Archive, Entry, loose_files
 
 _CIFAR_LICENCE: Final = "none stated by the authors, who ask to be cited; the pictures were collected from the web"
 _CIFAR_CITATION: Final = "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, technical report, 2009"
@@ -122,8 +122,6 @@ def _cifar10_1(name: str, about: str, count: int, files: tuple[tuple[str, int, s
         counts={"test": count},
         channels=3,
         size=(32, 32),
-        mean=(),
-        deviation=(),
         licence="MIT",
         citation=(
             "B. Recht, R. Roelofs, L. Schmidt and V. Shankar, Do CIFAR-10 Classifiers Generalize to CIFAR-10?, "
@@ -132,10 +130,8 @@ def _cifar10_1(name: str, about: str, count: int, files: tuple[tuple[str, int, s
         homepage="https://github.com/modestyachts/CIFAR-10.1",
         archive=loose_files(
             name,
-            tuple(
-                loose_file(file, size, sha256, *(f"{place}/{file}" for place in _NEW_URLS))
-                for file, size, sha256 in files
-            ),
+            _NEW_URLS,
+            files,
             folders=("cifar10.1", "CIFAR-10.1/datasets", "CIFAR-10.1"),
         ),
         family="cifar10.1",
@@ -190,8 +186,6 @@ def _corrupted(clean: Entry, folder: str, size: int, sha256: str, record: str) -
         counts={"test": len(CORRUPTIONS) * STRENGTHS * clean.counts["test"]},
         channels=3,
         size=(32, 32),
-        mean=(),
-        deviation=(),
         licence="CC BY 4.0",
         citation=(
             "D. Hendrycks and T. Dietterich, Benchmarking Neural Network Robustness to Common Corruptions and "

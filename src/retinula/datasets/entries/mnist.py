@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from retinula.datasets.entry import Entry, loose_file, loose_files
+from retinula.datasets.entry import Entry, loose_files
 
 _MNIST: Final = (
     "https://ossci-datasets.s3.amazonaws.com/mnist",
@@ -18,10 +18,6 @@ _TRAIN_IMAGES: Final = "train-images-idx3-ubyte.gz"
 _TRAIN_LABELS: Final = "train-labels-idx1-ubyte.gz"
 _TEST_IMAGES: Final = "t10k-images-idx3-ubyte.gz"
 _TEST_LABELS: Final = "t10k-labels-idx1-ubyte.gz"
-
-
-def _urls(name: str, places: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{place}/{name}" for place in places)
 
 
 MNIST: Final = Entry(
@@ -42,14 +38,12 @@ MNIST: Final = Entry(
     family="idx",
     archive=loose_files(
         "mnist",
-        tuple(
-            loose_file(name, size, sha256, *_urls(name, _MNIST))
-            for name, size, sha256 in (
-                (_TRAIN_IMAGES, 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-                (_TRAIN_LABELS, 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-                (_TEST_IMAGES, 1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-                (_TEST_LABELS, 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
-            )
+        _MNIST,
+        (
+            (_TRAIN_IMAGES, 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+            (_TRAIN_LABELS, 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+            (_TEST_IMAGES, 1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+            (_TEST_LABELS, 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
         ),
         folders=("MNIST", "MNIST/raw"),
         # Unpacked.
@@ -91,14 +85,12 @@ FASHION_MNIST: Final = Entry(
     family="idx",
     archive=loose_files(
         "fashion-mnist",
-        tuple(
-            loose_file(name, size, sha256, *_urls(name, _FASHION))
-            for name, size, sha256 in (
-                (_TRAIN_IMAGES, 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
-                (_TRAIN_LABELS, 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
-                (_TEST_IMAGES, 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
-                (_TEST_LABELS, 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
-            )
+        _FASHION,
+        (
+            (_TRAIN_IMAGES, 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+            (_TRAIN_LABELS, 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+            (_TEST_IMAGES, 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+            (_TEST_LABELS, 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
         ),
         folders=("FashionMNIST", "FashionMNIST/raw", "data/fashion"),
         # First as Debian's package dataset-fashion-mnist packs them, then unpacked.

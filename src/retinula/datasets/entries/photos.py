@@ -1,5 +1,6 @@
 """Photographs and drawings, a file a picture."""
 
+from dataclasses import replace
 from typing import Final
 
 from retinula.datasets.entries.caltech import CALTECH101_CLASSES, CALTECH256_CLASSES
@@ -25,35 +26,30 @@ _CALTECH101: Final = Archive(
     same={"101_ObjectCategories.tar.gz": ("af6ece2f339791ca20f855943d8b55dd60892c0a25105fcd631ee3d6430f9926",)},
 )
 
+CALTECH101: Final = Entry(
+    name="caltech101",
+    about="photos of 101 kinds of things",
+    classes=CALTECH101_CLASSES,
+    counts={"train": 8_677},
+    channels=3,
+    size=(64, 64),
+    licence="CC BY 4.0",
+    citation=(
+        "L. Fei-Fei, R. Fergus and P. Perona, Learning Generative Visual Models from Few Training Examples, "
+        "CVPR Workshop on Generative-Model Based Vision, 2004, https://doi.org/10.22002/D1.20086"
+    ),
+    homepage="https://data.caltech.edu/records/mzrjq-6wc02",
+    archive=_CALTECH101,
+    family="caltech101",
+    carved=True,
+)
 
-def _caltech101(name: str, about: str, classes: tuple[str, ...], count: int) -> Entry:
-    return Entry(
-        name=name,
-        about=about,
-        classes=classes,
-        counts={"train": count},
-        channels=3,
-        size=(64, 64),
-        mean=(),
-        deviation=(),
-        licence="CC BY 4.0",
-        citation=(
-            "L. Fei-Fei, R. Fergus and P. Perona, Learning Generative Visual Models from Few Training Examples, "
-            "CVPR Workshop on Generative-Model Based Vision, 2004, https://doi.org/10.22002/D1.20086"
-        ),
-        homepage="https://data.caltech.edu/records/mzrjq-6wc02",
-        archive=_CALTECH101,
-        family="caltech101",
-        carved=True,
-    )
-
-
-CALTECH101: Final = _caltech101("caltech101", "photos of 101 kinds of things", CALTECH101_CLASSES, 8_677)
-CALTECH101_WITH_CLUTTER: Final = _caltech101(
-    "caltech101-clutter",
-    "caltech101 and its class of pictures that show none of them",
-    (*CALTECH101_CLASSES, CALTECH101_CLUTTER),
-    9_144,
+CALTECH101_WITH_CLUTTER: Final = replace(
+    CALTECH101,
+    name="caltech101-clutter",
+    about="caltech101 and its class of pictures that show none of them",
+    classes=(*CALTECH101_CLASSES, CALTECH101_CLUTTER),
+    counts={"train": 9_144},
 )
 
 _CALTECH256: Final = Archive(
@@ -69,35 +65,30 @@ _CALTECH256: Final = Archive(
     needs=("[0-9][0-9][0-9].*/*.jpg",),
 )
 
+CALTECH256: Final = Entry(
+    name="caltech256",
+    about="photos of 256 kinds of things",
+    classes=CALTECH256_CLASSES,
+    counts={"train": 29_780},
+    channels=3,
+    size=(64, 64),
+    licence="CC BY 4.0",
+    citation=(
+        "G. Griffin, A. Holub and P. Perona, Caltech-256 Object Category Dataset, technical report, 2007, "
+        "https://doi.org/10.22002/D1.20087"
+    ),
+    homepage="https://data.caltech.edu/records/nyy15-4j048",
+    archive=_CALTECH256,
+    family="caltech256",
+    carved=True,
+)
 
-def _caltech256(name: str, about: str, classes: tuple[str, ...], count: int) -> Entry:
-    return Entry(
-        name=name,
-        about=about,
-        classes=classes,
-        counts={"train": count},
-        channels=3,
-        size=(64, 64),
-        mean=(),
-        deviation=(),
-        licence="CC BY 4.0",
-        citation=(
-            "G. Griffin, A. Holub and P. Perona, Caltech-256 Object Category Dataset, technical report, 2007, "
-            "https://doi.org/10.22002/D1.20087"
-        ),
-        homepage="https://data.caltech.edu/records/nyy15-4j048",
-        archive=_CALTECH256,
-        family="caltech256",
-        carved=True,
-    )
-
-
-CALTECH256: Final = _caltech256("caltech256", "photos of 256 kinds of things", CALTECH256_CLASSES, 29_780)
-CALTECH256_WITH_CLUTTER: Final = _caltech256(
-    "caltech256-clutter",
-    "caltech256 and its class of pictures that show none of them",
-    (*CALTECH256_CLASSES, CALTECH256_CLUTTER),
-    30_607,
+CALTECH256_WITH_CLUTTER: Final = replace(
+    CALTECH256,
+    name="caltech256-clutter",
+    about="caltech256 and its class of pictures that show none of them",
+    classes=(*CALTECH256_CLASSES, CALTECH256_CLUTTER),
+    counts={"train": 30_607},
 )
 
 
@@ -110,8 +101,6 @@ def _linnaeus5(side: int) -> Entry:
         counts={"train": 6_000, "test": 2_000},
         channels=3,
         size=(side, side),
-        mean=(),
-        deviation=(),
         licence="not stated; the photos are from pixabay.com",
         citation="G. Chaladze and L. Kalatozishvili, Linnaeus 5 Dataset for Machine Learning, 2017",
         homepage="http://chaladze.com/l5/",
@@ -151,8 +140,6 @@ CORE50: Final = Entry(
     counts={"train": 119_894, "test": 44_972},
     channels=3,
     size=(128, 128),
-    mean=(),
-    deviation=(),
     licence="CC BY 4.0",
     citation=(
         "V. Lomonaco and D. Maltoni, CORe50: a New Dataset and Benchmark for Continuous Object Recognition, "
@@ -193,8 +180,6 @@ CITYSCAPES: Final = Entry(
     counts={},
     channels=3,
     size=(64, 64),
-    mean=(),
-    deviation=(),
     licence="for non-commercial use, after registering with the authors",
     citation=("M. Cordts et al., The Cityscapes Dataset for Semantic Urban Scene Understanding, CVPR, 2016"),
     homepage="https://www.cityscapes-dataset.com",
