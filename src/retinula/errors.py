@@ -33,3 +33,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known: {', '.join(known)}" if known else ""
+
+
+def first_line(error: Exception) -> str:
+    r"""Return what an error of another's making says first, or its kind where it says nothing.
+
+    >>> first_line(ValueError("no such thing\nstack")), first_line(KeyError())
+    ('no such thing', 'KeyError')
+    """
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]

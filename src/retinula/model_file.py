@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retinula.answers import Answer, Probabilities, judged, ranked
-from retinula.errors import InputError
+from retinula.errors import InputError, first_line
 from retinula.familiarity import Familiarity
 from retinula.images import Images, copied
 from retinula.models.catalog import NETWORKS, build
@@ -116,8 +116,7 @@ class Model:
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         except (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path}: its header and its weights do not fit together ({detail})") from error
+            raise InputError(f"{path}: its header and its weights do not fit together ({first_line(error)})") from error
 
     @classmethod
     def _from_header(cls, header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> "Model":

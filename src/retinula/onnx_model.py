@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retinula.answers import Answer, Probabilities, judged, ranked
-from retinula.errors import InputError, RetinulaError
+from retinula.errors import InputError, RetinulaError, first_line
 from retinula.images import Images
 from retinula.onnx_file import read_file, read_metadata
 from retinula.shrinking import WHOLE, Resample, Resize, Views, look_at, shrink
@@ -175,7 +175,7 @@ class OnnxModel:
                 (outputs,) = self._session.run(None, {INPUT: batch})
             except Exception as error:
                 # ONNX Runtime has no common error of its own below Exception.
-                raise RetinulaError(f"ONNX Runtime failed: {_first_line(error)}") from error
+                raise RetinulaError(f"ONNX Runtime failed: {first_line(error)}") from error
             expected = (len(batch), len(self.classes)) if self.classes else (len(batch),)
             if outputs.dtype != np.float32 or outputs.shape[: len(expected)] != expected:
                 raise RetinulaError(f"the model gave {outputs.dtype} {list(outputs.shape)} instead of {list(expected)}")
@@ -212,7 +212,7 @@ def _session(content: bytes, threads: int | None) -> Any:
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise InputError(f"ONNX Runtime cannot use it ({_first_line(error)})") from error
+        raise InputError(f"ONNX Runtime cannot use it ({first_line(error)})") from error
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if [(each.name, each.type) for each in inputs] != [(INPUT, "tensor(uint8)")] or len(outputs) != 1:
         raise InputError("its input is not uint8 pictures alone; export the model again")
@@ -222,7 +222,3 @@ def _session(content: bytes, threads: int | None) -> Any:
 def _processors() -> set[int]:
     # Not os.cpu_count: a container may use fewer than there are.
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from onnx import ModelProto
 
 from retinula.durable import replacing
-from retinula.errors import InputError, RetinulaError
+from retinula.errors import InputError, RetinulaError, first_line
 from retinula.export.graph import describe, model_graph
 from retinula.export.parity import Answers, Parity, Photo, Proof, answers_of, check_parity
 from retinula.export.quantisation import Measured, measured, quantised
@@ -104,8 +104,7 @@ def export_torch(model: Model, proof: Proof, path: Path) -> Exported:
             torch.export.save(program, content)
     except Exception as error:
         # Whatever torch cannot trace ends in an error of its own kind.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RetinulaError(f"torch cannot write {model.network_name} as a program: {reason}") from error
+        raise RetinulaError(f"torch cannot write {model.network_name} as a program: {first_line(error)}") from error
     with replacing(path) as temporary:
         temporary.write_bytes(content.getvalue())
         with warnings.catch_warnings():

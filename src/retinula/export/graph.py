@@ -16,7 +16,7 @@ import onnx
 import torch
 from onnx import ModelProto, TensorProto, compose, helper
 
-from retinula.errors import InputError, RetinulaError
+from retinula.errors import InputError, RetinulaError, first_line
 from retinula.export.nodes import Nodes
 from retinula.export.preprocessing import INPUTS, resizing
 from retinula.model_file import Model
@@ -112,8 +112,7 @@ def _network_graph(model: Model) -> ModelProto:
         raise InputError("onnxscript is not installed; pip install 'retinula[export]'") from error
     except Exception as error:
         # Whatever torch cannot trace ends in an error of its own kind.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RetinulaError(f"torch cannot write {model.network_name} as an ONNX graph: {reason}") from error
+        raise RetinulaError(f"torch cannot write {model.network_name} as an ONNX graph: {first_line(error)}") from error
     if program is None:
         raise RetinulaError(f"torch gave no ONNX graph for {model.network_name}")
     graph: ModelProto = program.model_proto

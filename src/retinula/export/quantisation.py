@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto
 
-from retinula.errors import InputError, RetinulaError
+from retinula.errors import InputError, RetinulaError, first_line
 from retinula.images import Images, ImageSet, evenly_spread
 from retinula.onnx_model import INPUT, OnnxModel, in_colour
 
@@ -91,8 +91,7 @@ def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
             result = onnx.load(Path(folder) / "int8.onnx")
         except Exception as error:
             # It fails with whatever error its parts have.
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise RetinulaError(f"ONNX Runtime cannot quantise the network: {reason}") from error
+            raise RetinulaError(f"ONNX Runtime cannot quantise the network: {first_line(error)}") from error
         finally:
             logging.getLogger().removeFilter(_silent)
     if not any(node.op_type == "QuantizeLinear" for node in result.graph.node):
