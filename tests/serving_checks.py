@@ -23,7 +23,7 @@ from retinula.serving.predictor import Predictor, Similar
 from retinula.serving.server import Server, address_of, configuration, listen
 from retinula.shrinking import shrink
 
-PATIENCE = 10.0  # seconds that a test waits for what should come at once
+PATIENCE = 30.0  # seconds that a test waits for what comes at once where nothing else is going on
 BLACK = "black"
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
