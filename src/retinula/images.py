@@ -23,6 +23,7 @@ Labels = NDArray[np.int64]
 
 CHUNK = 4096  # pictures looked at together: bounds memory whatever the number of pictures
 LARGEST_COPY = 512 * 1024**2  # bytes of pictures that a part of a set holds in memory; a larger part is mapped too
+_AT_ONCE = 64  # pictures taken of a large mapped file before it is let go: around each, Linux maps up to two megabytes
 LARGEST_MAPPED = 512 * 1024**2  # bytes of a file of pictures that may all be resident; of a larger one little ever is
 
 
@@ -215,9 +216,16 @@ def copied(images: Images, chosen: slice | NDArray[np.int64]) -> Images:
     Whoever goes through a set takes its pictures this way: of a large mapped file, the parts looked at would otherwise
     stay resident until all of it is. They stay in the system's cache, as long as there is room.
     """
-    part = np.array(images[chosen], order="C") if isinstance(chosen, slice) else np.ascontiguousarray(images[chosen])
     source = _origin(images, mmap.mmap)
-    if source is not None and len(source) > LARGEST_MAPPED and hasattr(mmap, "MADV_DONTNEED"):
+    if source is None or len(source) <= LARGEST_MAPPED or not hasattr(mmap, "MADV_DONTNEED"):
+        return (
+            np.array(images[chosen], order="C") if isinstance(chosen, slice) else np.ascontiguousarray(images[chosen])
+        )
+    places = np.arange(*chosen.indices(len(images))) if isinstance(chosen, slice) else chosen
+    part = np.empty((len(places), *images.shape[1:]), np.uint8)
+    for start in range(0, len(places), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        part[some] = images[places[some]]
         source.madvise(mmap.MADV_DONTNEED)
     return part
 
@@ -233,14 +241,18 @@ def _origin(images: Images, kind: type[Any]) -> Any:
 def _gathered(images: Images, indices: NDArray[np.int64]) -> Images:
     """Return some pictures: in memory, or mapped from a file without a name where they are many."""
     shape = (len(indices), *images.shape[1:])
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(indices), CHUNK)]
     if math.prod(shape) <= LARGEST_COPY:
-        return copied(images, indices)
+        gathered = np.empty(shape, np.uint8)
+        for chunk in chunks:
+            gathered[chunk] = copied(images, indices[chunk])
+        return gathered
     source = _origin(images, np.memmap)
     # Beside the file that they come from: the system's folder for temporary files may well lie in memory.
     folder = None if source is None or source.filename is None else Path(source.filename).parent
     with explained(folder or Path(tempfile.gettempdir())), tempfile.TemporaryFile(dir=folder) as file:
-        for start in range(0, len(indices), CHUNK):
-            file.write(copied(images, indices[start : start + CHUNK]).data)
+        for chunk in chunks:
+            file.write(copied(images, indices[chunk]).data)
         file.flush()
         return np.memmap(file, np.uint8, "r", shape=shape).view(np.ndarray)
 

@@ -20,7 +20,9 @@ def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float
     noise, the same at every call: on clean pictures the best network would be the one that changes nothing.
     """
     network.eval()
-    outputs, targets = [], []
+    # One tensor for all answers: small ones kept between large ones that come and go would leave holes in memory.
+    logits = torch.empty(0)
+    total = 0.0
     hardware = plan.hardware
     reconstructs = plan.recipe.objective.name != "cross_entropy"
     chances = generator_for(plan.recipe.seed, "validation noise")
@@ -34,11 +36,12 @@ def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float
                 output = network(inputs.contiguous(memory_format=hardware.memory_format)).float().cpu()
             if reconstructs:
                 # Summed up batch by batch: all reconstructions together may not fit into memory.
-                outputs.append(plan.loss(output, unit(images)) * len(images))
-                targets.append(len(images))
+                total += float(plan.loss(output, unit(images))) * len(images)
             else:
-                outputs.append(output)
-    if targets:
-        return float(torch.stack(outputs).sum()) / sum(targets), None
-    logits, labels = torch.cat(outputs), torch.from_numpy(image_set.known_labels().copy())
+                if not start:
+                    logits = output.new_empty(len(image_set), output.shape[1])
+                logits[start : start + len(output)] = output
+    if reconstructs:
+        return total / len(image_set), None
+    labels = torch.from_numpy(image_set.known_labels().copy())
     return cross_entropy(logits, labels), accuracy(logits, labels)
