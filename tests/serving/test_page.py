@@ -105,7 +105,7 @@ class Pages:
 
     def __call__(self, address: str, ready: str = READY, **options: Any) -> Any:
         context = self._browser.new_context(**{"locale": "en-GB", **options})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(1000 * PATIENCE)
         self.contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
