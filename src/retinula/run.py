@@ -84,6 +84,16 @@ class Run:
         """The folder of the newest two checkpoints of an unfinished training."""
         return self.path / "checkpoint"
 
+    def checkpoint_step(self) -> int:
+        """Return after how many steps the newest checkpoint was made; 0 where there is none."""
+        steps = [path.stem.removeprefix("step-") for path in self.checkpoints.glob("step-*.safetensors")]
+        return max((int(step) for step in steps if step.isdecimal()), default=0)
+
+    @property
+    def failure(self) -> Path:
+        """The folder of what led to a loss that is not finite, where there was one."""
+        return self.path / "failure"
+
     @property
     def model_file(self) -> Path:
         """The trained model."""
@@ -132,11 +142,23 @@ class Run:
         return _read_json(self.environment_file)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Read the epochs so far."""
+        """Read the epochs so far; a last line that a kill cut short is left out.
+
+        Raises:
+            InputError: the file cannot be read, or a line of it is damaged.
+        """
         if not self.metrics_file.exists():
             return []
-        lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        try:
+            lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
+            rows = [json.loads(line) for line in lines if line.endswith("}")]
+        except OSError as error:
+            raise InputError(f"{self.metrics_file}: cannot be read ({error.strerror})") from error
+        except ValueError as error:
+            raise InputError(f"{self.metrics_file}: not readable as JSON, line by line ({error})") from error
+        if not all(isinstance(row, dict) and {"epoch", "step"} <= row.keys() for row in rows):
+            raise InputError(f"{self.metrics_file}: a line has no epoch or no step")
+        return rows
 
     def steps(self) -> list[dict[str, float]]:
         """Read the steps so far, with the columns of `steps.csv`."""

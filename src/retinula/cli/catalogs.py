@@ -9,7 +9,9 @@ from retinula.cli.terminal import AsJson, number, remark, say, say_json, share, 
 from retinula.errors import InputError
 
 runs_app = typer.Typer(
-    help="List the trainings under runs/, show one, or compare several.", no_args_is_help=True, rich_markup_mode=None
+    help="List the trainings under runs/, show one, or compare several; by itself it lists them.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
 )
 
 
@@ -81,13 +83,27 @@ def recipes(
         say(f"# digest {recipe.digest()}\n{recipe.to_toml()}".rstrip())
 
 
+@runs_app.callback()
+def _by_itself(context: typer.Context) -> None:
+    """List the trainings where nothing else is asked."""
+    if context.invoked_subcommand is None:
+        list_all()
+
+
 @runs_app.command("list")
-def list_all(as_json: AsJson = False) -> None:
+def list_all(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[FOLDER]", help="Another folder of trainings, such as studies/digits/runs.")
+    ] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
     """List the trainings under runs/, the newest last."""
     from retinula.run import list_runs
 
+    if folder != Path("runs") and not folder.is_dir():
+        raise InputError(f"there is no folder {folder}")
     found = []
-    for run in list_runs():
+    for run in list_runs(folder):
         try:
             found.append(_outline(run.name, run.report() if run.finished else None, run))
         except InputError as error:  # one broken folder does not hide the others
@@ -104,7 +120,7 @@ def list_all(as_json: AsJson = False) -> None:
             row["recipe"],
             str(row["seed"]),
             "finished" if row["finished"] else f"{row['epochs']} epochs so far",
-            share(row["val_accuracy"]),
+            number(row["val_loss"]) if row["val_accuracy"] is None else share(row["val_accuracy"]),
             share(row["test_accuracy"]),
         )
         for row in found
@@ -133,11 +149,11 @@ def show(
         (
             str(row["epoch"]),
             str(row["step"]),
-            number(row["loss"]),
-            share(row["accuracy"]),
-            number(row["val_loss"]),
-            share(row["val_accuracy"]),
-            number(row["seconds"], 1),
+            number(row.get("loss")),
+            share(row.get("accuracy")),
+            number(row.get("val_loss")),
+            share(row.get("val_accuracy")),
+            number(row.get("seconds"), 1),
         )
         for row in found.metrics()
     ]
@@ -149,6 +165,8 @@ def show(
             say(f"{name}: accuracy {share(result['accuracy'])} ({interval}), loss {number(result['loss'])}")
         else:
             say(f"{name}: loss {number(result['loss'])}, PSNR {number(result['psnr'], 2)} dB")
+    if found.figures.is_dir():
+        say(f"figures  {found.figures}")
     if report is None:
         say(f"not finished; go on with: retinula train --resume {found.path}")
 
@@ -225,7 +243,7 @@ def _distinct(paths: list[Path]) -> list[str]:
 def _outline(name: str, report: dict[str, Any] | None, run: Any) -> dict[str, Any]:
     recipe = run.recipe()
     metrics = run.metrics()
-    tests = {key: value for key, value in (report or {}).get("evaluations", {}).items() if value["split"] == "test"}
+    tests = {key: value for key, value in (report or {}).get("evaluations", {}).items() if value.get("split") == "test"}
     own: dict[str, Any] = tests.get(f"{recipe.data.name}/test") or next(iter(tests.values()), {})
     return {
         "name": name,
@@ -236,5 +254,6 @@ def _outline(name: str, report: dict[str, Any] | None, run: Any) -> dict[str, An
         "finished": report is not None,
         "epochs": metrics[-1]["epoch"] if metrics else 0,
         "val_accuracy": (report or {}).get("training", {}).get("val_accuracy"),
+        "val_loss": (report or {}).get("training", {}).get("val_loss"),
         "test_accuracy": own.get("accuracy"),
     }

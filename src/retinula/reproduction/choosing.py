@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from retinula.errors import InputError
 from retinula.reproduction.measures import evaluation
+from retinula.reproduction.runs import check_report
 from retinula.run import Run
 from retinula.settings import changed_settings
 
@@ -86,9 +87,10 @@ def _compared(run: Run, settings: tuple[str, ...], metric: ValidationMetric) -> 
     rows = tuple(run.metrics())
     report = run.report() if run.finished else None
     if report is not None:
+        check_report(run)
         value = report["training"].get(metric)
     else:
-        values = [row[metric] for row in rows if row[metric] is not None]
+        values = [row[metric] for row in rows if row.get(metric) is not None]
         best = max if metric == "val_accuracy" else min
         value = (best(values) if run.recipe().training.keep == "best" else values[-1]) if values else None
     return Compared(
@@ -96,7 +98,7 @@ def _compared(run: Run, settings: tuple[str, ...], metric: ValidationMetric) -> 
         settings=settings,
         rows=rows,
         value=value,
-        seconds=sum(row["seconds"] for row in rows),
+        seconds=sum(row.get("seconds", 0.0) for row in rows),
         test_accuracy=None if report is None else evaluation(run).get("accuracy"),
         finished=report is not None,
     )

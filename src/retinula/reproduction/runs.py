@@ -45,7 +45,7 @@ def readable_runs(root: Path, reporter: Reporter) -> Iterator[tuple[Run, Recipe]
         try:
             recipe = run.recipe()
             if run.finished:
-                _check_report(run)
+                check_report(run)
         except InputError as error:
             reporter.message(f"left out {run.path}: {error}")
         else:
@@ -70,7 +70,7 @@ def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
     for run in reversed(same):
         if run.finished:
             try:
-                _check_report(run)
+                check_report(run)
             except InputError as error:
                 raise InputError(f"{error}; to train this seed anew, move {run.path} away") from error
             reporter.message(f"seed {recipe.seed}: {run.path} is finished")
@@ -143,7 +143,7 @@ def _is_named_after(run: Run, recipe: Recipe) -> bool:
     return run.name == _name_for(recipe) or bool(re.fullmatch(rf"{re.escape(recipe.name)}-\d+", run.name))
 
 
-def _check_report(run: Run) -> None:
+def check_report(run: Run) -> None:
     """Refuse a report that lacks one of the parts that tables and pages are made of."""
     report = run.report()
     lacking = [part for part in ("data", "training", "evaluations") if not isinstance(report.get(part), dict)]
