@@ -41,6 +41,7 @@ ROOMS = (
     "reconstruction",
     "plots",
     "experiment",
+    "tuning",
     "inspection",
     "export",
     "reproduction",

@@ -28,7 +28,7 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60
     )
-    words = ("train", "evaluate", "predict", "explain", "reconstruct", "reproduce", "results")
+    words = ("train", "tune", "evaluate", "predict", "explain", "reconstruct", "reproduce", "results")
     for word in (*words, "data", "models", "recipes", "runs"):
         assert f"\n  {word} " in done.stdout
     assert done.stdout.endswith("[]\n")

@@ -29,6 +29,20 @@ def test_handlers_are_put_back_and_a_new_block_begins_anew() -> None:
         assert not asked()
 
 
+def test_a_stop_within_a_block_is_one_for_the_block_around_it() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with stop_requests() as around:
+        with stop_requests() as within:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert within()
+        assert around()
+        with stop_requests() as later:
+            assert not later()
+        with pytest.raises(Interrupted, match="stopped at once"):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_outside_the_main_thread_signals_are_left_alone() -> None:
     before = signal.getsignal(signal.SIGINT)
     seen: list[object] = []

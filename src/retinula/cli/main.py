@@ -23,6 +23,7 @@ from retinula.cli import (
     reproduce,
     serve,
     train,
+    tune,
 )
 from retinula.errors import RetinulaError
 from retinula.version import __version__
@@ -40,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)

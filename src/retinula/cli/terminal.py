@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -126,7 +126,7 @@ class TrainingReporter(Reporter):
         else:
             remark(text)
 
-    def __enter__(self) -> "TrainingReporter":
+    def __enter__(self) -> Self:
         if on_terminal():
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn, TimeRemainingColumn

@@ -17,7 +17,7 @@ def keep_failure(plan: Plan, batch: Batch, loss: float, learning_rate: float, ru
     Raises:
         RetinulaError: always.
     """
-    folder = run.path / "failure"
+    folder = run.failure
     positions = batch.indices.numpy()
     sources = plan.train_set.sources
     with explained(folder):

@@ -5,31 +5,44 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from retinula.errors import Interrupted
+
+
+class _Wish:
+    """Takes signals in; also tells the block around it, which waits for the same ones, but not at the same moments."""
+
+    def __init__(self) -> None:
+        self.asked = (
+            False  # no lock and no threading.Event: a second signal may arrive while the first is being handled
+        )
+        self.before: dict[int, Any] = {}
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise Interrupted("stopped at once")
+        self.asked = True
+        around = self.before.get(number)
+        if isinstance(around, _Wish) and not around.asked:
+            around(number, frame)
 
 
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether a stop was asked for since the block began.
 
-    A second Ctrl-C stops at once. Outside the main thread, where signals cannot be caught, nothing is asked for.
+    A second Ctrl-C stops at once. Outside the main thread, where signals cannot be caught, nothing is asked for. A stop
+    that is asked for in a block within this one is asked for here as well.
     """
-    asked = False  # no lock and no threading.Event: a second signal may arrive while the first is being handled
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise Interrupted("stopped at once")
-        asked = True
-
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    wish = _Wish()
+    wish.before.update({number: signal.signal(number, wish) for number in (signal.SIGINT, signal.SIGTERM)})
     try:
-        yield lambda: asked
+        yield lambda: wish.asked
     finally:
-        for number, handler in before.items():
+        for number, handler in wish.before.items():
             # None stands for a handler that was not set from Python, which cannot be set again.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

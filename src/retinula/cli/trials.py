@@ -1,0 +1,62 @@
+"""What `retinula tune` shows while it runs: a bar for the trial on a terminal, and a line a trial everywhere."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from retinula.cli.terminal import TrainingReporter, number, share
+from retinula.training.reporting import Progress
+from retinula.tuning.search import TuningReporter
+from retinula.tuning.space import Value
+from retinula.tuning.study import Metric, Trial
+
+
+class TrialsReporter(TrainingReporter, TuningReporter):
+    """Shows a search."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._trial = ""
+
+    def trial_begins(self, number: int, wanted: int, settings: Sequence[str]) -> None:
+        """Name the trial on the bar."""
+        self._trial = f"trial {number}, {wanted} in all"
+
+    def trial_ends(self, trial: Trial, metric: Metric, *, best: bool) -> None:
+        """Print a line."""
+        parts = [f"trial {trial.number:>3}", *(f"{brief(key)} {shown(value)}" for key, value in trial.values.items())]
+        if trial.value is not None:
+            parts.append(f"{metric} {share(trial.value) if metric == 'val_accuracy' else number(trial.value)}")
+        if trial.state != "finished":
+            parts.append(f"{trial.state}: {trial.reason}")
+        elif trial.reason:
+            parts.append(trial.reason)
+        else:
+            parts.append(f"{number(trial.seconds, 1)} s")
+        self._line("  ".join([*parts, *(["best so far"] if best else [])]))
+
+    def step(self, progress: Progress) -> None:
+        """Move the bar."""
+        super().step(progress)
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{self._trial}: epoch {progress.epoch}/{progress.num_epochs}")
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Say nothing: a trial has one line."""
+
+
+def brief(key: str) -> str:
+    """Write a setting as one may type it.
+
+    >>> brief("optimizer.lr"), brief("optimizer.name")
+    ('lr', 'optimizer')
+    """
+    return key.removesuffix(".name").rpartition(".")[2]
+
+
+def shown(value: Value) -> str:
+    """Write a setting's value as briefly as it can be told from its like.
+
+    >>> shown(0.0123456), shown("sgd")
+    ('0.01235', 'sgd')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

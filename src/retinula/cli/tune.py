@@ -1,0 +1,94 @@
+"""`retinula tune`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retinula.cli.terminal import AsJson, number, say, say_json, share, table
+from retinula.errors import InputError
+
+if TYPE_CHECKING:
+    from retinula.tuning.tune import Tuning
+
+SHOWN = 10  # trials in the table
+
+
+def tune(
+    target: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RECIPE|DATASET|FOLDER] [key=low..high] [key=a|b|c] [key=value ...]",
+            help="What to train; ranges to choose from, such as lr=1e-3..1e-1 (by its logarithm where the ends lie "
+            "tenfold apart; log: or linear: before it decide) or width=1..4; choices, such as 'optimizer=sgd|adamw'; "
+            "and settings that stand. Nothing: the study named by --study, as it was begun.",
+            show_default=False,
+        ),
+    ] = None,
+    trials: Annotated[int, typer.Option(help="How many trials there shall be in all.", min=1)] = 20,
+    minutes: Annotated[
+        float | None, typer.Option(help="Begin no further trial after so many minutes.", show_default=False)
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="The study; studies/RECIPE unless given.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0)] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Search for better settings by trials, chosen by validation pictures; the same command goes on with it."""
+    from retinula.cli.trials import TrialsReporter
+    from retinula.tuning.ledger import check_installed
+
+    check_installed()
+    from retinula.tuning.tune import tune as search
+
+    words = target or []
+    names = [word for word in words if "=" not in word]
+    settings = [word for word in words if "=" in word]
+    if len(names) > 1:
+        raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
+    recipe = names[0] if names else "digits" if settings else None
+    with TrialsReporter() as reporter:
+        tuning = search(recipe, settings, trials=trials, minutes=minutes, study=study, seed=seed, reporter=reporter)
+    if as_json:
+        say_json(tuning.to_dict())
+    else:
+        _show(tuning, trials)
+
+
+def _show(tuning: "Tuning", wanted: int) -> None:
+    import shlex
+
+    from retinula.cli.trials import shown
+    from retinula.tuning.study import ranked
+
+    study = tuning.study
+    if tuning.best is None:
+        say(f"no trial has come to its end yet; go on with: retinula tune --study {shlex.quote(str(study.path))}")
+        return
+    written = share if tuning.metric == "val_accuracy" else number
+    keys = [each.key for each in tuning.space]
+    rows = [
+        (
+            str(trial.number),
+            written(trial.value),
+            trial.state,
+            str(trial.epochs),
+            number(trial.seconds, 1),
+            *(shown(trial.values.get(key, "-")) for key in keys),
+        )
+        for trial in ranked(tuning.trials, tuning.metric)[:SHOWN]
+    ]
+    for line in table(("trial", tuning.metric, "state", "epochs", "seconds", *keys), rows):
+        say(line)
+    if len(tuning.trials) > SHOWN:
+        say(f"and {len(tuning.trials) - SHOWN} more in {study.table_file}")
+    say(
+        f"best     trial {tuning.best.number} of {len(tuning.trials)}, by the validation pictures: that flatters it; "
+        "the test pictures were not asked"
+    )
+    say(f"recipe   {study.best_file}")
+    say(f"figure   {tuning.figures[0]}")
+    say(f"next     retinula train {shlex.quote(str(study.best_file))}")
+    more = max(wanted, len(tuning.trials)) + wanted
+    say(f"go on    retinula tune --study {shlex.quote(str(study.path))} --trials {more}")

@@ -1,0 +1,191 @@
+"""The trials of a search, one after the other: each is any training, told to the ledger epoch by epoch.
+
+Knows how a trial is trained and how it ends, not what is chosen from.
+"""
+
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from retinula import experiment
+from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.recipe import Recipe
+from retinula.run import Run
+from retinula.training.reporting import Progress, Reporter
+from retinula.tuning.ledger import Ledger, Outcome, Taken
+from retinula.tuning.space import Dimension, Value, settings_for, with_values
+from retinula.tuning.study import Metric, Study, Trial, best_of, write_best, write_table
+
+CUT_OFTEN = 3  # times that a trial may be taken up at one step; then something in it kills the process
+
+
+class TuningReporter(Reporter):
+    """Told what happens in a search, and in each of its trainings."""
+
+    def trial_begins(self, number: int, wanted: int, settings: Sequence[str]) -> None:
+        """Take in which trial is trained now, how many there shall be in all, and its settings as `key=value`."""
+
+    def trial_ends(self, trial: Trial, metric: Metric, *, best: bool) -> None:
+        """Take in how it ended, and whether it is the best one so far by that metric."""
+
+
+class _GivenUp(Exception):
+    """A trial is worse than the median of those before it."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A study with all that its trials need.
+
+    Attributes:
+        study: its folder.
+        ledger: of its trials.
+        recipe: without what is chosen.
+        space: what is chosen from.
+        metric: that trials are compared by.
+        reporter: told what happens.
+    """
+
+    study: Study
+    ledger: Ledger
+    recipe: Recipe
+    space: tuple[Dimension, ...]
+    metric: Metric
+    reporter: TuningReporter
+
+    def go_on(
+        self,
+        wanted: int,
+        seed: int,
+        first: Mapping[str, Value],
+        *,
+        until: float = float("inf"),
+        asked: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Train trials until there are as many as wanted.
+
+        Args:
+            wanted: how many there shall be in all.
+            seed: of the drawing.
+            first: values that the first trial begins with, those of them that there are.
+            until: when no further trial is begun.
+            asked: whether to stop.
+            clock: seconds.
+
+        Raises:
+            Interrupted: a stop was asked for.
+            RetinulaError: a disk refuses.
+        """
+        try:
+            while clock() < until:
+                if asked():
+                    raise Interrupted("stopped between two trials")
+                taken = self.ledger.take(self.space, wanted, seed, first)
+                if taken is None:
+                    return
+                try:
+                    self._try(taken, wanted, asked)
+                finally:
+                    taken.lock.release()
+        except Interrupted as stop:
+            reason = str(stop).partition("; go on with")[0]
+            command = f"retinula tune --study {shlex.quote(str(self.study.path))} --trials {wanted}"
+            raise Interrupted(f"{reason}; go on with: {command}") from stop
+
+    def _try(self, taken: Taken, wanted: int, asked: Callable[[], bool]) -> None:
+        settings = settings_for(self.space, taken.values)
+        self.reporter.trial_begins(taken.number, wanted, settings)
+        trial = self.ledger.end(taken, self._outcome(taken, settings, asked))
+        trials = self.ledger.trials()
+        best = best_of(trials, self.metric)
+        if best is not None:
+            write_best(self.study, self.recipe, best, len(trials), self.space, self.metric)
+        write_table(self.study, trials, self.space, self.metric)
+        self.reporter.trial_ends(trial, self.metric, best=best is not None and best.number == trial.number)
+
+    def _outcome(self, taken: Taken, settings: Sequence[str], asked: Callable[[], bool]) -> Outcome:
+        run = self.study.run(taken.number)
+        same = [each for each in self.ledger.trials() if each.state == "finished" and each.values == taken.values]
+        if same:
+            return Outcome("finished", same[0].value, f"the same settings as trial {same[0].number}")
+        try:
+            self._train(taken, run, settings, asked)
+        except _GivenUp as reason:
+            shutil.rmtree(run.checkpoints, ignore_errors=True)
+            return Outcome("pruned", reason=str(reason), seconds=_seconds(run))
+        except InputError as error:
+            return Outcome("failed", reason=str(error))
+        except MemoryError:
+            return Outcome("failed", reason="not enough memory")
+        except RetinulaError as error:
+            if not isinstance(error, Interrupted) and run.failure.exists():  # settings to keep away from
+                shutil.rmtree(run.checkpoints, ignore_errors=True)
+                return Outcome("pruned", reason=str(error).partition(";")[0], seconds=_seconds(run))
+            raise
+        except Exception as error:  # a fault of ours or of torch: told, but not met again by going on
+            self.ledger.end(taken, Outcome("failed", reason=f"{type(error).__name__}: {error}"))
+            raise
+        value = run.report()["training"].get(self.metric)
+        if value is None:
+            return Outcome("failed", reason=f"no {self.metric} that is finite", seconds=_seconds(run))
+        return Outcome("finished", value, seconds=_seconds(run))
+
+    def _train(self, taken: Taken, run: Run, settings: Sequence[str], asked: Callable[[], bool]) -> None:
+        """Train a trial, or go on with one that was cut; a finished one that was not told about is left as it is."""
+        if run.finished:
+            return
+        reporter = _TrialReporter(self, taken.number, asked)
+        if taken.again and run.recipe_file.is_file():
+            step = run.checkpoint_step()
+            if self.ledger.taken_up_at(taken.number, step) > CUT_OFTEN:
+                raise InputError(f"it was cut {CUT_OFTEN} times after step {step} without coming further")
+            experiment.train(run.recipe(), run=run, reporter=reporter)
+            return
+        if taken.again:
+            shutil.rmtree(run.path, ignore_errors=True)  # cut before it had a recipe
+        recipe = with_values(self.recipe, settings)
+        experiment.train(recipe, run=run.name, reporter=reporter, root=self.study.runs)
+
+
+class _TrialReporter(Reporter):
+    """Hands a training's progress on, tells the ledger what it reaches, and ends it where the ledger says so."""
+
+    def __init__(self, search: Search, number: int, asked: Callable[[], bool]) -> None:
+        self._search = search
+        self._number = number
+        self._asked = asked
+        self._num_steps = 0
+
+    def loading(self, what: str, done: int, total: int | None) -> None:
+        """Hand it on; the training itself hears of a stop only once it has begun."""
+        self._stop_where_asked()
+        self._search.reporter.loading(what, done, total)
+
+    def step(self, progress: Progress) -> None:
+        """Hand it on."""
+        if not self._num_steps:
+            self._stop_where_asked()
+        self._num_steps = progress.num_steps
+        self._search.reporter.step(progress)
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Hand it on, and see whether it is worth going on."""
+        self._search.reporter.epoch(row)
+        value = row[self._search.metric]
+        if value is None:
+            return
+        worse = self._search.ledger.report(self._number, row["epoch"], value)
+        if worse and row["step"] < self._num_steps:
+            raise _GivenUp(f"worse than the median after epoch {row['epoch']}")
+
+    def _stop_where_asked(self) -> None:
+        if self._asked():
+            raise Interrupted("stopped before the first step")
+
+
+def _seconds(run: Run) -> float:
+    return float(sum(row["seconds"] for row in run.metrics()))

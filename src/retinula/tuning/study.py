@@ -1,0 +1,157 @@
+"""Study: the folder of a search for better settings, and its trials as plain values.
+
+Knows how they are laid down and ordered; neither how settings are drawn nor how trials are trained.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from retinula.durable import write_text
+from retinula.errors import InputError
+from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe
+from retinula.run import Run
+from retinula.tuning.space import Dimension, Value, settings_for, with_values
+
+STUDIES = Path("studies")
+State = Literal["finished", "pruned", "failed", "running"]
+Metric = Literal["val_accuracy", "val_loss"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a study.
+
+    Attributes:
+        number: counted from 0.
+        state: `pruned` is given up after an epoch; `running` also means cut in the middle.
+        values: what was drawn, by the settings' full names.
+        value: on the validation pictures: of a finished trial that of the weights it keeps, else the last one measured.
+        epochs: that were measured.
+        seconds: of training; None while it is running.
+        reason: why it was given up or failed, or whose result it shares; else empty.
+    """
+
+    number: int
+    state: State
+    values: Mapping[str, Value]
+    value: float | None
+    epochs: int
+    seconds: float | None
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold."""
+        return {
+            "trial": self.number,
+            "state": self.state,
+            "values": dict(self.values),
+            "value": self.value,
+            "epochs": self.epochs,
+            "seconds": None if self.seconds is None else round(self.seconds, 3),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Study:
+    """The folder of a search."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The trials, as optuna keeps them in SQLite."""
+        return self.path / "study.db"
+
+    @property
+    def recipe_file(self) -> Path:
+        """The recipe without what is chosen, every key written out."""
+        return self.path / "recipe.toml"
+
+    @property
+    def best_file(self) -> Path:
+        """The recipe with the best settings so far."""
+        return self.path / "best.toml"
+
+    @property
+    def table_file(self) -> Path:
+        """A row a trial."""
+        return self.path / "trials.csv"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of the trials' runs."""
+        return self.path / "runs"
+
+    @property
+    def figures(self) -> Path:
+        """The folder of the figure."""
+        return self.path / "figures"
+
+    @property
+    def locks(self) -> Path:
+        """The folder of the locks by which processes share a study."""
+        return self.path / ".locks"
+
+    def run(self, number: int) -> Run:
+        """Return the run of a trial, whether it is there or not."""
+        return Run(self.runs / f"trial-{number:04d}")
+
+    def recipe(self) -> Recipe:
+        """Read the recipe back.
+
+        Raises:
+            InputError: there is no study here, or its recipe cannot be read.
+        """
+        if not self.database.exists():
+            raise InputError(f"{self.path} is no study; begin one with: retinula tune RECIPE lr=1e-3..1e-1")
+        return load_recipe(self.recipe_file)
+
+
+def ranked(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
+    """Return trials, the best first: finished ones before those given up, those before failed and running ones."""
+    order: tuple[State, ...] = ("finished", "pruned", "running", "failed")
+    sign = -1 if metric == "val_accuracy" else 1
+
+    def place(trial: Trial) -> tuple[int, float, int]:
+        value = float("inf") if trial.value is None else sign * trial.value
+        return order.index(trial.state), value, trial.number
+
+    return sorted(trials, key=place)
+
+
+def best_of(trials: Iterable[Trial], metric: Metric) -> Trial | None:
+    """Return the best finished trial, the earliest of equals; None where none has come to its end."""
+    first = ranked(trials, metric)[:1]
+    return first[0] if first and first[0].state == "finished" else None
+
+
+def write_table(study: Study, trials: Sequence[Trial], space: Sequence[Dimension], metric: Metric) -> None:
+    """Write `trials.csv`: a row a trial, in their order, with a column for each setting that was chosen."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["trial", "state", metric, "epochs", "seconds", *(each.key for each in space), "reason"])
+    for trial in trials:
+        values = [trial.values.get(each.key, "") for each in space]
+        measured = ["" if value is None else value for value in (trial.value, trial.epochs, trial.seconds)]
+        table.writerow([trial.number, trial.state, *measured, *values, trial.reason])
+    write_text(study.table_file, text.getvalue())
+
+
+def write_best(
+    study: Study, recipe: Recipe, best: Trial, num_trials: int, space: Sequence[Dimension], metric: Metric
+) -> Recipe:
+    """Write `best.toml`, the recipe with the best trial's settings, and return it."""
+    chosen = settings_for(space, best.values)
+    tuned = with_values(recipe, chosen)
+    head = (
+        f"# Trial {best.number} of {num_trials}, {metric} {best.value:.4f}: the best on the validation pictures, by "
+        f"which it was chosen.\n# Chosen: {', '.join(chosen)}\n# Command: retinula train {study.best_file}\n"
+    )
+    write_text(study.best_file, head + tuned.to_toml())
+    return tuned

@@ -1,0 +1,233 @@
+"""A search for better settings: draws trials, trains each as any training, and keeps the best by validation.
+
+No trial sees a test picture: trials are compared on the pictures that the recipe sets apart.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retinula import experiment
+from retinula.durable import write_text
+from retinula.errors import InputError, RetinulaError
+from retinula.images import ImageSet
+from retinula.models.catalog import build
+from retinula.plots.figure import save
+from retinula.plots.tuning import Drawn, tuning_figure
+from retinula.recipe import Recipe
+from retinula.run import RUNS
+from retinula.training.interruption import stop_requests
+from retinula.training.plan import make_preprocess
+from retinula.transfer import begin_from
+from retinula.tuning.ledger import Ledger, check_installed
+from retinula.tuning.search import Search, TuningReporter
+from retinula.tuning.space import Dimension, Range, check_space, own_values, read_space, settings_for, with_values
+from retinula.tuning.study import STUDIES, Metric, Study, Trial, best_of
+
+TRIALS = 20
+TUNED = "-tuned"  # ends the names of recipes that a search chose, which are not those that were published
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a search has found so far.
+
+    Attributes:
+        study: its folder.
+        space: what is chosen from.
+        metric: that trials are compared by.
+        trials: all of them, in their order.
+        best: the best finished one by validation pictures; None where there is none.
+        recipe: the one that was tuned, with the best trial's settings, as it lies in the study's `best.toml`.
+        figures: files.
+    """
+
+    study: Study
+    space: tuple[Dimension, ...]
+    metric: Metric
+    trials: tuple[Trial, ...]
+    best: Trial | None
+    recipe: Recipe | None
+    figures: tuple[Path, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold."""
+        return {
+            "study": str(self.study.path),
+            "metric": self.metric,
+            "space": [str(each) for each in self.space],
+            "best": None if self.best is None else self.best.number,
+            "run": None if self.best is None else str(self.study.run(self.best.number).path),
+            "recipe": None if self.recipe is None else str(self.study.best_file),
+            "trials": [trial.to_dict() for trial in self.trials],
+            "files": [str(file) for file in self.figures],
+        }
+
+
+def tune(
+    recipe: Recipe | str | None = None,
+    settings: Iterable[str] = (),
+    *,
+    trials: int = TRIALS,
+    minutes: float | None = None,
+    study: str | Path | None = None,
+    seed: int = 0,
+    reporter: TuningReporter | None = None,
+    root: Path = RUNS,
+    clock: Callable[[], float] = time.monotonic,
+) -> Tuning:
+    """Try settings of a recipe, and go on with a search that was interrupted.
+
+    The first trial has the recipe's own settings, where the ranges hold them.
+
+    Args:
+        recipe: what to train, as for `train`; None goes on with a study as it was begun.
+        settings: ranges and choices, such as `lr=1e-3..1e-1` and `optimizer=sgd|adamw`, and `key=value` that stand.
+        trials: how many there shall be in all, those from before included.
+        minutes: after which no further trial is begun.
+        study: the folder; `studies/<recipe>` unless given.
+        seed: of the drawing. Validation pictures and weights follow the recipe's own.
+        reporter: told what happens.
+        root: the folder of the runs, where the recipe begins from one.
+        clock: seconds.
+
+    Raises:
+        InputError: settings that do not fit, a recipe without validation pictures, a folder that is another study.
+        Interrupted: a stop was asked for; the trial that it came in goes on when the search does.
+        RetinulaError: a disk refuses; or no trial came to its end.
+    """
+    check_installed()
+    if trials < 1:
+        raise InputError(f"{trials} trials are too few; give at least 1")
+    if minutes is not None and not minutes > 0:
+        raise InputError(f"{minutes:g} minutes are too few; give more than 0")
+    reporter = reporter or TuningReporter()
+    with stop_requests() as asked:
+        search = _prepared(recipe, list(settings), study, reporter, root)
+        until = float("inf") if minutes is None else clock() + 60 * minutes
+        search.go_on(trials, seed, own_values(search.recipe, search.space), until=until, asked=asked, clock=clock)
+        return _result(search)
+
+
+def _prepared(
+    recipe: Recipe | str | None, settings: list[str], folder: str | Path | None, reporter: TuningReporter, root: Path
+) -> Search:
+    """Check all that can be checked before the first trial, and open the study or begin it."""
+    if recipe is None:
+        if folder is None or settings:
+            raise InputError("name what to tune, such as digits lr=1e-2..1; or give --study alone to go on with one")
+        study = Study(Path(folder))
+        base = study.recipe()
+        ledger = Ledger(study, _metric(base))
+        space, _ = read_space(ledger.about().get("space", []))
+        about = _about(base, space, reporter)
+    else:
+        space, fixed = read_space(settings)
+        base = _base(recipe, fixed, root)
+        study = Study(STUDIES / base.name.removesuffix(TUNED) if folder is None else Path(folder))
+        _check_folder(study)
+        about = _about(base, space, reporter)
+        ledger = Ledger(study, _metric(base))
+    with ledger.sharing():
+        before = ledger.about()
+        if before:
+            _check_same(study, before, about)
+        else:
+            ledger.begin(about)
+        if not study.recipe_file.exists():
+            write_text(study.recipe_file, base.to_toml())
+    common = study.recipe()
+    if common.digest() != about["recipe"]:
+        raise InputError(f"{study.recipe_file} is not the recipe that this study was begun with; mend it")
+    return Search(study, ledger, common, space, _metric(base), reporter)
+
+
+def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path) -> Recipe:
+    """Return the recipe that all trials have in common, which makes no claims."""
+    recipe = experiment.find_recipe(recipe, fixed) if isinstance(recipe, str) else with_values(recipe, fixed)
+    if not recipe.data.validation:
+        raise InputError(f"{recipe.name} trains on all pictures, which leaves none to choose by: give validation=0.1")
+    if recipe.model.weights is not None:
+        recipe, _ = begin_from(recipe, root)
+    name = recipe.name.removesuffix(TUNED)[: 100 - len(TUNED)] + TUNED
+    return experiment.anchored(recipe).model_copy(update={"name": name, "claims": (), "source": ""})
+
+
+def _metric(recipe: Recipe) -> Metric:
+    return recipe.training.metric if recipe.objective.name == "cross_entropy" else "val_loss"
+
+
+def _about(recipe: Recipe, space: Sequence[Dimension], reporter: TuningReporter) -> dict[str, Any]:
+    """Return what a study is begun with, once it is certain that its trials can be trained."""
+    recipes = check_space(recipe, space)
+    sets = experiment.training_sets(recipe, experiment.load_dataset(recipe, reporter.loading))
+    _check_networks(recipe, recipes, sets.train)
+    return {
+        "recipe": recipe.digest(),
+        "space": [str(each) for each in space],
+        "pictures": sets.train.fingerprint(),
+        "validation_pictures": None if sets.validation is None else sets.validation.fingerprint(),
+    }
+
+
+def _check_networks(recipe: Recipe, recipes: Sequence[Recipe], train_set: ImageSet) -> None:
+    """Build the network of each recipe, without memory for its weights.
+
+    Raises:
+        InputError: one cannot be built.
+    """
+    channels, height, width = make_preprocess(recipe, train_set).input_shape
+    for each in recipes:
+        if each.inputs == recipe.inputs and each.model.weights is None:
+            with torch.device("meta"):
+                build(
+                    each.model.name,
+                    num_classes=len(train_set.classes),
+                    channels=channels,
+                    size=(height, width),
+                    **each.model.arguments,
+                )
+
+
+def _check_folder(study: Study) -> None:
+    """Refuse to begin a study among other files."""
+    if study.path.exists() and not study.database.exists():
+        if not study.path.is_dir():
+            raise InputError(f"{study.path} is no folder; name another one with --study")
+        if any(not path.name.startswith(".") for path in study.path.iterdir()):
+            raise InputError(f"{study.path} is there and is no study; name another folder with --study")
+
+
+def _check_same(study: Study, before: dict[str, Any], now: dict[str, Any]) -> None:
+    if before.get("recipe") != now["recipe"]:
+        raise InputError(f"{study.path} is a study of another recipe or other settings; name another one with --study")
+    if before.get("space") != now["space"]:
+        ranges = " ".join(map(str, before.get("space", [])))
+        raise InputError(f"{study.path} is a study of {ranges}; name another one with --study")
+    if before != now:
+        raise InputError(f"{study.path}: the pictures have changed since it began; name another study with --study")
+
+
+def _result(search: Search) -> Tuning:
+    """Gather what there is, and draw it.
+
+    Raises:
+        RetinulaError: no trial came to its end.
+    """
+    study, space, metric = search.study, search.space, search.metric
+    trials = search.ledger.trials()
+    best = best_of(trials, metric)
+    if best is None:
+        if trials and all(trial.state != "running" for trial in trials):
+            why = next((trial.reason for trial in reversed(trials) if trial.reason), "given up")
+            raise RetinulaError(f"none of {len(trials)} trials in {study.path} came to its end; the last: {why}")
+        return Tuning(study, space, metric, tuple(trials), None, None, ())
+    recipe = with_values(search.recipe, settings_for(space, best.values))
+    drawn = [Drawn(each.number, each.state, each.value, dict(each.values)) for each in trials]
+    axes = {each.key: isinstance(each, Range) and each.log for each in space}
+    figures = save(tuning_figure(drawn, axes, metric, best.number), study.figures, "tuning")
+    return Tuning(study, space, metric, tuple(trials), best, recipe, tuple(figures))
