@@ -6,11 +6,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 import typer
 
+import retinula
 from retinula.cli.main import app
 from retinula.recipe import Recipe
 from retinula.recipe_files import setting_names
@@ -49,13 +51,12 @@ def test_every_command_is_one_that_exists(page: str, line: str) -> None:
 
 
 def runnable(page: Path) -> str:
-    """One script of all blocks of a page that are marked to be run, in their order."""
+    """One script of all blocks of a page marked to be run, in their order; Python's in a row are one program."""
+    marked = [(kind, text) for kind, text in blocks(page) if kind in ("sh run", "python run")]
     parts = []
-    for kind, text in blocks(page):
-        if kind == "sh run":
-            parts.append(text)
-        elif kind == "python run":
-            parts.append(f"python - <<'END'\n{text}END\n")
+    for kind, group in groupby(marked, key=lambda block: block[0]):
+        joined = "".join(text for _, text in group)
+        parts.append(joined if kind == "sh run" else f"python - <<'END'\n{joined}END\n")
     return "".join(parts)
 
 
@@ -63,7 +64,9 @@ def runnable(page: Path) -> str:
     "page",
     [
         # Those that train take longest, since every command loads torch; the default tests do the same in one process.
-        pytest.param(page, id=page.name, marks=pytest.mark.slow if "retinula train" in runnable(page) else ())
+        pytest.param(
+            page, id=page.name, marks=pytest.mark.slow if re.search("retinula[ .]train", runnable(page)) else ()
+        )
         for page in PAGES
         if runnable(page)
     ],
@@ -89,6 +92,22 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), target
+
+
+def test_every_name_of_the_package_has_its_example() -> None:
+    page = ROOT / "docs" / "api.md"
+    names = [name for name in retinula.__all__ if not name.startswith("_")]
+    assert len(names) == 10
+    headings = re.findall(r"^## (\w+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(headings) == sorted(names)
+    for name in names:
+        assert f"retinula.{name}" in runnable(page), name
+
+
+def test_importing_the_package_loads_nothing_else() -> None:
+    code = "import sys, retinula; print({'torch', 'numpy', 'optuna', 'pydantic'} & sys.modules.keys() or 'nothing')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "nothing\n"
 
 
 def test_every_setting_is_explained() -> None:

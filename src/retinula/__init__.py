@@ -1,6 +1,6 @@
 """Retinula: from any collection of small pictures to a trained, examined model, on an ordinary computer.
 
-The names below are loaded when they are first used, so that `import retinula` costs nothing.
+The ten names below are loaded when they are first used, so that `import retinula` costs nothing.
 """
 
 from importlib import import_module
@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from retinula.datasets.load import load
-    from retinula.datasets.reading import Dataset
     from retinula.errors import RetinulaError
     from retinula.evaluation.measuring import evaluate
-    from retinula.evaluation.results import Evaluation
-    from retinula.experiment import train
+    from retinula.experiment import resume, train
     from retinula.images import ImageSet
     from retinula.model_file import Model
     from retinula.recipe import Recipe
     from retinula.run import Run
+    from retinula.tuning.tune import tune
     from retinula.version import __version__
 
 _HOMES = {
-    "Dataset": "retinula.datasets.reading",
-    "Evaluation": "retinula.evaluation.results",
     "ImageSet": "retinula.images",
     "Model": "retinula.model_file",
     "Recipe": "retinula.recipe",
@@ -30,12 +27,12 @@ _HOMES = {
     "__version__": "retinula.version",
     "evaluate": "retinula.evaluation.measuring",
     "load": "retinula.datasets.load",
+    "resume": "retinula.experiment",
     "train": "retinula.experiment",
+    "tune": "retinula.tuning.tune",
 }
 
 __all__ = [
-    "Dataset",
-    "Evaluation",
     "ImageSet",
     "Model",
     "Recipe",
@@ -44,7 +41,9 @@ __all__ = [
     "__version__",
     "evaluate",
     "load",
+    "resume",
     "train",
+    "tune",
 ]
 
 
