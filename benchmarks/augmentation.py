@@ -1,6 +1,6 @@
 """How many pictures a second are drawn, changed and normalised, against torchvision with two worker processes?
 
-    python -m benchmarks.augmentation [--without-colours] [--rounds 3] [--pictures 12800] [--sides ...]
+    python -m benchmarks.augmentation [--without-colours] [--one-core] [--rounds 3] [--pictures 12800]
 
 Every side gives batches of 128 pictures of 32x32, float32 and normalised. Each picture is changed by chances of its
 own: shifted by up to 4 pixels, mirrored by a coin, and, unless left out, changed in brightness, contrast, saturation
@@ -10,8 +10,12 @@ torchvision-2  `DataLoader` with two processes and torchvision's transforms, pic
 torchvision    the same in one process
 kornia         its augmentations of whole batches
 retinula       what `retinula train` does before each step
+
+With `--one-core` all is done in one process and thread, and the processor's time is counted, which other programs
+hardly change.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +31,7 @@ from retinula.training.inputs import prepare
 from retinula.training.plan import make_plan, make_preprocess
 
 BATCH_SIZE = 128
+WORKERS = 2
 PADDING = 4
 BRIGHTNESS, CONTRAST, SATURATION, HUE = 0.2, 0.3, 0.3, 0.05
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -65,7 +70,7 @@ def by_kornia(image_set: ImageSet, *, colours: bool) -> Iterator[object]:
         yield change(images[order[first : first + BATCH_SIZE]].float() / 255)
 
 
-def by_retinula(image_set: ImageSet, *, colours: bool) -> Iterator[object]:
+def by_retinula(image_set: ImageSet, *, colours: bool, threads: int) -> Iterator[object]:
     """Give the inputs of the training loop."""
     keep_memory()
     settings = [
@@ -83,23 +88,24 @@ def by_retinula(image_set: ImageSet, *, colours: bool) -> Iterator[object]:
             f"augment.hue={HUE}",
         ]
     recipe = load_recipe("cifar10-cnn", settings)
-    hardware = Hardware("cpu", available_threads(), False, "float32", "for this benchmark")
-    torch.set_num_threads(hardware.threads)
+    hardware = Hardware("cpu", threads, False, "float32", "for this benchmark")
     plan = make_plan(recipe, image_set, None, make_preprocess(recipe, image_set), hardware)
     for batch in plan.batches.batches(0, plan.batches.steps_per_epoch):
         yield prepare(plan, batch)
 
 
-def picture_seconds(side: str, count: int, *, colours: bool) -> float:
-    """Seconds for each picture, measured in this process: of the whole time, since processes give batches in bursts."""
+def picture_seconds(side: str, count: int, *, colours: bool, one_core: bool) -> float:
+    """Seconds for each picture, measured in this process: the mean, since worker processes give batches in bursts."""
     image_set = pictures(count)
+    threads = 1 if one_core else available_threads()
+    torch.set_num_threads(threads)
     if side == "kornia":
         batches = by_kornia(image_set, colours=colours)
     elif side == "retinula":
-        batches = by_retinula(image_set, colours=colours)
+        batches = by_retinula(image_set, colours=colours, threads=threads)
     else:
-        batches = by_torchvision(image_set, colours=colours, workers=2 if side == "torchvision-2" else 0)
-    seconds = turns.laps(batches)[turns.WARM_UP :]
+        batches = by_torchvision(image_set, colours=colours, workers=WORKERS if side == "torchvision-2" else 0)
+    seconds = turns.laps(batches, time.process_time if one_core else time.perf_counter)[turns.WARM_UP :]
     return sum(seconds) / (BATCH_SIZE * len(seconds))
 
 
@@ -108,16 +114,19 @@ def main() -> None:
     parser = turns.arguments(__doc__, rounds=3)
     turns.add_sides(parser, SIDES)
     parser.add_argument("--without-colours", action="store_true")
+    parser.add_argument("--one-core", action="store_true")
     parser.add_argument("--pictures", type=int, default=100 * BATCH_SIZE, help="more than three batches")
     options = parser.parse_args()
     if options.side:
-        print(picture_seconds(options.side, options.pictures, colours=not options.without_colours))
+        colours = not options.without_colours
+        print(picture_seconds(options.side, options.pictures, colours=colours, one_core=options.one_core))
         return
+    sides = [side for side in options.sides if not (options.one_core and side == "torchvision-2")]
     turns.print_machine("torchvision", "kornia")
     words = ["benchmarks.augmentation", "--pictures", str(options.pictures)]
-    words += ["--without-colours"] * options.without_colours
+    words += ["--without-colours"] * options.without_colours + ["--one-core"] * options.one_core
     turns.compare(
-        {side: [*words, "--side", side] for side in options.sides},
+        {side: [*words, "--side", side] for side in sides},
         options.rounds,
         lambda seconds: f"{1 / seconds:,.0f} pictures/s, {1e6 * seconds:,.1f} us each",
     )

@@ -39,7 +39,7 @@ def test_training_step(side: str, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 @pytest.mark.parametrize("side", augmentation.SIDES)
-@pytest.mark.parametrize("words", [[], ["--without-colours"]])
+@pytest.mark.parametrize("words", [[], ["--without-colours", "--one-core"]])
 def test_augmentation(
     side: str, words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
