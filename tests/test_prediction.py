@@ -478,6 +478,9 @@ def test_several_crops_are_averaged(model: Model, tmp_path: Path) -> None:
     found = dict(averaged[1].answers)
     assert [found[name] for name in CLASSES] == pytest.approx(expected.tolist(), abs=0.02)
     assert dict(looking.predict(tmp_path / "wide.png")) == pytest.approx(found)
+    network.batches.clear()
+    assert list(predict_files(looking, references, batch_size=4)) == averaged
+    assert network.batches == [4, 4]
 
 
 def test_what_is_unfamiliar_is_told(model: Model, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def predict_files(
     Args:
         model: a classifier.
         references: what `find_pictures` gives.
-        batch_size: pictures that go through the network together.
+        batch_size: views that go through the network together, and those that complete the last picture's.
         on_skip: called with the name of each skipped picture and the reason.
 
     Yields:
@@ -143,7 +143,7 @@ def predict_files(
         else:
             waiting.append(Prediction(src))
             images.append(result)
-        if len(images) == batch_size or not images:
+        if sum(map(len, images)) >= batch_size or not images:
             yield from answered()
     yield from answered()
 

@@ -210,7 +210,7 @@ class Evaluation(Section):
 
 
 class Prediction(Section):
-    """Which parts of a photo are looked at beside the whole; its answer is the mean. Told with `shrinking.Views`."""
+    """Which parts of a photo are looked at beside the whole; the answer is the mean (see `shrinking.Views`)."""
 
     crops: Literal[0, 1, 3, 5] = 0
     scales: Annotated[tuple[Share, ...], Field(min_length=1, max_length=8)] = (1.0,)

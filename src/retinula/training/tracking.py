@@ -166,9 +166,8 @@ class EventFile:
             start = self._events.SessionLog(status=self._events.SessionLog.START)
             self._write(session_log=start, step=step + 1)
             if with_history:
-                code = "".join(
-                    f"    {line}\n" for line in recipe.to_toml().splitlines()
-                )  # Markdown, as TensorBoard shows
+                # Indented: TensorBoard shows Markdown.
+                code = "".join(f"    {line}\n" for line in recipe.to_toml().splitlines())
                 self._write(summary=self._summary.text("recipe", code), step=0)
             self._flush()
         if with_history:  # of a training that is tracked only since it goes on
