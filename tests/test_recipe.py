@@ -1,14 +1,17 @@
 import tomllib
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retinula.cli.predict import Filter, Way
 from retinula.errors import InputError
-from retinula.recipe import Recipe, Training
+from retinula.recipe import Inputs, Prediction, Recipe, Training
 from retinula.recipe_files import checked, load_recipe, override, setting_names, shipped
+from retinula.shrinking import Resample, Resize, Views
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -137,3 +140,11 @@ def test_one_length() -> None:
         Training()
     with pytest.raises(ValueError, match="either epochs or steps"):
         Training(epochs=1, steps=1)
+
+
+def test_ways_of_looking_at_photos_are_the_same_in_recipes_on_the_command_line_and_where_they_are_made() -> None:
+    fields = Inputs.model_fields
+    assert get_args(fields["resample"].annotation) == get_args(Resample) == tuple(Filter)
+    assert get_args(fields["resize"].annotation) == get_args(Resize) == tuple(Way)[:3]
+    for crops in get_args(Prediction.model_fields["crops"].annotation):
+        assert Views(crops=crops).number == 1 + crops

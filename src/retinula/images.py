@@ -23,8 +23,8 @@ Labels = NDArray[np.int64]
 
 CHUNK = 4096  # pictures looked at together: bounds memory whatever the number of pictures
 LARGEST_COPY = 512 * 1024**2  # bytes of pictures that a part of a set holds in memory; a larger part is mapped too
-_AT_ONCE = 64  # pictures taken of a large mapped file before it is let go: around each, Linux maps up to two megabytes
 LARGEST_MAPPED = 512 * 1024**2  # bytes of a file of pictures that may all be resident; of a larger one little ever is
+_AT_ONCE = 64  # pictures taken of a large mapped file before it is let go: around each, Linux maps up to two megabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,16 +218,15 @@ def copied(images: Images, chosen: slice | NDArray[np.int64]) -> Images:
     """
     source = _origin(images, mmap.mmap)
     if source is None or len(source) <= LARGEST_MAPPED or not hasattr(mmap, "MADV_DONTNEED"):
-        return (
-            np.array(images[chosen], order="C") if isinstance(chosen, slice) else np.ascontiguousarray(images[chosen])
-        )
+        part = images[chosen]  # of chosen numbers, a copy already
+        return np.array(part, order="C") if isinstance(chosen, slice) else np.ascontiguousarray(part)
     places = np.arange(*chosen.indices(len(images))) if isinstance(chosen, slice) else chosen
-    part = np.empty((len(places), *images.shape[1:]), np.uint8)
+    copy = np.empty((len(places), *images.shape[1:]), np.uint8)
     for start in range(0, len(places), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        part[some] = images[places[some]]
+        copy[some] = images[places[some]]
         source.madvise(mmap.MADV_DONTNEED)
-    return part
+    return copy
 
 
 def _origin(images: Images, kind: type[Any]) -> Any:
