@@ -73,7 +73,6 @@ def tuning_figure(trials: Sequence[Drawn], settings: Mapping[str, bool], metric:
     grid = figure.add_gridspec(1 + rows, COLUMNS, height_ratios=[HISTORY, *[PANEL] * rows])
     history = figure.add_subplot(grid[0, :])
     _draw_history(history, measured, metric, best)
-    panel: Axes | None = None
     for place, (name, log) in enumerate(settings.items()):
         row, column = divmod(place, COLUMNS)
         panel = figure.add_subplot(grid[1 + row, column], sharey=history)

@@ -11,12 +11,11 @@ from retinula.errors import Interrupted
 
 
 class _Wish:
-    """Takes signals in; also tells the block around it, which waits for the same ones, but not at the same moments."""
+    """Whether a stop was asked for, told by signals; a wish within another's block tells the outer one as well."""
 
     def __init__(self) -> None:
-        self.asked = (
-            False  # no lock and no threading.Event: a second signal may arrive while the first is being handled
-        )
+        # No lock and no threading.Event: a second signal may arrive while the first is being handled.
+        self.asked = False
         self.before: dict[int, Any] = {}
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
