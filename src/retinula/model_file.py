@@ -186,16 +186,20 @@ class Model:
         device = device or torch.device("cpu")
         network = self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         network.eval()
-        parts = []
+        # One tensor for all: small ones kept between large ones that come and go would leave holes in memory.
+        answers: torch.Tensor | None = None
         with torch.inference_mode():
             for start in range(0, len(images), batch_size):
                 batch = torch.from_numpy(copied(images, slice(start, start + batch_size))).to(device)
-                parts.append(_averaged(network, self.preprocess, batch, tta).cpu())
+                given = _averaged(network, self.preprocess, batch, tta).cpu()
+                if answers is None:
+                    answers = given.new_empty(len(images), *given.shape[1:])
+                answers[start : start + len(given)] = given
                 if on_batch:
                     on_batch(len(batch))
-        if not parts:
+        if answers is None:
             raise InputError("no pictures to run the network on")
-        return torch.cat(parts)
+        return answers
 
     def features(
         self, images: Images, *, batch_size: int = 500, on_batch: Callable[[int], None] | None = None
