@@ -76,7 +76,7 @@ def keras(image_set: ImageSet) -> list[float]:
     loss = package.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.compile(optimizer=package.optimizers.Adam(1e-3), loss=loss)
     ends = [time.perf_counter()]
-    noted = package.callbacks.LambdaCallback(on_train_batch_end=lambda *_: ends.append(time.perf_counter()))
+    noted = package.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: ends.append(time.perf_counter()))
     inputs = image_set.images.transpose(0, 2, 3, 1).astype("float32") / 255
     network.fit(inputs, image_set.known_labels(), batch_size=BATCH_SIZE, verbose=0, callbacks=[noted])
     return [after - before for before, after in pairwise(ends)]
