@@ -20,7 +20,7 @@ def tune(
         typer.Argument(
             metavar="[RECIPE|DATASET|FOLDER] [key=low..high] [key=a|b|c] [key=value ...]",
             help="What to train; ranges to choose from, such as lr=1e-3..1e-1 (by its logarithm where the ends lie "
-            "tenfold apart; log: or linear: before it decide) or width=1..4; choices, such as 'optimizer=sgd|adamw'; "
+            "tenfold apart; log: or linear: before it decide) or epochs=4..12; choices, such as 'optimizer=sgd|adamw'; "
             "and settings that stand. Nothing: the study named by --study, as it was begun.",
             show_default=False,
         ),
