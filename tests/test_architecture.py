@@ -43,6 +43,7 @@ ROOMS = (
     "experiment",
     "tuning",
     "inspection",
+    "page",
     "export",
     "reproduction",
     "report",

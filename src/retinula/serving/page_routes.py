@@ -1,7 +1,5 @@
-"""The routes of the page: its files, which come with the package as they were written, and the trainings it shows."""
+"""The routes of the page: its files, and the trainings it shows."""
 
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from retinula.page.files import INDEX, page_files
 from retinula.serving.guard import json_response
 from retinula.serving.service import to_json
 from retinula.serving.trainings import details, report_page, summaries
@@ -37,43 +36,25 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class PageFile:
-    """A file and what HTTP calls its kind."""
-
-    content: bytes
-    kind: str
-
-    def response(self) -> Response:
-        """Return it; browsers ask again each time, so that a newer version's files are never mixed with an older's."""
-        return Response(self.content, headers={"content-type": self.kind, "cache-control": "no-cache"})
-
-
-def page_files() -> dict[str, PageFile]:
-    """Read all files of the page, by name."""
-    folder = resources.files("retinula.serving").joinpath("page")
-    files = {}
-    for item in folder.iterdir():
-        kind = _KINDS.get(item.name.rpartition(".")[2])
-        if kind is not None and item.is_file():
-            files[item.name] = PageFile(item.read_bytes(), kind)
-    return files
-
-
 def page_routes() -> list[Route]:
     """Return the routes of the page's files: the page itself at the root, all else below `/page/`."""
-    files = page_files()
-    page = files.pop("index.html")
+    files = page_files("server")
 
     async def index(_request: Request) -> Response:
-        return page.response()
+        return _response(INDEX, files[INDEX])
 
     async def page_file(request: Request) -> Response:
-        if (file := files.get(request.path_params["name"])) is None:
+        path = f"page/{request.path_params['path']}"
+        if (content := files.get(path)) is None:
             raise HTTPException(404)
-        return file.response()
+        return _response(path, content)
 
-    return [Route("/", index), Route("/page/{name}", page_file)]
+    return [Route("/", index), Route("/page/{path:path}", page_file)]
+
+
+def _response(path: str, content: bytes) -> Response:
+    """Return a file; browsers ask again each time, so that a newer version's files are never mixed with an older's."""
+    return Response(content, headers={"content-type": _KINDS[path.rpartition(".")[2]], "cache-control": "no-cache"})
 
 
 def training_routes(root: Path) -> list[Route]:

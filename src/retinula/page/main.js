@@ -1,12 +1,9 @@
 // The page: what is asked for, what is shown, in which language.
 
-import { ask } from "./answers.js";
 import { showAnswer } from "./answer.js";
 import { byId } from "./dom.js";
 import { showList } from "./list.js";
 import { takePictures } from "./pictures.js";
-import { openRuns, redrawRuns } from "./runs.js";
-import { request } from "./server.js";
 import { explained, number, percent, preferredLanguage, speak, text } from "./texts.js";
 
 const MIB = 1024 * 1024;
@@ -15,12 +12,18 @@ const TOGETHER = 16;
 const BYTES_TOGETHER = 8 * MIB;
 const NAMED = 12; // classes that are named before anything is asked
 
+let answerer = null; // who answers: a server, or this browser
+let trainings = null; // who shows trainings, where there are any
 let model = null;
 let entries = []; // what is shown: [{file, prediction, address}]
 let shown = null; // the one of them that is shown in detail
 let turn = 0; // counts what was asked, so that a late answer does not overwrite a newer one
 
-function start() {
+// Begin. `answers` is a module with `describe` and `ask`, as server/answers.js says, and with `prepare` where it takes
+// time before the first answer; `runs` one with `openRuns` and `redrawRuns`, or null.
+export function start(answers, runs) {
+  answerer = answers;
+  trainings = runs;
   speak(preferredLanguage());
   const languages = byId("language");
   languages.value = document.documentElement.lang;
@@ -28,14 +31,26 @@ function start() {
   document.addEventListener("spoken", redraw);
   startTabs();
   takePictures(answer, () => fail(text("noPicture")), () => fail(text("noCamera")));
-  request("v1/model").then(introduce, (error) => fail(error.message));
+  answerer.describe().then(introduce, (error) => fail(error.message));
 }
 
 function introduce(described) {
   model = described;
   document.title = `${model.name} · Retinula`;
   byId("tab-runs").hidden = !model.runs;
+  byId("tabs").hidden = !model.runs;
   redraw();
+  if (answerer.prepare) prepare();
+}
+
+async function prepare() {
+  say(text("preparing", number(model.bytes / MIB, 0)));
+  try {
+    await answerer.prepare();
+    if (turn === 0) say("");
+  } catch (error) {
+    if (turn === 0) fail(error.message);
+  }
 }
 
 function redraw() {
@@ -43,10 +58,11 @@ function redraw() {
     byId("model").textContent = text("model", model.name, model.classes.length);
     const known = model.classes.slice(0, NAMED);
     byId("known").textContent = text("knows", known, model.classes.length - known.length);
-    byId("accepted").textContent = text("accepted", number(model.limits.max_bytes / MIB));
+    const accepted = model.in_browser ? "acceptedHere" : "accepted";
+    byId("accepted").textContent = text(accepted, number(model.limits.max_bytes / MIB));
   }
   draw();
-  redrawRuns();
+  trainings?.redrawRuns();
 }
 
 // Ask about pictures and show the answers.
@@ -63,7 +79,7 @@ async function answer(files) {
   try {
     for (const chunk of chunks(entries)) {
       say(text("busy", progress.value, files.length));
-      const predictions = await ask(chunk.map((entry) => entry.file), { include });
+      const predictions = await answerer.ask(chunk.map((entry) => entry.file), { include });
       if (mine !== turn) return;
       chunk.forEach((entry, index) => (entry.prediction = predictions[index]));
       progress.value += chunk.length;
@@ -83,7 +99,7 @@ async function answer(files) {
   announce(single ? spokenAnswer(shown.prediction) : byId("list").querySelector("h2").textContent);
 }
 
-// Beside the classes: everything that this server has.
+// Beside the classes: everything that can be had.
 function wanted() {
   return model?.includes ?? [];
 }
@@ -112,7 +128,7 @@ async function look(entry) {
   const mine = (turn += 1);
   try {
     if (wanted().some((name) => !(name in entry.prediction))) {
-      const [prediction] = await ask([entry.file], { include: wanted() });
+      const [prediction] = await answerer.ask([entry.file], { include: wanted() });
       if (mine !== turn) return;
       if (!prediction.error) entry.prediction = prediction;
     }
@@ -177,7 +193,7 @@ function startTabs() {
       tab.tabIndex = selected ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = !selected;
     }
-    if (chosen.id === "tab-runs") openRuns(model?.name);
+    if (chosen.id === "tab-runs") trainings.openRuns(model?.name);
   };
   for (const tab of tabs) {
     tab.addEventListener("click", () => open(tab));
@@ -191,5 +207,3 @@ function startTabs() {
     });
   }
 }
-
-start();

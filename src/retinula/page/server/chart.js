@@ -1,7 +1,7 @@
 // Curves over epochs as SVG: one or two trainings, each with what it was trained on and what was held out.
 
-import { make, makeSvg } from "./dom.js";
-import { number, percent, text } from "./texts.js";
+import { make, makeSvg } from "../dom.js";
+import { number, percent, text } from "../texts.js";
 
 const WIDTH = 420;
 const HEIGHT = 240;

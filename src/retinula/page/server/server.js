@@ -1,7 +1,7 @@
 // Requests to the server, with the token where it asks for one.
 
-import { byId } from "./dom.js";
-import { explained, text } from "./texts.js";
+import { byId } from "../dom.js";
+import { explained, text } from "../texts.js";
 
 // Something that went wrong, in words for the person at the page; `refusal` is {code, message} where the server said
 // no to what was sent.

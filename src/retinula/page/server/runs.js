@@ -1,9 +1,9 @@
 // The second tab: trainings, their curves and results, two of them side by side.
 
 import { chart } from "./chart.js";
-import { byId, make } from "./dom.js";
+import { byId, make } from "../dom.js";
 import { hasToken, request, respond } from "./server.js";
-import { number, percent, text } from "./texts.js";
+import { number, percent, text } from "../texts.js";
 
 const STYLES = ["first", "second"];
 const share = (value) => (value === null || value === undefined ? "–" : percent(value, 2));

@@ -1,6 +1,9 @@
-// Where answers come from: here, the server. This module alone is another one where the browser runs the model itself.
+// Answers from the server. browser/answers.js is the same for a model that the browser runs itself.
 
 import { request } from "./server.js";
+
+// What the model is: {name, classes, includes, limits, runs, ...}.
+export const describe = () => request("v1/model");
 
 // Say what is on pictures.
 //   files: File or Blob objects.
