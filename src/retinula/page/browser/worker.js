@@ -1,0 +1,105 @@
+// The thread that runs the model: first what it is, then question after question.
+
+import { InferenceSession, Tensor, env } from "../../onnxruntime/ort.wasm.bundle.min.js";
+import { UnreadablePicture, decode } from "./decode.js";
+import { shrink } from "./shrink.js";
+
+const RUNTIME = new URL("../../onnxruntime/ort-wasm-simd-threaded.wasm", import.meta.url);
+
+let model = null; // its description
+let session = null;
+let last = Promise.resolve(); // what is being worked on: one thing at a time
+
+self.addEventListener("message", ({ data }) => {
+  last = last.then(() => (data.number ? answer(data) : load(data))).then(
+    (message) => self.postMessage(message),
+    (error) => self.postMessage({ number: data.number, failure: String(error) }),
+  );
+});
+
+async function load({ folder, description }) {
+  model = description;
+  // More threads need headers that a server of plain files does not send.
+  env.wasm.numThreads = 1;
+  env.wasm.wasmPaths = { wasm: RUNTIME.href };
+  session = await InferenceSession.create(new URL("model.onnx", folder).href, { executionProviders: ["wasm"] });
+  return { ready: true };
+}
+
+async function answer({ number, files, include, top }) {
+  const entries = [];
+  for (const file of files) entries.push(await read(file));
+  const readable = entries.filter((entry) => !entry.error);
+  const rows = readable.length ? await run(readable.map((entry) => entry.small)) : [];
+  for (const [index, entry] of readable.entries()) {
+    const small = entry.small;
+    delete entry.small;
+    entry.top = ranked(rows[index]).slice(0, top);
+    Object.assign(entry, entry.top[0]);
+    if (include.includes("seen")) entry.seen = await picture(seen(small));
+  }
+  return { number, predictions: entries };
+}
+
+async function read(file) {
+  try {
+    const { pixels, width, height } = await decode(file, model.input.channels, model.limits.max_pixels);
+    return { name: file.name, width, height, small: shrink(pixels, width, height, model.input) };
+  } catch (error) {
+    if (!(error instanceof UnreadablePicture)) throw error;
+    return { name: file.name, error: { code: error.code, message: error.message } };
+  }
+}
+
+// Run the network on small pictures, [height x width x channels] each; gives the probabilities of each.
+async function run(smalls) {
+  const [height, width] = model.input.size;
+  const each = height * width * 3;
+  const images = new Uint8Array(smalls.length * each);
+  smalls.forEach((small, index) => images.set(coloured(small), index * each));
+  const input = new Tensor("uint8", images, [smalls.length, height, width, 3]);
+  const [output] = Object.values(await session.run({ [session.inputNames[0]]: input }));
+  const count = model.classes.length;
+  const rows = smalls.map((_, index) => output.data.slice(index * count, (index + 1) * count));
+  output.dispose();
+  return rows;
+}
+
+// The graph takes colours always: a grey picture is three times the same.
+function coloured(small) {
+  if (model.input.channels === 3) return small;
+  return Uint8Array.from({ length: 3 * small.length }, (_, index) => small[Math.floor(index / 3)]);
+}
+
+function ranked(probabilities) {
+  return model.classes
+    .map((label, index) => ({ label, probability: probabilities[index] }))
+    .sort((a, b) => b.probability - a.probability)
+    .map(({ label, probability }) => ({ label, probability: Number(probability.toFixed(7)) }));
+}
+
+// The part of a small picture that the network looks at, as [height, width, its pixels].
+function seen(small) {
+  const { size, crop, channels } = model.input;
+  const [height, width] = crop ?? size;
+  const [top, left] = [(size[0] - height) >> 1, (size[1] - width) >> 1];
+  const rows = Array.from({ length: height }, (_, row) => {
+    const start = ((top + row) * size[1] + left) * channels;
+    return [...small.subarray(start, start + width * channels)];
+  });
+  return [height, width, Uint8Array.from(rows.flat())];
+}
+
+// A small picture as a PNG in a `data:` address.
+async function picture([height, width, pixels]) {
+  const { channels } = model.input;
+  const data = new Uint8ClampedArray(4 * height * width).fill(255);
+  for (let pixel = 0; pixel < height * width; pixel += 1) {
+    for (let channel = 0; channel < 3; channel += 1) {
+      data[4 * pixel + channel] = pixels[pixel * channels + (channel % channels)];
+    }
+  }
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
+  return new FileReaderSync().readAsDataURL(await canvas.convertToBlob({ type: "image/png" }));
+}
