@@ -33,6 +33,7 @@ INPUT: Final = "images"
 MAX_SIDE: Final = 4096  # pixels that pictures are brought to
 MAX_CLASSES: Final = 100_000
 INSTALL: Final = "pip install 'retinula[export]'"
+_TOLD: Final = ("network", "superclasses", "temperature", "precision", "data_licence", "provenance", "parity")
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,12 @@ class OnnxModel:
     def task(self) -> str:
         """`classification` or `reconstruction`."""
         return str(self.metadata["task"])
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a server or a page tells of it beside its name and classes: values that JSON can hold."""
+        told = {key: self.metadata[key] for key in _TOLD if key in self.metadata}
+        return {**told, "input": self.metadata["preprocess"]}
 
     def shrink(self, picture: Image.Image) -> Images:
         """Bring a decoded picture to uint8 `[channels, *size]`, as the model that was exported does."""

@@ -10,6 +10,7 @@ from PIL import Image
 
 from command_line import run_command
 from retinula.datasets.digits import CLASSES
+from retinula.export.browser_runtime import browser_runtime
 from retinula.export.parity import NUM_PHOTOS, Photo, Proof, proof_of
 from retinula.images import ImageSet
 from retinula.model_file import Model
@@ -17,6 +18,7 @@ from retinula.models.catalog import build
 from retinula.recipe_files import load_recipe
 from retinula.run import create_run
 from retinula.transforms.preprocess import Preprocess
+from small_runtime import ARCHIVE, PACKAGE
 
 Call = Callable[..., str]
 
@@ -56,6 +58,20 @@ def test_weights_are_proved_on_pictures_by_name(call: Call) -> None:
     assert call("export", "mine", "--format", "npz", "--data", "digits").startswith("runs/mine/model.npz")
 
 
+def test_a_folder_for_browsers(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(browser_runtime.__kwdefaults__, "package", PACKAGE)
+    Path("copy.tgz").write_bytes(ARCHIVE)
+    words = ("export", "mine", "--format", "web", "--data", "digits", "--photos", "photos", "--from", "copy.tgz")
+    said = json.loads(call(*words, "--json"))
+    assert (said["file"], said["parity"]["num_photos"]) == ("runs/mine/web", 3)
+    assert said["bytes"] == sum(path.stat().st_size for path in Path("runs/mine/web").rglob("*") if path.is_file())
+    described = json.loads(Path("runs/mine/web/model/model.json").read_text())
+    assert (described["name"], described["classes"]) == ("mine", list(CLASSES))
+    exported = call("predict", "runs/mine/web/model/model.onnx", "photos/1.png", "--top", "3")
+    assert exported == call("predict", "mine", "photos/1.png", "--top", "3")
+    assert "runs/mine/web is not an empty folder" in call(*words, code=2)
+
+
 def test_a_file_in_onnx_is_proved_on_photos_and_answers(call: Call) -> None:
     words = ("--data", "digits", "--photos", "photos")
     said = json.loads(call("export", "runs/mine/model.safetensors", *words, "--json"))
@@ -87,7 +103,12 @@ def test_photos_are_of_all_folders(call: Call, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("mine", "--format", "npz", "--int8"), "--int8 belongs to --format onnx"),
+        (("mine", "--format", "npz", "--int8"), "--int8 belongs to --format onnx or web"),
+        (("mine", "--from", "copy.tgz"), "--from belongs to --format web"),
+        (("mine", "--format", "web", "--from", "copy.tgz"), "copy.tgz: no such file"),
+        (("mine", "--format", "web", "--from", "photos/0.png"), "photos/0.png is not onnxruntime-web-"),
+        (("mine", "--format", "web", "--from", "photos"), "photos is not onnxruntime-web"),
+        (("mine", "--format", "web", "--out", "photos"), "photos is not an empty folder"),
         (("mine", "--out", "model.pt"), "a file of --format onnx is called *.onnx"),
         (("other",), "no run 'other'"),
         (("mine",), "the training pictures have changed"),

@@ -2,31 +2,23 @@
 
 import csv
 import json
-import shutil
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from browser_checks import READY, Pages, launched, opening, until
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.serving.limits import Limits
-from serving_checks import BLACK, COLOURS, PATIENCE, Colours, png, served
+from serving_checks import BLACK, COLOURS, Colours, png, served
 
 pytestmark = pytest.mark.browser
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("google-chrome") or pytest.skip("needs Chromium", allow_module_level=True)
-)
-# A camera that shows a moving picture, and whom nobody has to allow it.
-LAUNCH = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 TIMES = "\N{MULTIPLICATION SIGN}"
 LIMITS = Limits(max_bytes=1_000_000)
-READY = "document.querySelector('#model').textContent !== ''"
 # Of all elements that are seen: their words, and the contrast of their colour to what is behind (WCAG 2.2, 1.4.3).
 CONTRAST = """(selector) => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
@@ -59,10 +51,8 @@ DROP = """([kind, files]) => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=LAUNCH)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -93,56 +83,14 @@ def address(root: Path) -> Iterator[str]:
         yield address
 
 
-class Pages:
-    """Opens pages, and notes whatever they report as an error or ask elsewhere for."""
-
-    def __init__(self, browser: Any):
-        self._browser = browser
-        self.contexts: list[Any] = []
-        self.troubles: list[str] = []
-        # A refused picture is an error to the browser's console as well.
-        self.expected = ["status of 4"]
-
-    def __call__(self, address: str, ready: str = READY, **options: Any) -> Any:
-        context = self._browser.new_context(**{"locale": "en-GB", **options})
-        context.set_default_timeout(1000 * PATIENCE)
-        self.contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        page.on("console", self._console)
-        context.on("request", lambda asked: self._request(asked.url, address))
-        page.goto(address)
-        until(page, ready)
-        return page
-
-    def _console(self, message: Any) -> None:
-        if message.type == "error":
-            self.troubles.append(message.text)
-
-    def _request(self, url: str, address: str) -> None:
-        if not url.startswith((f"{address}/", "data:", "blob:")):
-            self.troubles.append(f"asked {url}")
-
-
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Pages]:
-    pages = Pages(browser)
-    yield pages
-    for context in pages.contexts:
-        context.close()
-    assert not [each for each in pages.troubles if not any(words in each for words in pages.expected)]
+    with opening(browser) as pages:
+        yield pages
 
 
 def files(*colours: str, size: tuple[int, int] = (90, 70)) -> list[Any]:
     return [{"name": f"{colour}.png", "mimeType": "image/png", "buffer": png(colour, size)} for colour in colours]
-
-
-def until(page: Any, condition: str) -> None:
-    """Wait for a condition in JavaScript; the browser's own way of waiting evaluates text, which the page forbids."""
-    deadline = time.monotonic() + PATIENCE
-    while not page.evaluate(condition):
-        assert time.monotonic() < deadline, condition
-        page.wait_for_timeout(20)
 
 
 def wide(page: Any) -> bool:

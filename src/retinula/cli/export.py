@@ -24,6 +24,7 @@ class Format(StrEnum):
     ONNX = "onnx"
     TORCH = "torch"
     NPZ = "npz"
+    WEB = "web"
 
 
 ENDINGS = {Format.ONNX: ".onnx", Format.TORCH: ".pt2", Format.NPZ: ".npz"}
@@ -32,10 +33,14 @@ ENDINGS = {Format.ONNX: ".onnx", Format.TORCH: ".pt2", Format.NPZ: ".npz"}
 def export(
     run: RunOrModel,
     kind: Annotated[
-        Format, typer.Option("--format", help="ONNX, a program of torch (.pt2), or weights by name (.npz).")
+        Format,
+        typer.Option(
+            "--format",
+            help="ONNX, a program of torch (.pt2), weights by name (.npz), or a page that answers in a browser (web).",
+        ),
     ] = Format.ONNX,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write there; beside the model unless given.")
+        Path | None, typer.Option(metavar="FILE|FOLDER", help="Write there; beside the model unless given.")
     ] = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute with 8-bit whole numbers: smaller, and faster on many processors.")
@@ -53,6 +58,14 @@ def export(
         str | None,
         typer.Option(metavar="FOLDER", help="Prove it on these photos too, not on made ones.", show_default=False),
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE|FOLDER",
+            help="Take ONNX Runtime for --format web from this copy of the npm package onnxruntime-web, not from npm.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a model for other programs, proved to say the same on 500 pictures and 20 photos; or write nothing."""
@@ -60,39 +73,59 @@ def export(
     from retinula.export.parity import proof_of
 
     try:
+        from retinula.export.browser_runtime import browser_runtime
         from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
+        from retinula.export.web import check_free, export_web
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed; pip install 'retinula[export]'") from error
-    if int8 and kind is not Format.ONNX:
-        raise InputError("--int8 belongs to --format onnx")
+    _check_options(kind, int8, out, source)
     model = trained_model(run)
-    path = out or _beside(run, "model-int8.onnx" if int8 else f"model{ENDINGS[kind]}")
-    if path.suffix.lower() != ENDINGS[kind]:
-        raise InputError(f"{path}: a file of --format {kind.value} is called *{ENDINGS[kind]}")
+    path = out or _beside(run, _usual_name(kind, int8))
     with counting() as progress:
+        runtime = None
+        if kind is Format.WEB:
+            check_free(path)
+            runtime = browser_runtime(source, progress)
         splits = _splits(run, progress) if data is None or int8 else {}
         given = None if data is None else other_pictures(data, model, "test", progress)
         pictures = given or _first_of(splits, "test", "validation", "train")
         proof = proof_of(pictures, _photos(photos) if photos else (), photos or "")
-        if int8:
-            exported = export_int8(
-                model,
-                proof,
-                path,
-                calibration=splits["train"].images,
-                held_out=_first_of(splits, "validation", "test"),
-                split="validation" if "validation" in splits else "test",
-                max_loss=max_loss,
-            )
-        else:
-            write = {Format.ONNX: export_onnx, Format.TORCH: export_torch, Format.NPZ: export_npz}[kind]
-            exported = write(model, proof, path)
-    if kind is not Format.NPZ and model.preprocess.views.number > 1:
+
+        def write(file: Path) -> "Exported":
+            if int8:
+                return export_int8(
+                    model,
+                    proof,
+                    file,
+                    calibration=splits["train"].images,
+                    held_out=_first_of(splits, "validation", "test"),
+                    split="validation" if "validation" in splits else "test",
+                    max_loss=max_loss,
+                )
+            return {Format.TORCH: export_torch, Format.NPZ: export_npz}.get(kind, export_onnx)(model, proof, file)
+
+        exported = export_web(path, write, runtime, _name_of(run)) if runtime else write(path)
+    if kind in (Format.ONNX, Format.TORCH) and model.preprocess.views.number > 1:
         remark(
             f"what is written looks at one view of a photo; retinula predict and serve average over "
             f"{model.preprocess.views.number}: {model.preprocess.views}"
         )
     _tell(exported, as_json)
+
+
+def _check_options(kind: Format, int8: bool, out: Path | None, source: Path | None) -> None:
+    if int8 and kind not in (Format.ONNX, Format.WEB):
+        raise InputError("--int8 belongs to --format onnx or web")
+    if source is not None and kind is not Format.WEB:
+        raise InputError("--from belongs to --format web")
+    if out is not None and kind in ENDINGS and out.suffix.lower() != ENDINGS[kind]:
+        raise InputError(f"{out}: a file of --format {kind.value} is called *{ENDINGS[kind]}")
+
+
+def _usual_name(kind: Format, int8: bool) -> str:
+    if kind is Format.WEB:
+        return "web-int8" if int8 else "web"
+    return "model-int8.onnx" if int8 else f"model{ENDINGS[kind]}"
 
 
 def _tell(exported: "Exported", as_json: bool) -> None:
@@ -125,6 +158,13 @@ def _beside(run: str, name: str) -> Path:
     from retinula.run import find_run
 
     return (Path(run).parent if Path(run).is_file() else find_run(run).path) / name
+
+
+def _name_of(run: str) -> str:
+    """Return what a page calls the model, as that of `retinula serve` does."""
+    from retinula.run import find_run
+
+    return Path(run).stem if Path(run).is_file() else find_run(run).name
 
 
 def _photos(folder: str) -> "list[Photo]":

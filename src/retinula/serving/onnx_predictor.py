@@ -29,12 +29,7 @@ class OnnxPredictor:
         self._model = model
         self.name = name
         self.classes = model.classes
-        known = ("network", "superclasses", "temperature", "precision", "data_licence", "provenance", "parity")
-        self.about: dict[str, Any] = {
-            **{key: model.metadata[key] for key in known if key in model.metadata},
-            "input": model.metadata["preprocess"],
-            "runs_with": "ONNX Runtime",
-        }
+        self.about: dict[str, Any] = {**model.about, "runs_with": "ONNX Runtime"}
 
     def shrink(self, picture: Image.Image) -> Images:
         """Make it small as the model was trained."""
