@@ -27,7 +27,8 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.onnx_model import OnnxModel
-from retinula.pictures import decode, shrink
+from retinula.pictures import decode
+from retinula.shrinking import WHOLE, Resample, Resize, Views, look_at, shrink
 from retinula.transforms.preprocess import Preprocess
 from tiny_onnx import CLASSES, tiny_onnx
 
@@ -46,11 +47,11 @@ ASK = """async ([pictures, top]) => {
     new File([Uint8Array.from(atob(text), (each) => each.charCodeAt(0))], name));
   return answers.ask(files, { include: ["seen"], top });
 }"""
-SHRINK = """async (cases) => {
-  const { shrink } = await import(new URL("page/browser/shrink.js", document.baseURI));
+LOOK = """async (cases) => {
+  const { lookAt } = await import(new URL("page/browser/shrink.js", document.baseURI));
   return cases.map(([text, width, height, form]) => {
-    const small = shrink(Uint8Array.from(atob(text), (each) => each.charCodeAt(0)), width, height, form);
-    return btoa(String.fromCharCode(...small));
+    const views = lookAt(Uint8Array.from(atob(text), (each) => each.charCodeAt(0)), width, height, form);
+    return views.map((view) => btoa(String.fromCharCode(...view)));
   });
 }"""
 
@@ -185,19 +186,29 @@ def test_it_answers_as_python_does(open_page: Pages, address: str, site: Path) -
     assert len(likeliest) > 1, "a model that says the same of all proves nothing"
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("resize", ["squash", "crop", "pad"])
-def test_pictures_are_made_small_as_pillow_does(open_page: Pages, address: str, resize: Any, channels: int) -> None:
+VIEWS = Views(5, (1.0, 0.7), (0.6,), mirror=True)
+
+
+@pytest.mark.parametrize("resample", ["box", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize(
+    ("resize", "channels", "views"), [("squash", 3, WHOLE), ("crop", 1, VIEWS), ("pad", 3, VIEWS), ("crop", 3, WHOLE)]
+)
+def test_pictures_are_made_small_as_pillow_does(
+    open_page: Pages, address: str, resize: Resize, resample: Resample, channels: int, views: Views
+) -> None:
     page = open_page(address)
     cases, expected = [], []
     for size in [(8, 8), (11, 20), (64, 48)]:
+        form = Preprocess(channels, size, (0.0,) * channels, (1.0,) * channels, resize, None, resample, views)
+        told = {**form.to_dict(), "tall_first": puts_tall_pictures_down_first()}
         for width, height in [(8, 8), (1, 1), (3, 200), (200, 3), (31, 47), (90, 33), (500, 401), (61, 640), (2, 1)]:
             picture = photo(width, height, channels)
-            form = {"size": size, "resize": resize, "channels": channels, "tall_first": puts_tall_pictures_down_first()}
-            cases.append([base64_of(picture.tobytes()), width, height, form])
-            expected.append(shrink(picture, size, resize, channels).transpose(1, 2, 0).tobytes())
-    given = page.evaluate(SHRINK, cases)
-    assert [base64.b64decode(each) for each in given] == expected
+            cases.append([base64_of(picture.tobytes()), width, height, told])
+            looked_at = look_at(picture, size, resize, channels, resample, views)
+            expected.append([view.transpose(1, 2, 0).tobytes() for view in looked_at])
+    given = [[base64.b64decode(view) for view in each] for each in page.evaluate(LOOK, cases)]
+    wrong = [case[1:3] for case, ours, theirs in zip(cases, given, expected, strict=True) if ours != theirs]
+    assert not wrong
 
 
 @pytest.mark.parametrize(
@@ -206,8 +217,9 @@ def test_pictures_are_made_small_as_pillow_does(open_page: Pages, address: str, 
         Preprocess(3, (8, 8), (0.0,) * 3, (1.0,) * 3, "squash"),
         Preprocess(3, (10, 14), (0.3,) * 3, (0.2,) * 3, "pad", (8, 10)),
         Preprocess(1, (8, 8), (0.0,), (1.0,), "pad"),
+        Preprocess(3, (8, 8), (0.0,) * 3, (1.0,) * 3, "squash", None, "lanczos", VIEWS),
     ],
-    ids=str,
+    ids=lambda form: f"{form.channels} {form.resize} {form.resample}",
 )
 def test_every_form_of_input(open_page: Pages, tmp_path: Path, runtime: BrowserRuntime, form: Preprocess) -> None:
     export_web(tmp_path / "web", tiny(form), runtime, "tiny")

@@ -2,7 +2,7 @@
 
 import { InferenceSession, Tensor, env } from "../../onnxruntime/ort.wasm.bundle.min.js";
 import { UnreadablePicture, decode } from "./decode.js";
-import { shrink } from "./shrink.js";
+import { lookAt } from "./shrink.js";
 
 const RUNTIME = new URL("../../onnxruntime/ort-wasm-simd-threaded.wasm", import.meta.url);
 
@@ -27,42 +27,38 @@ async function load({ folder, description }) {
 }
 
 async function answer({ number, files, include, top }) {
-  const entries = [];
-  for (const file of files) entries.push(await read(file));
-  const readable = entries.filter((entry) => !entry.error);
-  const rows = readable.length ? await run(readable.map((entry) => entry.small)) : [];
-  for (const [index, entry] of readable.entries()) {
-    const small = entry.small;
-    delete entry.small;
-    entry.top = ranked(rows[index]).slice(0, top);
-    Object.assign(entry, entry.top[0]);
-    if (include.includes("seen")) entry.seen = await picture(seen(small));
-  }
-  return { number, predictions: entries };
+  const predictions = [];
+  for (const file of files) predictions.push(await predict(file, include, top));
+  return { number, predictions };
 }
 
-async function read(file) {
+async function predict(file, include, top) {
   try {
     const { pixels, width, height } = await decode(file, model.input.channels, model.limits.max_pixels);
-    return { name: file.name, width, height, small: shrink(pixels, width, height, model.input) };
+    const views = lookAt(pixels, width, height, model.input);
+    const likeliest = ranked(await run(views)).slice(0, top);
+    const prediction = { name: file.name, width, height, ...likeliest[0], top: likeliest };
+    if (include.includes("seen")) prediction.seen = await picture(seen(views[0]));
+    return prediction;
   } catch (error) {
     if (!(error instanceof UnreadablePicture)) throw error;
     return { name: file.name, error: { code: error.code, message: error.message } };
   }
 }
 
-// Run the network on small pictures, [height x width x channels] each; gives the probabilities of each.
-async function run(smalls) {
+// Run the network on all views of a picture, [height x width x channels] each; gives the means of the probabilities.
+async function run(views) {
   const [height, width] = model.input.size;
   const each = height * width * 3;
-  const images = new Uint8Array(smalls.length * each);
-  smalls.forEach((small, index) => images.set(coloured(small), index * each));
-  const input = new Tensor("uint8", images, [smalls.length, height, width, 3]);
+  const images = new Uint8Array(views.length * each);
+  views.forEach((view, index) => images.set(coloured(view), index * each));
+  const input = new Tensor("uint8", images, [views.length, height, width, 3]);
   const [output] = Object.values(await session.run({ [session.inputNames[0]]: input }));
   const count = model.classes.length;
-  const rows = smalls.map((_, index) => output.data.slice(index * count, (index + 1) * count));
+  const means = new Float32Array(count);
+  output.data.forEach((probability, index) => (means[index % count] += probability / views.length));
   output.dispose();
-  return rows;
+  return means;
 }
 
 // The graph takes colours always: a grey picture is three times the same.
