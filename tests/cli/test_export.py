@@ -10,7 +10,7 @@ from PIL import Image
 
 from command_line import run_command
 from retinula.datasets.digits import CLASSES
-from retinula.export.browser_runtime import browser_runtime
+from retinula.export import browser_runtime
 from retinula.export.parity import NUM_PHOTOS, Photo, Proof, proof_of
 from retinula.images import ImageSet
 from retinula.model_file import Model
@@ -59,7 +59,7 @@ def test_weights_are_proved_on_pictures_by_name(call: Call) -> None:
 
 
 def test_a_folder_for_browsers(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(browser_runtime.__kwdefaults__, "package", PACKAGE)
+    monkeypatch.setattr(browser_runtime, "ONNXRUNTIME_WEB", PACKAGE)
     Path("copy.tgz").write_bytes(ARCHIVE)
     words = ("export", "mine", "--format", "web", "--data", "digits", "--photos", "photos", "--from", "copy.tgz")
     said = json.loads(call(*words, "--json"))

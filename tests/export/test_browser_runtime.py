@@ -6,6 +6,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 from retinula.datasets import download
@@ -124,6 +125,6 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 def test_without_its_licence_it_is_not_given_away(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.onnxruntime, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(onnxruntime, "__file__", str(tmp_path / "__init__.py"))
     with pytest.raises(InputError, match=r"comes without .*LICENSE"):
         browser_runtime(archive, package=PACKAGE)

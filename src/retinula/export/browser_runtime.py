@@ -81,19 +81,20 @@ class BrowserRuntime:
 
 
 def browser_runtime(
-    source: Path | None = None, progress: Progress | None = None, *, package: Package = ONNXRUNTIME_WEB
+    source: Path | None = None, progress: Progress | None = None, *, package: Package | None = None
 ) -> BrowserRuntime:
     """Read the runtime.
 
     Args:
         source: the archive of the package, or the package unpacked; from the cache or the registry where None.
         progress: told how far the download is.
-        package: the version.
+        package: the version; the one that the page is tested with where None.
 
     Raises:
         InputError: `source` is missing, or not that version of the package.
         RetinulaError: it cannot be downloaded.
     """
+    package = package or ONNXRUNTIME_WEB
     if source is None or not source.is_dir():
         source = _archive(source, progress, package)
     else:
