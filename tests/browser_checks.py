@@ -14,7 +14,7 @@ CHROMIUM = (
 )
 # A camera that shows a moving picture, and whom nobody has to allow it.
 LAUNCH = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-PATIENCE = 10.0  # seconds that a test waits for what should come at once
+PATIENCE = 30.0  # seconds that a test waits for what comes at once where nothing else is going on
 READY = "document.querySelector('#model').textContent !== ''"
 
 
@@ -39,7 +39,7 @@ class Pages:
 
     def __call__(self, address: str, ready: str = READY, **options: Any) -> Any:
         context = self._browser.new_context(**{"locale": "en-GB", **options})
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(1000 * PATIENCE)
         self.contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
