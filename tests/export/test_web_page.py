@@ -291,7 +291,7 @@ def test_what_cannot_be_loaded_is_said(open_page: Pages, tmp_path: Path, runtime
     with plain_files(tmp_path / "web") as address:
         page = open_page(address, ready="!document.querySelector('#failure').hidden")
         assert "could not be loaded" in page.inner_text("#failure")
-        open_page.expected += ["wasm", "ArrayBuffer instantiation"]
+        open_page.expected += ["wasm", "WebAssembly", "ArrayBuffer instantiation"]
 
 
 def test_only_its_own_scripts_run(open_page: Pages, address: str) -> None:
