@@ -35,7 +35,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; known: {', '.join(known)}" if known else ""
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     r"""Return what an error of another's making says first, or its kind where it says nothing.
 
     >>> first_line(ValueError("no such thing\nstack")), first_line(KeyError())

@@ -97,7 +97,7 @@ def list_all(
     ] = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
-    """List the trainings under runs/, the newest last."""
+    """List the trainings under runs/ or in another folder, the newest last."""
     from retinula.run import list_runs
 
     if folder != Path("runs") and not folder.is_dir():

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from filelock import FileLock, Timeout
 
 from retinula.durable import explained
-from retinula.errors import InputError, RetinulaError
+from retinula.errors import InputError, RetinulaError, first_line
 from retinula.transforms.batches import seed_for
 from retinula.tuning.space import Choices, Dimension, Value
 from retinula.tuning.study import Metric, State, Study, Trial
@@ -256,7 +256,7 @@ def _connector(path: Path) -> Any:
 
 def _refusal(path: Path, error: BaseException) -> RetinulaError:
     """Tell apart a disk that refuses and a file that is no study."""
-    reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+    reason = first_line(getattr(error, "orig", None) or error)
     refused = ("full", "readonly", "unable to open", "locked", "disk I/O")
     if any(word in reason for word in refused):
         return RetinulaError(f"cannot write {path}: {reason}")
