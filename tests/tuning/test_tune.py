@@ -143,7 +143,7 @@ def test_what_kills_the_process_again_and_again_is_left_aside() -> None:
             searched(RATE, trials=2, reporter=Stops(0, 1, Killed()))
     found = searched(RATE, trials=2)
     assert [trial.state for trial in found.trials] == ["failed", "finished"]
-    assert found.trials[0].reason == "it was cut 3 times after step 0 without coming further"
+    assert found.trials[0].reason == "it was taken up 3 times after step 0 and came no further"
 
 
 def test_what_is_worse_than_the_median_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

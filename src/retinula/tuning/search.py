@@ -19,7 +19,7 @@ from retinula.tuning.ledger import Ledger, Outcome, Taken
 from retinula.tuning.space import Dimension, Value, settings_for, with_values
 from retinula.tuning.study import Metric, Study, Trial, best_of, write_best, write_table
 
-CUT_OFTEN = 3  # times that a trial may be taken up at one step; then something in it kills the process
+CUT_OFTEN = 3  # times that a trial is taken up at one step; if it is cut again, something in it kills the process
 
 
 class TuningReporter(Reporter):
@@ -142,7 +142,7 @@ class Search:
         if taken.again and run.recipe_file.is_file():
             step = run.checkpoint_step()
             if self.ledger.taken_up_at(taken.number, step) > CUT_OFTEN:
-                raise InputError(f"it was cut {CUT_OFTEN} times after step {step} without coming further")
+                raise InputError(f"it was taken up {CUT_OFTEN} times after step {step} and came no further")
             experiment.train(run.recipe(), run=run, reporter=reporter)
             return
         if taken.again:
