@@ -126,6 +126,14 @@ def test_wrong_use_is_one_line(call: Call, words: tuple[str, ...], message: str)
     assert not [path for ending in ("onnx", "pt2", "npz") for path in Path("runs").rglob(f"*.{ending}")]
 
 
+def test_no_page_for_what_knows_no_classes_and_nothing_is_fetched_for_it(call: Call) -> None:
+    network = build("cifar10-autoencoder", num_classes=10, channels=3, size=(32, 32))
+    form = Preprocess(3, (32, 32), (0.0,) * 3, (1.0,) * 3)
+    Model(network.eval(), "cifar10-autoencoder", {}, (), form).save("pictures.safetensors")
+    said = call("export", "pictures.safetensors", "--format", "web", "--from", "nothing.tgz", code=2)
+    assert "pictures gives pictures back and knows no classes" in said
+
+
 def test_a_missing_folder_is_one_line(call: Call) -> None:
     said = call("export", "mine", "--format", "npz", "--data", "digits", "--out", "missing/w.npz", code=1)
     assert "cannot write missing/w.npz" in said

@@ -75,7 +75,7 @@ def export(
     try:
         from retinula.export.browser_runtime import browser_runtime
         from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
-        from retinula.export.web import check_free, export_web
+        from retinula.export.web import check_free, check_task, export_web
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed; pip install 'retinula[export]'") from error
     _check_options(kind, int8, out, source)
@@ -84,6 +84,7 @@ def export(
     with counting() as progress:
         runtime = None
         if kind is Format.WEB:
+            check_task(model.task, _name_of(run))
             check_free(path)
             runtime = browser_runtime(source, progress)
         splits = _splits(run, progress) if data is None or int8 else {}

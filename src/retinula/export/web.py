@@ -34,6 +34,16 @@ def check_free(folder: Path) -> None:
         raise InputError(f"{folder} is not an empty folder; remove it, or name another one with --out")
 
 
+def check_task(task: str, name: str) -> None:
+    """Refuse a model that the page does not know what to show of.
+
+    Raises:
+        InputError: it is no classifier.
+    """
+    if task != "classification":
+        raise InputError(f"{name} gives pictures back and knows no classes: there is no page for that")
+
+
 def export_web(folder: Path, write: Callable[[Path], Exported], runtime: BrowserRuntime, name: str) -> Exported:
     """Write the folder, whole or not at all.
 
@@ -74,8 +84,7 @@ def export_web(folder: Path, write: Callable[[Path], Exported], runtime: Browser
 
 def _described(model: OnnxModel, name: str) -> dict[str, Any]:
     """Say what the page needs to know of a model, in the words of a server's `/v1/model`."""
-    if not model.classes:
-        raise InputError(f"{name} gives pictures back and knows no classes: there is no page for that")
+    check_task(model.task, name)
     about = model.about
     return {
         "name": name,
