@@ -12,7 +12,7 @@ from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
 from retinula.experiment import train
 from retinula.images import ImageSet
-from retinula.inspection import inspect_run
+from retinula.inspection import FILE_NAME, inspect_run, read_inspection
 from retinula.recipe_files import load_recipe
 from retinula.run import find_run
 from retinula.training import loop
@@ -55,8 +55,58 @@ def test_all_of_it_at_once(tmp_path: Path) -> None:
         line.startswith("Spoilt pictures (16 corruptions, 5 strengths, 10 drawn from 30)") for line in found.lines()
     )
     assert inspect_run(run).to_dict() == {}
+    # One look does not forget another on the same pictures, and what is read back is what was written.
+    inspect_run(run, folder=tmp_path / "out", embedding=True)
+    assert json.loads((tmp_path / "out" / "inspection.json").read_text()) == written
+    again = read_inspection(tmp_path / "out")
+    assert again is not None
+    assert (again.dataset, again.split) == ("made/test", "test")
+    read = json.loads(json.dumps(again.found.to_dict()))
+    assert read == {key: written[key] for key in read}
+    inspect_run(run, folder=tmp_path / "out", split="train", embedding=True)
+    assert set(json.loads((tmp_path / "out" / "inspection.json").read_text())) == {
+        "dataset",
+        "split",
+        "fingerprint",
+        "embedding",
+    }
     seen = inspect_run(run, split="train", labels=True).label_errors
     assert seen is not None
     assert seen.method.startswith("5-fold linear head")
     with pytest.raises(InputError, match="no validation pictures"):
         inspect_run(run, split="validation", labels=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        "[" * 100_000,
+        '{"dataset": "a", "split": "test", "robustness": {"accuracy": {}}}',
+        '{"dataset": "a", "split": "test", "robustness": []}',
+        '{"dataset": "a", "split": "test", "label_errors": {"num_images": 3, "method": "", "errors": [{}]}}',
+        '{"dataset": "a", "split": "test", "near_duplicates": {"within a": [{"index": -1}]}}',
+        '{"dataset": "a", "split": "test", "near_duplicates": []}',
+        '{"dataset": "a", "split": "test", "embedding": {"method": "", "indices": [1], "points": [[NaN, 0]]}}',
+        '{"dataset": "a", "split": "test", "embedding": {"method": "", "indices": [-1], "points": [[0, 0]]}}',
+        '{"dataset": "a", "split": "test", "embedding": {"method": "", "indices": [1e400], "points": [[0, 0]]}}',
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused_in_one_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text(content)
+    with pytest.raises(
+        InputError, match=r"inspection\.json is not whole; look again with: retinula evaluate"
+    ) as caught:
+        read_inspection(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_nobody_has_looked_or_may_not(tmp_path: Path) -> None:
+    assert read_inspection(tmp_path) is None
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(InputError, match="cannot be read"):
+        read_inspection(tmp_path)

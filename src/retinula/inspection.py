@@ -3,10 +3,11 @@
 Brings the rooms together for the command line and for Python; knows nothing of the terminal.
 """
 
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -24,6 +25,8 @@ from retinula.model_file import Averaging, Model
 from retinula.plots import examination
 from retinula.plots.figure import save
 from retinula.run import Run
+
+FILE_NAME: Final = "inspection.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,21 @@ class Inspection:
             found["embedding"] = self.embedding.to_dict()
         return found
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Inspection":
+        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`, `OverflowError`."""
+        spoilt, labels, pairs, placed = (
+            values.get(key) for key in ("robustness", "label_errors", "near_duplicates", "embedding")
+        )
+        return cls(
+            robustness=None if spoilt is None else Robustness.from_dict(spoilt),
+            label_errors=None if labels is None else LabelErrors.from_dict(labels),
+            duplicates=None
+            if pairs is None
+            else {str(name): tuple(map(NearDuplicate.from_dict, each)) for name, each in pairs.items()},
+            embedding=None if placed is None else EmbeddingMap.from_dict(placed),
+        )
+
     def lines(self) -> list[str]:
         """Say what was found, one string a line."""
         said = []
@@ -79,6 +97,43 @@ class Inspection:
         return said
 
 
+@dataclass(frozen=True, eq=False)
+class Inspected:
+    """What was found earlier, and on which pictures.
+
+    Attributes:
+        dataset: their name.
+        split: which part of the data set they are.
+        fingerprint: of them; empty where an earlier version has written it.
+        found: what was found.
+    """
+
+    dataset: str
+    split: str
+    fingerprint: str
+    found: Inspection
+
+
+def read_inspection(folder: Path) -> Inspected | None:
+    """Read what was found earlier in a run's folder; None where nobody has looked.
+
+    Raises:
+        InputError: the file cannot be read, or is not whole.
+    """
+    file = folder / FILE_NAME
+    try:
+        if not file.exists():
+            return None
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return Inspected(
+            values["dataset"], values["split"], values.get("fingerprint", ""), Inspection.from_dict(values)
+        )
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise InputError(f"{file} is not whole; look again with: retinula evaluate {folder} --deep") from error
+
+
 def inspect_run(
     run: Run,
     *,
@@ -93,7 +148,7 @@ def inspect_run(
     tta: Averaging = "none",
     progress: Progress | None = None,
 ) -> Inspection:
-    """Look closer at a finished classifier's pictures, draw what is found, and add it to the report.
+    """Look closer at a finished classifier's pictures, draw what is found, and add it to what was found before.
 
     Args:
         run: a finished run.
@@ -154,9 +209,21 @@ def inspect_run(
     inspection = Inspection(robustness, found, pairs if duplicates else None, placed)
     for name, figure in figures.items():
         save(figure, (folder or run.path) / "figures", f"{split}-{name}")
-    report = folder / "inspection.json" if folder else run.path / "inspection.json"
-    write_json(report, {"dataset": image_set.name, "split": split, **inspection.to_dict()})
+    about = {"dataset": image_set.name, "split": split, "fingerprint": image_set.fingerprint()}
+    where = folder or run.path
+    write_json(where / FILE_NAME, {**_earlier(where, about), **about, **inspection.to_dict()})
     return inspection
+
+
+def _earlier(folder: Path, about: dict[str, str]) -> dict[str, Any]:
+    """Return what was found before on the same pictures, so that one look does not forget another."""
+    try:
+        before = read_inspection(folder)
+    except InputError:
+        return {}
+    if before is None or {name: getattr(before, name) for name in about} != about:
+        return {}
+    return before.found.to_dict()
 
 
 def _compare(

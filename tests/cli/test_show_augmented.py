@@ -30,7 +30,8 @@ def test_the_figure_is_written_beside_the_sheets_and_a_plain_recipe_is_refused(
     assert call("--out", "drawn", "--augmented", "cifar10-augmented", "--json") == 0
     files = json.loads(capsys.readouterr().out)["files"]
     figures = [str(Path("drawn") / f"augmented-cifar10-augmented.{kind}") for kind in ("png", "svg")]
-    assert files[-2:] == figures
+    figures += [str(Path("drawn") / f"batch-cifar10-augmented.{kind}") for kind in ("png", "svg")]
+    assert files[-4:] == figures
     assert all(Path(file).stat().st_size > 1000 for file in figures)
     assert call("--augmented", "cifar10-cnn") == 2
     assert not Path("sheets").exists()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,12 @@ import typer
 from retinula import experiment
 from retinula.cli import main
 from retinula.errors import InputError
+from retinula.evaluation.duplicates import NearDuplicate
+from retinula.evaluation.embedding import map_embedding
+from retinula.evaluation.label_errors import LabelError, LabelErrors
+from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
+from retinula.inspection import FILE_NAME, Inspection
 from retinula.model_file import Model
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
@@ -185,6 +191,109 @@ def test_a_report_that_is_not_whole_is_refused(at_hand: Run, tmp_path: Path) -> 
     copy.report_file.unlink()
     with pytest.raises(InputError, match="not finished"):
         write_report(copy)
+
+
+def inspection_of(contents: Contents) -> dict[str, Any]:
+    """What a deep evaluation of the run could have found; the pictures are those of the test set."""
+    assert contents.answers is not None
+    assert contents.duplicates is not None
+    pairs = [NearDuplicate(30, 0, True, 1.0, (0, 0)), NearDuplicate(2, 7, False, 0.97, (1, 0))]
+    return Inspection(
+        robustness=Robustness(31, 31, 0.9, {"fog": (0.5, 0.4, 0.3, 0.2, 0.1), "of another version": (0.9,) * 5}),
+        label_errors=LabelErrors(31, "held out", (LabelError(3, None, HOSTILE, PLAIN, 0.01, 0.98),)),
+        duplicates={"between made/test and made/train": tuple(pairs), "within made/test": ()},
+        embedding=map_embedding(np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32), np.arange(11, 31)),
+    ).to_dict()
+
+
+@pytest.fixture
+def inspected(at_hand: Run, written: tuple[str, Contents], tmp_path: Path) -> Run:
+    """A copy of the run that a deep evaluation has looked at."""
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    about = {"dataset": "made/test", "split": "test"}
+    (copy.path / FILE_NAME).write_text(json.dumps(about | inspection_of(written[1])))
+    return copy
+
+
+def test_what_a_deep_evaluation_found_is_shown(inspected: Run) -> None:
+    file, contents = write_report(inspected)
+    text = file.read_text(encoding="utf-8")
+    page = Page(text)
+    assert contents.missing == {}
+    assert "On 31 pictures it is right for 90.0 % as they are and for 60.0 % on average" in page.words
+    assert "Fog costs most: 30.0 % are left." in page.words
+    assert contents.spoilt is not None
+    assert [row.kind for row in contents.spoilt.rows] == ["fog", "of another version"]
+    assert all(cell.place < 0 for cell in contents.spoilt.rows[1].cells)
+    assert len({cell.place for cell in contents.spoilt.rows[0].cells} | {contents.spoilt.place}) == 6
+    assert contents.labels is not None
+    assert contents.labels.shown[0].index == 3
+    assert f"called {HOSTILE} (1.0 %); likely {PLAIN} (98.0 %)" in page.words
+    assert contents.pairs is not None
+    between, within = contents.pairs
+    assert (between.number, between.exact, between.differing, between.pictures) == (2, 1, 1, 2)
+    assert [one.index for one in between.shown] == [2, 30], "different names come first"
+    assert "2 of the 31 pictures asked about are nearly the same as one learned from" in page.words
+    assert "No two of the pictures asked about are nearly the same." in page.words
+    assert within.shown == ()
+    assert "--deep" not in page.words
+
+
+def test_the_map_shows_the_pictures_it_is_made_of(inspected: Run) -> None:
+    file, contents = write_report(inspected)
+    text = file.read_text(encoding="utf-8")
+    page = Page(text)
+    assert contents.answers is not None
+    result = contents.answers.result
+    data = json.loads(re.findall(r'id="map-data">(.*?)</script>', text)[0])
+    assert data["classes"] == [HOSTILE, QUOTED, PLAIN]
+    assert sorted(index for _, _, index, *_ in data["points"]) == list(range(11, 31))
+    assert len({place for *_, place in data["points"]}) == 20
+    for x, y, index, label, answer, _, _ in data["points"]:
+        assert 0 <= x <= 640
+        assert 0 <= y <= 520
+        assert (label, answer) == (int(result.labels[index]), int(result.predicted[index]))
+    marks = [each for each in page.named("use") if "x" in each]
+    assert [(float(each["x"] or 0), float(each["y"] or 0)) for each in marks] == [
+        (x, y) for x, y, *_ in data["points"]
+    ], "drawn in the order of the data"
+    wrong = [each.get("class") == "wrong" for each in marks]
+    assert wrong == [label != answer for _, _, _, label, answer, *_ in data["points"]]
+    assert len([each for each in page.named("button") if "data-kind" in each]) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"split": "train"}, "tells of other pictures"),
+        ({"dataset": "other/test"}, "tells of other pictures"),
+        ({"fingerprint": "0" * 64}, "tells of other pictures"),
+        ({"robustness": 3}, "is not whole"),
+        ({"embedding": {"method": "PCA", "indices": [99], "points": [[0, 0]]}}, "names pictures that there are not"),
+    ],
+)
+def test_findings_that_do_not_belong_here_are_left_out_and_it_is_said(
+    inspected: Run, change: dict[str, Any], message: str
+) -> None:
+    file = inspected.path / FILE_NAME
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    page, contents = write_report(inspected)
+    assert message in contents.missing["inspected"]
+    assert "evaluate" in contents.missing["inspected"]
+    assert "\n" not in contents.missing["inspected"]
+    said = Page(page.read_text()).words
+    assert said.count(message) == 3
+    assert "Surest mistakes" in said
+
+
+def test_what_training_began_with_is_shown(written: tuple[str, Contents]) -> None:
+    text, contents = written
+    assert contents.fed is not None
+    assert (contents.fed.size, len(contents.fed.pictures)) == (30, 12)
+    words = [words for one in contents.fed.pictures for words in one.words]
+    assert any(each.startswith("moved 1") for each in words)
+    assert all(each in Page(text).words for each in words)
 
 
 def test_every_command_on_the_page_is_one_that_exists(at_hand: Run, written: tuple[str, Contents]) -> None:

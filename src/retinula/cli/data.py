@@ -114,7 +114,11 @@ def show(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the contact sheets go.")] = Path("sheets"),
     per_class: Annotated[int, typer.Option(help="Pictures of each class on a sheet.", min=1, max=50)] = 10,
     augmented: Annotated[
-        str | None, typer.Option(metavar="RECIPE", help="Draw the first picture as training with this recipe shows it.")
+        str | None,
+        typer.Option(
+            metavar="RECIPE",
+            help="Draw what training with this recipe makes of pictures: its first batch, and one nine times.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -126,15 +130,18 @@ def show(
 
     recipe = None if augmented is None else load_recipe(augmented)
     dataset = load(source)
-    distorted = None if recipe is None else _distorted(dataset, recipe)  # what cannot be drawn is refused first
+    # What cannot be drawn is refused first.
+    distorted = None if recipe is None else _distorted(dataset, recipe)
+    fed = None if recipe is None else _fed(dataset, recipe)
     files = [
         str(file)
         for split, image_set in dataset.splits.items()
         if len(image_set)
         for file in save(contact_sheet(image_set, per_class=per_class), out, f"{split}-sheet")
     ]
-    if recipe is not None and distorted is not None:
+    if recipe is not None and distorted is not None and fed is not None:
         files += [str(file) for file in save(distorted, out, f"augmented-{recipe.name}")]
+        files += [str(file) for file in save(fed, out, f"batch-{recipe.name}")]
     _say_summary(dataset, as_json, files)
 
 
@@ -170,6 +177,15 @@ def _distorted(dataset: "Dataset", recipe: "Recipe") -> "Figure":
         raise InputError(f"{dataset.name} has no pictures to show")
     name = f"{images.name}, picture 0" if images.labels is None else images.classes[images.labels[0]]
     return distortions(images.images[0], Augment(**recipe.augment.model_dump()), name=name, recipe=recipe.name)
+
+
+def _fed(dataset: "Dataset", recipe: "Recipe") -> "Figure":
+    from retinula.experiment import training_sets
+    from retinula.plots.batch import batch
+    from retinula.training.shown import fed_batch
+
+    train_set = training_sets(recipe, dataset).train
+    return batch(fed_batch(recipe, train_set), name=dataset.name, recipe=recipe.name)
 
 
 def _say_summary(dataset: "Dataset", as_json: bool, files: list[str] | None = None) -> None:

@@ -47,6 +47,20 @@ class NearDuplicate:
         """Return all of it as values that JSON can hold."""
         return asdict(self)
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "NearDuplicate":
+        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`."""
+        down, right = values["shift"]
+        if min(values["index"], values["other"]) < 0:
+            raise ValueError("pictures are numbered from 0")
+        return cls(
+            index=int(values["index"]),
+            other=int(values["other"]),
+            exact=bool(values["exact"]),
+            correlation=float(values["correlation"]),
+            shift=(int(down), int(right)),
+        )
+
 
 def find_near_duplicates(
     images: Images,

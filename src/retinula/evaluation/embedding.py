@@ -38,6 +38,15 @@ class EmbeddingMap:
             "points": [[round(x, 4), round(y, 4)] for x, y in self.points.tolist()],
         }
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "EmbeddingMap":
+        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`, `OverflowError`."""
+        indices = np.array(values["indices"], dtype=np.int64)
+        points = np.array(values["points"], dtype=np.float32).reshape(-1, 2)
+        if indices.shape != (len(points),) or (indices < 0).any() or not ((points >= 0) & (points <= 1)).all():
+            raise ValueError("a map has a point in 0..1 for every picture")
+        return cls(indices, points, str(values["method"]))
+
 
 def sample(number: int, most: int = MAPPED, seed: int = 0) -> NDArray[np.int64]:
     """Draw which of `number` pictures are mapped, in order: all, or `most` at random."""

@@ -69,6 +69,18 @@ class LabelErrors:
             "errors": [asdict(each) for each in self.errors],
         }
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "LabelErrors":
+        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`."""
+        errors = tuple(LabelError(**each) for each in values["errors"])
+        for each in errors:
+            numbers = (each.index, each.label_probability, each.probability)
+            if not (all(isinstance(number, int | float) for number in numbers) and isinstance(each.index, int)):
+                raise TypeError("a label error has a number for its picture and two probabilities")
+            if each.index < 0:
+                raise ValueError("pictures are numbered from 0")
+        return cls(int(values["num_images"]), str(values["method"]), errors)
+
 
 def find_label_errors(
     probabilities: Floats,

@@ -58,6 +58,15 @@ class Robustness:
             "accuracy": {kind: list(row) for kind, row in self.accuracy.items()},
         }
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Robustness":
+        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`."""
+        rows = {kind: tuple(float(share) for share in row) for kind, row in values["accuracy"].items()}
+        shares = [float(values["clean_accuracy"]), *(share for row in rows.values() for share in row)]
+        if not rows or any(len(row) != len(STRENGTHS) for row in rows.values()) or not all(0 <= s <= 1 for s in shares):
+            raise ValueError(f"a corruption has {len(STRENGTHS)} shares of right answers, each 0 to 1")
+        return cls(int(values["num_images"]), int(values["num_available"]), shares[0], rows, str(values["tta"]))
+
 
 def measure_robustness(
     model: Model,

@@ -163,7 +163,7 @@ def _pictures(
         true, answer = int(labels[index]), int(answers[index])
         cell = cells.setdefault(f"{true}-{answer}", [])
         if len(cell) < (right if true == answer else per_cell):
-            cell.append(Shown(sheet.add(images[index]), index, round(100 * float(sure[index]), 1)))
+            cell.append(Shown(sheet.add(images[index], ("asked", index)), index, round(100 * float(sure[index]), 1)))
     return {key: tuple(cell) for key, cell in cells.items()}
 
 

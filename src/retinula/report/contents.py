@@ -14,19 +14,23 @@ from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
 from retinula.experiment import own_splits
 from retinula.images import ImageSet
+from retinula.inspection import FILE_NAME, Inspection, read_inspection
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.report.answers import AnswersPart, answers_part
+from retinula.report.doubts import LabelsPart, PairsPart, labels_part, pairs_part
 from retinula.report.duplicates import DuplicatesPart, duplicates_part
-from retinula.report.pictures import ContactRow, DistortedPart, contact_rows, distorted_part
+from retinula.report.mapped import MapPart, map_part
+from retinula.report.pictures import ContactRow, DistortedPart, FedPart, contact_rows, distorted_part, fed_part
 from retinula.report.reasons import ReasonsPart, reasons_part
 from retinula.report.reconstruction import ReconstructionPart, reconstruction_part
 from retinula.report.sheet import Sheet, SheetPage
+from retinula.report.spoilt import SpoiltPart, spoilt_part
 from retinula.report.training import TrainingPart, training_part
 from retinula.run import Run
 
 # Before they are written as text, which takes a third more.
-SHEET_BYTES, SEEN_BYTES, SMALL_BYTES = 3_600_000, 900_000, 120_000
+SHEET_BYTES, SEEN_BYTES, MAP_BYTES, SMALL_BYTES = 3_000_000, 900_000, 1_000_000, 120_000
 SEEN_SIDE = 128  # pixels of a picture with its reasons, at most
 
 Progress = Callable[[str, int, int | None], None]
@@ -49,7 +53,12 @@ class Contents:
         contact: pictures of each class, of the training pictures or, without these, of those measured on.
         contact_split: which ones.
         duplicates: pictures both learned from and asked about.
+        labels: pictures asked about whose labels are likely wrong.
+        pairs: pictures that are nearly the same, and among which.
+        spoilt: how it does on spoilt pictures.
+        map: where pictures lie.
         distorted: a picture as training shows it.
+        fed: the pictures that training began with, as it fed them.
         pictures: the sheet of pictures.
         seen: the sheet of what the network saw, with its reasons.
     """
@@ -66,7 +75,12 @@ class Contents:
     contact: tuple[ContactRow, ...] = ()
     contact_split: str = ""
     duplicates: DuplicatesPart | None = None
+    labels: LabelsPart | None = None
+    pairs: tuple[PairsPart, ...] | None = None
+    spoilt: SpoiltPart | None = None
+    map: MapPart | None = None
     distorted: DistortedPart | None = None
+    fed: FedPart | None = None
     pictures: SheetPage | None = None
     seen: SheetPage | None = None
 
@@ -96,11 +110,13 @@ def gather(run: Run, progress: Progress | None = None) -> Contents:
         contact=contact_rows(shown, sheet),
         contact_split="training" if train_set else split,
         distorted=None if train_set is None else distorted_part(recipe, train_set, SMALL_BYTES),
+        fed=None if train_set is None else fed_part(recipe, train_set, sheet, SMALL_BYTES),
     )
     if train_set is not None and measured is not None and train_set.shape == measured.shape:
         contents = replace(contents, duplicates=duplicates_part(train_set, measured, split, sheet))
     if measured is not None:
         contents = _with_measurement(contents, model, measured, sheet, progress)
+        contents = _with_inspection(contents, measured, train_set, sheet)
     return replace(contents, pictures=sheet.finish(SHEET_BYTES))
 
 
@@ -146,4 +162,58 @@ def _with_measurement(
         answers=answers_part(result, image_set.images, sheet),
         reasons=reasons,
         seen=seen.finish(SEEN_BYTES) if len(seen) else None,
+    )
+
+
+def _with_inspection(contents: Contents, asked: ImageSet, train_set: ImageSet | None, sheet: Sheet) -> Contents:
+    """Add what `retinula evaluate --deep` has found on the same pictures; what cannot be used is noted."""
+    if contents.answers is None:
+        return contents
+    try:
+        inspected = read_inspection(contents.run.path)
+        if inspected is None:
+            return contents
+        if (inspected.dataset, inspected.split) != (asked.name, contents.split) or (
+            inspected.fingerprint not in ("", asked.fingerprint())
+        ):
+            raise InputError(
+                f"{contents.run.path / FILE_NAME} tells of other pictures ({inspected.dataset}, {inspected.split}); "
+                f"look again with: retinula evaluate {contents.run.path} --deep"
+            )
+        return _shown(contents, contents.answers, inspected.found, asked, train_set, sheet)
+    except InputError as error:
+        contents.missing["inspected"] = str(error)
+    except IndexError:
+        file = contents.run.path / FILE_NAME
+        contents.missing["inspected"] = (
+            f"{file} names pictures that there are not; look again with: retinula evaluate {contents.run.path} --deep"
+        )
+    return contents
+
+
+def _shown(
+    contents: Contents,
+    answers: AnswersPart,
+    found: Inspection,
+    asked: ImageSet,
+    train_set: ImageSet | None,
+    sheet: Sheet,
+) -> Contents:
+    pairs = None
+    if found.duplicates is not None:
+        sets = {f"within {asked.name}": (asked, False)}
+        if train_set is not None and train_set.shape == asked.shape:
+            sets = {f"between {asked.name} and {train_set.name}": (train_set, True), **sets}
+        pairs = tuple(
+            pairs_part(found.duplicates[name], asked, other, sheet, between=between)
+            for name, (other, between) in sets.items()
+            if name in found.duplicates
+        )
+    images = asked.images
+    return replace(
+        contents,
+        labels=None if found.label_errors is None else labels_part(found.label_errors, asked, sheet),
+        pairs=pairs,
+        spoilt=None if found.robustness is None else spoilt_part(found.robustness, answers.result, images, sheet),
+        map=None if found.embedding is None else map_part(found.embedding, answers.result, images, MAP_BYTES),
     )

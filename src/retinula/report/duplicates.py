@@ -38,7 +38,10 @@ def duplicates_part(train_set: ImageSet, asked: ImageSet, split: SplitName, shee
         for place in group.places
         if place.split == split
     ]
-    shown = [Twice(index, sheet.add(asked.images[index]), *labels) for index, *labels in sorted(found)[:SHOWN]]
+    shown = [
+        Twice(index, sheet.add(asked.images[index], ("asked", index)), *labels)
+        for index, *labels in sorted(found)[:SHOWN]
+    ]
     return DuplicatesPart(len(found), tuple(shown))
 
 

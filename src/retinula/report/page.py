@@ -19,12 +19,24 @@ from retinula.errors import InputError
 from retinula.evaluation.text import verdict
 from retinula.plots.figure import duration
 from retinula.report.contents import Contents, Progress, gather
+from retinula.report.mapped import HEIGHT, WIDTH
 from retinula.run import Run
 from retinula.version import __version__
 
 FILE_NAME = "report.html"
 MOST_BYTES = 8_000_000  # of a page; what its pictures may take is set with the sheets
 TEMPLATES = "pages"
+# Marks of the map, as paths about their middle: told apart by form where colours are not.
+FORMS = (
+    "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
+    "M-3.5-3.5h7v7h-7z",
+    "M0-5L5 0 0 5-5 0z",
+    "M0-4.8L4.8 3.8h-9.6z",
+    "M0 4.8L4.8-3.8h-9.6z",
+    "M-1.6-5h3.2v3.4h3.4v3.2h-3.4v3.4h-3.2v-3.4h-3.4v-3.2h3.4z",
+    "M0-5.4L1.5-1.8 5.3-1.6 2.4 1 3.3 4.8 0 2.6-3.3 4.8-2.4 1-5.3-1.6-1.5-1.8z",
+    "M-4.6-2.6L-2.6-4.6 0-2 2.6-4.6 4.6-2.6 2 0 4.6 2.6 2.6 4.6 0 2-2.6 4.6-4.6 2.6-2 0z",
+)
 
 
 def write_report(run: Run, file: Path | None = None, progress: Progress | None = None) -> tuple[Path, Contents]:
@@ -60,6 +72,10 @@ def render(contents: Contents) -> str:
         interval=contents.answers.result.accuracy_interval if contents.answers else None,
         verdict=verdict(contents.answers.result.calibration) if contents.answers else "",
         behind=_behind(contents),
+        behind_map=_behind_map(contents),
+        forms=FORMS,
+        map_box=(WIDTH, HEIGHT),
+        deep=f"retinula evaluate {shlex.quote(str(contents.run.path.resolve()))} --deep",
         style=Markup(style),  # noqa: S704  # a file of this package, without foreign text
         script=Markup(script),  # noqa: S704  # likewise
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -128,6 +144,20 @@ def _behind(contents: Contents) -> dict[str, object]:
     counts = {f"{true}-{answer}": int(part.result.confusion[true, answer]) for true, answer in map(_pair, cells)}
     geometry = {key: value for key, value in asdict(sheet).items() if key != "uri"}
     return {"classes": part.classes, "cells": cells, "counts": counts, "sheet": geometry}
+
+
+def _behind_map(contents: Contents) -> dict[str, object]:
+    """Return what the script needs to show the pictures behind the map, points in the order in which they are drawn."""
+    part, answers = contents.map, contents.answers
+    if part is None or answers is None:
+        return {}
+    points = [
+        (one.x, one.y, one.index, one.label, one.answer, one.sure, one.place)
+        for each in part.points.values()
+        for one in each
+    ]
+    geometry = {key: value for key, value in asdict(part.sheet).items() if key != "uri"}
+    return {"classes": answers.classes, "points": points, "sheet": geometry}
 
 
 def _pair(key: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What a report shows of the pictures themselves: some of each class, and one as training distorts it."""
+"""What a report shows of the pictures themselves: some of each class, and some as training changes them."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,14 @@ from retinula.images import ImageSet
 from retinula.plots.distortion import distorted
 from retinula.recipe import Augmentation, Recipe
 from retinula.report.sheet import Sheet, SheetPage
+from retinula.training.shown import fed_batch
 from retinula.transforms.augment import Augment
 
 TILES = 1000  # pictures of a contact sheet
 PER_CLASS = 10  # of them of a class, at most
 MOST_CLASSES = 120  # with rows of their own
 DISTORTIONS = 9
+FED = 12  # pictures of the first batch
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,26 @@ class DistortedPart:
     changed: SheetPage
     words: str
     mixes: bool
+
+
+@dataclass(frozen=True)
+class FedTile:
+    """A picture of the first batch: number, class, places of it as it is and as it was fed, and what was done to it."""
+
+    index: int
+    label: str
+    place: int
+    fed: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FedPart:
+    """The first pictures of the first batch as the network got them, on a sheet of their own; how many it had."""
+
+    sheet: SheetPage
+    pictures: tuple[FedTile, ...]
+    size: int
 
 
 def contact_rows(image_set: ImageSet, sheet: Sheet, seed: int = 0) -> tuple[ContactRow, ...]:
@@ -74,3 +96,28 @@ def distorted_part(recipe: Recipe, image_set: ImageSet, most_bytes: int) -> Dist
     for each in changed:
         sheet.add(each)
     return DistortedPart(original.finish(most_bytes), sheet.finish(most_bytes), "; ".join(words), mixes)
+
+
+def fed_part(recipe: Recipe, image_set: ImageSet, sheet: Sheet, most_bytes: int) -> FedPart | None:
+    """Return the pictures that training begins with, exactly as it feeds them; None where it changes none.
+
+    Args:
+        recipe: of the training.
+        image_set: what it trained on.
+        sheet: for the pictures as they are.
+        most_bytes: for the sheet of what was fed.
+    """
+    if recipe.augment == Augmentation():
+        return None
+    try:
+        batch = fed_batch(recipe, image_set, most=FED)
+    except InputError:  # as above
+        return None
+    fed = Sheet((batch.pictures[0].fed.shape[1], batch.pictures[0].fed.shape[2]))
+    tiles = tuple(
+        FedTile(
+            each.index, each.label, sheet.add(each.original, ("learned", each.index)), fed.add(each.fed), each.words
+        )
+        for each in batch.pictures
+    )
+    return FedPart(fed.finish(most_bytes), tiles, batch.size)

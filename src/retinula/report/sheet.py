@@ -6,6 +6,7 @@ Knows nothing of pages; where a picture lies is given in plain numbers.
 import base64
 import io
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,18 +55,23 @@ class Sheet:
         self.size = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
         self._given = size
         self._tiles: list[Images] = []
+        self._places: dict[Hashable, int] = {}
 
     def __len__(self) -> int:
         return len(self._tiles)
 
-    def add(self, picture: Images) -> int:
-        """Take a picture, uint8 `[C, H, W]`, and return its number."""
+    def add(self, picture: Images, key: Hashable = None) -> int:
+        """Take a picture, uint8 `[C, H, W]`, and return its number; one of the same key is on the sheet once."""
+        if key is not None and key in self._places:
+            return self._places[key]
         if picture.shape[1:] != self._given:
             raise ValueError(f"the pictures of this sheet are {self._given}, not {picture.shape[1:]}")
         tile = upright(picture)
         if self.size != self._given:
             tile = np.asarray(Image.fromarray(tile).resize(self.size[::-1], Image.Resampling.LANCZOS))
         self._tiles.append(tile)
+        if key is not None:
+            self._places[key] = len(self._tiles) - 1
         return len(self._tiles) - 1
 
     def finish(self, most_bytes: int) -> SheetPage:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from retinula.images import copied
 from retinula.training.plan import Plan
-from retinula.transforms.augment import augment_images, mix, spoil
+from retinula.transforms.augment import Drawn, augment_images, mix, spoil
 from retinula.transforms.batches import Batch, generator_for
 
 
@@ -20,8 +20,14 @@ class Prepared(NamedTuple):
     labels: torch.Tensor | None
 
 
-def prepare(plan: Plan, batch: Batch) -> Prepared:
-    """Take the pictures of a batch, augment, spoil, normalise and mix them; the same step always gives the same."""
+def prepare(plan: Plan, batch: Batch, drawn: Drawn | None = None) -> Prepared:
+    """Take the pictures of a batch, augment, spoil, normalise and mix them; the same step always gives the same.
+
+    Args:
+        plan: of the training.
+        batch: a step of it.
+        drawn: told what chance gave each picture.
+    """
     hardware, recipe = plan.hardware, plan.recipe
     positions = batch.indices.numpy()
     chances = generator_for(recipe.seed, "augment", batch.step)
@@ -33,10 +39,11 @@ def prepare(plan: Plan, batch: Batch) -> Prepared:
         epoch=batch.epoch,
         seed=recipe.seed,
         fill=plan.preprocess.mean if any(plan.preprocess.mean) else None,
+        drawn=drawn,
     )
     if recipe.augment.random_crop is None:
         images = plan.preprocess.crop_centre(images)
-    inputs = plan.preprocess.normalise(spoil(images, plan.augment, chances))
+    inputs = plan.preprocess.normalise(spoil(images, plan.augment, chances, drawn))
     if recipe.objective.name != "cross_entropy":
         targets, labels = unit(images), None
     else:
@@ -44,7 +51,7 @@ def prepare(plan: Plan, batch: Batch) -> Prepared:
         labels = targets
         if plan.mixes:
             one_hot = F.one_hot(targets, len(plan.train_set.classes)).float()
-            inputs, targets = mix(inputs, one_hot, plan.augment, chances)
+            inputs, targets = mix(inputs, one_hot, plan.augment, chances, drawn)
             labels = None
     side = side_at(recipe.training.sizes, batch.step / plan.num_steps)
     if side is not None and (side, side) != inputs.shape[2:]:

@@ -17,6 +17,7 @@ from retinula.transforms.mixing import mix_pairs
 from retinula.transforms.noise import add_noise
 from retinula.transforms.photo import as_photos
 
+Drawn = dict[str, torch.Tensor]  # of each picture of a batch, `[N]`, what chance gave it
 Flip = Literal["none", "random", "alternating"]
 _FLIPS = ("none", "random", "alternating")
 # Of a channel, whose colours a thread changes together: as many as stay in its cache, and enough to be worth its start.
@@ -96,6 +97,7 @@ def augment_images(
     epoch: int,
     seed: int,
     fill: Sequence[float] | None = None,
+    drawn: Drawn | None = None,
 ) -> torch.Tensor:
     """Change the pictures of a batch, each by parameters of its own; all but noise and mixing.
 
@@ -108,6 +110,7 @@ def augment_images(
         seed: of the experiment: from these three come alternating flips.
         fill: for each channel the colour of cutout squares, 0..1; mid-grey where left out. The mean of the set
             makes the squares 0 after normalisation, as in the paper.
+        drawn: told what was drawn for each picture, by the names of what happens.
 
     Returns:
         `[N, C, h, w]`, of the size of `random_crop` if given: float32 in 0..1 where colours change, else uint8.
@@ -122,34 +125,44 @@ def augment_images(
     _check_fit(augment, (height, width))
     moves = _draw_moves(augment, generator, (height, width), indices, epoch, seed)
     colours = _draw_colours(augment, generator, count)
+    drawn = {} if drawn is None else drawn
+    drawn |= moves | colours
     if moves:
         images = crop_and_flip(images, size=window, **moves)
     if augment.photo:
         chosen = torch.rand(count, generator=generator) < augment.photo
         images = images.clone()
-        images[chosen] = as_photos(images[chosen], generator)
+        amounts: Drawn = {}
+        images[chosen] = as_photos(images[chosen], generator, amounts)
+        for name, values in amounts.items():
+            drawn[name] = torch.full((count,), torch.nan).masked_scatter(chosen, values)
     if augment.changes_colour:
         images = _coloured(images, colours)
     if augment.cutout:
         rows = torch.randint(window[0], (count,), generator=generator)
         columns = torch.randint(window[1], (count,), generator=generator)
+        drawn |= {"cutout_row": rows, "cutout_column": columns}
         grey = torch.tensor(fill if fill is not None else (0.5,) * channels)
         if images.dtype == torch.uint8:
             grey = grey.mul(255).round().to(torch.uint8)
         images = cut_out(images, side=augment.cutout, rows=rows, columns=columns, fill=grey)
     if augment.probability < 1 and images is not originals:
         changed = torch.rand(count, generator=generator) < augment.probability
+        drawn["changed"] = changed
         images = torch.where(changed[:, None, None, None], images, _unchanged(originals, window, images.dtype))
     return images
 
 
-def spoil(images: torch.Tensor, augment: Augment, generator: torch.Generator) -> torch.Tensor:
+def spoil(
+    images: torch.Tensor, augment: Augment, generator: torch.Generator, drawn: Drawn | None = None
+) -> torch.Tensor:
     """Add noise to the pictures of a batch, to each of a deviation of its own.
 
     Args:
         images: `[N, C, H, W]`, uint8 or float32 in 0..1, as `augment_images` gives them; never written to.
         augment: its `noise` counts.
         generator: where all chance comes from.
+        drawn: told the deviation of each picture.
 
     Returns:
         float32 in 0..1 of the same shape; the very images where there is no noise.
@@ -158,11 +171,17 @@ def spoil(images: torch.Tensor, augment: Augment, generator: torch.Generator) ->
         return images
     low, high = augment.noise
     deviations = torch.rand(len(images), generator=generator) * (high - low) + low
+    if drawn is not None:
+        drawn["noise"] = deviations
     return add_noise(images, deviations, generator)
 
 
 def mix(
-    inputs: torch.Tensor, targets: torch.Tensor, augment: Augment, generator: torch.Generator
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    augment: Augment,
+    generator: torch.Generator,
+    drawn: Drawn | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mix pictures and targets by mixup and cutmix, as `mixing.mix_pairs` tells.
 
@@ -171,8 +190,9 @@ def mix(
         targets: float `[N, K]`, probabilities of classes.
         augment: its `mixup` and `cutmix` count.
         generator: where all chance comes from.
+        drawn: told each picture's partner in the batch, and the share of itself that is left.
     """
-    return mix_pairs(inputs, targets, mixup=augment.mixup, cutmix=augment.cutmix, generator=generator)
+    return mix_pairs(inputs, targets, mixup=augment.mixup, cutmix=augment.cutmix, generator=generator, drawn=drawn)
 
 
 def _unchanged(images: torch.Tensor, window: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:

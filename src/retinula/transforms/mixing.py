@@ -7,7 +7,13 @@ from retinula.transforms.geometry import mark_boxes
 
 
 def mix_pairs(
-    inputs: torch.Tensor, targets: torch.Tensor, *, mixup: float, cutmix: float, generator: torch.Generator
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    mixup: float,
+    cutmix: float,
+    generator: torch.Generator,
+    drawn: dict[str, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mix every picture with another of the batch, by mixup (Zhang et al. 2018) or cutmix (Yun et al. 2019).
 
@@ -22,6 +28,7 @@ def mix_pairs(
         mixup: the parameter of the distribution, 0 for none.
         cutmix: likewise.
         generator: advanced by the same amount whatever is drawn.
+        drawn: told each `partner` in the batch, the `share` of itself that is left, and whether the rest is `boxed`.
 
     Returns:
         New inputs and targets of the same shapes, or the same ones where both are off.
@@ -50,5 +57,7 @@ def mix_pairs(
         )
         mixed = torch.where(inside, others, mixed)
         kept = kept * (1 - inside.double().mean((1, 2, 3)).numpy())
+    if drawn is not None:
+        drawn |= {"partner": partners, "share": torch.from_numpy(kept), "boxed": torch.from_numpy(boxed)}
     shares = torch.from_numpy(kept).to(targets.dtype)[:, None]
     return mixed, torch.lerp(targets[partners], targets, shares)

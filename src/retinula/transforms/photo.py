@@ -17,12 +17,15 @@ QUALITY: Final = (30, 95)  # of the JPEG
 _KERNEL: Final = (0.25, 0.5, 0.25)
 
 
-def as_photos(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def as_photos(
+    images: torch.Tensor, generator: torch.Generator, drawn: dict[str, torch.Tensor] | None = None
+) -> torch.Tensor:
     """Return uint8 `[N, C, H, W]`: pictures reframed, stretched, softened and stored as JPEG; mirrored past borders.
 
     Args:
         images: uint8 `[N, C, H, W]` with one channel or three; never written to.
         generator: where all chance comes from.
+        drawn: told `zoom`, `stretch`, `softness` and `quality` of each picture.
     """
     count = len(images)
     if not count:
@@ -39,8 +42,10 @@ def as_photos(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     grid = F.affine_grid(rows, [*images.shape], align_corners=False)
     moved = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     shown = torch.lerp(moved, _softened(moved), softness.view(-1, 1, 1, 1))
-    qualities = torch.randint(QUALITY[0], QUALITY[1] + 1, (count,), generator=generator).tolist()
-    return stored_as_jpeg(shown.round_().clamp_(0, 255).to(torch.uint8), qualities)
+    qualities = torch.randint(QUALITY[0], QUALITY[1] + 1, (count,), generator=generator)
+    if drawn is not None:
+        drawn |= {"zoom": zoom, "stretch": stretch**2, "softness": softness, "quality": qualities.float()}
+    return stored_as_jpeg(shown.round_().clamp_(0, 255).to(torch.uint8), qualities.tolist())
 
 
 def _softened(pictures: torch.Tensor) -> torch.Tensor:

@@ -21,6 +21,77 @@
     });
   }
 
+  const pictured = (kind, sheet, place, words) => {
+    const picture = document.createElement("i");
+    picture.className = `pic ${kind}`;
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", words);
+    picture.style.setProperty("--x", place % sheet.columns);
+    picture.style.setProperty("--y", Math.floor(place / sheet.columns));
+    return picture;
+  };
+
+  const mapData = document.getElementById("map-data");
+  if (mapData) {
+    const { classes, points, sheet } = JSON.parse(mapData.textContent);
+    const drawing = document.getElementById("map-drawing");
+    const ring = document.getElementById("map-ring");
+    const told = document.getElementById("map-told");
+    const buttons = [...document.querySelectorAll(".kinds button")];
+    const reach = 18; // units of the drawing from a mark at which it is still meant
+    let alone = null;
+    let current = -1;
+    const counts = (number) => alone === null || points[number][3] === alone;
+    const tell = (number) => {
+      current = number;
+      const [x, y, index, label, answer, sure, place] = points[number];
+      ring.setAttribute("cx", x);
+      ring.setAttribute("cy", y);
+      ring.removeAttribute("hidden");
+      const truth = document.createElement("b");
+      truth.textContent = classes[label];
+      const said = label === answer ? ` \u2713 rightly called so, ${sure} % sure` : ` \u2717 called ${classes[answer]}, ${sure} % sure`;
+      const line = document.createElement("div");
+      line.append(truth, said);
+      const where = document.createElement("small");
+      where.textContent = `picture ${index.toLocaleString("en")}`;
+      told.replaceChildren(pictured("mapped", sheet, place, classes[label]), line, where);
+    };
+    const at = (event) => {
+      const box = drawing.getBoundingClientRect();
+      const scale = drawing.viewBox.baseVal.width / box.width;
+      const x = (event.clientX - box.left) * scale;
+      const y = (event.clientY - box.top) * scale;
+      let best = -1;
+      let nearest = (reach * Math.max(1, scale)) ** 2;
+      points.forEach((point, number) => {
+        const far = (point[0] - x) ** 2 + (point[1] - y) ** 2;
+        if (far < nearest && counts(number)) [best, nearest] = [number, far];
+      });
+      if (best >= 0 && best !== current) tell(best);
+    };
+    drawing.addEventListener("pointermove", at);
+    drawing.addEventListener("pointerdown", at);
+    drawing.addEventListener("keydown", (event) => {
+      const steps = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+      const step = steps[event.key];
+      if (!step) return;
+      event.preventDefault();
+      let next = current;
+      for (let tried = 0; tried < points.length; tried++) {
+        next = (next + step + points.length) % points.length;
+        if (next >= 0 && counts(next)) return tell(next);
+      }
+    });
+    const choose = (kind) => {
+      alone = alone === kind ? null : kind;
+      drawing.classList.toggle("alone", alone !== null);
+      for (const group of drawing.querySelectorAll("g.kind")) group.classList.toggle("chosen", Number(group.dataset.kind) === alone);
+      for (const button of buttons) button.setAttribute("aria-pressed", String(Number(button.dataset.kind) === alone));
+    };
+    for (const button of buttons) button.addEventListener("click", () => choose(Number(button.dataset.kind)));
+  }
+
   const data = document.getElementById("cells");
   if (!data) return;
   const { classes, cells, counts, sheet } = JSON.parse(data.textContent);
@@ -41,12 +112,7 @@
     strip.replaceChildren(
       ...pictures.map(([place, index, sure]) => {
         const box = document.createElement("span");
-        const picture = document.createElement("i");
-        picture.className = "pic pictures";
-        picture.setAttribute("role", "img");
-        picture.setAttribute("aria-label", words(key));
-        picture.style.setProperty("--x", place % sheet.columns);
-        picture.style.setProperty("--y", Math.floor(place / sheet.columns));
+        const picture = pictured("pictures", sheet, place, words(key));
         const caption = document.createElement("small");
         caption.textContent = `${sure} %\nno. ${index}`;
         box.append(picture, caption);
