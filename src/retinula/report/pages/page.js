@@ -77,7 +77,7 @@
       const step = steps[event.key];
       if (!step) return;
       event.preventDefault();
-      let next = current;
+      let next = current < 0 && step < 0 ? 0 : current;
       for (let tried = 0; tried < points.length; tried++) {
         next = (next + step + points.length) % points.length;
         if (next >= 0 && counts(next)) return tell(next);
