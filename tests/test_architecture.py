@@ -40,6 +40,7 @@ ROOMS = (
     "prediction",
     "reconstruction",
     "plots",
+    "outcome",
     "experiment",
     "tuning",
     "inspection",
@@ -51,6 +52,7 @@ ROOMS = (
     "diagnosis",
     "serving",
     "cli",
+    "__main__",
 )
 SAYS_NOTHING = {"utils", "util", "common", "helpers", "helper", "core", "base", "manager", "misc"}
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -7,7 +7,7 @@ import pytest
 from retinula.errors import InputError, RetinulaError
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.run import Run, create_run, find_run, list_runs
+from retinula.run import Run, WrittenElsewhere, create_run, find_run, list_runs
 
 
 @pytest.fixture
@@ -105,3 +105,12 @@ def test_a_root_that_cannot_be_written_is_one_line(tmp_path: Path, recipe: Recip
     with pytest.raises(RetinulaError, match="cannot write"):
         create_run(recipe, {}, root=tmp_path / "file" / "runs")
     assert Run(tmp_path / "file").name == "file"
+
+
+def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
+    run = WrittenElsewhere(tmp_path / "elsewhere")
+    run.note("a line")
+    run.add_steps([(1, 1, 0.5, 0.1, 0.01)])
+    run.add_metrics({"epoch": 1})
+    run.cut_logs(0)
+    assert not run.path.exists()

@@ -18,7 +18,7 @@ from retinula.datasets.catalog import CATALOG
 from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName, pictures_of
 from retinula.durable import write_json
-from retinula.errors import InputError, Interrupted
+from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.trust import made_trustworthy
@@ -26,20 +26,19 @@ from retinula.images import ImageSet
 from retinula.linear_code import linear_code_psnr
 from retinula.model_file import Averaging, Model
 from retinula.models.catalog import network_named
+from retinula.outcome import describe_data, training_report
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe import Recipe
 from retinula.recipe_files import checked, load_recipe, override, shipped
-from retinula.run import RUNS, Run, create_run, describe_environment, find_run
-from retinula.training import loop
+from retinula.run import RUNS, Run, WrittenElsewhere, create_run, describe_environment, find_run
+from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
-from retinula.training.memory import peak_memory_mib
 from retinula.training.reporting import Reporter
 from retinula.training.tracking import check_trackers
 from retinula.transfer import Source, begin_from
 from retinula.transforms.batches import seed_for
-from retinula.version import __version__
 
 DEFAULT = "default"  # the recipe for whatever is no recipe itself: a data set, a folder, an archive
 
@@ -50,6 +49,10 @@ class Sets(NamedTuple):
     train: ImageSet
     validation: ImageSet | None
     skipped: tuple[Skipped, ...]
+
+    def described(self) -> dict[str, Any]:
+        """Say which they are, as reports do."""
+        return describe_data(self.train, self.validation, len(self.skipped))
 
 
 def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
@@ -160,36 +163,19 @@ def train(
     Raises:
         RetinulaError: with one line that says what failed and what to do.
     """
-    reporter = reporter or Reporter()
-    if isinstance(recipe, str):
-        recipe = find_recipe(recipe, overrides)
-    elif overrides:
-        given = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-        recipe = checked(override(given, overrides), recipe.name)
-    source = None
-    if recipe.model.weights is not None and not _has_begun(run, recipe):
-        recipe, source = begin_from(recipe, root)
-    check_trackers(recipe)
-    network_named(recipe.model.name)  # refuses an unknown one before pictures are fetched
-    if train_set is not None:
-        sets = Sets(train_set, validation_set, ())
-    elif validation_set is not None:
-        raise InputError("pictures to choose by need pictures to train on: give train_set as well")
-    else:
-        recipe = anchored(recipe)
-        sets = training_sets(recipe, load_dataset(recipe, reporter.loading))
-    data = _describe_data(sets)
-    if isinstance(run, Run):
-        _check_goes_on(run, recipe, data)
-        return _train_in(run, recipe, sets, source, reporter, checkpoint_seconds)
-    environment = describe_environment(data, describe_machine(), datetime.now(UTC))
-    run = create_run(recipe, environment, run, root)
-    try:
-        return _train_in(run, recipe, sets, source, reporter, checkpoint_seconds)
-    except InputError:
-        if not run.checkpoints.exists():  # refused before its beginning: nothing in the folder is worth keeping
-            shutil.rmtree(run.path, ignore_errors=True)
-        raise
+    with processes.joined():
+        told = reporter if reporter is not None and processes.is_first() else Reporter()
+        settled, source = processes.by_first(lambda: _settled(recipe, overrides, run, root, train_set is not None))
+        sets = processes.by_each(lambda: _sets(settled, train_set, validation_set, told))
+        begun = processes.by_first(lambda: _begun(run, settled, sets.described(), root))
+        if not processes.is_first():
+            return _help_in(begun, settled, sets, source, checkpoint_seconds)
+        try:
+            return _train_in(begun, settled, sets, source, told, checkpoint_seconds)
+        except InputError:
+            if not isinstance(run, Run) and not begun.checkpoints.exists():  # refused: nothing to keep
+                shutil.rmtree(begun.path, ignore_errors=True)
+            raise
 
 
 def resume(
@@ -204,10 +190,16 @@ def resume(
     Raises:
         InputError: no such run, a finished one, or data that have changed.
     """
-    run = find_run(name, root)
-    if run.finished:
-        raise InputError(f"{run.path} is finished; train anew with: retinula train {run.recipe_file}")
-    return train(run.recipe(), run=run, reporter=reporter, checkpoint_seconds=checkpoint_seconds)
+
+    def unfinished() -> tuple[Run, Recipe]:
+        run = find_run(name, root)
+        if run.finished:
+            raise InputError(f"{run.path} is finished; train anew with: retinula train {run.recipe_file}")
+        return run, run.recipe()
+
+    with processes.joined():
+        run, recipe = processes.by_first(unfinished)
+        return train(recipe, run=run, reporter=reporter, checkpoint_seconds=checkpoint_seconds)
 
 
 def evaluate_run(
@@ -273,7 +265,11 @@ def own_splits(run: Run, progress: Progress | None = None) -> Mapping[SplitName,
     recipe = run.recipe()
     dataset = load_dataset(recipe, progress)
     sets = training_sets(recipe, dataset)
-    _check_same_pictures(run, _describe_data(sets), "measure on pictures of your choice with --data")
+    _check_same_pictures(
+        run,
+        sets.described(),
+        "measure on pictures of your choice with --data",
+    )
     splits: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation}
     splits["test"] = dataset.test
     return {split: image_set for split, image_set in splits.items() if image_set is not None and len(image_set)}
@@ -294,6 +290,59 @@ def other_pictures(data: str, model: Model, split: SplitName, progress: Progress
     return dataset.splits[split]
 
 
+def _settled(
+    recipe: Recipe | str, overrides: Iterable[str], run: Run | str | None, root: Path, pictures_given: bool
+) -> tuple[Recipe, Source | None]:
+    """Return a recipe as it is to run, and the model that it begins from, where it names one."""
+    if isinstance(recipe, str):
+        recipe = find_recipe(recipe, overrides)
+    elif overrides:
+        given = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        recipe = checked(override(given, overrides), recipe.name)
+    source = None
+    if recipe.model.weights is not None and not _has_begun(run, recipe):
+        recipe, source = begin_from(recipe, root)
+    check_trackers(recipe)
+    network_named(recipe.model.name)  # refuses an unknown one before pictures are fetched
+    return recipe if pictures_given else anchored(recipe), source
+
+
+def _sets(recipe: Recipe, train_set: ImageSet | None, validation_set: ImageSet | None, reporter: Reporter) -> Sets:
+    if train_set is not None:
+        return Sets(train_set, validation_set, ())
+    if validation_set is not None:
+        raise InputError("pictures to choose by need pictures to train on: give train_set as well")
+    return training_sets(recipe, load_dataset(recipe, reporter.loading))
+
+
+def _begun(run: Run | str | None, recipe: Recipe, data: dict[str, Any], root: Path) -> Run:
+    """Return the run to go on with, or begin one."""
+    if isinstance(run, Run):
+        _check_goes_on(run, recipe, data)
+    else:
+        run = create_run(recipe, describe_environment(data, describe_machine(), datetime.now(UTC)), run, root)
+    processes.tell_launcher(run.path)
+    return run
+
+
+def _help_in(run: Run, recipe: Recipe, sets: Sets, source: Source | None, checkpoint_seconds: float) -> Model:
+    """Take part in a training that the first of several processes writes down and speaks of."""
+    keep_memory()
+    try:
+        with stop_requests() as stop_requested:
+            return loop.train(
+                recipe,
+                sets.train,
+                sets.validation,
+                WrittenElsewhere(run.path),
+                source=source,
+                stop_requested=lambda: stop_requested() or processes.abandoned(),
+                checkpoint_seconds=checkpoint_seconds,
+            )
+    except RetinulaError as error:  # the first process meets the same one
+        raise processes.Elsewhere(error.exit_code) from error
+
+
 def _train_in(
     run: Run, recipe: Recipe, sets: Sets, source: Source | None, reporter: Reporter, checkpoint_seconds: float
 ) -> Model:
@@ -308,77 +357,28 @@ def _train_in(
                 run.note(f"left out: {skipped.source}: {skipped.reason}")
             if keep_memory():
                 run.note("the C library was told to keep freed memory")
-            model = loop.train(
-                recipe,
-                sets.train,
-                sets.validation,
-                run,
-                source=source,
-                reporter=reporter,
-                stop_requested=stop_requested,
-                checkpoint_seconds=checkpoint_seconds,
-            )
+            with processes.noticing():
+                model = loop.train(
+                    recipe,
+                    sets.train,
+                    sets.validation,
+                    run,
+                    source=source,
+                    reporter=reporter,
+                    stop_requested=lambda: stop_requested() or processes.abandoned(),
+                    checkpoint_seconds=checkpoint_seconds,
+                )
             model = made_trustworthy(model, sets.train, sets.validation, run.note, reporter.message)
             model.save(run.model_file)
             draw_training(run.metrics(), run.steps(), run.figures, ranges=recipe.figures.ranges)
-            write_json(run.report_file, _report(run, recipe, sets, model, started))
+            write_json(
+                run.report_file,
+                training_report(run, recipe, sets.described(), model, started),
+            )
             shutil.rmtree(run.checkpoints, ignore_errors=True)
-    except Interrupted as stop:
-        raise Interrupted(f"{stop}; go on with: retinula train --resume {run.path}") from stop
+    except (Interrupted, processes.Lost) as stop:
+        raise type(stop)(f"{stop}; go on with: retinula train --resume {run.path}") from stop
     return model
-
-
-def _report(run: Run, recipe: Recipe, sets: Sets, model: Model, started: datetime) -> dict[str, Any]:
-    metrics = run.metrics()
-    kept = next((row for row in metrics if row["step"] == model.provenance["kept_step"]), metrics[-1])
-    seconds = sum(row["seconds"] for row in metrics)
-    images = sum((row["images_per_second"] or 0.0) * row["seconds"] for row in metrics)
-    environment = run.environment()
-    return {
-        "retinula": __version__,
-        "run": run.name,
-        "recipe": recipe.name,
-        "digest": recipe.digest(),
-        "seed": recipe.seed,
-        "task": model.task,
-        "network": model.network_name,
-        "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
-        "data": _describe_data(sets),
-        "source": model.provenance.get("source"),
-        "training": {
-            "epochs": metrics[-1]["epoch"],
-            "steps": metrics[-1]["step"],
-            "kept": model.provenance["kept"],
-            "kept_step": kept["step"],
-            "loss": kept["loss"],
-            "accuracy": kept["accuracy"],
-            "val_loss": kept["val_loss"],
-            "val_accuracy": kept["val_accuracy"],
-            "hardware": model.provenance["hardware"],
-            "seconds": round(seconds, 3),
-            "seconds_in_all": round((datetime.now(UTC) - started).total_seconds(), 3),
-            "images_per_second": round(images / seconds, 1) if seconds else None,
-            "peak_memory_mib": peak_memory_mib(),
-        },
-        "calibration": model.provenance.get("calibration"),
-        "machine": environment["machine"],
-        "versions": environment["versions"],
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "evaluations": {},
-    }
-
-
-def _describe_data(sets: Sets) -> dict[str, Any]:
-    return {
-        "name": sets.train.name,
-        "num_images": len(sets.train),
-        "num_validation_images": 0 if sets.validation is None else len(sets.validation),
-        "num_skipped": len(sets.skipped),
-        "num_classes": len(sets.train.classes),
-        "fingerprint": sets.train.fingerprint(),
-        "validation_fingerprint": None if sets.validation is None else sets.validation.fingerprint(),
-        **sets.train.provenance,
-    }
 
 
 def _has_begun(run: Run | str | None, recipe: Recipe) -> bool:

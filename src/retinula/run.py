@@ -209,6 +209,22 @@ class Run:
         return lock
 
 
+class WrittenElsewhere(Run):
+    """A run that another process writes: nothing that this one logs reaches the folder, which may be elsewhere too."""
+
+    def note(self, message: str) -> None:
+        """Do nothing."""
+
+    def add_metrics(self, row: dict[str, Any]) -> None:
+        """Do nothing."""
+
+    def add_steps(self, rows: Iterable[tuple[int, int, float, float, float]]) -> None:
+        """Do nothing."""
+
+    def cut_logs(self, step: int) -> None:
+        """Do nothing."""
+
+
 def create_run(recipe: Recipe, environment: dict[str, Any], name: str | None = None, root: Path = RUNS) -> Run:
     """Make the folder of a new training: `root/name`, or `root/<recipe>-<number>`.
 

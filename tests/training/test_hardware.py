@@ -90,3 +90,15 @@ def test_the_machine_is_described() -> None:
     assert machine["cores"] == available_threads() >= 1
     assert machine["bfloat16_units"] in ("amx", "avx512", "none", "unknown")
     assert isinstance(keep_memory(), bool)
+
+
+def test_threads_follow_the_number_of_processes() -> None:
+    alone = Hardware("cpu", 8, True, "bfloat16", "")
+    assert alone.shared_by(1, 3) is alone
+    pair = alone.shared_by(2, 4)
+    assert (pair.processes, pair.threads) == (2, 4)
+    assert pair.words == "2 processes, each on cpu with 4 threads in bfloat16, channels last"
+    assert pair.shared_by(1, 8) == alone
+    before = alone.to_dict()
+    del before["processes"]  # a checkpoint from before there were several
+    assert Hardware(**before) == alone

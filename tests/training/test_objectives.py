@@ -6,7 +6,7 @@ import torch
 
 from retinula.images import ImageSet
 from retinula.recipe import Objective
-from retinula.training.objectives import class_weights, loss_function
+from retinula.training.objectives import class_weights, loss_function, mean_weights
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.5]])
 LABELS = torch.tensor([0, 2])
@@ -53,3 +53,21 @@ def test_reconstruction_by_hand(name: str, make_set: Callable[..., ImageSet]) ->
     }[name]
     objective = Objective(name=name)  # type: ignore[arg-type]  # a parameter
     assert torch.isclose(loss_function(objective, make_set())(logits, images), expected)
+
+
+def test_what_a_mean_is_taken_over(make_set: Callable[..., ImageSet]) -> None:
+    """The loss of a batch is that of its parts, weighted by their shares."""
+    full = unbalanced(make_set)
+    labels = torch.tensor([0, 0, 0, 1, 2])
+    logits = torch.linspace(-1, 1, 20).view(5, 4)
+    one_hot = torch.nn.functional.one_hot(labels, 4).float()
+    for objective in (Objective(), Objective(class_weights="balanced", label_smoothing=0.1)):
+        loss = loss_function(objective, full)
+        for targets, mixes in ((labels, False), (one_hot, True)):
+            weights = mean_weights(objective, full, mixes=mixes)
+            counted = torch.ones(5) if weights is None else weights[labels]
+            shares = [counted[part].sum() / counted.sum() for part in (slice(0, 2), slice(2, 5))]
+            parts = [loss(logits[part], targets[part]) for part in (slice(0, 2), slice(2, 5))]
+            together = shares[0] * parts[0] + shares[1] * parts[1]
+            assert torch.isclose(together, loss(logits, targets))
+    assert mean_weights(Objective(name="mse"), full, mixes=False) is None

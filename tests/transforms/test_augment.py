@@ -307,3 +307,19 @@ def test_what_is_left_alone_has_the_form_of_the_rest() -> None:
     assert changed(images, plain).dtype == torch.uint8
     with pytest.raises(InputError, match=r"probability lies between 0 and 1, not 1\.5"):
         Augment(probability=1.5)
+
+
+@pytest.mark.parametrize("augment", [Augment(flip="random"), PUBLISHED, replace(EVERYTHING, probability=0.6)])
+def test_a_part_comes_out_as_with_the_whole_batch(augment: Augment) -> None:
+    images, indices = pictures(), torch.arange(40) * 3
+    whole = augment_images(images, augment, torch.Generator().manual_seed(1), indices=indices, epoch=1, seed=2)
+    for part in (slice(0, 13), slice(13, 40)):
+        chances = torch.Generator().manual_seed(1)
+        own = augment_images(images[part], augment, chances, indices=indices, epoch=1, seed=2, part=part)
+        torch.testing.assert_close(own, whole[part], rtol=0, atol=1e-6)  # vector units round as many as fit in them
+
+
+@pytest.mark.parametrize("augment", [Augment(photo=0.5), Augment(mixup=1.0), Augment(noise=(0.0, 0.1))])
+def test_what_needs_the_whole_batch_takes_no_part(augment: Augment) -> None:
+    with pytest.raises(ValueError, match="need the whole batch"):
+        changed(pictures(), augment, part=slice(0, 20))

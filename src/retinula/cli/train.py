@@ -1,12 +1,15 @@
 """`retinula train`."""
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, share
-from retinula.errors import InputError
+from retinula.errors import InputError, Interrupted
+from retinula.training.reporting import Reporter
 
 
 def train(
@@ -31,30 +34,51 @@ def train(
     ] = False,
     run: Annotated[str | None, typer.Option(help="A name for the run's folder under runs/.")] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = None,
+    procs: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="Train in N processes, which share each batch and the cores or GPUs."),
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Train a network: by a recipe, on a data set, or on a folder of pictures."""
     from retinula import experiment
     from retinula.run import RUNS, find_run
+    from retinula.training import processes
 
     words = target or []
     names = [word for word in words if "=" not in word]
-    overrides = [word for word in words if "=" in word]
     if len(names) > 1:
         raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
-    with TrainingReporter() as reporter:
-        if resume is not None:
-            if words or model or freeze or run:
-                raise InputError("--resume goes on with a run as it is: give nothing else with it")
-            trained, folder = experiment.resume(resume, reporter=reporter), find_run(resume).path
-        else:
-            if model is not None:
-                overrides = [_beginning(model), *overrides]
-            if freeze:
-                overrides = ["model.freeze=true", *overrides]
-            trained = experiment.train(names[0] if names else "digits", run=run, overrides=overrides, reporter=reporter)
-            folder = RUNS / trained.provenance["run"]
-    _show(folder, as_json)
+    if resume is not None and (words or model or freeze or run):
+        raise InputError("--resume goes on with a run as it is: give nothing else with it")
+    announced = processes.announced()
+    if announced == 1 and procs > 1:
+        from retinula.training import launch
+
+        sys.exit(launch.start(procs, sys.argv[1:], remark))  # what is to be said has been said
+    if procs not in (1, announced):
+        raise InputError(f"there are {announced} processes already, started by torchrun: leave --procs out")
+    overrides = [word for word in words if "=" in word]
+    if model is not None:
+        overrides = [_beginning(model), *overrides]
+    if freeze:
+        overrides = ["model.freeze=true", *overrides]
+    speaks = processes.speaks()
+    try:
+        with TrainingReporter() if speaks else nullcontext(Reporter()) as reporter:
+            if resume is not None:
+                experiment.resume(resume, reporter=reporter)
+            else:
+                name = names[0] if names else "digits"
+                trained = experiment.train(name, run=run, overrides=overrides, reporter=reporter)
+    except processes.Elsewhere as other:  # it has said why
+        sys.exit(other.exit_code)
+    except KeyboardInterrupt:
+        if speaks and not processes.is_launched():
+            raise
+        sys.exit(Interrupted.exit_code)  # another process says so
+    if speaks:
+        _show(RUNS / trained.provenance["run"] if resume is None else find_run(resume).path, as_json)
 
 
 def _beginning(model: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
-from retinula.training.body import train_mode
+from retinula.training.body import learning_normalisations, train_mode
 
 
 class WeightAverage:
@@ -15,17 +15,14 @@ class WeightAverage:
 
     The running statistics of normalisations are the newest too, and fit the newest weights only: what is noise in these
     cancels in the average, so that its maps are smaller. Before the average is asked, `renew_statistics`.
+    `normalisations` are the layers that have statistics which are not frozen.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
         self.network = copy.deepcopy(network)
         train_mode(self.network)  # which leaves normalisation in a frozen body as it is
-        self._normalisations = [
-            layer
-            for layer in self.network.modules()
-            if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training
-        ]
+        self.normalisations = learning_normalisations(self.network)
         self.network.requires_grad_(False).eval()
 
     @torch.no_grad()
@@ -55,16 +52,16 @@ class WeightAverage:
                 normalises nothing. The statistics are the means of theirs.
             autocast: the precision to compute in.
         """
-        if not self._normalisations:
+        if not self.normalisations:
             return
-        momenta = [layer.momentum for layer in self._normalisations]
-        for layer in self._normalisations:
+        momenta = [layer.momentum for layer in self.normalisations]
+        for layer in self.normalisations:
             layer.reset_running_stats()
             layer.momentum = None  # the mean of all batches, each counted alike
             layer.train()
         for inputs in batches:
             with autocast():
                 self.network(inputs)
-        for layer, momentum in zip(self._normalisations, momenta, strict=True):
+        for layer, momentum in zip(self.normalisations, momenta, strict=True):
             layer.momentum = momentum
             layer.eval()

@@ -43,6 +43,12 @@ def train_mode(network: nn.Module) -> None:
                 layer.eval()
 
 
+def learning_normalisations(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Return the normalisations of a network in training mode whose statistics are not frozen."""
+    layers = (layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm))
+    return [layer for layer in layers if layer.training]
+
+
 def _body_state(network: nn.Module) -> dict[str, torch.Tensor]:
     head = head_of(network)
     return {name: value for name, value in network.state_dict().items() if not name.startswith(f"{head}.")}

@@ -1,5 +1,6 @@
 """What is kept when a loss is not finite, so that someone can find out why."""
 
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from retinula.durable import explained, write_json
 from retinula.errors import RetinulaError
 from retinula.run import Run
+from retinula.training import processes
 from retinula.training.plan import Plan
 from retinula.transforms.batches import Batch
 
@@ -18,6 +20,17 @@ def keep_failure(plan: Plan, batch: Batch, loss: float, learning_rate: float, ru
         RetinulaError: always.
     """
     folder = run.failure
+    message = (
+        f"the loss is {loss} at step {batch.step + 1} (learning rate {learning_rate:g}); "
+        f"the batch is kept in {folder}; try a lower optimizer.lr, or optimizer.clip_norm=1"
+    )
+    if processes.is_first():
+        _write(folder, plan, batch, loss, learning_rate)
+    run.note(message)
+    raise RetinulaError(message)
+
+
+def _write(folder: Path, plan: Plan, batch: Batch, loss: float, learning_rate: float) -> None:
     positions = batch.indices.numpy()
     sources = plan.train_set.sources
     with explained(folder):
@@ -38,9 +51,3 @@ def keep_failure(plan: Plan, batch: Batch, loss: float, learning_rate: float, ru
             "sources": None if sources is None else [sources[position] for position in positions],
         },
     )
-    message = (
-        f"the loss is {loss} at step {batch.step + 1} (learning rate {learning_rate:g}); "
-        f"the batch is kept in {folder}; try a lower optimizer.lr, or optimizer.clip_norm=1"
-    )
-    run.note(message)
-    raise RetinulaError(message)

@@ -9,6 +9,7 @@ import ctypes
 import os
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from retinula.errors import InputError
+from retinula.training import processes
 from retinula.training.arrangement import side_by_side_seconds
 from retinula.training.stopwatch import GAIN, Clock, best_seconds
 
@@ -40,6 +42,7 @@ class Hardware:
         precision: of products and sums in the layers that bear it; weights are always float32.
         reason: how it was chosen, in words.
         side_by_side: names of the convolutions that see the maps of several pictures at once (`training.arrangement`).
+        processes: how many train together, each with all of this.
     """
 
     device: str
@@ -48,6 +51,7 @@ class Hardware:
     precision: Literal["float32", "bfloat16"]
     reason: str
     side_by_side: tuple[str, ...] = ()
+    processes: int = 1
 
     def place(self, network: nn.Module) -> nn.Module:
         """Bring a network to the device and memory format."""
@@ -70,7 +74,14 @@ class Hardware:
         """Device, threads, precision and memory format, as logs and reports say them."""
         layout = ", channels last" if self.channels_last else ""
         threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
-        return f"{self.device} with {threads} in {self.precision}{layout}"
+        together = f"{self.processes} processes, each on " if self.processes > 1 else ""
+        return f"{together}{self.device} with {threads} in {self.precision}{layout}"
+
+    def shared_by(self, processes: int, threads: int) -> "Hardware":
+        """Return this for a number of processes; where they are several, or were, each with so many threads."""
+        if processes == self.processes == 1:
+            return self
+        return replace(self, processes=processes, threads=threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a value that a checkpoint can hold; `Hardware(**value)` reads it back."""
@@ -150,6 +161,30 @@ def choose_hardware(
     figures = ", ".join(f"{_name(candidate)} {seconds[candidate] * 1000:.0f} ms" for candidate in candidates)
     choice = replace(choice, reason=f"a trial step took: {figures}")
     return _choose_side_by_side(network, input_shape, choice, min(num_images, LAYER_TRIAL_IMAGES), clock)
+
+
+def shared_hardware(given: Hardware | None, choose: Callable[..., Hardware], num_images: int) -> Hardware:
+    """Return what is given, else what is chosen; for several processes, by the first one for all of them.
+
+    Args:
+        given: by a checkpoint or a caller.
+        choose: `choose_hardware` but for its `device`, `threads` and `num_images`.
+        num_images: pictures in a batch of the training, of which each process takes its part.
+
+    Raises:
+        InputError: the device is not there, or a batch is too small to be shared.
+    """
+    processes.check_batch(num_images)
+    threads = max(1, available_threads() // processes.count_here())
+    part = -(-num_images // processes.count())
+
+    def check() -> None:
+        if hardware.device not in ("cpu", available_device()):
+            raise InputError(f"this training computes on {hardware.device}, which is not here: go on where it is")
+
+    hardware = processes.by_first(lambda: given or choose(device=processes.device(), threads=threads, num_images=part))
+    processes.by_each(check)
+    return hardware.shared_by(processes.count(), threads)
 
 
 def describe_machine() -> dict[str, Any]:

@@ -7,7 +7,9 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,13 +23,14 @@ from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.recipe import Recipe
 from retinula.run import Run
+from retinula.training import processes
 from retinula.training.arrangement import arrange
 from retinula.training.averaging import WeightAverage
 from retinula.training.beginning import begin_from_pictures, check_sizes
-from retinula.training.body import freeze_body, take_body
+from retinula.training.body import freeze_body, learning_normalisations, take_body
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.failure import keep_failure
-from retinula.training.hardware import Hardware, available_device, choose_hardware
+from retinula.training.hardware import Hardware, choose_hardware, shared_hardware
 from retinula.training.inputs import prepare
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
 from retinula.training.plan import Plan, make_plan, make_preprocess
@@ -82,9 +85,7 @@ def train(
         run.note(text)
         reporter.message(text)
 
-    saved = load_checkpoint(run.checkpoints, tell)
-    if saved is None and run.steps():
-        raise InputError(f"{run.path} has steps in its log but no checkpoint, so it cannot go on; begin a new run")
+    saved = processes.by_first(lambda: _newest_checkpoint(run, tell))
     origin = None if source is None else source.to_dict()
     if saved is not None:
         origin = saved.get("source")
@@ -106,23 +107,21 @@ def train(
         "data": train_set.fingerprint(),
         "validation": None if validation_set is None else validation_set.fingerprint(),
     }
+    processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
     if saved is not None:
         _check_fit(saved["fits"], fits, run)
         hardware = Hardware(**saved["hardware"])
-        if hardware.device not in ("cpu", available_device()):
-            raise InputError(f"{run.path} was begun on {hardware.device}, which is not here: go on there")
-    hardware = hardware or choose_hardware(
-        network,
-        preprocess.input_shape,
-        precision=recipe.training.precision,
-        num_images=max(2, min(recipe.training.batch_size, len(train_set))),
-    )
+    choose = partial(choose_hardware, network, preprocess.input_shape, precision=recipe.training.precision)
+    hardware = shared_hardware(hardware, choose, max(2, min(recipe.training.batch_size, len(train_set))))
     torch.set_num_threads(hardware.threads)
     plan = make_plan(recipe, train_set, validation_set, preprocess, hardware, origin)
     tell(f"computing on {hardware.words} ({hardware.reason})")
     state = _new_state(plan, network)
 
     def save() -> None:
+        _settle(state)
+        if not processes.is_first():
+            return
         content = {"fits": fits, "hardware": hardware.to_dict(), "source": origin, "state": state.to_dict()}
         save_checkpoint(run.checkpoints, state.step, content)
 
@@ -132,10 +131,11 @@ def train(
         state.restore(saved["state"])
         tell(f"going on from step {state.step} of {plan.num_steps}")
     run.cut_logs(state.step)
-    with tracking(recipe, run, state.step) as tracked:
+    with tracking(recipe, run, state.step) if processes.is_first() else nullcontext(Tracking(())) as tracked:
         _run_steps(plan, state, run, tracked, reporter, save, stop_requested, checkpoint_seconds, clock)
     model = _finished_model(plan, state, run)
-    model.save(run.model_file)
+    if processes.is_first():
+        model.save(run.model_file)
     return model
 
 
@@ -180,9 +180,9 @@ def _run_steps(
                 tracked.add_metrics(row)
                 reporter.epoch(row)
             done = state.step == plan.num_steps or _stops_early(plan, state)
-            stop = stop_requested() and not done
             age = clock() - saved_at
             due = age >= (checkpoint_seconds / 10 if _ends_epoch(plan, state) else checkpoint_seconds)
+            stop, due = processes.any_process(stop_requested() and not done, due)
             if done or stop or due:
                 log_steps()
                 save()
@@ -198,7 +198,7 @@ def _run_steps(
 
 def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float, run: Run) -> tuple[float, int | None]:
     """Move the weights once; return the batch's loss, and how many of its pictures were right where that counts."""
-    inputs, targets, labels = prepare(plan, batch)
+    inputs, targets, labels, share = prepare(plan, batch)
     correct: int | None = None
 
     def backward() -> torch.Tensor:
@@ -206,12 +206,17 @@ def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float,
         with plan.hardware.autocast():
             outputs = state.twin(inputs)
         loss = plan.loss(outputs, targets)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
-        if labels is not None and correct is None:  # SAM's second pass asks other weights
-            correct = int((outputs.detach().argmax(dim=1) == labels).sum())
-        return loss.detach()
+        # Gradients are averaged over the processes, losses summed up.
+        (loss * (share * processes.count())).backward()  # type: ignore[no-untyped-call]  # torch's own
+        loss = loss.detach() * share
+        if labels is None or correct is not None:  # SAM's second pass asks other weights
+            return processes.summed(loss)[0]
+        right = (outputs.detach().argmax(dim=1) == labels).sum() * (share > 0)
+        loss, right = processes.summed(loss, right)
+        correct = int(right)
+        return loss
 
-    torch.manual_seed(seed_for(plan.recipe.seed, "network", batch.step))  # dropout draws from this one
+    torch.manual_seed(seed_for(plan.recipe.seed, processes.own("network"), batch.step))  # dropout draws from this one
     set_learning_rate(state.optimizer, learning_rate)
     loss = float(take_step(state.optimizer, state.twin, backward, plan.recipe.optimizer.clip_norm))
     if not math.isfinite(loss):
@@ -243,7 +248,7 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
             run.note(f"the validation loss after epoch {epoch} is {row['val_loss']}: not kept as the best")
             score, row["val_loss"] = -math.inf, None
         state.best.offer(score, state.step, state.evaluated)
-    if plan.recipe.training.snapshots:
+    if plan.recipe.training.snapshots and processes.is_first():
         with explained(run.snapshots):
             run.snapshots.mkdir(exist_ok=True)
         network = copy.deepcopy(state.evaluated)
@@ -255,10 +260,17 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
 
 def _make_ready(plan: Plan, state: TrainState) -> None:
     """Fit the statistics of an average to its weights, on the pictures of the last steps as these saw them."""
+    _settle(state)
     if state.average:
         count = -(-STATISTICS_IMAGES // plan.batches.batch_size)
         last = plan.batches.batches(max(state.step - count, 0), state.step)
         state.average.renew_statistics((prepare(plan, batch).inputs for batch in last), plan.hardware.autocast)
+        processes.average_statistics(state.average.normalisations)
+
+
+def _settle(state: TrainState) -> None:
+    """Make the running statistics of several processes one."""
+    processes.average_statistics(learning_normalisations(state.twin))
 
 
 def _ends_epoch(plan: Plan, state: TrainState) -> bool:
@@ -311,10 +323,17 @@ def _new_state(plan: Plan, network: nn.Module) -> TrainState:
     decay = plan.recipe.training.average
     return TrainState(
         network=network,
-        twin=arrange(network, plan.hardware.side_by_side),
+        twin=processes.shared(arrange(network, plan.hardware.side_by_side)),
         optimizer=build_optimizer(plan.recipe.optimizer, network, torch.device(plan.hardware.device)),
         average=WeightAverage(network, decay) if decay else None,
     )
+
+
+def _newest_checkpoint(run: Run, tell: Callable[[str], None]) -> dict[str, Any] | None:
+    saved = load_checkpoint(run.checkpoints, tell)
+    if saved is None and run.steps():
+        raise InputError(f"{run.path} has steps in its log but no checkpoint, so it cannot go on; begin a new run")
+    return saved
 
 
 def _check_fit(saved: dict[str, str | None], now: dict[str, str | None], run: Run) -> None:

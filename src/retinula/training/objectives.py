@@ -39,6 +39,16 @@ def _log_mse(outputs: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     return (errors + LEAST_ERROR).log().mean()
 
 
+def mean_weights(objective: Objective, train_set: ImageSet, *, mixes: bool) -> torch.Tensor | None:
+    """Return float32 `[K]`: what torch's mean over a batch divides by the sum of; None where it is the number.
+
+    Where targets are probabilities (`mixes`), torch divides by the number whatever the weights are.
+    """
+    if objective.name != "cross_entropy" or objective.class_weights != "balanced" or mixes:
+        return None
+    return class_weights(train_set)
+
+
 def class_weights(train_set: ImageSet) -> torch.Tensor:
     """Return float32 `[K]`: the weight of each class, so that all classes count the same whatever their numbers.
 

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.models.catalog import NETWORKS
 from retinula.recipe import Recipe
 from retinula.shrinking import Views
 from retinula.training.hardware import Hardware
-from retinula.training.objectives import Loss, loss_function
+from retinula.training.objectives import Loss, loss_function, mean_weights
 from retinula.training.schedules import Multiplier, multiplier
 from retinula.transforms.augment import Augment
 from retinula.transforms.batches import BatchPlan
@@ -18,7 +20,11 @@ from retinula.transforms.preprocess import Preprocess
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything about a training that does not change while it runs; `origin` is the model it begins from."""
+    """Everything about a training that does not change while it runs.
+
+    `origin` is the model it begins from; `weights` are float32 `[K]`, by which a batch's mean loss counts the pictures
+    of each class, or None where all count alike.
+    """
 
     recipe: Recipe
     train_set: ImageSet
@@ -31,6 +37,7 @@ class Plan:
     loss: Loss
     hardware: Hardware
     origin: dict[str, Any] | None = None
+    weights: torch.Tensor | None = None
 
     @property
     def num_epochs(self) -> int:
@@ -40,7 +47,7 @@ class Plan:
     @property
     def mixes(self) -> bool:
         """Whether pictures and labels are mixed, so that accuracy while training says nothing."""
-        return bool(self.recipe.augment.mixup or self.recipe.augment.cutmix)
+        return self.augment.mixes
 
 
 def make_preprocess(recipe: Recipe, train_set: ImageSet) -> Preprocess:
@@ -113,6 +120,7 @@ def make_plan(
         loss=loss_function(recipe.objective, train_set),
         hardware=hardware,
         origin=origin,
+        weights=mean_weights(recipe.objective, train_set, mixes=augment.mixes),
     )
 
 

@@ -20,6 +20,7 @@ from retinula.transforms.photo import as_photos
 Drawn = dict[str, torch.Tensor]  # of each picture of a batch, `[N]`, what chance gave it
 Flip = Literal["none", "random", "alternating"]
 _FLIPS = ("none", "random", "alternating")
+WHOLE = slice(None)  # of a batch
 # Of a channel, whose colours a thread changes together: as many as stay in its cache, and enough to be worth its start.
 _PIXELS = 2**16
 
@@ -87,6 +88,16 @@ class Augment:
         """Whether pictures come out as float32 in 0..1, not as uint8."""
         return bool(self.hue or self.brightness or self.contrast or self.saturation)
 
+    @property
+    def mixes(self) -> bool:
+        """Whether pictures and their targets are mixed with others of the batch."""
+        return bool(self.mixup or self.cutmix)
+
+    @property
+    def separable(self) -> bool:
+        """Whether a part of a batch can be changed without the pictures of the rest, and with few of its chances."""
+        return not (self.photo or self.noise or self.mixes)
+
 
 def augment_images(
     images: torch.Tensor,
@@ -98,6 +109,7 @@ def augment_images(
     seed: int,
     fill: Sequence[float] | None = None,
     drawn: Drawn | None = None,
+    part: slice = WHOLE,
 ) -> torch.Tensor:
     """Change the pictures of a batch, each by parameters of its own; all but noise and mixing.
 
@@ -111,6 +123,8 @@ def augment_images(
         fill: for each channel the colour of cutout squares, 0..1; mid-grey where left out. The mean of the set
             makes the squares 0 after normalisation, as in the paper.
         drawn: told what was drawn for each picture, by the names of what happens.
+        part: which of the `indices` the images are; the others' parameters are drawn as well, so that every picture
+            comes out as it would with the whole batch. Only where `augment.separable`.
 
     Returns:
         `[N, C, h, w]`, of the size of `random_crop` if given: float32 in 0..1 where colours change, else uint8.
@@ -118,13 +132,18 @@ def augment_images(
 
     Raises:
         InputError: the pictures are too small for `random_crop` or `crop_padding`.
+        ValueError: a part where the pictures of the rest are needed.
     """
-    count, channels, height, width = images.shape
+    if part != WHOLE and not augment.separable:
+        raise ValueError("mixing and photos need the whole batch: cut the part out of what comes of it")
+    count, (channels, height, width) = len(indices), images.shape[1:]
     window = augment.random_crop or (height, width)
     originals = images
     _check_fit(augment, (height, width))
     moves = _draw_moves(augment, generator, (height, width), indices, epoch, seed)
+    moves = {name: values[part] for name, values in moves.items()}
     colours = _draw_colours(augment, generator, count)
+    colours = {name: values[part] for name, values in colours.items()}
     drawn = {} if drawn is None else drawn
     drawn |= moves | colours
     if moves:
@@ -139,15 +158,15 @@ def augment_images(
     if augment.changes_colour:
         images = _coloured(images, colours)
     if augment.cutout:
-        rows = torch.randint(window[0], (count,), generator=generator)
-        columns = torch.randint(window[1], (count,), generator=generator)
+        rows = torch.randint(window[0], (count,), generator=generator)[part]
+        columns = torch.randint(window[1], (count,), generator=generator)[part]
         drawn |= {"cutout_row": rows, "cutout_column": columns}
         grey = torch.tensor(fill if fill is not None else (0.5,) * channels)
         if images.dtype == torch.uint8:
             grey = grey.mul(255).round().to(torch.uint8)
         images = cut_out(images, side=augment.cutout, rows=rows, columns=columns, fill=grey)
     if augment.probability < 1 and images is not originals:
-        changed = torch.rand(count, generator=generator) < augment.probability
+        changed = torch.rand(count, generator=generator)[part] < augment.probability
         drawn["changed"] = changed
         images = torch.where(changed[:, None, None, None], images, _unchanged(originals, window, images.dtype))
     return images

@@ -1,0 +1,74 @@
+"""What came of a training, as its `report.json` holds it. Knows nothing of how it was trained."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.recipe import Recipe
+from retinula.run import Run
+from retinula.training.memory import peak_memory_mib
+from retinula.version import __version__
+
+
+def training_report(run: Run, recipe: Recipe, data: dict[str, Any], model: Model, started: datetime) -> dict[str, Any]:
+    """Return the report of a run that has just been trained; evaluations are added to it later.
+
+    Args:
+        run: with the logs of all its epochs.
+        recipe: that it was trained by.
+        data: the pictures, from `describe_data`.
+        model: that came of it.
+        started: when this process began, with its time zone.
+    """
+    metrics = run.metrics()
+    kept = next((row for row in metrics if row["step"] == model.provenance["kept_step"]), metrics[-1])
+    seconds = sum(row["seconds"] for row in metrics)
+    images = sum((row["images_per_second"] or 0.0) * row["seconds"] for row in metrics)
+    environment = run.environment()
+    return {
+        "retinula": __version__,
+        "run": run.name,
+        "recipe": recipe.name,
+        "digest": recipe.digest(),
+        "seed": recipe.seed,
+        "task": model.task,
+        "network": model.network_name,
+        "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
+        "data": data,
+        "source": model.provenance.get("source"),
+        "training": {
+            "epochs": metrics[-1]["epoch"],
+            "steps": metrics[-1]["step"],
+            "kept": model.provenance["kept"],
+            "kept_step": kept["step"],
+            "loss": kept["loss"],
+            "accuracy": kept["accuracy"],
+            "val_loss": kept["val_loss"],
+            "val_accuracy": kept["val_accuracy"],
+            "hardware": model.provenance["hardware"],
+            "seconds": round(seconds, 3),
+            "seconds_in_all": round((datetime.now(UTC) - started).total_seconds(), 3),
+            "images_per_second": round(images / seconds, 1) if seconds else None,
+            "peak_memory_mib": peak_memory_mib(),
+        },
+        "calibration": model.provenance.get("calibration"),
+        "machine": environment["machine"],
+        "versions": environment["versions"],
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "evaluations": {},
+    }
+
+
+def describe_data(train_set: ImageSet, validation_set: ImageSet | None, num_skipped: int) -> dict[str, Any]:
+    """Say which pictures a training uses, so that others can be told from them."""
+    return {
+        "name": train_set.name,
+        "num_images": len(train_set),
+        "num_validation_images": 0 if validation_set is None else len(validation_set),
+        "num_skipped": num_skipped,
+        "num_classes": len(train_set.classes),
+        "fingerprint": train_set.fingerprint(),
+        "validation_fingerprint": None if validation_set is None else validation_set.fingerprint(),
+        **train_set.provenance,
+    }
