@@ -7,7 +7,7 @@ here anew from its description: the network, its augmentation, its loss, its two
 2,000. The figure of a process is the median of its steps, times the number of steps. Not measured: what either reaches.
 
 record-half  weights and pictures in half precision, as it stands, but for the device: bfloat16, because processors
-             without units for float16 take 40 times as long with that
+             without units for float16 take 30 times as long with that
 record       weights in float32, forward pass in bfloat16, the allocator told to keep its memory
 retinula     `retinula train cifar10-fast`
 """
