@@ -1,6 +1,7 @@
 """What the page is told of trainings, from folders that are whole, half-way and broken."""
 
 import json
+import posixpath
 from pathlib import Path
 
 import httpx
@@ -128,7 +129,7 @@ def test_the_page_has_nothing_from_elsewhere_and_nothing_inline() -> None:
         assert "<script>" not in page.text
         assert "style=" not in page.text
         names = {word.split('"')[0] for word in page.text.split('"page/')[1:]}
-        assert {"main.js", "style.css", "icon.svg"} <= names
+        assert {"server/start.js", "style.css", "icon.svg"} <= names
         pending, seen = list(names), set()
         while pending:
             name = pending.pop()
@@ -136,7 +137,10 @@ def test_the_page_has_nothing_from_elsewhere_and_nothing_inline() -> None:
             response = await client.get(f"/page/{name}")
             assert response.status_code == 200, name
             assert "http" not in response.text.replace("http://www.w3.org/2000/svg", ""), name
-            imported = {part.split('"')[0] for part in response.text.split('from "./')[1:]}
+            imported = {
+                posixpath.normpath(posixpath.join(posixpath.dirname(name), part.split('"')[0]))
+                for part in response.text.split('from "')[1:]
+            }
             pending += imported - seen
         assert len(seen) >= 10
         for name in ("__init__.py", "nothing.js", "..%2fapp.py", "index.html%00", "index.html"):
