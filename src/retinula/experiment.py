@@ -265,11 +265,7 @@ def own_splits(run: Run, progress: Progress | None = None) -> Mapping[SplitName,
     recipe = run.recipe()
     dataset = load_dataset(recipe, progress)
     sets = training_sets(recipe, dataset)
-    _check_same_pictures(
-        run,
-        sets.described(),
-        "measure on pictures of your choice with --data",
-    )
+    _check_same_pictures(run, sets.described(), "measure on pictures of your choice with --data")
     splits: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation}
     splits["test"] = dataset.test
     return {split: image_set for split, image_set in splits.items() if image_set is not None and len(image_set)}
@@ -371,10 +367,7 @@ def _train_in(
             model = made_trustworthy(model, sets.train, sets.validation, run.note, reporter.message)
             model.save(run.model_file)
             draw_training(run.metrics(), run.steps(), run.figures, ranges=recipe.figures.ranges)
-            write_json(
-                run.report_file,
-                training_report(run, recipe, sets.described(), model, started),
-            )
+            write_json(run.report_file, training_report(run, recipe, sets.described(), model, started))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
     except (Interrupted, processes.Lost) as stop:
         raise type(stop)(f"{stop}; go on with: retinula train --resume {run.path}") from stop

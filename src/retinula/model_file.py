@@ -186,20 +186,14 @@ class Model:
         device = device or torch.device("cpu")
         network = self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         network.eval()
-        # One tensor for all: small ones kept between large ones that come and go would leave holes in memory.
-        answers: torch.Tensor | None = None
+        answers = _Gathered(len(images))
         with torch.inference_mode():
             for start in range(0, len(images), batch_size):
                 batch = torch.from_numpy(copied(images, slice(start, start + batch_size))).to(device)
-                given = _averaged(network, self.preprocess, batch, tta).cpu()
-                if answers is None:
-                    answers = given.new_empty(len(images), *given.shape[1:])
-                answers[start : start + len(given)] = given
+                answers.add(_averaged(network, self.preprocess, batch, tta).cpu())
                 if on_batch:
                     on_batch(len(batch))
-        if answers is None:
-            raise InputError("no pictures to run the network on")
-        return answers
+        return answers.rows()
 
     def features(
         self, images: Images, *, batch_size: int = 500, on_batch: Callable[[int], None] | None = None
@@ -215,17 +209,17 @@ class Model:
         self, images: Images, *, batch_size: int = 500, on_batch: Callable[[int], None] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what `outputs` and `features` give, with one pass through the network; raises as these."""
-        kept: list[torch.Tensor] = []
+        kept = _Gathered(len(images))
 
         def keep(layer: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            kept.append(given[0].float().flatten(1).cpu())
+            kept.add(given[0].float().flatten(1).cpu())
 
         hook = self.network.get_submodule(head_of(self.network)).register_forward_pre_hook(keep)
         try:
             logits = self.outputs(images, batch_size=batch_size, on_batch=on_batch)
         finally:
             hook.remove()
-        return logits, torch.cat(kept)
+        return logits, kept.rows()
 
     def probabilities(
         self,
@@ -288,6 +282,29 @@ class Model:
         logits = self.outputs(images)
         unfamiliar = self.unfamiliar(images, logits)
         return self.calibrated(logits).numpy(), None if unfamiliar is None else unfamiliar.numpy()
+
+
+class _Gathered:
+    """What comes batch by batch, in one tensor: small ones kept between large ones would leave holes in memory."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._next = 0
+        self._rows: torch.Tensor | None = None
+
+    def add(self, part: torch.Tensor) -> None:
+        """Take the rows of the next batch."""
+        if self._rows is None:
+            with torch.inference_mode(mode=False):  # gradients may yet be wanted of what is made of them
+                self._rows = torch.empty(self._number, *part.shape[1:], dtype=part.dtype)
+        self._rows[self._next : self._next + len(part)] = part
+        self._next += len(part)
+
+    def rows(self) -> torch.Tensor:
+        """Return all of them."""
+        if self._rows is None:
+            raise InputError("no pictures to run the network on")
+        return self._rows
 
 
 def _check_weights(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:

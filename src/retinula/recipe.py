@@ -15,6 +15,7 @@ Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Range = Annotated[tuple[NotNegative, NotNegative], Field(description="low, high")]
 Share = Annotated[float, Field(gt=0, le=1)]
+ValidationMetric = Literal["val_loss", "val_accuracy"]
 Size = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
 
 
@@ -182,7 +183,7 @@ class Training(Section):
     drop_last: bool = False
     sampling: Literal["epoch", "fixed", "replacement"] = "epoch"
     keep: Literal["best", "last"] = "best"
-    metric: Literal["val_loss", "val_accuracy"] = "val_accuracy"
+    metric: ValidationMetric = "val_accuracy"
     early_stopping: Annotated[int, Field(ge=0)] = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sizes: tuple[tuple[Fraction, Annotated[int, Field(ge=1, le=4096)]], ...] = ()

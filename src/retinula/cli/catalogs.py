@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from retinula.cli.terminal import AsJson, number, remark, say, say_json, share, table
+from retinula.cli.terminal import AsJson, number, reached, remark, say, say_json, share, table
 from retinula.errors import InputError
 
 runs_app = typer.Typer(
@@ -215,11 +215,10 @@ def compare(
             }
         )
         return
-    written = share if choice.metric == "val_accuracy" else number
     rows = [
         (
             name,
-            written(each.value),
+            reached(choice.metric, each.value),
             f"{len(each.rows)}{'' if each.finished else ' so far'}",
             f"{each.seconds:.0f}",
             share(each.test_accuracy),

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from retinula.errors import InputError
 from retinula.training.reporting import Progress, Reporter
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
+
+    from retinula.recipe import ValidationMetric
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 
@@ -62,6 +65,23 @@ def share(value: float | None, places: int = 2) -> str:
 def number(value: float | None, places: int = 4) -> str:
     """Write a number; `-` where there is none."""
     return "-" if value is None else f"{value:.{places}f}"
+
+
+def reached(metric: "ValidationMetric", value: float | None) -> str:
+    """Write what validation pictures gave; `-` where there is none."""
+    return share(value) if metric == "val_accuracy" else number(value)
+
+
+def one_target(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Part what is to be trained, None where nothing is named, from settings as `key=value`.
+
+    Raises:
+        InputError: more than one thing is named.
+    """
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
+    return next(iter(names), None), [word for word in words if "=" in word]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, share
+from retinula.cli.terminal import AsJson, TrainingReporter, one_target, remark, say, say_json, share
 from retinula.errors import InputError, Interrupted
 from retinula.training.reporting import Reporter
 
@@ -45,11 +45,8 @@ def train(
     from retinula.run import RUNS, find_run
     from retinula.training import processes
 
-    words = target or []
-    names = [word for word in words if "=" not in word]
-    if len(names) > 1:
-        raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
-    if resume is not None and (words or model or freeze or run):
+    name, overrides = one_target(target or [])
+    if resume is not None and (target or model or freeze or run):
         raise InputError("--resume goes on with a run as it is: give nothing else with it")
     announced = processes.announced()
     if announced == 1 and procs > 1:
@@ -58,7 +55,6 @@ def train(
         sys.exit(launch.start(procs, sys.argv[1:], remark))  # what is to be said has been said
     if procs not in (1, announced):
         raise InputError(f"there are {announced} processes already, started by torchrun: leave --procs out")
-    overrides = [word for word in words if "=" in word]
     if model is not None:
         overrides = [_beginning(model), *overrides]
     if freeze:
@@ -69,8 +65,7 @@ def train(
             if resume is not None:
                 experiment.resume(resume, reporter=reporter)
             else:
-                name = names[0] if names else "digits"
-                trained = experiment.train(name, run=run, overrides=overrides, reporter=reporter)
+                trained = experiment.train(name or "digits", run=run, overrides=overrides, reporter=reporter)
     except processes.Elsewhere as other:  # it has said why
         sys.exit(other.exit_code)
     except KeyboardInterrupt:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from retinula.cli.terminal import TrainingReporter, number, share
+from retinula.cli.terminal import TrainingReporter, number, reached
+from retinula.recipe import ValidationMetric
 from retinula.training.reporting import Progress
 from retinula.tuning.search import TuningReporter
 from retinula.tuning.space import Value
-from retinula.tuning.study import Metric, Trial
+from retinula.tuning.study import Trial
 
 
 class TrialsReporter(TrainingReporter, TuningReporter):
@@ -21,11 +22,11 @@ class TrialsReporter(TrainingReporter, TuningReporter):
         """Name the trial on the bar."""
         self._trial = f"trial {number}, {wanted} in all"
 
-    def trial_ends(self, trial: Trial, metric: Metric, *, best: bool) -> None:
+    def trial_ends(self, trial: Trial, metric: ValidationMetric, *, best: bool) -> None:
         """Print a line."""
         parts = [f"trial {trial.number:>3}", *(f"{brief(key)} {shown(value)}" for key, value in trial.values.items())]
         if trial.value is not None:
-            parts.append(f"{metric} {share(trial.value) if metric == 'val_accuracy' else number(trial.value)}")
+            parts.append(f"{metric} {reached(metric, trial.value)}")
         if trial.state != "finished":
             parts.append(f"{trial.state}: {trial.reason}")
         elif trial.reason:

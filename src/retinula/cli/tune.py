@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, number, say, say_json, share, table
-from retinula.errors import InputError
+from retinula.cli.terminal import AsJson, number, one_target, reached, say, say_json, table
 
 if TYPE_CHECKING:
     from retinula.tuning.tune import Tuning
@@ -42,12 +41,8 @@ def tune(
     check_installed()
     from retinula.tuning.tune import tune as search
 
-    words = target or []
-    names = [word for word in words if "=" not in word]
-    settings = [word for word in words if "=" in word]
-    if len(names) > 1:
-        raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
-    recipe = names[0] if names else "digits" if settings else None
+    name, settings = one_target(target or [])
+    recipe = name or ("digits" if settings else None)
     with TrialsReporter() as reporter:
         tuning = search(recipe, settings, trials=trials, minutes=minutes, study=study, seed=seed, reporter=reporter)
     if as_json:
@@ -66,12 +61,11 @@ def _show(tuning: "Tuning", wanted: int) -> None:
     if tuning.best is None:
         say(f"no trial has come to its end yet; go on with: retinula tune --study {shlex.quote(str(study.path))}")
         return
-    written = share if tuning.metric == "val_accuracy" else number
     keys = [each.key for each in tuning.space]
     rows = [
         (
             str(trial.number),
-            written(trial.value),
+            reached(tuning.metric, trial.value),
             trial.state,
             str(trial.epochs),
             number(trial.seconds, 1),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retinula.errors import InputError, RetinulaError
-from retinula.images import Images, ImageSet, evenly_spread
+from retinula.images import Images, ImageSet, copied, evenly_spread
 from retinula.model_file import Model
 from retinula.models.reconstructing import Reconstructs
 
@@ -75,7 +75,7 @@ def proof_of(image_set: ImageSet, photos: Sequence[Photo] = (), photos_source: s
     """
     if not len(image_set):
         raise InputError(f"{image_set.name} has no pictures to prove the export on")
-    images = np.array(image_set.images[evenly_spread(len(image_set), NUM_IMAGES)])
+    images = copied(image_set.images, evenly_spread(len(image_set), NUM_IMAGES))
     if photos:
         return Proof(images, photos, image_set.name, photos_source)
     made = tuple(_made_photo(images, number) for number in range(NUM_PHOTOS))

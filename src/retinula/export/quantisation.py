@@ -14,7 +14,7 @@ import onnx
 from onnx import ModelProto
 
 from retinula.errors import InputError, RetinulaError, first_line
-from retinula.images import Images, ImageSet, evenly_spread
+from retinula.images import Images, ImageSet, copied, evenly_spread
 from retinula.onnx_model import INPUT, OnnxModel, in_colour
 
 try:
@@ -70,7 +70,7 @@ def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
         raise InputError("ONNX Runtime is not installed; pip install 'retinula[export]'")
     if not len(calibration):
         raise InputError("quantising needs pictures of the training set")
-    images = np.array(calibration[evenly_spread(len(calibration), NUM_CALIBRATION)])
+    images = copied(calibration, evenly_spread(len(calibration), NUM_CALIBRATION))
     kept = [node.name for node in graph.graph.node if node.name.startswith(_OURS)]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from retinula.plots.figure import (
     GREY,
+    METRIC_NAMES,
     SERIES,
     TEXT,
     drawable,
@@ -20,7 +21,6 @@ from retinula.plots.figure import (
 MOST = 12  # trainings in one figure: more lines cannot be told apart
 NAME = 220  # points that a training's name may take in a line
 _LINES = ("-", "--")
-_WORDS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
 
 @styled
@@ -32,7 +32,7 @@ def compared_curves(trainings: Mapping[str, Sequence[Mapping[str, Any]]], metric
         metric: `val_accuracy` or `val_loss`.
         best: the name of the one to be named in the title, or None.
     """
-    words = _WORDS[metric]
+    words = METRIC_NAMES[metric]
     title = f"{words.capitalize()} of {len(trainings)} trainings" if best is None else f"{best} has the best {words}"
     figure = new_figure(9, 4.4, title, "After each epoch, on pictures that were set apart from those trained on.")
     axes = figure.subplots()

@@ -35,6 +35,8 @@ GREY: Final = "#5F5F5F"
 PALE: Final = "#D9D9D9"
 SERIES: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)  # as lines and groups take them, one after the other
 
+METRIC_NAMES: Final = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
+
 RIGHT, WRONG = "\u2713", "\u2717"  # so that right and wrong are told apart without colour
 
 DPI: Final = 150

@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from retinula.plots.figure import (
     BLUE,
     GREY,
+    METRIC_NAMES,
     ORANGE,
     TEXT,
     VERMILLION,
@@ -30,7 +31,6 @@ NAME = 190  # points that a setting's name may take in a line below its panel
 CHOICE = 90  # points that a choice may take in a line
 WIDE = 50  # a setting whose values lie further apart than by this factor has a tick at each power of ten alone
 WIDTH, HISTORY, PANEL = 9.0, 3.2, 2.7  # inches
-_WORDS = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}
 
 
 class Drawn(NamedTuple):
@@ -61,7 +61,7 @@ def tuning_figure(trials: Sequence[Drawn], settings: Mapping[str, bool], metric:
     """
     measured = [trial for trial in trials if trial.value is not None and trial.state in ("finished", "pruned")]
     value = next(trial.value for trial in measured if trial.number == best)
-    words = _WORDS[metric]
+    words = METRIC_NAMES[metric]
     reached = percent(value or 0.0) if metric == "val_accuracy" else rounded(value or 0.0, 4)
     rows = -(-len(settings) // COLUMNS)
     figure = new_figure(
@@ -98,7 +98,7 @@ def _draw_history(axes: Axes, trials: Sequence[Drawn], metric: str, best: int) -
     so_far = list(accumulate((trial.value or 0.0 for trial in finished), better))
     axes.step([trial.number for trial in finished], so_far, where="post", color=ORANGE, label="best so far")
     _draw_points(axes, trials, [trial.number for trial in trials], best)
-    axes.set(xlabel="trial", ylabel=_WORDS[metric], xlim=(-0.5, max(trial.number for trial in trials) + 0.5))
+    axes.set(xlabel="trial", ylabel=METRIC_NAMES[metric], xlim=(-0.5, max(trial.number for trial in trials) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, labelcolor=GREY, borderaxespad=0.1)
 

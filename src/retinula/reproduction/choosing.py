@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from retinula.errors import InputError
+from retinula.recipe import ValidationMetric
 from retinula.reproduction.measures import evaluation
 from retinula.reproduction.runs import check_report
 from retinula.run import Run
 from retinula.settings import changed_settings
-
-ValidationMetric = Literal["val_accuracy", "val_loss"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from retinula.images import Images, ImageSet
+from retinula.images import Images, ImageSet, copied
 from retinula.model_file import Model
 from retinula.serving.predictor import Similar
 
@@ -31,7 +31,7 @@ class Neighbours:
         drawn = generator.permutation(len(train_set))[:number]
         drawn.sort()  # files that are mapped from the disk are read in order
         self._model = model
-        self._images: Images = np.array(train_set.images[drawn])
+        self._images = copied(train_set.images, drawn)
         self._labels: NDArray[np.int64] = train_set.known_labels()[drawn]
         self._classes = train_set.classes
         self._embeddings = F.normalize(model.features(self._images), dim=1)

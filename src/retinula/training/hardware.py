@@ -177,12 +177,15 @@ def shared_hardware(given: Hardware | None, choose: Callable[..., Hardware], num
     processes.check_batch(num_images)
     threads = max(1, available_threads() // processes.count_here())
     part = -(-num_images // processes.count())
+    device = None
+    if processes.count() > 1:
+        device = "cuda" if available_device() == "cuda" else "cpu"  # a Mac's GPU has no way to exchange gradients
 
     def check() -> None:
         if hardware.device not in ("cpu", available_device()):
             raise InputError(f"this training computes on {hardware.device}, which is not here: go on where it is")
 
-    hardware = processes.by_first(lambda: given or choose(device=processes.device(), threads=threads, num_images=part))
+    hardware = processes.by_first(lambda: given or choose(device=device, threads=threads, num_images=part))
     processes.by_each(check)
     return hardware.shared_by(processes.count(), threads)
 

@@ -20,7 +20,6 @@ from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
 from retinula.model_file import Model
-from retinula.models.catalog import build
 from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.training import processes
@@ -33,14 +32,13 @@ from retinula.training.failure import keep_failure
 from retinula.training.hardware import Hardware, choose_hardware, shared_hardware
 from retinula.training.inputs import prepare
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
-from retinula.training.plan import Plan, make_plan, make_preprocess
+from retinula.training.plan import Plan, build_network, make_plan, make_preprocess
 from retinula.training.reporting import Progress, Reporter
 from retinula.training.state import EpochSums, TrainState
 from retinula.training.tracking import StepRow, Tracking, tracking
 from retinula.training.validation import validate
 from retinula.transfer import Source
 from retinula.transforms.batches import Batch, seed_for
-from retinula.transforms.preprocess import Preprocess
 
 CHECKPOINT_SECONDS = 60.0
 STATISTICS_IMAGES = 4096  # of an average: enough for means and deviations to a few per cent on maps of one pixel
@@ -93,7 +91,8 @@ def train(
         raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
     _warn(train_set, tell)
     preprocess = make_preprocess(recipe, train_set)
-    network = _new_network(recipe, train_set, preprocess)
+    torch.manual_seed(seed_for(recipe.seed, "weights"))
+    network = build_network(recipe, len(train_set.classes), preprocess)
     check_sizes(network, recipe.model.name, preprocess.channels, (side for _, side in recipe.training.sizes))
     if saved is None:
         begin_from_pictures(network, train_set, preprocess)
@@ -304,18 +303,6 @@ def _add(sums: EpochSums, loss: float, num_images: int, correct: int | None, sec
 def _warn(train_set: ImageSet, tell: Callable[[str], None]) -> None:
     for warning in few_pictures(train_set):
         tell(warning)
-
-
-def _new_network(recipe: Recipe, train_set: ImageSet, preprocess: Preprocess) -> nn.Module:
-    channels, height, width = preprocess.input_shape
-    torch.manual_seed(seed_for(recipe.seed, "weights"))
-    return build(
-        recipe.model.name,
-        num_classes=len(train_set.classes),
-        channels=channels,
-        size=(height, width),
-        **recipe.model.arguments,
-    )
 
 
 def _new_state(plan: Plan, network: nn.Module) -> TrainState:

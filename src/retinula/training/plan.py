@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.models.catalog import NETWORKS
+from retinula.models.catalog import NETWORKS, build
 from retinula.recipe import Recipe
 from retinula.shrinking import Views
 from retinula.training.hardware import Hardware
@@ -73,6 +74,18 @@ def make_preprocess(recipe: Recipe, train_set: ImageSet) -> Preprocess:
     asked = recipe.prediction
     views = Views(asked.crops, asked.scales, asked.zooms, asked.mirror)
     return Preprocess(channels, (height, width), mean, std, inputs.resize, inputs.crop, inputs.resample, views)
+
+
+def build_network(recipe: Recipe, num_classes: int, preprocess: Preprocess) -> nn.Module:
+    """Build the network that a recipe names, with weights drawn anew.
+
+    Raises:
+        InputError: its arguments do not fit it or the pictures.
+    """
+    channels, height, width = preprocess.input_shape
+    return build(
+        recipe.model.name, num_classes=num_classes, channels=channels, size=(height, width), **recipe.model.arguments
+    )
 
 
 def make_plan(

@@ -225,13 +225,6 @@ def check_alike(value: object, complaint: str) -> None:
     by_each(check)
 
 
-def device() -> str | None:
-    """Return what the processes are to train on; None, for a single one, where it may choose."""
-    if count() == 1:
-        return None
-    return "cuda" if torch.cuda.is_available() else "cpu"  # a Mac's GPU has no way to exchange gradients
-
-
 def any_process(*flags: bool) -> tuple[bool, ...]:
     """Return for each flag whether it is set in any process."""
     if count() == 1:

@@ -18,9 +18,10 @@ from filelock import FileLock, Timeout
 
 from retinula.durable import explained
 from retinula.errors import InputError, RetinulaError, first_line
+from retinula.recipe import ValidationMetric
 from retinula.transforms.batches import seed_for
 from retinula.tuning.space import Choices, Dimension, Value
-from retinula.tuning.study import Metric, State, Study, Trial
+from retinula.tuning.study import State, Study, Trial
 
 if find_spec("optuna"):
     import optuna
@@ -99,7 +100,7 @@ class Ledger:
         RetinulaError: the folder cannot be written to.
     """
 
-    def __init__(self, study: Study, metric: Metric) -> None:
+    def __init__(self, study: Study, metric: ValidationMetric) -> None:
         check_installed()
         self._study = study
         with explained(study.locks):

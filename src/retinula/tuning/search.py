@@ -12,12 +12,12 @@ from typing import Any
 
 from retinula import experiment
 from retinula.errors import InputError, Interrupted, RetinulaError
-from retinula.recipe import Recipe
+from retinula.recipe import Recipe, ValidationMetric
 from retinula.run import Run
 from retinula.training.reporting import Progress, Reporter
 from retinula.tuning.ledger import Ledger, Outcome, Taken
 from retinula.tuning.space import Dimension, Value, settings_for, with_values
-from retinula.tuning.study import Metric, Study, Trial, best_of, write_best, write_table
+from retinula.tuning.study import Study, Trial, best_of, write_best, write_table
 
 CUT_OFTEN = 3  # times that a trial is taken up at one step; if it is cut again, something in it kills the process
 
@@ -28,7 +28,7 @@ class TuningReporter(Reporter):
     def trial_begins(self, number: int, wanted: int, settings: Sequence[str]) -> None:
         """Take in which trial is trained now, how many there shall be in all, and its settings as `key=value`."""
 
-    def trial_ends(self, trial: Trial, metric: Metric, *, best: bool) -> None:
+    def trial_ends(self, trial: Trial, metric: ValidationMetric, *, best: bool) -> None:
         """Take in how it ended, and whether it is the best one so far by that metric."""
 
 
@@ -53,7 +53,7 @@ class Search:
     ledger: Ledger
     recipe: Recipe
     space: tuple[Dimension, ...]
-    metric: Metric
+    metric: ValidationMetric
     reporter: TuningReporter
 
     def go_on(

@@ -12,14 +12,13 @@ from typing import Any, Literal
 
 from retinula.durable import write_text
 from retinula.errors import InputError
-from retinula.recipe import Recipe
+from retinula.recipe import Recipe, ValidationMetric
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.tuning.space import Dimension, Value, settings_for, with_values
 
 STUDIES = Path("studies")
 State = Literal["finished", "pruned", "failed", "running"]
-Metric = Literal["val_accuracy", "val_loss"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Study:
         return load_recipe(self.recipe_file)
 
 
-def ranked(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
+def ranked(trials: Iterable[Trial], metric: ValidationMetric) -> list[Trial]:
     """Return trials, the best first: finished ones before those given up, those before failed and running ones."""
     order: tuple[State, ...] = ("finished", "pruned", "running", "failed")
     sign = -1 if metric == "val_accuracy" else 1
@@ -125,13 +124,13 @@ def ranked(trials: Iterable[Trial], metric: Metric) -> list[Trial]:
     return sorted(trials, key=place)
 
 
-def best_of(trials: Iterable[Trial], metric: Metric) -> Trial | None:
+def best_of(trials: Iterable[Trial], metric: ValidationMetric) -> Trial | None:
     """Return the best finished trial, the earliest of equals; None where none has come to its end."""
     first = ranked(trials, metric)[:1]
     return first[0] if first and first[0].state == "finished" else None
 
 
-def write_table(study: Study, trials: Sequence[Trial], space: Sequence[Dimension], metric: Metric) -> None:
+def write_table(study: Study, trials: Sequence[Trial], space: Sequence[Dimension], metric: ValidationMetric) -> None:
     """Write `trials.csv`: a row a trial, in their order, with a column for each setting that was chosen."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -144,7 +143,7 @@ def write_table(study: Study, trials: Sequence[Trial], space: Sequence[Dimension
 
 
 def write_best(
-    study: Study, recipe: Recipe, best: Trial, num_trials: int, space: Sequence[Dimension], metric: Metric
+    study: Study, recipe: Recipe, best: Trial, num_trials: int, space: Sequence[Dimension], metric: ValidationMetric
 ) -> Recipe:
     """Write `best.toml`, the recipe with the best trial's settings, and return it."""
     chosen = settings_for(space, best.values)

@@ -15,18 +15,17 @@ from retinula import experiment
 from retinula.durable import write_text
 from retinula.errors import InputError, RetinulaError
 from retinula.images import ImageSet
-from retinula.models.catalog import build
 from retinula.plots.figure import save
 from retinula.plots.tuning import Drawn, tuning_figure
-from retinula.recipe import Recipe
+from retinula.recipe import Recipe, ValidationMetric
 from retinula.run import RUNS
 from retinula.training.interruption import stop_requests
-from retinula.training.plan import make_preprocess
+from retinula.training.plan import build_network, make_preprocess
 from retinula.transfer import begin_from
 from retinula.tuning.ledger import Ledger, check_installed
 from retinula.tuning.search import Search, TuningReporter
 from retinula.tuning.space import Dimension, Range, check_space, own_values, read_space, settings_for, with_values
-from retinula.tuning.study import STUDIES, Metric, Study, Trial, best_of
+from retinula.tuning.study import STUDIES, Study, Trial, best_of
 
 TRIALS = 20
 TUNED = "-tuned"  # ends the names of recipes that a search chose, which are not those that were published
@@ -48,7 +47,7 @@ class Tuning:
 
     study: Study
     space: tuple[Dimension, ...]
-    metric: Metric
+    metric: ValidationMetric
     trials: tuple[Trial, ...]
     best: Trial | None
     recipe: Recipe | None
@@ -157,7 +156,7 @@ def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path) -> Recipe:
     return experiment.anchored(recipe).model_copy(update={"name": name, "claims": (), "source": ""})
 
 
-def _metric(recipe: Recipe) -> Metric:
+def _metric(recipe: Recipe) -> ValidationMetric:
     return recipe.training.metric if recipe.objective.name == "cross_entropy" else "val_loss"
 
 
@@ -180,17 +179,11 @@ def _check_networks(recipe: Recipe, recipes: Sequence[Recipe], train_set: ImageS
     Raises:
         InputError: one cannot be built.
     """
-    channels, height, width = make_preprocess(recipe, train_set).input_shape
+    preprocess = make_preprocess(recipe, train_set)
     for each in recipes:
         if each.inputs == recipe.inputs and each.model.weights is None:
             with torch.device("meta"):
-                build(
-                    each.model.name,
-                    num_classes=len(train_set.classes),
-                    channels=channels,
-                    size=(height, width),
-                    **each.model.arguments,
-                )
+                build_network(each, len(train_set.classes), preprocess)
 
 
 def _check_folder(study: Study) -> None:
