@@ -107,10 +107,11 @@ def serve_plain(path: Path, how: str) -> None:
     from retinula.serving.server import listen
 
     model = Model.load(path)
+    mode = "L" if model.preprocess.channels == 1 else "RGB"
 
     def answer(content: bytes) -> dict[str, Any]:
-        picture = Image.open(io.BytesIO(content)).convert("RGB").resize(model.preprocess.size[::-1])
-        images = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None]
+        picture = Image.open(io.BytesIO(content)).convert(mode).resize(model.preprocess.size[::-1])
+        images = torch.from_numpy(np.atleast_3d(np.asarray(picture)).copy()).permute(2, 0, 1)[None]
         with torch.inference_mode():
             inputs = model.preprocess.normalise(model.preprocess.crop_centre(images))
             probs = torch.softmax(model.network(inputs) / model.temperature, dim=1)[0]
