@@ -1,7 +1,17 @@
 import pytest
 
 from retinula import bench
-from retinula.bench import first_answer_seconds, matrix_peak, measurable, measure_speed, untrained
+from retinula.bench import (
+    Portion,
+    extrapolated,
+    first_answer_seconds,
+    matrix_peak,
+    measurable,
+    measure_speed,
+    measure_speeds,
+    measured_batch,
+    untrained,
+)
 from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.model_file import Model
@@ -33,9 +43,9 @@ def test_steps_count_where_a_recipe_counts_them() -> None:
 
 
 def test_small_pictures_count_for_as_long_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware | None) -> tuple[Model, Hardware, float]:
-        model, used, _ = trains(recipe, noise, hardware)
-        return model, used, {16: 0.2, 32: 1.0}[recipe.training.sizes[0][1]]
+    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware, portion: Portion) -> tuple[Model, float]:
+        model, _ = trains(recipe, noise, hardware, portion)
+        return model, {16: 0.2, 32: 1.0}[portion.sizes[0][1]]
 
     trains = bench._train
     monkeypatch.setattr(bench, "_train", trained)
@@ -44,6 +54,61 @@ def test_small_pictures_count_for_as_long_as_they_are_shown(monkeypatch: pytest.
     speed = measure_speed(recipe, steps=3, hardware=PLAIN)
     assert speed.step_seconds == pytest.approx(0.75 * 0.2 + 0.25 * 1.0)
     assert speed.seconds == pytest.approx(40.0)
+
+
+def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware, portion: Portion) -> tuple[Model, float]:
+        model, _ = trains(recipe, noise, hardware, portion)
+        measured.append(portion.batch)
+        return model, 0.5 + 0.01 * portion.batch
+
+    trains, measured = bench._train, list[int]()
+    monkeypatch.setattr(bench, "_train", trained)
+    monkeypatch.setattr(bench, "measured_batch", lambda _: 20)
+    speed = measure_speed(load_recipe("digits", ["batch_size=100", "steps=7"]), steps=3, hardware=PLAIN)
+    assert measured == [20, 10]
+    assert speed.step_seconds == pytest.approx(0.5 + 0.01 * 100)
+    assert speed.trained == pytest.approx(100 / 1.5)
+    assert speed.seconds == pytest.approx(7 * 1.5)
+
+
+def test_the_measured_pictures_follow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe("cifar10-best")
+    whole = recipe.training.batch_size
+    pictures = []
+    for peak in (1e9, 1e12, 2e12, 1e15):
+        monkeypatch.setattr(bench, "matrix_peak", lambda _, peak=peak: peak)
+        pictures.append(measured_batch(recipe))
+    assert pictures[0] == bench.FEWEST < pictures[1] < pictures[2] < pictures[3] == whole
+    assert pictures[2] == pytest.approx(2 * pictures[1], abs=2)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "of_half", "expected"),
+    [
+        (1.0, 0.5, 10.0),  # all of it for the pictures
+        (1.0, 0.75, 5.5),  # half of it whatever their number
+        (1.0, 0.2, 10.0),  # disturbed: nothing costs less than nothing
+        (1.0, 1.4, 1.0),
+    ],
+)
+def test_what_a_step_costs_besides_its_pictures_counts_once(seconds: float, of_half: float, expected: float) -> None:
+    assert extrapolated(100, 10, seconds, of_half) == pytest.approx(expected)
+
+
+def test_recipes_of_one_network_share_the_choice_of_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(recipe: Recipe) -> Hardware:
+        asked.append(recipe.name)
+        return PLAIN
+
+    asked = list[str]()
+    monkeypatch.setattr(bench, "_choose", chosen)
+    narrow = [f"model.arguments.width{number}=16" for number in (1, 2, 3)]
+    few = ["batch_size=8", "sizes=[]", *narrow]
+    recipes = [load_recipe(name, few) for name in ("cifar10-fast", "cifar100-fast")]
+    recipes.append(load_recipe("cifar10-fast", [*few, "model.arguments.width1=32"]))
+    assert [speed.recipe for speed in measure_speeds(recipes)] == ["cifar10-fast", "cifar100-fast", "cifar10-fast"]
+    assert asked == ["cifar10-fast", "cifar10-fast"]
 
 
 def test_a_larger_product_takes_no_less_time() -> None:

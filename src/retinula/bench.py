@@ -1,15 +1,17 @@
 """What this machine can do: pictures a second of the shipped recipes, beside what its processor could do at most.
 
-Everything is measured on noise in the form of each recipe's pictures, by the very loop that trains; knows nothing of
-the terminal.
+Everything is measured on noise in the form of each recipe's pictures, by the very loop that trains. So that nobody
+waits, a step that would take long is measured with fewer pictures, and with half as many of those: the one gives what a
+picture costs, the two together what a step costs besides. Knows nothing of the terminal.
 """
 
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -18,24 +20,27 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from retinula.datasets.catalog import CATALOG
-from retinula.errors import InputError, RetinulaError
+from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build, network_named
 from retinula.models.summary import summarize
 from retinula.recipe import Recipe
 from retinula.run import create_run
-from retinula.training.checkpoint import load_checkpoint
-from retinula.training.hardware import Hardware, keep_memory
+from retinula.training.hardware import Hardware, choose_hardware, keep_memory
 from retinula.training.inputs import prepare
 from retinula.training.loop import train
-from retinula.training.plan import make_plan, make_preprocess
+from retinula.training.plan import build_network, make_plan, make_preprocess
 from retinula.transforms.preprocess import Preprocess
 
-STEPS, WARM_UP = 6, 2  # of a training; the first claim memory and choose kernels
-PREDICTED = 512  # pictures
+STEPS, WARM_UP = 5, 2  # of a training; the first claim memory and choose kernels
+# A step is measured with as many of its pictures as the processor could do in this time, were it always at its peak.
+STEP_SECONDS = 0.35
+FEWEST = 16  # pictures, and an even number; with fewer the library's convolutions are not at their best
+PREDICTED = 512  # pictures at most
 SIDE = 2048  # of the matrices whose product shows the machine's peak
 PASSES = 3  # forward, and backward to inputs and weights, cost about the same each
 PEAK_PRECISIONS = ("float32", "bfloat16")
@@ -98,6 +103,16 @@ def measurable(recipe: Recipe) -> str:
     return ""
 
 
+def measure_speeds(recipes: Iterable[Recipe]) -> Iterator[Speed]:
+    """Measure recipe after recipe; those of one network and one size of pictures share the choice of the hardware."""
+    chosen: dict[str, Hardware] = {}
+    for recipe in recipes:
+        network = json.dumps([recipe.model.name, recipe.model.arguments, *_shape(recipe), recipe.training.precision])
+        if network not in chosen:
+            chosen[network] = _choose(recipe)
+        yield measure_speed(recipe, hardware=chosen[network])
+
+
 def measure_speed(recipe: Recipe, *, steps: int = STEPS, hardware: Hardware | None = None) -> Speed:
     """Train a recipe for a few steps on noise, and predict and load pictures by it.
 
@@ -113,35 +128,57 @@ def measure_speed(recipe: Recipe, *, steps: int = STEPS, hardware: Hardware | No
     if reason:
         raise InputError(f"recipe {recipe.name} cannot be measured: it {reason}")
     keep_memory()
-    batch = recipe.training.batch_size
-    noise = _noise(recipe, batch * steps)
+    hardware = hardware or _choose(recipe)
+    batch, few = recipe.training.batch_size, measured_batch(recipe)
+    noise = _noise(recipe, few * steps)
     step_seconds = loading = work = 0.0
     for share, sizes in _phases(recipe):
-        short = _shortened(recipe, steps, sizes)
-        model, used, seconds = _train(short, noise, hardware)
-        hardware = used
+        model, seconds = _train(recipe, noise, hardware, Portion(few, steps, sizes))
+        if few < batch:
+            _, of_half = _train(recipe, noise, hardware, Portion(few // 2, steps, sizes))
+            seconds = extrapolated(batch, few, seconds, of_half)
         step_seconds += share * seconds
-        plan = make_plan(short, noise, None, make_preprocess(short, noise), used)
-        loading += share * _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, steps))
+        short = _shortened(recipe, Portion(few, steps, sizes))
+        plan = make_plan(short, noise, None, make_preprocess(short, noise), hardware)
+        median = _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, steps))
+        loading += share * median * batch / few
         channels, height, width = model.preprocess.input_shape
         if sizes:
             height = width = sizes[0][1]
         work += share * PASSES * summarize(model.network, (channels, height, width)).multiply_adds * batch
-    images = noise.images[: min(PREDICTED, len(noise))]
+    images = noise.images[: min(PREDICTED, PASSES * few, len(noise))]
     model.outputs(images[:2])
     predicting = _seconds(model.outputs(part) for part in np.array_split(images, max(1, len(images) // 64)))
     return Speed(
         recipe=recipe.name,
         network=recipe.model.name,
-        hardware=used.words,
+        hardware=hardware.words,
         step_seconds=step_seconds,
         trained=batch / step_seconds,
         predicted=len(images) / predicting,
         loaded=batch / loading,
         loading_share=loading / step_seconds,
-        peak_share=work / step_seconds / matrix_peak(used.precision),
+        peak_share=work / step_seconds / matrix_peak(hardware.precision),
         seconds=_num_steps(recipe) * step_seconds,
     )
+
+
+def measured_batch(recipe: Recipe) -> int:
+    """Return how many pictures a measured step has: those of the recipe's own, or fewer where they would take long."""
+    network, input_shape = _network(recipe)
+    multiply_adds = PASSES * summarize(network, input_shape).multiply_adds
+    affordable = int(STEP_SECONDS * matrix_peak("float32") / multiply_adds) // 2 * 2
+    return min(recipe.training.batch_size, max(FEWEST, affordable))
+
+
+def extrapolated(batch: int, few: int, seconds: float, of_half: float) -> float:
+    """Return the seconds of a step of `batch` pictures from those of steps of `few` and of half as many.
+
+    What a step costs besides its pictures, such as the optimizer's share, counts once. It is not less than nothing, nor
+    does a picture cost less than nothing, whatever a disturbed measurement says.
+    """
+    besides = min(max(2 * of_half - seconds, 0.0), seconds)
+    return besides + (seconds - besides) * batch / few
 
 
 def untrained(name: str) -> Model:
@@ -181,31 +218,57 @@ def _phases(recipe: Recipe) -> list[tuple[float, Sizes]]:
     return [(end - begun, ((0.0, side),)) for (begun, side), end in zip(sizes, ends, strict=True)]
 
 
-def _shortened(recipe: Recipe, steps: int, sizes: Sizes) -> Recipe:
-    changes: dict[str, Any] = {"steps": steps, "epochs": None, "keep": "last", "early_stopping": 0, "snapshots": False}
-    training = recipe.training.model_copy(update={**changes, "sizes": sizes})
-    return recipe.model_copy(update={"training": training})
+@dataclass(frozen=True)
+class Portion:
+    """What of a training is measured: pictures in a batch, steps, and the size of the pictures where that changes."""
+
+    batch: int
+    steps: int
+    sizes: Sizes
 
 
-def _train(recipe: Recipe, noise: ImageSet, hardware: Hardware | None) -> tuple[Model, Hardware, float]:
-    """Return the model, what it was trained with, and the median seconds of a step."""
+def _shortened(recipe: Recipe, portion: Portion) -> Recipe:
+    whole = {"epochs": None, "keep": "last", "early_stopping": 0, "snapshots": False}
+    changes = {"steps": portion.steps, "batch_size": portion.batch, "sizes": portion.sizes, **whole}
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
+
+
+def _choose(recipe: Recipe) -> Hardware:
+    """Choose hardware as a training would, by trials of no more pictures than a measured step has."""
+    network, input_shape = _network(recipe)
+    precision, pictures = recipe.training.precision, measured_batch(recipe)
+    return choose_hardware(network, input_shape, precision=precision, num_images=pictures)
+
+
+def _network(recipe: Recipe) -> tuple[nn.Module, tuple[int, int, int]]:
+    """Return the recipe's network with first weights, and channels, height and width of its inputs."""
+    preprocess = make_preprocess(recipe, _noise(recipe, 2))
+    return build_network(recipe, len(_classes(recipe)), preprocess), preprocess.input_shape
+
+
+def _train(recipe: Recipe, noise: ImageSet, hardware: Hardware, portion: Portion) -> tuple[Model, float]:
+    """Return the model and the median seconds of a step."""
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(recipe, {}, root=Path(folder))
-        model = train(recipe, noise, None, run, hardware=hardware)
-        seconds = statistics.median(row["seconds"] for row in run.steps()[WARM_UP:])
-        state = load_checkpoint(run.checkpoints, on_damage=lambda _: None)
-    if state is None:
-        raise RetinulaError(f"{recipe.name}: the trial left no checkpoint")
-    return model, Hardware(**state["hardware"]), seconds
+        model = train(_shortened(recipe, portion), noise, None, run, hardware=hardware)
+        return model, statistics.median(row["seconds"] for row in run.steps()[WARM_UP:])
+
+
+def _classes(recipe: Recipe) -> tuple[str, ...]:
+    entry = CATALOG[recipe.data.name]
+    return tuple(map(str, recipe.data.classes)) or entry.classes or tuple(map(str, range(entry.num_listed)))
+
+
+def _shape(recipe: Recipe) -> tuple[int, int, int]:
+    """Return channels, height and width of the recipe's pictures."""
+    entry = CATALOG[recipe.data.name]
+    return (recipe.inputs.channels or entry.channels, *(recipe.inputs.size or entry.size))
 
 
 def _noise(recipe: Recipe, number: int) -> ImageSet:
     """Make pictures of noise in the form that a recipe trains on: its time does not depend on what they show."""
-    entry = CATALOG[recipe.data.name]
-    size, channels = recipe.inputs.size or entry.size, recipe.inputs.channels or entry.channels
-    classes = tuple(map(str, recipe.data.classes)) or entry.classes or tuple(map(str, range(entry.num_listed)))
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, 256, (number, channels, *size), dtype=np.uint8)
+    classes = _classes(recipe)
+    images = np.random.default_rng(0).integers(0, 256, (number, *_shape(recipe)), dtype=np.uint8)
     return ImageSet(images, np.arange(number, dtype=np.int64) % len(classes), classes, "noise/train")
 
 

@@ -19,9 +19,9 @@ def small() -> nn.Module:
     return module
 
 
-def clock_of(*seconds: float) -> object:
-    """A clock by which the trials take the given times, in turn; all so long that each is measured once."""
-    ticks = itertools.chain.from_iterable((0.0, time) for time in seconds)
+def clock_of(*seconds: float, looks: tuple[float, ...] = (1.0, 1.0, 1.0)) -> object:
+    """A clock by which looks and trials take the given times, in turn; all so long that each is measured once."""
+    ticks = itertools.chain.from_iterable((0.0, time) for time in (*looks, *seconds))
     return lambda: next(ticks)
 
 
@@ -40,6 +40,19 @@ def test_the_fastest_is_chosen(
     chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock_of(*seconds))  # type: ignore[arg-type]  # a test's
     assert (chosen.precision, chosen.channels_last) == (precision, channels_last)
     assert "float32 1000 ms" in chosen.reason
+
+
+def test_what_is_hopeless_at_first_sight_is_not_tried(small: nn.Module) -> None:
+    clock = clock_of(1.0, 0.5, looks=(0.5, 0.4, 1.61))  # and no third trial: the clock would have no time for it
+    chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock)  # type: ignore[arg-type]  # a test's
+    assert (chosen.precision, chosen.channels_last) == ("float32", True)
+    assert "bfloat16 channels-last was not tried: at first sight 4 times the fastest's time" in chosen.reason
+
+
+def test_the_plainest_is_tried_however_slow_it_looks(small: nn.Module) -> None:
+    clock = clock_of(0.3, 0.5, 0.6, looks=(5.0, 1.0, 1.0))
+    chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock)  # type: ignore[arg-type]  # a test's
+    assert (chosen.precision, chosen.channels_last) == ("float32", False)
 
 
 @pytest.mark.parametrize(

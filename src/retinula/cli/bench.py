@@ -15,7 +15,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine: pictures a second, share of its peak, and how long each recipe would take here."""
-    from retinula.bench import PEAK_PRECISIONS, first_answer_seconds, matrix_peak, measurable, measure_speed, untrained
+    from retinula.bench import PEAK_PRECISIONS, first_answer_seconds, matrix_peak, measurable, measure_speeds, untrained
     from retinula.plots.figure import duration
     from retinula.recipe_files import load_recipe, shipped
     from retinula.training.hardware import describe_machine
@@ -26,9 +26,10 @@ def bench(
     machine = describe_machine()
     speeds = []
     with counting() as progress:
+        waiting = measure_speeds(measured)
         for number, recipe in enumerate(measured):
             progress(f"measuring {recipe.name}", number, len(measured))
-            speeds.append(measure_speed(recipe))
+            speeds.append(next(waiting))
     peaks = {precision: matrix_peak(precision) for precision in PEAK_PRECISIONS}
     answer = first_answer_seconds(untrained("cifar10-cnn"))
     if as_json:

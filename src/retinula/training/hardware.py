@@ -26,6 +26,10 @@ Precision = Literal["auto", "float32", "bfloat16"]
 # Pictures at most in a trial of the whole network, and of one of its layers, which is so much quicker.
 TRIAL_IMAGES = 64
 LAYER_TRIAL_IMAGES = 256
+# A first look at each candidate takes this many; one that needs so many times the fastest's time is not tried further.
+# Without units for bfloat16 its trial would last a hundred times as long as the others' and end the same.
+LOOK_IMAGES = 4
+HOPELESS = 4
 
 # glibc's mallopt parameters, from malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -153,12 +157,15 @@ def choose_hardware(
         for channels_last in (False, True)
         if precision in ("auto", name) and not (name == "bfloat16" and not channels_last)
     ]
+    plainest = candidates[0]
+    candidates, hopeless = _look(network, (min(num_images, LOOK_IMAGES), *input_shape), candidates, clock)
     shape = (min(num_images, TRIAL_IMAGES), *input_shape)
     seconds = {candidate: _trial(network, shape, candidate, clock) for candidate in candidates}
-    plainest = candidates[0]
     fastest = min(candidates, key=seconds.__getitem__)
     choice = fastest if seconds[fastest] * GAIN < seconds[plainest] else plainest
     figures = ", ".join(f"{_name(candidate)} {seconds[candidate] * 1000:.0f} ms" for candidate in candidates)
+    for candidate, times in hopeless.items():
+        figures += f"; {_name(candidate)} was not tried: at first sight {times:.0f} times the fastest's time"
     choice = replace(choice, reason=f"a trial step took: {figures}")
     return _choose_side_by_side(network, input_shape, choice, min(num_images, LAYER_TRIAL_IMAGES), clock)
 
@@ -203,6 +210,22 @@ def describe_machine() -> dict[str, Any]:
 
 def _name(candidate: Hardware) -> str:
     return candidate.precision + (" channels-last" if candidate.channels_last else "")
+
+
+def _look(
+    network: nn.Module, shape: tuple[int, int, int, int], candidates: list[Hardware], clock: Clock
+) -> tuple[list[Hardware], dict[Hardware, float]]:
+    """Part the candidates worth a trial, the first among them, from those many times as slow as the fastest."""
+    if len(candidates) == 1:
+        return candidates, {}
+    seconds = {candidate: _trial(network, shape, candidate, clock) for candidate in candidates}
+    fastest = min(seconds.values())
+    hopeless = {
+        candidate: seconds[candidate] / fastest
+        for candidate in candidates[1:]
+        if seconds[candidate] > HOPELESS * fastest
+    }
+    return [candidate for candidate in candidates if candidate not in hopeless], hopeless
 
 
 def _trial(network: nn.Module, shape: tuple[int, int, int, int], candidate: Hardware, clock: Clock) -> float:
