@@ -1,0 +1,111 @@
+"""What moves on the page of a run, in a real browser: sorting, the pictures behind a number, the map."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from browser_checks import Pages, launched, opening, until
+from hostile_names import HOSTILE, PLAIN
+from retinula.report.page import write_report
+from retinula.run import Run
+
+pytestmark = pytest.mark.browser
+
+LOADED = "document.readyState === 'complete'"
+ROWS = "[...document.querySelectorAll('table.sorts tbody tr')].map((row) => row.cells[0].textContent)"
+SHARES = "[...document.querySelectorAll('table.sorts tbody tr')].map((row) => Number(row.cells[2].dataset.value))"
+TOLD = "document.getElementById('map-told').textContent"
+RING = "['cx', 'cy'].map((name) => Number(document.getElementById('map-ring').getAttribute(name)))"
+SHOWN = "document.getElementById('behind').open"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as started:
+        yield started
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Pages]:
+    with opening(browser) as pages:
+        yield pages
+
+
+@pytest.fixture
+def address(inspected: Run) -> str:
+    file, contents = write_report(inspected)
+    assert contents.map is not None
+    return file.as_uri()
+
+
+def test_a_click_on_a_heading_sorts_and_another_turns_it_round(opened: Pages, address: str) -> None:
+    page = opened(address, LOADED)
+    names = page.evaluate(ROWS)
+    assert HOSTILE in names
+    recall = page.locator("table.sorts thead button", has_text="recall")
+    recall.click()
+    falling = page.evaluate(SHARES)
+    assert falling == sorted(falling, reverse=True)
+    recall.click()
+    rising = page.evaluate(SHARES)
+    assert rising == sorted(rising) != falling
+    assert page.locator("table.sorts th").nth(2).get_attribute("aria-sort") == "ascending"
+    page.locator("table.sorts thead button", has_text="class").click()
+    assert sorted(page.evaluate(ROWS)) == sorted(names)
+    assert page.evaluate(ROWS)[-1] == PLAIN, "by name, signs before letters"
+
+
+def test_a_number_opens_the_pictures_behind_it(opened: Pages, address: str) -> None:
+    page = opened(address, LOADED)
+    cell = page.locator("#confusion td.wrong button").first
+    number = int(cell.text_content())
+    cell.focus()
+    page.keyboard.press("Enter")
+    until(page, SHOWN)
+    assert page.locator("#behind-title").text_content().startswith(f"{number} \u00d7 ")
+    assert page.locator("#behind-pictures i.pic").count() == number
+    page.keyboard.press("Escape")
+    until(page, f"!({SHOWN})")
+
+
+def test_the_map_tells_of_the_mark_that_is_pointed_at(opened: Pages, address: str) -> None:
+    page = opened(address, LOADED)
+    marks = page.locator("#map-drawing use")
+    assert marks.count() == 20
+    mark = marks.nth(7)
+    mark.scroll_into_view_if_needed()
+    box = mark.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    until(page, f"{TOLD}.includes('sure')")
+    place = [float(mark.get_attribute(name)) for name in ("x", "y")]
+    assert page.evaluate(RING) == pytest.approx(place)
+    assert page.locator("#map-told i.mapped").count() == 1
+    assert page.locator("#map-ring").get_attribute("hidden") is None
+
+
+def test_the_arrow_keys_go_through_the_map_and_stay_in_a_chosen_class(opened: Pages, address: str) -> None:
+    page = opened(address, LOADED)
+    kind = page.locator(".kinds button", has_text=PLAIN)
+    kind.click()
+    assert kind.get_attribute("aria-pressed") == "true"
+    page.locator("#map-drawing").focus()
+    number = page.locator(f"#map-drawing g[data-kind='{kind.get_attribute('data-kind')}'] use").count()
+    seen = []
+    for _ in range(number):
+        page.keyboard.press("ArrowRight")
+        assert page.locator("#map-told b").text_content() == PLAIN
+        seen.append(page.locator("#map-told small").text_content())
+    assert len(set(seen)) == number > 1
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#map-told small").text_content() == seen[0], "behind the last comes the first"
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#map-told small").text_content() == seen[-1]
+    kind.click()
+    assert kind.get_attribute("aria-pressed") == "false"
+    page.locator("#map-drawing").focus()
+    others = set()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+        others.add(page.locator("#map-told b").text_content())
+    assert HOSTILE in others
