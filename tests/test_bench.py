@@ -64,8 +64,8 @@ def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyP
 
     trains, measured = bench._train, list[int]()
     monkeypatch.setattr(bench, "_train", trained)
-    monkeypatch.setattr(bench, "measured_batch", lambda _: 20)
-    speed = measure_speed(load_recipe("digits", ["batch_size=100", "steps=7"]), steps=3, hardware=PLAIN)
+    recipe = load_recipe("digits", ["batch_size=100", "steps=7"])
+    speed = measure_speed(recipe, steps=3, hardware=PLAIN, num_images=20)
     assert measured == [20, 10]
     assert speed.step_seconds == pytest.approx(0.5 + 0.01 * 100)
     assert speed.trained == pytest.approx(100 / 1.5)
@@ -97,7 +97,7 @@ def test_what_a_step_costs_besides_its_pictures_counts_once(seconds: float, of_h
 
 
 def test_recipes_of_one_network_share_the_choice_of_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
-    def chosen(recipe: Recipe) -> Hardware:
+    def chosen(recipe: Recipe, num_images: int) -> Hardware:
         asked.append(recipe.name)
         return PLAIN
 

@@ -109,17 +109,21 @@ def measure_speeds(recipes: Iterable[Recipe]) -> Iterator[Speed]:
     for recipe in recipes:
         network = json.dumps([recipe.model.name, recipe.model.arguments, *_shape(recipe), recipe.training.precision])
         if network not in chosen:
-            chosen[network] = _choose(recipe)
-        yield measure_speed(recipe, hardware=chosen[network])
+            chosen[network] = _choose(recipe, measured_batch(recipe))
+        yield measure_speed(recipe, hardware=chosen[network], num_images=measured_batch(recipe))
 
 
-def measure_speed(recipe: Recipe, *, steps: int = STEPS, hardware: Hardware | None = None) -> Speed:
+def measure_speed(
+    recipe: Recipe, *, steps: int = STEPS, hardware: Hardware | None = None, num_images: int | None = None
+) -> Speed:
     """Train a recipe for a few steps on noise, and predict and load pictures by it.
 
     Args:
         recipe: one of a data set of the catalog, that begins from first weights.
         steps: to train, more than two.
         hardware: what to compute with; chosen by measurement where None.
+        num_images: pictures in a measured step, an even number; where they are fewer than the recipe's own, what a
+            step takes is worked out from steps of these and of half as many. All of the recipe's where None.
 
     Raises:
         InputError: the recipe is none of these; `measurable` says why.
@@ -128,8 +132,9 @@ def measure_speed(recipe: Recipe, *, steps: int = STEPS, hardware: Hardware | No
     if reason:
         raise InputError(f"recipe {recipe.name} cannot be measured: it {reason}")
     keep_memory()
-    hardware = hardware or _choose(recipe)
-    batch, few = recipe.training.batch_size, measured_batch(recipe)
+    batch = recipe.training.batch_size
+    few = num_images or batch
+    hardware = hardware or _choose(recipe, few)
     noise = _noise(recipe, few * steps)
     step_seconds = loading = work = 0.0
     for share, sizes in _phases(recipe):
@@ -233,11 +238,10 @@ def _shortened(recipe: Recipe, portion: Portion) -> Recipe:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
 
 
-def _choose(recipe: Recipe) -> Hardware:
-    """Choose hardware as a training would, by trials of no more pictures than a measured step has."""
+def _choose(recipe: Recipe, num_images: int) -> Hardware:
+    """Choose hardware as a training would, by trials of no more than so many pictures."""
     network, input_shape = _network(recipe)
-    precision, pictures = recipe.training.precision, measured_batch(recipe)
-    return choose_hardware(network, input_shape, precision=precision, num_images=pictures)
+    return choose_hardware(network, input_shape, precision=recipe.training.precision, num_images=num_images)
 
 
 def _network(recipe: Recipe) -> tuple[nn.Module, tuple[int, int, int]]:
