@@ -3,7 +3,6 @@ import pytest
 from retinula import bench
 from retinula.bench import (
     Portion,
-    extrapolated,
     first_answer_seconds,
     matrix_peak,
     measurable,
@@ -60,14 +59,14 @@ def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyP
     def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware, portion: Portion) -> tuple[Model, float]:
         model, _ = trains(recipe, noise, hardware, portion)
         measured.append(portion.batch)
-        return model, 0.5 + 0.01 * portion.batch
+        return model, 0.3
 
     trains, measured = bench._train, list[int]()
     monkeypatch.setattr(bench, "_train", trained)
     recipe = load_recipe("digits", ["batch_size=100", "steps=7"])
     speed = measure_speed(recipe, steps=3, hardware=PLAIN, num_images=20)
-    assert measured == [20, 10]
-    assert speed.step_seconds == pytest.approx(0.5 + 0.01 * 100)
+    assert measured == [20]
+    assert speed.step_seconds == pytest.approx(5 * 0.3)
     assert speed.trained == pytest.approx(100 / 1.5)
     assert speed.seconds == pytest.approx(7 * 1.5)
 
@@ -81,19 +80,6 @@ def test_the_measured_pictures_follow_the_machine(monkeypatch: pytest.MonkeyPatc
         pictures.append(measured_batch(recipe))
     assert pictures[0] == bench.FEWEST < pictures[1] < pictures[2] < pictures[3] == whole
     assert pictures[2] == pytest.approx(2 * pictures[1], abs=2)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "of_half", "expected"),
-    [
-        (1.0, 0.5, 10.0),  # all of it for the pictures
-        (1.0, 0.75, 5.5),  # half of it whatever their number
-        (1.0, 0.2, 10.0),  # disturbed: nothing costs less than nothing
-        (1.0, 1.4, 1.0),
-    ],
-)
-def test_what_a_step_costs_besides_its_pictures_counts_once(seconds: float, of_half: float, expected: float) -> None:
-    assert extrapolated(100, 10, seconds, of_half) == pytest.approx(expected)
 
 
 def test_recipes_of_one_network_share_the_choice_of_hardware(monkeypatch: pytest.MonkeyPatch) -> None:

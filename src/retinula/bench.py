@@ -1,8 +1,8 @@
 """What this machine can do: pictures a second of the shipped recipes, beside what its processor could do at most.
 
 Everything is measured on noise in the form of each recipe's pictures, by the very loop that trains. So that nobody
-waits, a step that would take long is measured with fewer pictures, and with half as many of those: the one gives what a
-picture costs, the two together what a step costs besides. Knows nothing of the terminal.
+waits, a step that would take long is measured with fewer pictures and counted in proportion, which is on the high
+side: what a step costs whatever its pictures, as the optimizer does, counts too often. Knows nothing of the terminal.
 """
 
 import json
@@ -39,7 +39,7 @@ from retinula.transforms.preprocess import Preprocess
 STEPS, WARM_UP = 5, 2  # of a training; the first claim memory and choose kernels
 # A step is measured with as many of its pictures as the processor could do in this time, were it always at its peak.
 STEP_SECONDS = 0.35
-FEWEST = 16  # pictures, and an even number; with fewer the library's convolutions are not at their best
+FEWEST = 16  # pictures; with fewer the library's convolutions are not at their best
 PREDICTED = 512  # pictures at most
 SIDE = 2048  # of the matrices whose product shows the machine's peak
 PASSES = 3  # forward, and backward to inputs and weights, cost about the same each
@@ -122,8 +122,8 @@ def measure_speed(
         recipe: one of a data set of the catalog, that begins from first weights.
         steps: to train, more than two.
         hardware: what to compute with; chosen by measurement where None.
-        num_images: pictures in a measured step, an even number; where they are fewer than the recipe's own, what a
-            step takes is worked out from steps of these and of half as many. All of the recipe's where None.
+        num_images: pictures in a measured step; where they are fewer than the recipe's own, its step is said to take
+            longer in proportion. All of the recipe's where None.
 
     Raises:
         InputError: the recipe is none of these; `measurable` says why.
@@ -139,10 +139,7 @@ def measure_speed(
     step_seconds = loading = work = 0.0
     for share, sizes in _phases(recipe):
         model, seconds = _train(recipe, noise, hardware, Portion(few, steps, sizes))
-        if few < batch:
-            _, of_half = _train(recipe, noise, hardware, Portion(few // 2, steps, sizes))
-            seconds = extrapolated(batch, few, seconds, of_half)
-        step_seconds += share * seconds
+        step_seconds += share * seconds * batch / few
         short = _shortened(recipe, Portion(few, steps, sizes))
         plan = make_plan(short, noise, None, make_preprocess(short, noise), hardware)
         median = _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, steps))
@@ -172,18 +169,8 @@ def measured_batch(recipe: Recipe) -> int:
     """Return how many pictures a measured step has: those of the recipe's own, or fewer where they would take long."""
     network, input_shape = _network(recipe)
     multiply_adds = PASSES * summarize(network, input_shape).multiply_adds
-    affordable = int(STEP_SECONDS * matrix_peak("float32") / multiply_adds) // 2 * 2
+    affordable = int(STEP_SECONDS * matrix_peak("float32") / multiply_adds)
     return min(recipe.training.batch_size, max(FEWEST, affordable))
-
-
-def extrapolated(batch: int, few: int, seconds: float, of_half: float) -> float:
-    """Return the seconds of a step of `batch` pictures from those of steps of `few` and of half as many.
-
-    What a step costs besides its pictures, such as the optimizer's share, counts once. It is not less than nothing, nor
-    does a picture cost less than nothing, whatever a disturbed measurement says.
-    """
-    besides = min(max(2 * of_half - seconds, 0.0), seconds)
-    return besides + (seconds - besides) * batch / few
 
 
 def untrained(name: str) -> Model:
