@@ -2,7 +2,6 @@ import pytest
 
 from retinula import bench
 from retinula.bench import (
-    Portion,
     first_answer_seconds,
     matrix_peak,
     measurable,
@@ -42,9 +41,9 @@ def test_steps_count_where_a_recipe_counts_them() -> None:
 
 
 def test_small_pictures_count_for_as_long_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware, portion: Portion) -> tuple[Model, float]:
-        model, _ = trains(recipe, noise, hardware, portion)
-        return model, {16: 0.2, 32: 1.0}[portion.sizes[0][1]]
+    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
+        model, _ = trains(recipe, noise, hardware)
+        return model, {16: 0.2, 32: 1.0}[recipe.training.sizes[0][1]]
 
     trains = bench._train
     monkeypatch.setattr(bench, "_train", trained)
@@ -56,9 +55,9 @@ def test_small_pictures_count_for_as_long_as_they_are_shown(monkeypatch: pytest.
 
 
 def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware, portion: Portion) -> tuple[Model, float]:
-        model, _ = trains(recipe, noise, hardware, portion)
-        measured.append(portion.batch)
+    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
+        model, _ = trains(recipe, noise, hardware)
+        measured.append(recipe.training.batch_size)
         return model, 0.3
 
     trains, measured = bench._train, list[int]()

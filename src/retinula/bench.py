@@ -104,13 +104,14 @@ def measurable(recipe: Recipe) -> str:
 
 
 def measure_speeds(recipes: Iterable[Recipe]) -> Iterator[Speed]:
-    """Measure recipe after recipe; those of one network and one size of pictures share the choice of the hardware."""
+    """Measure one `measurable` recipe after another; those of one network and size of pictures share the hardware."""
     chosen: dict[str, Hardware] = {}
     for recipe in recipes:
         network = json.dumps([recipe.model.name, recipe.model.arguments, *_shape(recipe), recipe.training.precision])
+        num_images = measured_batch(recipe)
         if network not in chosen:
-            chosen[network] = _choose(recipe, measured_batch(recipe))
-        yield measure_speed(recipe, hardware=chosen[network], num_images=measured_batch(recipe))
+            chosen[network] = _choose(recipe, num_images)
+        yield measure_speed(recipe, hardware=chosen[network], num_images=num_images)
 
 
 def measure_speed(
@@ -136,19 +137,19 @@ def measure_speed(
     few = num_images or batch
     hardware = hardware or _choose(recipe, few)
     noise = _noise(recipe, few * steps)
-    step_seconds = loading = work = 0.0
+    seconds = loading = work = 0.0  # of a measured step
     for share, sizes in _phases(recipe):
-        model, seconds = _train(recipe, noise, hardware, Portion(few, steps, sizes))
-        step_seconds += share * seconds * batch / few
-        short = _shortened(recipe, Portion(few, steps, sizes))
+        short = _shortened(recipe, few, steps, sizes)
+        model, median = _train(short, noise, hardware)
+        seconds += share * median
         plan = make_plan(short, noise, None, make_preprocess(short, noise), hardware)
-        median = _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, steps))
-        loading += share * median * batch / few
+        loading += share * _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, steps))
         channels, height, width = model.preprocess.input_shape
         if sizes:
             height = width = sizes[0][1]
-        work += share * PASSES * summarize(model.network, (channels, height, width)).multiply_adds * batch
-    images = noise.images[: min(PREDICTED, PASSES * few, len(noise))]
+        work += share * PASSES * summarize(model.network, (channels, height, width)).multiply_adds * few
+    step_seconds = seconds * batch / few
+    images = noise.images[: min(PREDICTED, PASSES * few)]
     model.outputs(images[:2])
     predicting = _seconds(model.outputs(part) for part in np.array_split(images, max(1, len(images) // 64)))
     return Speed(
@@ -156,11 +157,11 @@ def measure_speed(
         network=recipe.model.name,
         hardware=hardware.words,
         step_seconds=step_seconds,
-        trained=batch / step_seconds,
+        trained=few / seconds,
         predicted=len(images) / predicting,
-        loaded=batch / loading,
-        loading_share=loading / step_seconds,
-        peak_share=work / step_seconds / matrix_peak(hardware.precision),
+        loaded=few / loading,
+        loading_share=loading / seconds,
+        peak_share=work / seconds / matrix_peak(hardware.precision),
         seconds=_num_steps(recipe) * step_seconds,
     )
 
@@ -210,18 +211,9 @@ def _phases(recipe: Recipe) -> list[tuple[float, Sizes]]:
     return [(end - begun, ((0.0, side),)) for (begun, side), end in zip(sizes, ends, strict=True)]
 
 
-@dataclass(frozen=True)
-class Portion:
-    """What of a training is measured: pictures in a batch, steps, and the size of the pictures where that changes."""
-
-    batch: int
-    steps: int
-    sizes: Sizes
-
-
-def _shortened(recipe: Recipe, portion: Portion) -> Recipe:
+def _shortened(recipe: Recipe, batch: int, steps: int, sizes: Sizes) -> Recipe:
     whole = {"epochs": None, "keep": "last", "early_stopping": 0, "snapshots": False}
-    changes = {"steps": portion.steps, "batch_size": portion.batch, "sizes": portion.sizes, **whole}
+    changes = {"steps": steps, "batch_size": batch, "sizes": sizes, **whole}
     return recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
 
 
@@ -237,11 +229,11 @@ def _network(recipe: Recipe) -> tuple[nn.Module, tuple[int, int, int]]:
     return build_network(recipe, len(_classes(recipe)), preprocess), preprocess.input_shape
 
 
-def _train(recipe: Recipe, noise: ImageSet, hardware: Hardware, portion: Portion) -> tuple[Model, float]:
+def _train(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
     """Return the model and the median seconds of a step."""
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(recipe, {}, root=Path(folder))
-        model = train(_shortened(recipe, portion), noise, None, run, hardware=hardware)
+        model = train(recipe, noise, None, run, hardware=hardware)
         return model, statistics.median(row["seconds"] for row in run.steps()[WARM_UP:])
 
 
