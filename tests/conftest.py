@@ -5,14 +5,17 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: processes that share cores wait for each other
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from retinula.images import ImageSet
+
+if TYPE_CHECKING:
+    from browser_checks import Pages
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -57,3 +60,21 @@ def make_set() -> Callable[..., ImageSet]:
         return ImageSet(images, labels, tuple(f"class {n}" for n in range(num_classes)), "made/train")
 
     return make
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser for the tests of a module, which import `browser_checks` and so are skipped where there is none."""
+    from browser_checks import launched
+
+    with launched() as started:
+        yield started
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator["Pages"]:
+    """Opens pages, none of which may have had trouble when the test is over."""
+    from browser_checks import opening
+
+    with opening(browser) as pages:
+        yield pages

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from browser_checks import Pages, launched, opening, until
+from browser_checks import Pages, until
 from retinula.datasets.load import cache_folder
 from retinula.export.browser_runtime import ONNXRUNTIME_WEB, BrowserRuntime, browser_runtime
 from retinula.export.files import Exported, export_onnx
@@ -79,18 +79,6 @@ def runtime() -> BrowserRuntime:
     if not PACKAGE.is_file():
         pytest.skip(f"needs {PACKAGE.name}: retinula export RUN --format web fetches it")
     return browser_runtime(PACKAGE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Pages]:
-    with opening(browser) as pages:
-        yield pages
 
 
 def tiny(form: Preprocess) -> Any:

@@ -1,11 +1,8 @@
 """What moves on the page of a run, in a real browser: sorting, the pictures behind a number, the map."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
-from browser_checks import Pages, launched, opening, until
+from browser_checks import Pages, until
 from hostile_names import HOSTILE, PLAIN
 from retinula.report.page import write_report
 from retinula.run import Run
@@ -20,18 +17,6 @@ RING = "['cx', 'cy'].map((name) => Number(document.getElementById('map-ring').ge
 SHOWN = "document.getElementById('behind').open"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as started:
-        yield started
-
-
-@pytest.fixture
-def opened(browser: Any) -> Iterator[Pages]:
-    with opening(browser) as pages:
-        yield pages
-
-
 @pytest.fixture
 def address(inspected: Run) -> str:
     file, contents = write_report(inspected)
@@ -39,8 +24,8 @@ def address(inspected: Run) -> str:
     return file.as_uri()
 
 
-def test_a_click_on_a_heading_sorts_and_another_turns_it_round(opened: Pages, address: str) -> None:
-    page = opened(address, LOADED)
+def test_a_click_on_a_heading_sorts_and_another_turns_it_round(open_page: Pages, address: str) -> None:
+    page = open_page(address, LOADED)
     names = page.evaluate(ROWS)
     assert HOSTILE in names
     recall = page.locator("table.sorts thead button", has_text="recall")
@@ -56,8 +41,8 @@ def test_a_click_on_a_heading_sorts_and_another_turns_it_round(opened: Pages, ad
     assert page.evaluate(ROWS)[-1] == PLAIN, "by name, signs before letters"
 
 
-def test_a_number_opens_the_pictures_behind_it(opened: Pages, address: str) -> None:
-    page = opened(address, LOADED)
+def test_a_number_opens_the_pictures_behind_it(open_page: Pages, address: str) -> None:
+    page = open_page(address, LOADED)
     cell = page.locator("#confusion td.wrong button").first
     number = int(cell.text_content())
     cell.focus()
@@ -69,8 +54,8 @@ def test_a_number_opens_the_pictures_behind_it(opened: Pages, address: str) -> N
     until(page, f"!({SHOWN})")
 
 
-def test_the_map_tells_of_the_mark_that_is_pointed_at(opened: Pages, address: str) -> None:
-    page = opened(address, LOADED)
+def test_the_map_tells_of_the_mark_that_is_pointed_at(open_page: Pages, address: str) -> None:
+    page = open_page(address, LOADED)
     marks = page.locator("#map-drawing use")
     assert marks.count() == 20
     mark = marks.nth(7)
@@ -84,8 +69,8 @@ def test_the_map_tells_of_the_mark_that_is_pointed_at(opened: Pages, address: st
     assert page.locator("#map-ring").get_attribute("hidden") is None
 
 
-def test_the_arrow_keys_go_through_the_map_and_stay_in_a_chosen_class(opened: Pages, address: str) -> None:
-    page = opened(address, LOADED)
+def test_the_arrow_keys_go_through_the_map_and_stay_in_a_chosen_class(open_page: Pages, address: str) -> None:
+    page = open_page(address, LOADED)
     kind = page.locator(".kinds button", has_text=PLAIN)
     kind.click()
     assert kind.get_attribute("aria-pressed") == "true"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from browser_checks import READY, Pages, launched, opening, until
+from browser_checks import READY, Pages, until
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.serving.limits import Limits
@@ -50,12 +50,6 @@ DROP = """([kind, files]) => {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("serving") / "runs"
     for name, rate in (("first", 0.1), ("second", 0.2)):
@@ -81,12 +75,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(root: Path) -> Iterator[str]:
     with served(LIMITS, runs=root) as (address, _):
         yield address
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Pages]:
-    with opening(browser) as pages:
-        yield pages
 
 
 def files(*colours: str, size: tuple[int, int] = (90, 70)) -> list[Any]:
