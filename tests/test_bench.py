@@ -62,12 +62,23 @@ def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyP
 
     trains, measured = bench._train, list[int]()
     monkeypatch.setattr(bench, "_train", trained)
+    monkeypatch.setattr(bench, "_update_seconds", lambda *_: 0.1)
     recipe = load_recipe("digits", ["batch_size=100", "steps=7"])
     speed = measure_speed(recipe, steps=3, hardware=PLAIN, num_images=20)
     assert measured == [20]
-    assert speed.step_seconds == pytest.approx(5 * 0.3)
-    assert speed.trained == pytest.approx(100 / 1.5)
-    assert speed.seconds == pytest.approx(7 * 1.5)
+    assert speed.step_seconds == pytest.approx(0.1 + 5 * 0.2)
+    assert speed.trained == pytest.approx(100 / 1.1)
+    assert speed.loading_share == pytest.approx(speed.trained / speed.loaded)
+    assert speed.seconds == pytest.approx(7 * 1.1)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon", "sam"])
+def test_the_optimizer_takes_a_part_of_a_step(optimizer: str) -> None:
+    recipe = load_recipe("digits", [f"optimizer={optimizer}", "batch_size=64"])
+    whole = measure_speed(recipe, steps=4, hardware=PLAIN)
+    assert 0 < bench._update_seconds(recipe, PLAIN) < whole.step_seconds
+    few = measure_speed(recipe, steps=4, hardware=PLAIN, num_images=32)
+    assert whole.step_seconds / 4 < few.step_seconds < 4 * whole.step_seconds
 
 
 def test_the_measured_pictures_follow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,8 @@
 """What this machine can do: pictures a second of the shipped recipes, beside what its processor could do at most.
 
 Everything is measured on noise in the form of each recipe's pictures, by the very loop that trains. So that nobody
-waits, a step that would take long is measured with fewer pictures and counted in proportion, which is on the high
-side: what a step costs whatever its pictures, as the optimizer does, counts too often. Knows nothing of the terminal.
+waits, a step that would take long is measured with fewer pictures and counted in proportion, but for the optimizer's
+part, which is measured by itself: it is the same for any number of pictures. Knows nothing of the terminal.
 """
 
 import json
@@ -33,6 +33,7 @@ from retinula.run import create_run
 from retinula.training.hardware import Hardware, choose_hardware, keep_memory
 from retinula.training.inputs import prepare
 from retinula.training.loop import train
+from retinula.training.optimizers import build_optimizer, take_step
 from retinula.training.plan import build_network, make_plan, make_preprocess
 from retinula.transforms.preprocess import Preprocess
 
@@ -124,7 +125,7 @@ def measure_speed(
         steps: to train, more than two.
         hardware: what to compute with; chosen by measurement where None.
         num_images: pictures in a measured step; where they are fewer than the recipe's own, its step is said to take
-            longer in proportion. All of the recipe's where None.
+            longer in proportion, but for the optimizer's part. All of the recipe's where None.
 
     Raises:
         InputError: the recipe is none of these; `measurable` says why.
@@ -148,7 +149,8 @@ def measure_speed(
         if sizes:
             height = width = sizes[0][1]
         work += share * PASSES * summarize(model.network, (channels, height, width)).multiply_adds * few
-    step_seconds = seconds * batch / few
+    whatever = 0.0 if few == batch else min(_update_seconds(recipe, hardware), seconds)
+    step_seconds = whatever + (seconds - whatever) * batch / few
     images = noise.images[: min(PREDICTED, PASSES * few)]
     model.outputs(images[:2])
     predicting = _seconds(model.outputs(part) for part in np.array_split(images, max(1, len(images) // 64)))
@@ -157,11 +159,11 @@ def measure_speed(
         network=recipe.model.name,
         hardware=hardware.words,
         step_seconds=step_seconds,
-        trained=few / seconds,
+        trained=batch / step_seconds,
         predicted=len(images) / predicting,
         loaded=few / loading,
-        loading_share=loading / seconds,
-        peak_share=work / seconds / matrix_peak(hardware.precision),
+        loading_share=loading * batch / few / step_seconds,
+        peak_share=work * batch / few / step_seconds / matrix_peak(hardware.precision),
         seconds=_num_steps(recipe) * step_seconds,
     )
 
@@ -235,6 +237,20 @@ def _train(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, 
         run = create_run(recipe, {}, root=Path(folder))
         model = train(recipe, noise, None, run, hardware=hardware)
         return model, statistics.median(row["seconds"] for row in run.steps()[WARM_UP:])
+
+
+def _update_seconds(recipe: Recipe, hardware: Hardware) -> float:
+    """Return the median seconds of a step whose gradients cost nothing: the optimizer's part, whatever the batch."""
+    network = hardware.place(_network(recipe)[0])
+    optimizer = build_optimizer(recipe.optimizer, network, torch.device(hardware.device))
+
+    def backward() -> torch.Tensor:
+        for weights in network.parameters():
+            weights.grad = torch.ones_like(weights) if weights.requires_grad else None
+        return torch.zeros(())
+
+    clip_norm = recipe.optimizer.clip_norm
+    return _median_seconds(take_step(optimizer, network, backward, clip_norm) for _ in range(STEPS))
 
 
 def _classes(recipe: Recipe) -> tuple[str, ...]:
