@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from retinula import bench
 from retinula.bench import (
@@ -109,6 +110,19 @@ def test_recipes_of_one_network_share_the_choice_of_hardware(monkeypatch: pytest
 
 def test_a_larger_product_takes_no_less_time() -> None:
     assert 1e8 < matrix_peak("float32", side=256, rounds=2) < 1e14
+
+
+def test_a_product_that_would_take_long_is_tried_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(kind: torch.dtype, side: int, rounds: int) -> float:
+        sides.append(side)
+        return side**3 / {torch.float32: 1e11, torch.bfloat16: 1e8}[kind]
+
+    sides = list[int]()
+    monkeypatch.setattr(bench, "_product_seconds", seconds)
+    assert matrix_peak.__wrapped__("float32") == pytest.approx(1e11)
+    assert sides == [256, 2048]
+    assert matrix_peak.__wrapped__("bfloat16") == pytest.approx(1e8)
+    assert sides == [256, 2048, 256]
 
 
 def test_what_cannot_be_measured_says_why() -> None:

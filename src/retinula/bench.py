@@ -43,6 +43,8 @@ STEP_SECONDS = 0.35
 FEWEST = 16  # pictures; with fewer the library's convolutions are not at their best
 PREDICTED = 512  # pictures at most
 SIDE = 2048  # of the matrices whose product shows the machine's peak
+SMALLER = 8  # times, the side of the matrices that are tried first
+LONGEST_PRODUCT = 2.0  # seconds
 PASSES = 3  # forward, and backward to inputs and weights, cost about the same each
 PEAK_PRECISIONS = ("float32", "bfloat16")
 Sizes = tuple[tuple[float, int], ...]  # as of `training.sizes`
@@ -84,15 +86,16 @@ class Speed:
 
 @cache
 def matrix_peak(precision: str, side: int = SIDE, rounds: int = 5) -> float:
-    """Return the multiply-adds a second of this machine's best matrix product, measured once for each precision."""
+    """Return the multiply-adds a second of this machine's best matrix product, measured once for each precision.
+
+    Where there are no units for a precision the whole product would take a minute, so that a small one has to do.
+    """
     kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    one, two = (torch.randn(side, side).to(kind) for _ in range(2))
-    seconds = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        torch.mm(one, two)
-        seconds.append(time.perf_counter() - begun)
-    return float(side**3 / min(seconds))
+    small = side // SMALLER
+    seconds = _product_seconds(kind, small, rounds)
+    if seconds * SMALLER**3 > LONGEST_PRODUCT:
+        return small**3 / seconds
+    return side**3 / _product_seconds(kind, side, rounds)
 
 
 def measurable(recipe: Recipe) -> str:
@@ -279,6 +282,16 @@ def _num_steps(recipe: Recipe) -> int:
     count = CATALOG[data.name].counts["train"]
     whole, rest = divmod(count - round(count * data.validation), training.batch_size)
     return (training.epochs or 1) * max(whole + (rest > 1 and not training.drop_last), 1)
+
+
+def _product_seconds(kind: torch.dtype, side: int, rounds: int) -> float:
+    one, two = (torch.randn(side, side).to(kind) for _ in range(2))
+    seconds = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        torch.mm(one, two)
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
 
 
 def _median_seconds(work: Iterator[Any]) -> float:
