@@ -5,6 +5,7 @@ from typing import Any
 
 from retinula.images import ImageSet
 from retinula.model_file import Model
+from retinula.models.summary import summarize
 from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.training.memory import peak_memory_mib
@@ -26,6 +27,7 @@ def training_report(run: Run, recipe: Recipe, data: dict[str, Any], model: Model
     seconds = sum(row["seconds"] for row in metrics)
     images = sum((row["images_per_second"] or 0.0) * row["seconds"] for row in metrics)
     environment = run.environment()
+    summary = summarize(model.network, model.preprocess.input_shape)
     return {
         "retinula": __version__,
         "run": run.name,
@@ -34,7 +36,8 @@ def training_report(run: Run, recipe: Recipe, data: dict[str, Any], model: Model
         "seed": recipe.seed,
         "task": model.task,
         "network": model.network_name,
-        "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
+        "parameters": summary.parameters,
+        "multiply_adds": summary.multiply_adds,
         "data": data,
         "source": model.provenance.get("source"),
         "training": {

@@ -15,8 +15,9 @@ from retinula.recipe_files import load_recipe
 from retinula.reproduction import reproduce as work
 from retinula.reproduction import runs
 from retinula.reproduction.photos import find_photos
+from retinula.reproduction.records import keep_records
 from retinula.reproduction.reproduce import Reproduction, reproduce
-from retinula.reproduction.results import results_list, results_page
+from retinula.reproduction.results import gather, results_list, results_page
 from retinula.run import Run, list_runs
 from retinula.settings import changed_settings
 from retinula.training import loop
@@ -70,6 +71,10 @@ def run_it(seeds: int = 1, reporter: Reporter | None = None, photos: Path | None
     return reproduce(
         recipe(), seeds, root=Path("runs"), folder=Path("out"), photos=photos, reporter=reporter or Reporter()
     )
+
+
+def page_of(*folders: Path, reporter: Reporter | None = None) -> str:
+    return results_page(gather(folders, reporter))
 
 
 def test_it_trains_measures_draws_and_the_second_time_reuses(tmp_path: Path) -> None:
@@ -163,7 +168,7 @@ def test_a_broken_report_is_refused_not_begun_anew(content: str) -> None:
     assert len(list_runs()) == 1
     listens = Listens()
     with pytest.raises(InputError, match="no finished and evaluated run"):
-        results_page(Path("runs"), listens)
+        page_of(Path("runs"), reporter=listens)
     assert listens.said[0].startswith("left out runs/digits-seed0: ")
 
 
@@ -266,7 +271,7 @@ def test_a_reconstruction_is_not_asked_for_classes(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_undrawn")
 def test_a_run_that_does_not_say_on_what_it_was_trained_is_left_out_of_the_page() -> None:
     run_it(2)
-    page = results_page(Path("runs"))
+    page = page_of(Path("runs"))
     assert "; trained on cpu with 1 thread in float32; Python" in page
     assert "- digits: installed with scikit-learn" in page
     Run(Path("runs/digits-seed0")).environment_file.unlink()
@@ -274,7 +279,7 @@ def test_a_run_that_does_not_say_on_what_it_was_trained_is_left_out_of_the_page(
         json.dumps(_without_hardware(Run(Path("runs/digits-seed1")).report()))
     )
     listens = Listens()
-    page = results_page(Path("runs"), listens)
+    page = page_of(Path("runs"), reporter=listens)
     assert "| 1 |" in page
     assert "trained on" not in page
     assert listens.said[0].startswith("left out runs/digits-seed0: runs/digits-seed0/environment.json")
@@ -288,11 +293,11 @@ def _without_hardware(report: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.usefixtures("_undrawn")
 def test_the_page_of_results_is_made_of_reports() -> None:
     with pytest.raises(InputError, match="no finished and evaluated run"):
-        results_page(Path("runs"))
+        page_of(Path("runs"))
     run_it(2)
-    page = results_page(Path("runs"))
+    page = page_of(Path("runs"))
     (line,) = [line for line in page.splitlines() if line.startswith("| digits |")]
-    (listed,) = results_list(Path("runs"))
+    (listed,) = results_list(gather([Path("runs")]))
     assert (listed["recipe"], listed["seeds"], len(listed["measured"]["accuracy"])) == ("digits", [0, 1], 2)
     assert listed["settings"] == "model.arguments.width=0.25, training.epochs=2"
     assert listed["table"] == []
@@ -302,9 +307,35 @@ def test_the_page_of_results_is_made_of_reports() -> None:
     assert "bfloat16 units" in page
     Path("runs/digits-seed1/report.json").write_text("{")
     listens = Listens()
-    assert "(n = 1)" in results_page(Path("runs"), listens)
+    assert "(n = 1)" in page_of(Path("runs"), reporter=listens)
     assert listens.said
     assert listens.said[0].startswith("left out runs/digits-seed1: ")
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_records_say_what_their_runs_said_when_the_runs_are_gone() -> None:
+    shipped = load_recipe("digits", ["epochs=1"]).model_copy(update={"claims": CLAIMS})
+    for settled in (shipped, shipped.model_copy(update={"model": recipe("model.name=mobilenetv2").model})):
+        reproduce(settled, 2, root=Path("runs"), folder=Path("out"))
+    page = page_of(Path("runs"))
+    assert "## Networks trained by digits" in page
+    records = Path("docs/records")
+    kept = keep_records(itertools.chain.from_iterable(gather([Path("runs")])), records)
+    assert sum(file.stat().st_size for file in records.rglob("*")) < 200_000, "no weights, no figures"
+    assert not list(records.rglob("*.safetensors"))
+    shutil.rmtree("runs")
+    assert page_of(records, Path("runs")) == page
+    assert keep_records(kept, records) == kept
+
+    reproduce(shipped, 1, root=Path("runs"), folder=Path("out"))
+    (newer,) = list_runs()
+    report = newer.report()
+    report["evaluations"]["digits/test"]["accuracy"] = 0.125
+    newer.report_file.write_text(json.dumps(report))
+    assert page_of(records, Path("runs")) == page_of(Path("runs"), records) != page
+    again = keep_records(itertools.chain.from_iterable(gather([records, Path("runs")])), records)
+    assert sorted(run.path for run in again) == sorted(run.path for run in kept), "the newer took the older's place"
+    assert page_of(records) == page_of(records, Path("runs"))
 
 
 @pytest.mark.usefixtures("_undrawn")
@@ -319,7 +350,7 @@ def test_networks_trained_alike_stand_beside_each_other() -> None:
             100.0 if slow else 20.0 + run.recipe().seed + (run.recipe().training.epochs or 0)
         )
         run.report_file.write_text(json.dumps(report))
-    page = results_page(Path("runs"))
+    page = page_of(Path("runs"))
     assert page.count("## Networks trained") == 1, "others differ in more than the network"
     table = page[page.index("## Networks trained by digits for about as long") :].splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table if line]

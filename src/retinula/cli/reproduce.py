@@ -54,25 +54,26 @@ def reproduce(
 
 
 def results(
-    write: Annotated[bool, typer.Option("--write", help=f"Write the page into {PAGE}.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help=f"Write the page into {PAGE}, and beside it what it is made of.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set out what all finished runs under runs/ measured, as a page in Markdown."""
-    from retinula.durable import explained, write_text
-    from retinula.reproduction.results import results_list, results_page
+    """Set out what finished runs measured, as a page in Markdown: those under runs/ and those that --write has kept."""
+    from retinula.durable import write_text
+    from retinula.reproduction.records import RECORDS, keep_records
+    from retinula.reproduction.results import gather, results_list, results_page
     from retinula.run import RUNS
 
-    if as_json:
-        with TrainingReporter() as reporter:
-            say_json(results_list(RUNS, reporter))
-        return
-
     with TrainingReporter() as reporter:
-        page = results_page(RUNS, reporter)
+        groups = gather((RECORDS, RUNS), reporter)
+        if as_json:
+            say_json(results_list(groups))
+            return
+        page = results_page(groups)
     if not write:
         say(page.rstrip())
         return
-    with explained(PAGE.parent):
-        PAGE.parent.mkdir(exist_ok=True)
+    keep_records(run for runs in groups for run in runs)
     write_text(PAGE, page)
     remark(f"written {PAGE}")

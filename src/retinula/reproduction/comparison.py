@@ -6,8 +6,6 @@ Computes no result anew.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retinula.model_file import Model
-from retinula.models.summary import summarize
 from retinula.recipe import Metric, Recipe
 from retinula.reproduction.measures import measure
 from retinula.reproduction.table import spread
@@ -102,13 +100,13 @@ def _differing(runs: Sequence[Run], among: Sequence[Sequence[Run]]) -> str:
 
 
 def _row(runs: Sequence[Run], differing: str) -> tuple[str, ...]:
-    model = Model.load(runs[0].model_file)
-    summary = summarize(model.network, model.preprocess.input_shape)
+    # Reports of earlier versions do not say it.
+    multiply_adds = next((known for run in runs if (known := run.report().get("multiply_adds")) is not None), None)
     steps = dict.fromkeys(f"{run.report()['training']['steps']:,}" for run in runs)
     return (
         runs[0].recipe().model.name + differing,
-        f"{summary.parameters:,}",
-        f"{summary.multiply_adds:,}",
+        f"{_parameters(runs):,}",
+        "-" if multiply_adds is None else f"{multiply_adds:,}",
         ", ".join(steps),
         _spread(runs, "step_seconds"),
         _spread(runs, "seconds"),

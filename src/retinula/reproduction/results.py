@@ -1,6 +1,7 @@
 """The page of results: written from the reports of finished runs, never by hand."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,41 @@ machine, numbered below the table, and on what else it did.
 """
 
 
-def results_page(root: Path, reporter: Reporter | None = None) -> str:
-    """Return the page for all finished and evaluated runs under a folder, as Markdown.
+def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[list[Run]]:
+    """Return the finished and evaluated runs of some folders that differ by their seed only, of each seed the newest.
+
+    In order of recipes, of each the one as shipped first, then those with few settings changed; by seed within.
 
     Args:
-        root: the folder of the runs.
+        folders: of runs or records; one that is not there holds none.
         reporter: told which runs are left out, and why.
 
     Raises:
         InputError: there is no such run.
     """
-    groups = _groups(root, reporter or Reporter())
+    folders, reporter = list(folders), reporter or Reporter()
+    found: dict[tuple[str, int, str], dict[int, Run]] = {}
+    for run, recipe in itertools.chain.from_iterable(readable_runs(folder, reporter) for folder in folders):
+        if not run.finished or not run.report()["evaluations"]:
+            continue
+        try:
+            _machine(run)
+        except InputError as error:
+            reporter.message(f"left out {run.path}: {error}")
+            continue
+        num_changed = len(changed_from_shipped(recipe) or [])
+        key = recipe.name, num_changed, recipe.model_copy(update={"seed": 0}).digest()
+        seeds = found.setdefault(key, {})
+        if recipe.seed not in seeds or _started(seeds[recipe.seed]) <= _started(run):
+            seeds[recipe.seed] = run
+    if not found:
+        places = " or ".join(str(folder.resolve()) for folder in folders)
+        raise InputError(f"there is no finished and evaluated run in {places}: train and evaluate one first")
+    return [[runs[seed] for seed in sorted(runs)] for _, runs in sorted(found.items())]
+
+
+def results_page(groups: Sequence[Sequence[Run]]) -> str:
+    """Return the page of gathered runs, as Markdown."""
     machines = list(dict.fromkeys(_machine(run) for runs in groups for run in runs))
     lines = [_INTRODUCTION, markdown_line(_HEAD), markdown_line(("---",) * len(_HEAD))]
     lines += [markdown_line(_cells(runs, machines)) for runs in groups]
@@ -51,18 +76,10 @@ def results_page(root: Path, reporter: Reporter | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-def results_list(root: Path, reporter: Reporter | None = None) -> list[dict[str, Any]]:
-    """Return what the page says, as values that JSON can hold: for each recipe its runs, seeds and measured values.
-
-    Args:
-        root: the folder of the runs.
-        reporter: told which runs are left out, and why.
-
-    Raises:
-        InputError: there is no such run.
-    """
+def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
+    """Return what the page says, as values that JSON can hold: for each recipe its runs, seeds and measured values."""
     results = []
-    for runs in _groups(root, reporter or Reporter()):
+    for runs in groups:
         recipe = runs[0].recipe()
         measured = {metric: measure(runs, metric) for metric in _LISTED}
         usual = as_shipped(recipe)
@@ -79,31 +96,6 @@ def results_list(root: Path, reporter: Reporter | None = None) -> list[dict[str,
             }
         )
     return results
-
-
-def _groups(root: Path, reporter: Reporter) -> list[list[Run]]:
-    """Return the runs that differ by their seed only, of each seed the newest.
-
-    In order of recipes, of each the one as shipped first, then those with few settings changed; by seed within.
-
-    Raises:
-        InputError: there is none.
-    """
-    found: dict[tuple[str, int, str], dict[int, Run]] = {}
-    for run, recipe in readable_runs(root, reporter):
-        if not run.finished or not run.report()["evaluations"]:
-            continue
-        try:
-            _machine(run)
-        except InputError as error:
-            reporter.message(f"left out {run.path}: {error}")
-            continue
-        num_changed = len(changed_from_shipped(recipe) or [])
-        key = recipe.name, num_changed, recipe.model_copy(update={"seed": 0}).digest()
-        found.setdefault(key, {})[recipe.seed] = run
-    if not found:
-        raise InputError(f"there is no finished and evaluated run in {root.resolve()}: train and evaluate one first")
-    return [[runs[seed] for seed in sorted(runs)] for _, runs in sorted(found.items())]
 
 
 def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
@@ -140,6 +132,10 @@ def _spread(runs: Sequence[Run], metric: Metric) -> str:
 def _data(run: Run) -> str:
     data: dict[str, str] = run.report()["data"]
     return data["name"].removesuffix("/train") + (f": {data['copy']}" if "copy" in data else "")
+
+
+def _started(run: Run) -> str:
+    return str(run.environment().get("started", ""))
 
 
 def _machine(run: Run) -> str:
