@@ -11,7 +11,7 @@ from PIL import Image
 from retinula.cli import main
 
 
-def test_the_figure_is_written_beside_the_sheets_and_a_plain_recipe_is_refused(
+def test_figures_are_written_beside_the_sheets_and_of_a_plain_recipe_the_batch_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -33,8 +33,13 @@ def test_the_figure_is_written_beside_the_sheets_and_a_plain_recipe_is_refused(
     figures += [str(Path("drawn") / f"batch-cifar10-augmented.{kind}") for kind in ("png", "svg")]
     assert files[-4:] == figures
     assert all(Path(file).stat().st_size > 1000 for file in figures)
-    assert call("--augmented", "cifar10-cnn") == 2
-    assert not Path("sheets").exists()
-    assert "cifar10-cnn shows every picture as it is" in capsys.readouterr().err
+    assert call("--out", "plain", "--augmented", "cifar10-cnn", "--json") == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["files"][-2:] == [
+        str(Path("plain") / f"batch-cifar10-cnn.{kind}") for kind in ("png", "svg")
+    ]
+    assert not list(Path("plain").glob("augmented-*"))
+    assert "cifar10-cnn changes no picture by itself: only its first batch is drawn" in told.err
     assert call("--augmented", "cifar10-aug") == 2
+    assert not Path("sheets").exists()
     assert "did you mean 'cifar10-augmented'" in capsys.readouterr().err

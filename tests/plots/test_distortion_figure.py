@@ -1,5 +1,6 @@
 """The figure of a distorted picture shows what training does to it."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from figure_checks import assert_repeats, assert_whole, words
 from retinula.errors import InputError
-from retinula.plots.distortion import distortions
+from retinula.plots.distortion import _WORDS, distortions
 from retinula.recipe_files import load_recipe
 from retinula.transforms.augment import Augment, augment_images
 from retinula.transforms.batches import generator_for
@@ -68,6 +69,19 @@ def test_noise_is_drawn_and_how_often_nothing_is_changed_is_told() -> None:
     seldom = distortions(PICTURE, Augment(vertical_flip=True, probability=0.25), name="frog", recipe="x")
     assert words(seldom).endswith("With probability 0.75 a picture is neither moved nor recoloured.")
     assert_whole(seldom)
+
+
+def test_making_pictures_look_like_photos_is_named_and_drawn() -> None:
+    figure = distortions(PICTURE, Augment(photo=0.5), name="frog", recipe="x")
+    assert words(figure).endswith("Each time anew: reframed, softened and stored as JPEG in 50 % of cases.")
+    left, nine = shown(figure)
+    assert 0 < sum(np.array_equal(picture, left) for picture in nine) < 9
+    assert_whole(figure)
+
+
+def test_whatever_may_happen_to_a_single_picture_has_its_words() -> None:
+    of_all = {"probability", "mixup", "cutmix"}
+    assert set(_WORDS) == {field.name for field in fields(Augment)} - of_all
 
 
 def test_grey_pictures_are_drawn_too() -> None:

@@ -139,10 +139,13 @@ def show(
         if len(image_set)
         for file in save(contact_sheet(image_set, per_class=per_class), out, f"{split}-sheet")
     ]
-    if recipe is not None and distorted is not None and fed is not None:
+    if recipe is not None and distorted is not None:
         files += [str(file) for file in save(distorted, out, f"augmented-{recipe.name}")]
+    if recipe is not None and fed is not None:
         files += [str(file) for file in save(fed, out, f"batch-{recipe.name}")]
     _say_summary(dataset, as_json, files)
+    if recipe is not None and distorted is None:
+        remark(f"{recipe.name} changes no picture by itself: only its first batch is drawn")
 
 
 @app.command("unpack")
@@ -168,15 +171,19 @@ def unpack(
         say(f"{total:,} pictures written to {folder}")
 
 
-def _distorted(dataset: "Dataset", recipe: "Recipe") -> "Figure":
-    from retinula.plots.distortion import distortions
+def _distorted(dataset: "Dataset", recipe: "Recipe") -> "Figure | None":
+    """Return the figure of one picture as training changes it; None where nothing happens to a single one."""
+    from retinula.plots.distortion import distortions, happenings
     from retinula.transforms.augment import Augment
 
     images = next((image_set for image_set in dataset.splits.values() if len(image_set)), None)
     if images is None:
         raise InputError(f"{dataset.name} has no pictures to show")
     name = f"{images.name}, picture 0" if images.labels is None else images.classes[images.labels[0]]
-    return distortions(images.images[0], Augment(**recipe.augment.model_dump()), name=name, recipe=recipe.name)
+    augment = Augment(**recipe.augment.model_dump())
+    if not happenings(augment):
+        return None
+    return distortions(images.images[0], augment, name=name, recipe=recipe.name, seed=recipe.seed)
 
 
 def _fed(dataset: "Dataset", recipe: "Recipe") -> "Figure":

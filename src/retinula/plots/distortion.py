@@ -1,5 +1,7 @@
 """The figure of one picture as training changes it, time after time."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -17,6 +19,7 @@ _WORDS = {
     "vertical_flip": "flipped top to bottom",
     "crop_padding": "shifted by 0 to {0} pixels",
     "random_crop": "cut to {0[1]} x {0[0]}",
+    "photo": "reframed, softened and stored as JPEG in {0:.3g} % of cases",
     "hue": "hue \u00b1{0:g}",
     "contrast": "contrast {0[0]:g} to {0[1]:g}",
     "brightness": "brightness \u00b1{0:g}",
@@ -24,6 +27,11 @@ _WORDS = {
     "cutout": "a square of {0} x {0} pixels covered",
     "noise": "noise of deviation {0[0]:g} to {0[1]:g}",
 }
+
+
+def happenings(augment: Augment) -> list[str]:
+    """Return in words what may happen to a single picture; none where nothing does, as by mixing alone."""
+    return [words.format(_value(augment, key)) for key, words in _WORDS.items() if _acts(augment, key)]
 
 
 def distorted(picture: Images, augment: Augment, *, number: int, seed: int = 0) -> tuple[Images, list[str]]:
@@ -41,7 +49,7 @@ def distorted(picture: Images, augment: Augment, *, number: int, seed: int = 0) 
     Raises:
         InputError: the picture is too small.
     """
-    happens = [words.format(getattr(augment, key)) for key, words in _WORDS.items() if _acts(augment, key)]
+    happens = happenings(augment)
     images = torch.from_numpy(np.repeat(picture[None], number, axis=0))
     if not happens:
         return images.numpy(), happens
@@ -84,6 +92,11 @@ def distortions(picture: Images, augment: Augment, *, name: str, recipe: str, se
         bare(axes)
         axes.set_anchor("N")
     return figure
+
+
+def _value(augment: Augment, key: str) -> Any:
+    value = getattr(augment, key)
+    return 100 * value if key == "photo" else value
 
 
 def _acts(augment: Augment, key: str) -> bool:
