@@ -261,12 +261,15 @@ def duration(seconds: float) -> str:
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """Write a number with so many significant digits, and a true minus sign.
+    """Write a number with so many significant digits, below a million in full, and a true minus sign.
 
-    >>> rounded(-0.1234)
-    '−0.12'
+    >>> rounded(-0.1234), rounded(18250, 3)
+    ('−0.12', '18,200')
     """
-    return f"{value:.{digits}g}".replace("-", "\u2212")
+    text = f"{value:.{digits}g}"
+    if "e+" in text and abs(float(text)) < 1e6:
+        text = f"{float(text):,.0f}"
+    return text.replace("-", "\u2212")
 
 
 def _pieces(text: str) -> list[str]:

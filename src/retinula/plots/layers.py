@@ -89,7 +89,7 @@ def map_overview(maps: Mapping[str, Values], *, seen: Images, name: str) -> Figu
         tiles += [enlarged(tile, size) for tile in signed_colours(shown, scale)]
         tiles += [None] * (ACROSS - len(shown))
         words = f"{len(shown)} of {len(maps[row]):,}, {_size(shown)}"
-        labels.append("\n".join([*wrap(row, LABEL, TEXT), words, f"\u00b1 {scale.vmax:.3g}"]))
+        labels.append("\n".join([*wrap(row, LABEL, TEXT), words, f"\u00b1 {rounded(scale.vmax or 0.0, 3)}"]))
     title = f"{name} through {plural(len(maps), 'convolution')}, to {_size(maps[names[-1]])}"
     remark = (
         "The maps of each that vary most over the picture, before any activation: red above 0, blue below, up to the "

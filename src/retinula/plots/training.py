@@ -287,6 +287,7 @@ def _draw_curves(
                 markerfacecolor="none",
                 markeredgecolor=VERMILLION,
                 markeredgewidth=2,
+                clip_on=False,  # the best is often the last, on the edge
                 label=measure.best,
             )
     axes.set(xlabel=against, ylabel="loss" if measure is LOSS else "accuracy (%)")
