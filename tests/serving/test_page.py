@@ -346,6 +346,14 @@ def test_it_fits_a_phone_and_can_be_read(open_page: Pages, address: str, locale:
     assert page.evaluate("document.documentElement.lang") == locale[:2]
 
 
+def test_a_table_fits_the_narrowest_phone(open_page: Pages, address: str) -> None:
+    page = open_page(address, locale="ru-RU", **{**PHONE, "viewport": {"width": 320, "height": 568}})
+    page.set_input_files("#files", files("red", "green"))
+    page.wait_for_selector("#list td .look")
+    table = "document.querySelector('#list .scroll')"
+    assert page.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
+
+
 def test_it_speaks_two_languages_and_remembers_which(open_page: Pages, address: str) -> None:
     page = open_page(address)
     page.set_input_files("#files", files("red"))

@@ -109,7 +109,7 @@ const TEXTS = {
     picture: "Картинка",
     name: "Имя",
     answer: "Ответ",
-    probability: "Вероятность",
+    probability: "Вероят\u00adность", // may part, or the table is wider than a narrow phone
     runnerUp: "Второй",
     look: (name) => `Показать ${name} подробно`,
     details: "Подробно",
