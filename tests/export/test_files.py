@@ -16,6 +16,8 @@ from retinula.export import files
 from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
 from retinula.export.graph import model_graph
 from retinula.export.parity import Proof, proof_of
+from retinula.export.preprocessing import INPUTS
+from retinula.export.quantisation import quantised
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import NETWORKS, build
@@ -131,6 +133,15 @@ def test_int8_is_smaller_and_measured(model: Model, proof: Proof, tmp_path: Path
     agreeing = loaded.probs(IMAGES).argmax(axis=1) == labels
     assert exported.int8.accuracy_int8 == pytest.approx(agreeing.mean())
     assert len(onnx.load(path).SerializeToString()) < 0.4 * 4 * sum(p.numel() for p in model.network.parameters())
+
+
+def test_int8_leaves_inputs_and_the_layer_that_reads_them_alone(graph: ModelProto) -> None:
+    small = quantised(graph, IMAGES[:8])
+    made_by = {name: node.op_type for node in small.graph.node for name in node.output}
+    meeting = [node for node in small.graph.node if INPUTS in (*node.input, *node.output)]
+    assert [node.op_type for node in meeting] == ["Add", "Conv"]
+    assert "DequantizeLinear" not in {made_by.get(name) for node in meeting for name in node.input}
+    assert "DequantizeLinear" in made_by.values()
 
 
 @pytest.mark.usefixtures("with_graph")
