@@ -16,6 +16,8 @@ import retinula
 from retinula.cli.main import app
 from retinula.recipe import Recipe
 from retinula.recipe_files import setting_names
+from retinula.reproduction.records import RECORDS
+from retinula.reproduction.results import gather, results_page
 
 BASH = shutil.which("bash") or pytest.skip("needs bash", allow_module_level=True)
 ROOT = Path(__file__).parent.parent
@@ -92,6 +94,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), target
+
+
+def test_the_page_of_results_is_what_its_records_say() -> None:
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert results_page(gather([ROOT / RECORDS])) == page, "write it anew: retinula results --write"
 
 
 def test_every_name_of_the_package_has_its_example() -> None:

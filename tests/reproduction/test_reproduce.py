@@ -319,10 +319,14 @@ def test_records_say_what_their_runs_said_when_the_runs_are_gone() -> None:
         reproduce(settled, 2, root=Path("runs"), folder=Path("out"))
     page = page_of(Path("runs"))
     assert "## Networks trained by digits" in page
+    first = list_runs()[0]
+    told = json.loads(first.environment_file.read_text())
+    first.environment_file.write_text(json.dumps({**told, "command": ["retinula", "train", "/home/me/digits.toml"]}))
     records = Path("docs/records")
     kept = keep_records(itertools.chain.from_iterable(gather([Path("runs")])), records)
     assert sum(file.stat().st_size for file in records.rglob("*")) < 200_000, "no weights, no figures"
     assert not list(records.rglob("*.safetensors"))
+    assert ["retinula", "train", "digits.toml"] in [run.environment()["command"] for run in kept]
     shutil.rmtree("runs")
     assert page_of(records, Path("runs")) == page
     assert keep_records(kept, records) == kept
