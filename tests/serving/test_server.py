@@ -93,8 +93,8 @@ def test_a_large_answer_that_is_not_fetched_does_not_hold_the_connection() -> No
         assert httpx.get(f"{address}/healthz").status_code == 200
 
 
-def test_what_is_not_http_is_refused_as_json() -> None:
-    with served(QUICK) as (_, port):
+def test_what_is_not_http_is_refused_as_json(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR), served(QUICK) as (_, port):
         for rubbish in (
             b"hello\r\n\r\n",
             b"\x16\x03\x01\x02\x00\x01\0\0",
@@ -105,6 +105,7 @@ def test_what_is_not_http_is_refused_as_json() -> None:
             assert json.loads(body)["error"]["code"] == "malformed"
         chunked = HALF_BODY.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked") + b"\r\n"
         assert b" 400 " in talk(port, chunked)
+    assert not caplog.records
 
 
 def test_one_connection_too_many_is_told_so() -> None:
@@ -115,6 +116,19 @@ def test_one_connection_too_many_is_told_so() -> None:
         assert b"503" in talk(port, WHOLE_HEAD).splitlines()[0]
         time.sleep(2 * QUICK.head_seconds)  # the silent ones are cut meanwhile
         assert httpx.get(f"{address}/healthz").status_code == 200
+
+
+def test_one_connection_too_many_that_is_still_sending_is_told_so_too() -> None:
+    head = HALF_BODY.replace(b"1000", b"400000").removesuffix(b"xyz")
+    with served(QUICK) as (_, port), contextlib.ExitStack() as stack:
+        for _ in range(QUICK.max_connections):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        time.sleep(0.1)
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), PATIENCE))
+        for piece in (head, *[bytes(50_000)] * 4):
+            connection.sendall(piece)
+            time.sleep(0.02)
+        assert b"503" in connection.recv(65536).splitlines()[0]
 
 
 def test_a_body_too_large_is_refused_before_it_has_arrived() -> None:

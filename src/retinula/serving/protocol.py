@@ -14,6 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from retinula.serving.limits import Limits
 from retinula.serving.refusals import Refusal
 
+LINGER_SECONDS = 1.0  # what comes within it after a refusal is thrown away
+
 
 class DeadlineProtocol(H11Protocol):
     """One connection. Subclasses have the `limits` that hold for it (`with_limits`)."""
@@ -24,6 +26,7 @@ class DeadlineProtocol(H11Protocol):
         """Begin with a deadline for the first head; one connection too many is told so and closed."""
         self._deadline: asyncio.TimerHandle | None = None
         self._deadline_is_for: object = None
+        self._refused = False
         super().connection_made(transport)
         if len(self.connections) > self.limits.max_connections:
             self._refuse(Refusal("overloaded", "too many connections are open; try again in a moment"))
@@ -32,6 +35,8 @@ class DeadlineProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take data and look whether it has begun another request."""
+        if self._refused:
+            return
         super().data_received(data)
         self._watch()
 
@@ -59,7 +64,9 @@ class DeadlineProtocol(H11Protocol):
     def _watch(self) -> None:
         """Set the deadline of the state the connection is in; one that holds for it already stays."""
         cycle, limits = self._newest, self.limits
-        if self.transport.is_closing():
+        if self._refused:
+            self._expect("the end", min(LINGER_SECONDS, limits.head_seconds))
+        elif self.transport.is_closing():
             self._expect("the end", limits.head_seconds)
         elif cycle is None:
             self._expect("the first head", limits.head_seconds)
@@ -88,8 +95,15 @@ class DeadlineProtocol(H11Protocol):
             self._deadline = None
 
     def _refuse(self, refusal: Refusal) -> None:
-        if self.transport.is_closing():
+        """Say why, and close.
+
+        Not at once: data that arrives at a closed connection, or lies there unread, makes the system answer with a
+        reset, which takes the refusal away from a client that is still sending.
+        """
+        if self._refused or self.transport.is_closing():
             return
+        self._refused = True
+        self.connections.discard(self)  # it takes nobody's place any more
         content = json.dumps(refusal.to_dict()).encode()
         head = (
             f"HTTP/1.1 {refusal.status} Refused\r\nContent-Type: application/json\r\n"
@@ -98,7 +112,12 @@ class DeadlineProtocol(H11Protocol):
         cycle = self._newest
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(head.encode("ascii") + content)
-        self.transport.close()
+        if cycle is not None:  # whoever works on it is to stop, and may not write behind the end
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         self._watch()
 
 
