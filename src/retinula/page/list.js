@@ -32,7 +32,7 @@ export function showList(entries, look) {
     body.replaceChildren(...sorted(entries).map((entry) => row(entry, look)));
   };
   redraw();
-  const save = () => download("answers.csv", csvOf(entries));
+  const save = () => download("answers.csv", csvOf(sorted(entries)));
   const head = make("tr", {}, make("th", { scope: "col" }, make("span", { class: "hidden" }, text("picture"))), ...heads, make("td"));
   return [
     make(
@@ -90,7 +90,7 @@ function sorted(entries) {
   });
 }
 
-// The table as `retinula predict --csv` writes it, without labels, and with the second class.
+// The table in the order of `entries` as `retinula predict --csv` writes it, without labels, and with the second class.
 export function csvOf(entries) {
   const rows = entries
     .filter((entry) => !entry.prediction.error)
