@@ -268,7 +268,8 @@ def find_run(name: str | Path, root: Path = RUNS) -> Run:
 
 def list_runs(root: Path = RUNS) -> list[Run]:
     """Return all runs under `root`, the one begun last at the end."""
-    folders = [path.parent for path in root.glob("*/recipe.toml")]
+    # A name that begins with a dot is a folder half written.
+    folders = [path.parent for path in root.glob("*/recipe.toml") if not path.parent.name.startswith(".")]
     return [Run(p) for p in sorted(folders, key=lambda path: ((path / "recipe.toml").stat().st_mtime_ns, path.name))]
 
 

@@ -15,7 +15,7 @@ from retinula.recipe_files import load_recipe
 from retinula.reproduction import reproduce as work
 from retinula.reproduction import runs
 from retinula.reproduction.photos import find_photos
-from retinula.reproduction.records import keep_records
+from retinula.reproduction.records import keep_records, without_folders
 from retinula.reproduction.reproduce import Reproduction, reproduce
 from retinula.reproduction.results import gather, results_list, results_page
 from retinula.run import Run, list_runs
@@ -390,3 +390,17 @@ def test_a_work_that_begins_from_a_model_trains_that_one_first(monkeypatch: pyte
     settled = made.runs[0].recipe()
     assert settled.model.weights_sha256
     assert changed_settings(settled, transfer) == []
+
+
+def test_a_record_names_no_folders() -> None:
+    settings = [
+        "data.name=/home/me/photos",
+        "data.more=['/home/me/others','relative/ones']",
+        "weights=/home/me/model.st",
+    ]
+    told = without_folders(load_recipe("digits", settings))
+    assert told.data.name == "photos"
+    assert told.data.more == ("others", "relative/ones")
+    assert told.model.weights == "model.st"
+    usual = load_recipe("digits")
+    assert without_folders(usual) == usual

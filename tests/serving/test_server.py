@@ -103,8 +103,9 @@ def test_what_is_not_http_is_refused_as_json(caplog: pytest.LogCaptureFixture) -
             head, _, body = talk(port, rubbish).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 400")
             assert json.loads(body)["error"]["code"] == "malformed"
-        chunked = HALF_BODY.replace(b"Content-Length: 1000", b"Transfer-Encoding: chunked") + b"\r\n"
-        assert b" 400 " in talk(port, chunked)
+        for expects in (b"", b"Expect: 100-continue\r\n"):
+            chunked = HALF_BODY.replace(b"Content-Length: 1000", expects + b"Transfer-Encoding: chunked") + b"\r\n"
+            assert b" 400 " in talk(port, chunked)
     assert not caplog.records
 
 
@@ -129,6 +130,25 @@ def test_one_connection_too_many_that_is_still_sending_is_told_so_too() -> None:
             connection.sendall(piece)
             time.sleep(0.02)
         assert b"503" in connection.recv(65536).splitlines()[0]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors by /proc")
+def test_a_flood_of_refused_connections_is_not_kept() -> None:
+    flood = 10 * QUICK.max_connections
+    with served(QUICK) as (_, port), contextlib.ExitStack() as stack:
+        for _ in range(QUICK.max_connections + flood):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        time.sleep(0.1)
+        of_the_clients = QUICK.max_connections + flood
+        assert open_sockets() - of_the_clients < flood / 2, "the server runs in this process, too"
+
+
+def open_sockets() -> int:
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            count += str(descriptor.readlink()).startswith("socket:")
+    return count
 
 
 def test_a_body_too_large_is_refused_before_it_has_arrived() -> None:

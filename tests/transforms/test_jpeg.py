@@ -63,8 +63,10 @@ def test_portions_make_no_difference_and_nothing_is_written_to(monkeypatch: pyte
     images = pictures("smooth", (7, 3, 16, 24), 2).contiguous(memory_format=torch.channels_last)
     before, qualities = images.clone(), [5, 20, 40, 60, 80, 90, 95]
     whole = stored_as_jpeg(images, qualities)
-    monkeypatch.setattr(jpeg, "AT_ONCE", 3)
+    monkeypatch.setattr(jpeg, "PIXELS_AT_ONCE", 3 * 16 * 24)
     assert torch.equal(stored_as_jpeg(images, qualities), whole)
+    monkeypatch.setattr(jpeg, "LARGEST", 16 * 24 - 1)
+    assert torch.equal(stored_as_jpeg(images, qualities), whole), "one by one"
     assert torch.equal(images, before)
     assert stored_as_jpeg(images[:0], []).shape == (0, 3, 16, 24)
 

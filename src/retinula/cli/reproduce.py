@@ -70,10 +70,12 @@ def results(
         if as_json:
             say_json(results_list(groups))
             return
+        if write:
+            keep_records(run for runs in groups for run in runs)
+            groups = gather((RECORDS,), reporter)
         page = results_page(groups)
     if not write:
         say(page.rstrip())
         return
-    keep_records(run for runs in groups for run in runs)
     write_text(PAGE, page)
     remark(f"written {PAGE}")

@@ -59,7 +59,7 @@ class Measured:
 def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
     """Quantise the network of a graph statically: weights by channel, values by the range that pictures show.
 
-    The first layer stays as it is.
+    What makes or reads the inputs stays as it is: of most networks the first layer.
 
     Args:
         graph: from `images`, uint8 `[N, H, W, 3]`.

@@ -261,7 +261,7 @@ def duration(seconds: float) -> str:
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """Write a number with so many significant digits, below a million in full, and a true minus sign.
+    """Write a number with so many significant digits, in full what rounds to below a million, and a true minus sign.
 
     >>> rounded(-0.1234), rounded(18250, 3)
     ('−0.12', '18,200')

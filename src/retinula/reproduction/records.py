@@ -1,14 +1,15 @@
 """Records: of a finished run what the page of results is made of, small enough to be kept beside the page.
 
 A record is a run's folder without weights, figures and checkpoints, so that it is read as a run. It is there to be
-shown to others, so that its command names no folders of the machine. Copies; measures nothing.
+shown to others, so that recipe and command name no folders of the machine. Copies; measures nothing.
 """
 
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from retinula.durable import replacing_folder, write_json
+from retinula.durable import replacing_folder, write_json, write_text
+from retinula.recipe import Recipe
 from retinula.run import Run
 
 RECORDS = Path("docs") / "records"
@@ -26,27 +27,39 @@ def keep_records(runs: Iterable[Run], folder: Path = RECORDS) -> list[Run]:
     Raises:
         RetinulaError: the folder cannot be written.
     """
-    return [run if run.path.parent == folder else _keep(run, folder) for run in runs]
+    return [run if run.path.parent.resolve() == folder.resolve() else _keep(run, folder) for run in runs]
+
+
+def without_folders(recipe: Recipe) -> Recipe:
+    """Return a recipe that names no folders of the machine: of each full path the last part."""
+    data, model = recipe.data, recipe.model
+    named = {"name": _last_part(data.name), "more": tuple(map(_last_part, data.more))}
+    weights = None if model.weights is None else _last_part(model.weights)
+    return recipe.model_copy(
+        update={"data": data.model_copy(update=named), "model": model.model_copy(update={"weights": weights})}
+    )
 
 
 def _keep(run: Run, folder: Path) -> Run:
-    recipe = run.recipe()
+    recipe = without_folders(run.recipe())
     record = Run(folder / f"{recipe.name}-seed{recipe.seed}-{recipe.digest()}")
+    environment = run.environment()
+    command = [_last_part(word) for word in environment.get("command", ())]
     with replacing_folder(record.path) as made:
-        for file in (run.recipe_file, run.steps_file, run.report_file):
+        copy = Run(made)
+        write_text(copy.recipe_file, recipe.to_toml())
+        write_json(copy.environment_file, {**environment, "command": command})
+        for file in (run.steps_file, run.report_file):
             if file.exists():
                 shutil.copyfile(file, made / file.name)
-        environment = run.environment()
-        command = [_without_folders(word) for word in environment.get("command", ())]
-        write_json(made / run.environment_file.name, {**environment, "command": command})
     return record
 
 
-def _without_folders(word: str) -> str:
-    """Return a word of a command line; of a full path, also behind `key=`, the last part.
+def _last_part(word: str) -> str:
+    """Return of a full path, also behind `key=`, the last part; relative paths and lists stay.
 
-    >>> _without_folders("/home/me/mine.toml"), _without_folders("data=/home/me/photos"), _without_folders("lr=0.1")
+    >>> _last_part("/home/me/mine.toml"), _last_part("data=/home/me/photos"), _last_part("lr=0.1")
     ('mine.toml', 'data=photos', 'lr=0.1')
     """
-    key, equals, value = word.rpartition("=")
-    return key + equals + (Path(value).name if Path(value).is_absolute() else value)
+    key, equals, value = ("", "", word) if Path(word).is_absolute() else word.partition("=")
+    return key + equals + (Path(value).name or value) if Path(value).is_absolute() else word

@@ -9,6 +9,7 @@ from retinula.errors import InputError
 from retinula.recipe import Metric, Recipe
 from retinula.reproduction.comparison import HEAD, find_comparisons
 from retinula.reproduction.measures import measure
+from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
 from retinula.reproduction.table import make_rows, markdown, markdown_line, spread
 from retinula.run import Run
@@ -48,7 +49,7 @@ def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[li
             reporter.message(f"left out {run.path}: {error}")
             continue
         num_changed = len(changed_from_shipped(recipe) or [])
-        key = recipe.name, num_changed, recipe.model_copy(update={"seed": 0}).digest()
+        key = recipe.name, num_changed, without_folders(recipe).model_copy(update={"seed": 0}).digest()
         seeds = found.setdefault(key, {})
         if recipe.seed not in seeds or _started(seeds[recipe.seed]) <= _started(run):
             seeds[recipe.seed] = run

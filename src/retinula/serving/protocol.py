@@ -18,9 +18,10 @@ LINGER_SECONDS = 1.0  # what comes within it after a refusal is thrown away
 
 
 class DeadlineProtocol(H11Protocol):
-    """One connection. Subclasses have the `limits` that hold for it (`with_limits`)."""
+    """One connection. Subclasses have the `limits` that hold for it, and who is `lingering` (`with_limits`)."""
 
     limits: ClassVar[Limits] = Limits()
+    lingering: ClassVar[set["DeadlineProtocol"]] = set()  # refused, and not closed yet
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Begin with a deadline for the first head; one connection too many is told so and closed."""
@@ -48,6 +49,7 @@ class DeadlineProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline."""
         self._forget()
+        self.lingering.discard(self)
         super().connection_lost(exc)
 
     def timeout_keep_alive_handler(self) -> None:
@@ -97,8 +99,8 @@ class DeadlineProtocol(H11Protocol):
     def _refuse(self, refusal: Refusal) -> None:
         """Say why, and close.
 
-        Not at once: data that arrives at a closed connection, or lies there unread, makes the system answer with a
-        reset, which takes the refusal away from a client that is still sending.
+        Not at once, but for too many: data that arrives at a closed connection, or lies there unread, makes the system
+        answer with a reset, which takes the refusal away from a client that is still sending.
         """
         if self._refused or self.transport.is_closing():
             return
@@ -114,14 +116,19 @@ class DeadlineProtocol(H11Protocol):
             self.transport.write(head.encode("ascii") + content)
         if cycle is not None:  # whoever works on it is to stop, and may not write behind the end
             cycle.disconnected = True
+            cycle.waiting_for_100_continue = False
             cycle.message_event.set()
-        self.flow.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        if len(self.lingering) >= self.limits.max_connections:
+            self.transport.close()
+        else:
+            self.lingering.add(self)
+            self.flow.resume_reading()
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
         self._watch()
 
 
 def with_limits(limits: Limits) -> type[DeadlineProtocol]:
     """Return a protocol class for connections under `limits`."""
-    values: dict[str, Any] = {"limits": limits}
+    values: dict[str, Any] = {"limits": limits, "lingering": set()}
     return type("LimitedProtocol", (DeadlineProtocol,), values)

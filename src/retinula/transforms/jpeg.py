@@ -7,14 +7,17 @@ multiples of the quality's tables (ITU-T T.81, annex K); and all of it back. Pac
 out. Knows nothing of chance: the qualities are arguments.
 """
 
+import io
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
-AT_ONCE: Final = 128  # pictures, whose numbers then stay in the cache
+PIXELS_AT_ONCE: Final = 2**17  # of pictures, whose numbers then stay in the cache
+LARGEST: Final = 64 * 64  # pixels; larger pictures are quicker one by one
 _BLOCK: Final = 8  # side of what is transformed
 _COLOUR_BITS: Final = 16  # of fractions of the colours' factors
 _FACTOR_BITS: Final = 13  # of those of the transform's
@@ -63,10 +66,23 @@ def stored_as_jpeg(images: torch.Tensor, qualities: Sequence[int]) -> torch.Tens
         raise ValueError(f"{len(images)} pictures need as many qualities from 1 to 100")
     stored = torch.empty_like(images, memory_format=torch.contiguous_format)
     given, back = images.numpy(), stored.numpy()
-    for begin in range(0, len(images), AT_ONCE):
-        part = slice(begin, begin + AT_ONCE)
-        back[part] = _stored(given[part].astype(np.int32), _tables(asked[part]))
+    pixels = images.shape[2] * images.shape[3]
+    at_once = 1 if pixels > LARGEST else PIXELS_AT_ONCE // max(1, pixels)
+    for begin in range(0, len(images), at_once):
+        part = slice(begin, begin + at_once)
+        if pixels > LARGEST:
+            back[part] = _by_the_library(given[begin], int(asked[begin]))
+        else:
+            back[part] = _stored(given[part].astype(np.int32), _tables(asked[part]))
     return stored
+
+
+def _by_the_library(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Return the pixels of `[C, H, W]` that come back."""
+    stored = io.BytesIO()
+    upright = np.ascontiguousarray(image.transpose(1, 2, 0))
+    Image.fromarray(upright[..., 0] if len(image) == 1 else upright).save(stored, "JPEG", quality=quality)
+    return np.asarray(Image.open(stored)).reshape(upright.shape).transpose(2, 0, 1)
 
 
 def _stored(images: Numbers, tables: Numbers) -> Numbers:
