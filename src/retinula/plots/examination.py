@@ -120,11 +120,13 @@ def near_duplicates(one: ImageSet, other: ImageSet, pairs: Sequence[NearDuplicat
     columns = min(6, len(tiles))
     rows = -(-len(tiles) // columns)
     among = f"within {one.name}" if one is other else f"between {one.name} and {other.name}"
+    exact = sum(pair.exact for pair in pairs)
+    drawn = "Each pair" if len(shown) == len(pairs) else f"The {len(shown)} closest pairs, each"
     figure = new_figure(
         max(5.0, 1.9 * columns),
         1.0 * rows + 0.2,
         f"{plural(len(pairs), 'pair')} nearly the same {among}",
-        f"Each pair side by side, the closest first; {sum(pair.exact for pair in pairs):,} are equal in every pixel.",
+        f"{drawn} side by side, the closest first; {exact:,} of all are equal in every pixel.",
     )
     axes = figure.subplots()
     bare(axes)
