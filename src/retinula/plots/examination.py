@@ -121,12 +121,12 @@ def near_duplicates(one: ImageSet, other: ImageSet, pairs: Sequence[NearDuplicat
     rows = -(-len(tiles) // columns)
     among = f"within {one.name}" if one is other else f"between {one.name} and {other.name}"
     exact = sum(pair.exact for pair in pairs)
-    drawn = "Each pair" if len(shown) == len(pairs) else f"The {len(shown)} closest pairs, each"
+    drawn = "Each pair" if len(shown) == len(pairs) else f"Of them {len(shown)}, each"
     figure = new_figure(
         max(5.0, 1.9 * columns),
         1.0 * rows + 0.2,
         f"{plural(len(pairs), 'pair')} nearly the same {among}",
-        f"{drawn} side by side, the closest first; {exact:,} of all are equal in every pixel.",
+        f"{drawn} side by side, the closest first; in all, {exact:,} equal in every pixel.",
     )
     axes = figure.subplots()
     bare(axes)
