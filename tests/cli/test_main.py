@@ -34,6 +34,12 @@ def test_help_names_every_command_and_loads_nothing_heavy(tmp_path: Path) -> Non
     assert done.stdout.endswith("[]\n")
 
 
+def test_the_package_calls_itself_by_the_name_of_its_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "retinula", "runs", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60)
+    assert done.stdout.startswith("Usage: retinula runs ")
+
+
 @pytest.mark.slow
 def test_help_is_there_at_once(tmp_path: Path) -> None:
     times = []

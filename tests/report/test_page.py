@@ -19,9 +19,11 @@ from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.inspection import FILE_NAME
 from retinula.model_file import Model
+from retinula.plots.figure import INK, SERIES
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
 from retinula.report.page import MOST_BYTES, write_report
+from retinula.report.training import training_part
 from retinula.run import Run
 
 
@@ -153,6 +155,24 @@ def test_a_report_that_is_not_whole_is_refused(at_hand: Run, tmp_path: Path) -> 
     copy.report_file.unlink()
     with pytest.raises(InputError, match="not finished"):
         write_report(copy)
+
+
+def test_a_last_epoch_that_was_cut_short_is_not_told_as_whole(at_hand: Run, tmp_path: Path) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    rows = at_hand.metrics()
+    last = rows[-1]["epoch"]
+    assert training_part(copy).finding.startswith(f"After {last} epochs the loss")
+    assert dict(training_part(copy).facts)["Epochs"] == str(last)
+    rows[-1]["step"] -= 1
+    copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert training_part(copy).finding.startswith(f"After {rows[-1]['step']} steps the loss")
+    assert dict(training_part(copy).facts)["Epochs"] == f"{last}, the last cut short"
+
+
+def test_classes_have_the_colours_that_they_have_in_figures(written: tuple[str, Contents]) -> None:
+    by_day = re.findall(r"--c\d:(#\w+)", written[0])[: len(SERIES) + 1]
+    assert by_day == [colour.lower() for colour in (*SERIES, INK)]
 
 
 def test_what_a_deep_evaluation_found_is_shown(inspected: Run) -> None:

@@ -85,7 +85,7 @@ def main() -> None:
 
 def _exit_code() -> int:
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="retinula")
     except RetinulaError as error:
         return _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):

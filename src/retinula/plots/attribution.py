@@ -140,7 +140,7 @@ def _scale(axes: Axes, limit: float, signed: bool) -> None:
     drawn.outline.set_visible(False)
     ends = [-limit, 0, limit] if signed else [0, limit]
     numbers = [rounded(value) for value in ends]
-    words = ["\nagainst", "", "\nfor"] if signed else ["", ""]
+    words = ["\nagainst", "", "\nfor"] if signed else ["\nleast", "\nmost"]
     drawn.set_ticks(ends, labels=[number + word for number, word in zip(numbers, words, strict=True)])
 
 

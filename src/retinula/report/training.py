@@ -69,7 +69,7 @@ def training_part(run: Run) -> TrainingPart:
     return TrainingPart(
         report=report,
         about=recipe.about,
-        facts=tuple(_facts(run, report)),
+        facts=tuple(_facts(run, report, metrics)),
         charts=tuple(_charts(metrics, run.steps())),
         finding=_finding(metrics),
         claims=tuple(make_rows(recipe, [run])),
@@ -78,7 +78,7 @@ def training_part(run: Run) -> TrainingPart:
     )
 
 
-def _facts(run: Run, report: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(run: Run, report: dict[str, Any], metrics: Metrics) -> list[tuple[str, str]]:
     data, training = report.get("data", {}), report.get("training", {})
     machine, versions = report.get("machine") or {}, report.get("versions") or {}
     kept = {"last": "the last weights", "best": "the best weights by the validation pictures"}
@@ -95,7 +95,7 @@ def _facts(run: Run, report: dict[str, Any]) -> list[tuple[str, str]]:
         ("Numbers learned", _count(report.get("parameters"))),
         ("Began from", _source(report.get("source"))),
         ("Recipe", f"{report.get('recipe')} (digest {report.get('digest')}, seed {report.get('seed')})"),
-        ("Epochs", training.get("epochs")),
+        ("Epochs", _epochs(training, metrics)),
         ("Steps", _count(training.get("steps"))),
         ("Kept", f"{kept.get(training.get('kept'), training.get('kept'))}, of step {training.get('kept_step'):,}"),
         ("Time of training", duration(training["seconds"]) if training.get("seconds") else None),
@@ -167,7 +167,8 @@ def _finding(metrics: Metrics) -> str:
     if not metrics:
         return ""
     last = metrics[-1]
-    words = [f"After {plural(last['epoch'], 'epoch')} the loss on the training pictures is {last['loss']:.4g}"]
+    length = plural(last["epoch"], "epoch") if _is_whole(metrics) else plural(last["step"], "step")
+    words = [f"After {length} the loss on the training pictures is {last['loss']:.4g}"]
     if last.get("accuracy") is not None:
         words.append(f", with {100 * last['accuracy']:.1f} % of them right")
     held_out = [row for row in metrics if row.get("val_accuracy") is not None]
@@ -182,6 +183,17 @@ def _finding(metrics: Metrics) -> str:
             ". It does much better on pictures it has learned from: more pictures or stronger augmentation may help"
         )
     return "".join(words) + "."
+
+
+def _epochs(training: dict[str, Any], metrics: Metrics) -> str | int | None:
+    if training.get("epochs") is None or not metrics or _is_whole(metrics):
+        return training.get("epochs")
+    return f"{training['epochs']}, the last cut short"
+
+
+def _is_whole(metrics: Metrics) -> bool:
+    """Tell whether the last epoch was not cut short by the number of steps."""
+    return int(metrics[-1]["step"]) == int(metrics[-1]["epoch"]) * int(metrics[0]["step"])
 
 
 def _accuracy(row: dict[str, Any]) -> float:
