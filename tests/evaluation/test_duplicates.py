@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retinula.datasets.load import load
 from retinula.evaluation.duplicates import find_near_duplicates
 from retinula.images import Images
 
@@ -65,3 +66,12 @@ def test_the_shift_is_told(real: Images) -> None:
     assert not pair.exact
     assert pair.correlation > 0.99
     assert not find_near_duplicates(real[:1], real[1:2])
+
+
+def test_small_pictures_have_to_be_closer() -> None:
+    splits = load("digits").splits
+    test, train = splits["test"].images, splits["train"].images
+    assert not find_near_duplicates(test, train), "different ones, fours and nines"
+    darker = (train[:30] * 0.5).astype(np.uint8)
+    found = {(pair.index, pair.other) for pair in find_near_duplicates(darker, train)}
+    assert len({(n, n) for n in range(30)} & found) >= 27

@@ -18,8 +18,9 @@ from retinula.images import Images, copied
 
 NEIGHBOURS = 3  # candidates of every picture, by each measure
 ALIKE = 0.80  # candidates are at least so alike, as a cosine, by either measure
-SAME = 0.95  # correlation of pixels that counts as the same picture
+SAME = 0.95  # correlation of pixels that counts as the same picture, of so many pixels
 SAME_EDGES = 0.75  # and of what is left of them without their coarse structure
+SAME_PIXELS = 32 * 32  # of a smaller picture more is asked: two handwritten ones of 8x8 reach 0.98
 REACH = 3  # pixels of shift, each way, of a picture of 32
 _THUMBNAIL = 8
 _ROWS = 1024  # pictures compared with all others at once: bounds memory
@@ -137,7 +138,9 @@ def _verified(images: Images, others: Images, pairs: NDArray[np.int64]) -> list[
             fine = _correlation(*_overlap(fine_first, fine_second, down, right))
             best, edges = torch.where(better, whole, best), torch.where(better, fine, edges)
             shifts[better] = torch.tensor((down, right))
-    same = torch.from_numpy(exact) | ((best >= SAME) & (edges >= SAME_EDGES))
+    share = min(1.0, first.shape[2] * first.shape[3] / SAME_PIXELS)
+    alike = (best >= 1 - share * (1 - SAME)) & (edges >= 1 - share * (1 - SAME_EDGES))
+    same = torch.from_numpy(exact) | alike
     return [
         NearDuplicate(
             index=int(pairs[row, 0]),
