@@ -281,7 +281,7 @@ def _below(source: str) -> list[Reference]:
         return found
     if not glob.has_magic(source):
         raise InputError(f"there is no file or folder {source}")
-    matches = sorted(glob.glob(source, recursive=True), key=natural_order)  # noqa: PTH207 - Path.glob takes no root
+    matches = sorted(glob.glob(source, recursive=True), key=natural_order)  # noqa: PTH207 - Path.glob takes no full path
     found = []
     for match in map(Path, matches):
         if match.is_dir():

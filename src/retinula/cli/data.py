@@ -131,20 +131,16 @@ def show(
     recipe = None if augmented is None else load_recipe(augmented)
     dataset = load(source)
     # What cannot be drawn is refused first.
-    distorted = None if recipe is None else _distorted(dataset, recipe)
-    fed = None if recipe is None else _fed(dataset, recipe)
+    drawn = {} if recipe is None else _drawn(dataset, recipe)
     files = [
         str(file)
         for split, image_set in dataset.splits.items()
         if len(image_set)
         for file in save(contact_sheet(image_set, per_class=per_class), out, f"{split}-sheet")
     ]
-    if recipe is not None and distorted is not None:
-        files += [str(file) for file in save(distorted, out, f"augmented-{recipe.name}")]
-    if recipe is not None and fed is not None:
-        files += [str(file) for file in save(fed, out, f"batch-{recipe.name}")]
+    files += [str(file) for name, figure in drawn.items() for file in save(figure, out, name)]
     _say_summary(dataset, as_json, files)
-    if recipe is not None and distorted is None:
+    if recipe is not None and len(drawn) == 1:
         remark(f"{recipe.name} changes no picture by itself: only its first batch is drawn")
 
 
@@ -171,8 +167,8 @@ def unpack(
         say(f"{total:,} pictures written to {folder}")
 
 
-def _distorted(dataset: "Dataset", recipe: "Recipe") -> "Figure | None":
-    """Return the figure of one picture as training changes it; None where nothing happens to a single one."""
+def _drawn(dataset: "Dataset", recipe: "Recipe") -> "dict[str, Figure]":
+    """Return figures by their files' names: one picture as training changes it, if it does, and the first batch."""
     from retinula.plots.distortion import distortions, happenings
     from retinula.transforms.augment import Augment
 
@@ -181,9 +177,11 @@ def _distorted(dataset: "Dataset", recipe: "Recipe") -> "Figure | None":
         raise InputError(f"{dataset.name} has no pictures to show")
     name = f"{images.name}, picture 0" if images.labels is None else images.classes[images.labels[0]]
     augment = Augment(**recipe.augment.model_dump())
-    if not happenings(augment):
-        return None
-    return distortions(images.images[0], augment, name=name, recipe=recipe.name, seed=recipe.seed)
+    drawn = {}
+    if happenings(augment):
+        distorted = distortions(images.images[0], augment, name=name, recipe=recipe.name, seed=recipe.seed)
+        drawn[f"augmented-{recipe.name}"] = distorted
+    return drawn | {f"batch-{recipe.name}": _fed(dataset, recipe)}
 
 
 def _fed(dataset: "Dataset", recipe: "Recipe") -> "Figure":

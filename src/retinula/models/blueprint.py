@@ -29,7 +29,8 @@ class OrthonormalPointwise(nn.Conv2d):
         """Map `[N, channels_in, H, W]` to `[N, channels_out, H, W]`."""
         if not self.training or not torch.is_grad_enabled():
             return super().forward(inputs)
-        weight: torch.Tensor = _Penalised.apply(self.weight, self.strength)  # type: ignore[no-untyped-call]  # torch's
+        # torch gives `apply` no types.
+        weight: torch.Tensor = _Penalised.apply(self.weight, self.strength)  # type: ignore[no-untyped-call]  # above
         outputs: torch.Tensor = self._conv_forward(inputs, weight, None)
         return outputs
 

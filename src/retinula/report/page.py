@@ -77,7 +77,7 @@ def render(contents: Contents) -> str:
         map_box=(WIDTH, HEIGHT),
         deep=f"retinula evaluate {shlex.quote(str(contents.run.path.resolve()))} --deep",
         style=Markup(style),  # noqa: S704  # a file of this package, without foreign text
-        script=Markup(script),  # noqa: S704  # likewise
+        script=Markup(script),  # noqa: S704  # a file of this package, too
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         commands=commands(contents.run, contents.task),
         python_path=repr(str(contents.run.path.resolve())),

@@ -47,7 +47,7 @@ class DeadlineProtocol(H11Protocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Forget the deadline, and that it lingered."""
         self._forget()
         self.lingering.discard(self)
         super().connection_lost(exc)

@@ -67,13 +67,14 @@ def stored_as_jpeg(images: torch.Tensor, qualities: Sequence[int]) -> torch.Tens
     stored = torch.empty_like(images, memory_format=torch.contiguous_format)
     given, back = images.numpy(), stored.numpy()
     pixels = images.shape[2] * images.shape[3]
-    at_once = 1 if pixels > LARGEST else PIXELS_AT_ONCE // max(1, pixels)
+    if pixels > LARGEST:
+        for number, quality in enumerate(qualities):
+            back[number] = _by_the_library(given[number], quality)
+        return stored
+    at_once = PIXELS_AT_ONCE // max(1, pixels)
     for begin in range(0, len(images), at_once):
         part = slice(begin, begin + at_once)
-        if pixels > LARGEST:
-            back[part] = _by_the_library(given[begin], int(asked[begin]))
-        else:
-            back[part] = _stored(given[part].astype(np.int32), _tables(asked[part]))
+        back[part] = _stored(given[part].astype(np.int32), _tables(asked[part]))
     return stored
 
 
