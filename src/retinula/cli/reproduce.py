@@ -66,13 +66,13 @@ def results(
     from retinula.run import RUNS
 
     with TrainingReporter() as reporter:
-        groups = gather((RECORDS, RUNS), reporter)
+        groups = gather([RECORDS, RUNS], reporter)
         if as_json:
             say_json(results_list(groups))
             return
         if write:
             keep_records(run for runs in groups for run in runs)
-            groups = gather((RECORDS,), reporter)
+            groups = gather([RECORDS])  # what is left out has been told
         page = results_page(groups)
     if not write:
         say(page.rstrip())
