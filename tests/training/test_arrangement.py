@@ -6,9 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from gradients import outputs_and_gradients
 from retinula.models.catalog import NETWORKS, build
-from retinula.training.arrangement import SideBySide, arrange, side_by_side_seconds
+from retinula.training import arrangement
+from retinula.training.arrangement import Way, arrange, seconds_by_way
 from retinula.training.optimizers import running_statistics_kept
+from retinula.training.side_by_side import SideBySide
+from retinula.training.winograd import Winograd
 
 
 def autocast(precision: torch.dtype) -> Callable[[], torch.autocast]:
@@ -24,49 +28,6 @@ def small_network() -> nn.Sequential:
         nn.Dropout(0.5),
         nn.Sequential(nn.Conv2d(6, 4, 3, padding=1), nn.ReLU(), nn.Flatten()),
     )
-
-
-def outputs_and_gradients(network: nn.Module, inputs: torch.Tensor) -> list[torch.Tensor]:
-    """What a pass gives: outputs, then gradients of the inputs and of every weight, for a loss that tells all apart."""
-    inputs = inputs.detach().clone(memory_format=torch.preserve_format).requires_grad_()
-    torch.manual_seed(3)  # dropout
-    outputs = network(inputs)
-    loss = (outputs * torch.linspace(-1, 2, outputs.numel()).to(outputs.dtype).view_as(outputs)).sum()
-    wanted = [inputs, *(parameter for parameter in network.parameters() if parameter.requires_grad)]
-    return [outputs, *torch.autograd.grad(loss, wanted)]
-
-
-@pytest.mark.parametrize("num_images", [1, 2, 7, 12, 17, 32, 33])
-@pytest.mark.parametrize("size", [(1, 1), (4, 4), (3, 8), (9, 5)])
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_pictures_side_by_side_do_not_see_each_other(
-    num_images: int, size: tuple[int, int], memory_format: torch.memory_format
-) -> None:
-    convolution = nn.Conv2d(3, 5, 3, padding=1).double().to(memory_format=memory_format)  # type: ignore[call-overload]  # torch's stubs lack it
-    inputs = torch.randn(num_images, 3, *size, dtype=torch.float64).contiguous(memory_format=memory_format)
-    plain = outputs_and_gradients(convolution, inputs)
-    beside = outputs_and_gradients(SideBySide(convolution), inputs)
-    for one, other in zip(plain, beside, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
-    assert beside[0].is_contiguous(memory_format=memory_format)
-
-
-class Turned(nn.Module):
-    """Rows for columns, so that the gradient does not lie in memory as the maps do."""
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        return maps.transpose(2, 3).contiguous()
-
-
-def test_inputs_and_gradients_may_lie_in_memory_in_any_order() -> None:
-    layer = nn.Conv2d(3, 5, 3, padding=1).double()
-    inputs = torch.randn(5, 4, 3, 6, dtype=torch.float64).permute(1, 2, 3, 0)
-    assert not inputs.is_contiguous()
-    assert not inputs.is_contiguous(memory_format=torch.channels_last)
-    plain = outputs_and_gradients(nn.Sequential(layer, Turned()), inputs)
-    beside = outputs_and_gradients(nn.Sequential(SideBySide(layer), Turned()), inputs)
-    for one, other in zip(plain, beside, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("pool", [nn.MaxPool2d(2), nn.MaxPool2d(3, 2, 1), nn.MaxPool2d((1, 2), ceil_mode=True)])
@@ -96,9 +57,10 @@ def test_what_would_gain_nothing_or_differ_stays_in_its_place() -> None:
 def test_a_twin_shares_every_weight_and_buffer_and_the_original_stays_as_it_was() -> None:
     network = small_network().eval()
     before = copy.deepcopy(network)
-    twin = arrange(network, ["0", "5.0"])
+    twin = arrange(network, [("0", "side_by_side"), ("5.0", "winograd")])
     assert str(network) == str(before)
-    assert isinstance(twin.get_submodule("5.0"), SideBySide)
+    assert isinstance(twin.get_submodule("0"), SideBySide)
+    assert isinstance(twin.get_submodule("5.0"), Winograd)
     assert network.state_dict().keys() == before.state_dict().keys()
     for own, theirs in zip(
         (*network.parameters(), *network.buffers()), (*twin.parameters(), *twin.buffers()), strict=True
@@ -109,7 +71,7 @@ def test_a_twin_shares_every_weight_and_buffer_and_the_original_stays_as_it_was(
 def test_a_step_of_the_twin_moves_weights_and_statistics_of_the_original() -> None:
     network = small_network().eval()
     alone = copy.deepcopy(network).train()
-    twin = arrange(network, ["0", "5.0"])
+    twin = arrange(network, [("0", "side_by_side"), ("5.0", "winograd")])
     assert twin.training
     assert all(layer.training for layer in twin.modules())
     assert not any(layer.training for layer in network.modules())
@@ -141,16 +103,23 @@ def test_dropout_of_the_twin_draws_as_the_original_would() -> None:
     assert torch.equal(arrange(network, ())(inputs), plain)
 
 
+@pytest.mark.parametrize("way", ["side_by_side", "winograd", "winograd_gradients"])
 @pytest.mark.parametrize("name", [name for name, entry in NETWORKS.items() if entry.task == "classification"])
-def test_every_network_computes_the_same_with_all_its_small_maps_side_by_side(name: str) -> None:
+def test_every_network_computes_the_same_in_every_way(name: str, way: Way) -> None:
     torch.manual_seed(0)
     network = build(name, num_classes=3, channels=3, size=(16, 16)).double().train()
-    inputs = torch.rand(4, 3, 16, 16, dtype=torch.float64)
+    # Dropout draws in the order in which maps lie in memory, and Winograd's way leaves them with the channels last.
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    inputs = torch.rand(4, 3, 16, 16, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    for weight in network.parameters():
+        # Filters that only pass maps on leave pixels that are equal to the bit, and pooling may take the other one.
+        if weight.dim() == 4:
+            nn.init.kaiming_uniform_(weight)
     names = [name for name, layer in network.named_modules() if type(layer) is nn.Conv2d and layer.padding == (1, 1)]
     names = [name for name in names if network.get_submodule(name).stride == (1, 1)]
     names = [name for name in names if network.get_submodule(name).groups == 1]
-    plain, beside = copy.deepcopy(network), arrange(network, names)
-    for one, other in zip(outputs_and_gradients(plain, inputs), outputs_and_gradients(beside, inputs), strict=True):
+    plain, other_way = copy.deepcopy(network), arrange(network, [(name, way) for name in names])
+    for one, other in zip(outputs_and_gradients(plain, inputs), outputs_and_gradients(other_way, inputs), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
 
 
@@ -164,7 +133,7 @@ class Clock:
         return next(self.ticks)
 
 
-def test_only_fitting_convolutions_on_small_maps_are_measured_and_equal_ones_once() -> None:
+def test_only_fitting_convolutions_on_small_maps_are_laid_side_by_side_and_equal_ones_measured_once() -> None:
     network = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),  # 34 pixels wide
         nn.MaxPool2d(2),
@@ -178,9 +147,53 @@ def test_only_fitting_convolutions_on_small_maps_are_measured_and_equal_ones_onc
         nn.Conv2d(4, 8, 3, padding=1),  # second kind
     )
     clock = Clock(3.0, 2.0, 1.0, 1.5)
-    found = side_by_side_seconds(network, torch.rand(2, 3, 34, 34), 16, autocast(torch.float32), clock)
-    assert found == {"4": (3.0, 2.0), "5": (3.0, 2.0), "9": (1.0, 1.5)}
+    found = seconds_by_way(network, torch.rand(2, 3, 34, 34), 16, autocast(torch.float32), clock)
+    first, second = {"plain": 3.0, "side_by_side": 2.0}, {"plain": 1.0, "side_by_side": 1.5}
+    assert found == {"4": first, "5": first, "9": second}
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_winograds_way_is_tried_where_there_are_channels_enough_tiles_fit_and_products_are_float32() -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 64, 3, padding=1),  # too few channels
+        nn.Conv2d(64, 32, 3, padding=1),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),  # 16 pixels wide: side by side as well
+        nn.MaxPool2d(3),
+        nn.Conv2d(64, 64, 3, padding=1),  # 5: tiles would fit badly
+    ).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    inputs = torch.rand(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    found = seconds_by_way(network, inputs, 16, autocast(torch.float32))
+    beside, quick = ["plain", "side_by_side"], ["winograd", "winograd_gradients"]
+    assert {name: list(ways) for name, ways in found.items()} == {
+        "1": ["plain", *quick],
+        "3": [*beside, *quick],
+        "5": beside,
+    }
+    found = seconds_by_way(network, inputs, 16, autocast(torch.bfloat16))
+    assert {name: list(ways) for name, ways in found.items()} == {"3": beside, "5": beside}
+    found = seconds_by_way(
+        network.to(memory_format=torch.contiguous_format), inputs.contiguous(), 16, autocast(torch.float32)
+    )
+    assert list(found) == ["3", "5"]
+
+
+@pytest.mark.parametrize(("most", "taken"), [(4_000_000_000, 40), (20 * 16 * 16 * 32 * 64 * 9, 20), (1, 16)])
+def test_a_trial_takes_as_many_pictures_as_its_multiplications_allow(
+    most: int, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrangement, "TRIAL_MULTIPLY_ADDS", most)
+    seen: list[int] = []
+    real = SideBySide.forward
+
+    def forward(self: SideBySide, maps: torch.Tensor) -> torch.Tensor:
+        seen.append(len(maps))
+        return real(self, maps)
+
+    monkeypatch.setattr(SideBySide, "forward", forward)
+    network = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1))
+    seconds_by_way(network, torch.rand(2, 32, 16, 16), 40, autocast(torch.float32))
+    assert set(seen) == {taken}
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
@@ -199,7 +212,7 @@ def test_a_layer_is_measured_as_it_will_run(
 
     monkeypatch.setattr(SideBySide, "forward", forward)
     inputs = torch.rand(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
-    side_by_side_seconds(network, inputs, 6, autocast(precision))
+    seconds_by_way(network, inputs, 6, autocast(precision))
     first, *_, last = seen
     assert first.shape == (6, 3, 8, 8)
     assert last.shape == (6, 4, 8, 8)

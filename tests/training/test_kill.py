@@ -25,8 +25,8 @@ from retinula import experiment
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 
-beside = ("stages.0.0.conv1", "stages.1.0.conv2")
-loop.choose_hardware = lambda *_, **__: Hardware("cpu", 1, True, "float32", "for the test", side_by_side=beside)
+ways = (("stages.0.0.conv1", "winograd"), ("stages.1.0.conv2", "side_by_side"))
+loop.choose_hardware = lambda *_, **__: Hardware("cpu", 1, True, "float32", "for the test", ways)
 root = Path(sys.argv[1])
 for line in sys.stdin:
     name, child = line.strip(), os.fork()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
@@ -15,15 +16,20 @@ from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run
-from retinula.training import arrangement
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
 from retinula.training.reporting import Progress, Reporter
+from retinula.training.side_by_side import SideBySide
+from retinula.training.winograd import Winograd
 
 MakeSet = Callable[..., ImageSet]
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
 FAST = Hardware("cpu", 1, True, "bfloat16", "for the test")
-BESIDE = replace(FAST, side_by_side=("stem.0", "stages.0.0.conv2", "stages.1.0.conv2"))
+OTHERWISE = replace(
+    FAST,
+    precision="float32",
+    ways=(("stem.0", "winograd_gradients"), ("stages.0.0.conv2", "winograd"), ("stages.1.0.conv2", "side_by_side")),
+)
 
 
 def small(*settings: str) -> Recipe:
@@ -90,8 +96,10 @@ def test_two_and_two_epochs_are_four_bit_for_bit(
 
 
 @pytest.mark.parametrize("settings", [(), ("optimizer=sam", "average=0"), ("optimizer=muon",)])
-def test_pictures_side_by_side_resume_bit_for_bit(settings: tuple[str, ...], make_set: MakeSet, tmp_path: Path) -> None:
-    assert_resumed_is_whole(small(*settings), BESIDE, 6, make_set, tmp_path)
+def test_convolutions_computed_in_other_ways_resume_bit_for_bit(
+    settings: tuple[str, ...], make_set: MakeSet, tmp_path: Path
+) -> None:
+    assert_resumed_is_whole(small(*settings), OTHERWISE, 6, make_set, tmp_path)
 
 
 def assert_resumed_is_whole(
@@ -115,25 +123,32 @@ def assert_resumed_is_whole(
     assert comparable(run) == comparable(whole_run)
 
 
-def test_pictures_side_by_side_train_the_same_network(
+def test_convolutions_computed_in_other_ways_train_the_same_network(
     make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def counted(maps: torch.Tensor, pictures: int) -> torch.Tensor:
-        laid.append(pictures)
-        return lay(maps, pictures)
+    used: set[type[nn.Module]] = set()
 
-    lay, laid = arrangement._lay, list[int]()
-    monkeypatch.setattr(arrangement, "_lay", counted)
-    exact = replace(BESIDE, precision="float32")
-    plain = fitted(small("epochs=1"), make_set, tmp_path, hardware=replace(exact, side_by_side=()))
-    assert not laid
-    beside = fitted(small("epochs=1"), make_set, tmp_path, hardware=exact)
-    losses, others = ([row["loss"] for row in run.steps()] for run, _ in (plain, beside))
-    assert laid, "they were side by side; whether sums are rounded otherwise for it is the processor's affair"
+    def note(kind: type[nn.Module]) -> None:
+        real = kind.forward
+
+        def forward(self: nn.Module, maps: torch.Tensor) -> torch.Tensor:
+            used.add(kind)
+            outputs: torch.Tensor = real(self, maps)
+            return outputs
+
+        monkeypatch.setattr(kind, "forward", forward)
+
+    note(SideBySide)
+    note(Winograd)
+    plain = fitted(small("epochs=1"), make_set, tmp_path, hardware=replace(OTHERWISE, ways=()))
+    assert not used
+    quick = fitted(small("epochs=1"), make_set, tmp_path, hardware=OTHERWISE)
+    losses, others = ([row["loss"] for row in run.steps()] for run, _ in (plain, quick))
+    assert used == {SideBySide, Winograd}, "whether sums are rounded otherwise for it is the processor's affair"
     assert losses == pytest.approx(others, rel=1e-4)
-    assert plain[1].network.state_dict().keys() == beside[1].network.state_dict().keys()
-    assert plain[0].metrics()[0]["val_loss"] == pytest.approx(beside[0].metrics()[0]["val_loss"], rel=1e-3)
-    assert_same_weights(Model.load(beside[0].path), beside[1])
+    assert plain[1].network.state_dict().keys() == quick[1].network.state_dict().keys()
+    assert plain[0].metrics()[0]["val_loss"] == pytest.approx(quick[0].metrics()[0]["val_loss"], rel=1e-3)
+    assert_same_weights(Model.load(quick[0].path), quick[1])
 
 
 def test_seeds_decide_everything(make_set: MakeSet, tmp_path: Path) -> None:

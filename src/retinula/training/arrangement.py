@@ -1,56 +1,36 @@
-"""A network as the steps of a training run it: the same weights and the same function, computed in a cheaper order.
+"""A network as the steps of a training run it: the same weights and the same function, computed in a cheaper way.
 
 Whatever else is done with a network (checkpoints, averages, validation, the model file) is done with the original.
-Knows nothing of precision or device; whether laying pictures side by side pays is measured (`side_by_side_seconds`).
+Knows nothing of precision or device; which way is the cheapest for a convolution is measured (`seconds_by_way`).
 """
 
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from retinula.training import winograd
 from retinula.training.body import train_mode
+from retinula.training.side_by_side import SideBySide
 from retinula.training.stopwatch import Clock, best_seconds
+from retinula.training.winograd import Winograd
 
 SMALL = 16  # pixels; the library's convolutions are at their best on maps from here on
-_SIDE_BY_SIDE = 16  # pictures at most
+FEWEST_CHANNELS = 32  # with fewer on either side Winograd's way has never been seen to gain
+# Multiply-adds of a layer's trial at most, as far as a few pictures suffice: a second or less on a slow processor.
+TRIAL_MULTIPLY_ADDS = 4_000_000_000
+FEWEST_TRIAL_IMAGES = 16  # as many as are laid side by side
+
+Way = Literal["plain", "side_by_side", "winograd", "winograd_gradients"]
 
 
-class Seconds(NamedTuple):
-    """Of one forward and backward pass of a layer."""
-
-    plain: float
-    side_by_side: float
-
-
-class SideBySide(nn.Module):
-    """A 3x3 convolution of small maps that sees those of up to sixteen pictures as one wide map.
-
-    Between two pictures lies a column of zeros, which is what each of them would have been padded with. The outputs,
-    and all gradients, are the plain convolution's up to rounding. A batch that cannot be split into equal groups is
-    convolved plainly.
-    """
-
-    def __init__(self, convolution: nn.Module) -> None:
-        super().__init__()
-        self.convolution = convolution
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Convolve `[N, channels, height, width]`."""
-        pictures = next(n for n in range(_SIDE_BY_SIDE, 0, -1) if len(inputs) % n == 0)
-        if pictures == 1:
-            return self.convolution(inputs)  # type: ignore[no-any-return]  # a module's call
-        wide = self.convolution(_Lay.apply(inputs, pictures))  # type: ignore[no-untyped-call]  # torch's own
-        return _Cut.apply(wide, pictures)  # type: ignore[no-untyped-call, no-any-return]  # torch's own
-
-
-def arrange(network: nn.Module, side_by_side: Iterable[str]) -> nn.Module:
+def arrange(network: nn.Module, ways: Iterable[tuple[str, Way]]) -> nn.Module:
     """Return a twin of the network that shares its weights and buffers and is in training mode.
 
     In the twin a ReLU that a max pooling follows changes places with it: values and gradients are the same to the
@@ -59,12 +39,12 @@ def arrange(network: nn.Module, side_by_side: Iterable[str]) -> nn.Module:
 
     Args:
         network: left as it is; it has to be where it is to be trained already, since moving it parts the twins.
-        side_by_side: names of convolutions to see several pictures' maps side by side.
+        ways: names of convolutions, each with the way in which it is to be computed.
     """
     shared = {id(tensor): tensor for tensor in chain(network.parameters(), network.buffers())}
     twin = copy.deepcopy(network, dict(shared))
-    for name in side_by_side:
-        twin.set_submodule(name, SideBySide(twin.get_submodule(name)))
+    for name, way in ways:
+        twin.set_submodule(name, _computed(twin.get_submodule(name), way))
     for layers in list(twin.modules()):
         if type(layers) is nn.Sequential:
             _pool_before_relu(layers)
@@ -72,24 +52,24 @@ def arrange(network: nn.Module, side_by_side: Iterable[str]) -> nn.Module:
     return twin
 
 
-def side_by_side_seconds(
+def seconds_by_way(
     network: nn.Module,
     inputs: torch.Tensor,
     num_images: int,
     precision: Callable[[], AbstractContextManager[object]],
     clock: Clock = time.perf_counter,
-) -> dict[str, Seconds]:
-    """Measure every convolution that could see pictures side by side, both ways; equal ones only once.
+) -> dict[str, dict[Way, float]]:
+    """Measure every convolution that can be computed in more than one way in all of them; equal ones only once.
 
     Args:
         network: runs forward once, in the mode it is in.
         inputs: a few pictures for that, as the network takes them.
-        num_images: pictures in a batch of the training.
+        num_images: pictures of a trial at most.
         precision: gives the context in which the network is to run.
         clock: seconds.
 
     Returns:
-        By the convolution's name.
+        By the convolution's name, of one forward and backward pass.
     """
     fitting = [(n, layer) for n, layer in network.named_modules() if type(layer) is nn.Conv2d and _pads_by_one(layer)]
     seen: dict[nn.Module, torch.Tensor] = {}
@@ -100,71 +80,49 @@ def side_by_side_seconds(
     hooks = [layer.register_forward_pre_hook(look) for _, layer in fitting]
     with precision():
         network(inputs)
+        exact = not torch.is_autocast_enabled(inputs.device.type)
     for hook in hooks:
         hook.remove()
-    small = [(name, layer) for name, layer in fitting if layer in seen and seen[layer].shape[3] <= SMALL]
-    of_kind: dict[tuple[Any, ...], Seconds] = {}
-    of_layer: dict[str, Seconds] = {}
-    for name, layer in small:
+    of_kind: dict[tuple[Any, ...], dict[Way, float]] = {}
+    of_layer: dict[str, dict[Way, float]] = {}
+    for name, layer in fitting:
+        if layer not in seen:
+            continue
         maps = seen[layer]
+        ways = _ways(layer, maps, exact)
+        if len(ways) == 1:
+            continue
         kind = (str(layer), layer.weight.requires_grad, maps.shape, maps.dtype, maps.requires_grad)
         if kind not in of_kind:
-            batch = maps.detach()[:1].repeat(num_images, 1, 1, 1).contiguous(memory_format=_memory_format(maps))
-            batch.requires_grad_(maps.requires_grad)
-            of_kind[kind] = Seconds(
-                *best_seconds([_step(one, batch, precision) for one in (layer, SideBySide(layer))], clock)
+            num_trial = min(num_images, max(FEWEST_TRIAL_IMAGES, TRIAL_MULTIPLY_ADDS // _multiply_adds(layer, maps)))
+            batch = maps.detach()[:1].repeat(num_trial, 1, 1, 1)
+            batch = batch.contiguous(
+                memory_format=torch.channels_last if _channels_last(maps) else torch.contiguous_format
             )
+            batch.requires_grad_(maps.requires_grad)
+            steps = [_step(_computed(layer, way), batch, precision) for way in ways]
+            of_kind[kind] = dict(zip(ways, best_seconds(steps, clock), strict=True))
         of_layer[name] = of_kind[kind]
     return of_layer
 
 
-class _Lay(torch.autograd.Function):
-    """From `[N, channels, height, width]` to `[N / pictures, channels, height, pictures * (width + 1)]`."""
-
-    @staticmethod
-    def forward(ctx: Any, maps: torch.Tensor, pictures: int) -> torch.Tensor:
-        ctx.pictures = pictures
-        return _lay(maps, pictures)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return _cut(gradient, ctx.pictures), None
-
-
-class _Cut(torch.autograd.Function):
-    """The way back, without the columns between the pictures."""
-
-    @staticmethod
-    def forward(ctx: Any, wide: torch.Tensor, pictures: int) -> torch.Tensor:
-        ctx.pictures = pictures
-        return _cut(wide, pictures)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return _lay(gradient, ctx.pictures), None
+def _ways(layer: nn.Conv2d, maps: torch.Tensor, exact: bool) -> Sequence[Way]:
+    """Return the ways worth a trial, the plain one first."""
+    height, width = maps.shape[2:]
+    ways: list[Way] = ["plain"]
+    if width <= SMALL:
+        ways.append("side_by_side")
+    # In bfloat16 the library multiplies faster than sums in float32 could save it multiplications.
+    wide = min(layer.in_channels, layer.out_channels) >= FEWEST_CHANNELS
+    if exact and wide and _channels_last(maps) and winograd.fits(height, width):
+        ways += ["winograd", "winograd_gradients"]
+    return ways
 
 
-def _lay(maps: torch.Tensor, pictures: int) -> torch.Tensor:
-    num_images, channels, height, width = maps.shape
-    wide = _empty_like(maps, num_images // pictures, height, pictures * (width + 1))
-    columns = wide.view(-1, channels, height, pictures, width + 1)
-    columns[..., :width] = maps.view(-1, pictures, channels, height, width).permute(0, 2, 3, 1, 4)
-    columns[..., width] = 0
-    return wide
-
-
-def _cut(wide: torch.Tensor, pictures: int) -> torch.Tensor:
-    num_rows, channels, height, total = wide.shape
-    width = total // pictures - 1
-    maps = _empty_like(wide, num_rows * pictures, height, width)
-    columns = wide.view(-1, channels, height, pictures, width + 1)
-    maps.view(-1, pictures, channels, height, width).copy_(columns[..., :width].permute(0, 3, 1, 2, 4))
-    return maps
-
-
-def _empty_like(maps: torch.Tensor, num_images: int, height: int, width: int) -> torch.Tensor:
-    shape = (num_images, maps.shape[1], height, width)
-    return torch.empty(shape, dtype=maps.dtype, device=maps.device, memory_format=_memory_format(maps))
+def _computed(layer: nn.Module, way: Way) -> nn.Module:
+    if way == "side_by_side":
+        return SideBySide(layer)
+    return layer if way == "plain" else Winograd(layer, forwards=way == "winograd")
 
 
 def _pool_before_relu(layers: nn.Sequential) -> None:
@@ -201,6 +159,9 @@ def _leaves_fewer(pool: nn.MaxPool2d) -> bool:
     return math.prod(stride) > 1 and not pool.return_indices
 
 
-def _memory_format(maps: torch.Tensor) -> torch.memory_format:
-    last = maps.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last else torch.contiguous_format
+def _multiply_adds(layer: nn.Conv2d, maps: torch.Tensor) -> int:
+    return layer.weight.numel() * maps.shape[2] * maps.shape[3]
+
+
+def _channels_last(maps: torch.Tensor) -> bool:
+    return maps.is_contiguous(memory_format=torch.channels_last)

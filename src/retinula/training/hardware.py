@@ -9,8 +9,8 @@ import ctypes
 import os
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.training import processes
-from retinula.training.arrangement import side_by_side_seconds
+from retinula.training.arrangement import Way, seconds_by_way
 from retinula.training.stopwatch import GAIN, Clock, best_seconds
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -31,6 +31,11 @@ LAYER_TRIAL_IMAGES = 256
 LOOK_IMAGES = 4
 HOPELESS = 4
 
+_WORDS: dict[Way, str] = {
+    "side_by_side": "with pictures side by side",
+    "winograd": "by Winograd's way",
+    "winograd_gradients": "with gradients by Winograd's way",
+}
 # glibc's mallopt parameters, from malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
@@ -45,7 +50,7 @@ class Hardware:
         channels_last: whether a picture's channels lie beside each other in memory.
         precision: of products and sums in the layers that bear it; weights are always float32.
         reason: how it was chosen, in words.
-        side_by_side: names of the convolutions that see the maps of several pictures at once (`training.arrangement`).
+        ways: names of the convolutions that are not computed plainly, each with its way (`training.arrangement`).
         processes: how many train together, each with all of this.
     """
 
@@ -54,7 +59,7 @@ class Hardware:
     channels_last: bool
     precision: Literal["float32", "bfloat16"]
     reason: str
-    side_by_side: tuple[str, ...] = ()
+    ways: tuple[tuple[str, Way], ...] = ()
     processes: int = 1
 
     def place(self, network: nn.Module) -> nn.Module:
@@ -88,8 +93,20 @@ class Hardware:
         return replace(self, processes=processes, threads=threads)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a value that a checkpoint can hold; `Hardware(**value)` reads it back."""
+        """Return a value that a checkpoint can hold; `from_dict` reads it back."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Hardware":
+        """Read what `to_dict` gave.
+
+        Raises:
+            InputError: it was given by another version.
+        """
+        known = {field.name for field in fields(cls)}
+        if value.keys() != known or not all(way in _WORDS for _, way in value["ways"]):
+            raise InputError("the checkpoint was written by another version of Retinula; begin a new run")
+        return cls(**{**value, "ways": tuple((name, way) for name, way in value["ways"])})
 
 
 def available_device() -> str:
@@ -154,9 +171,10 @@ def choose_hardware(
     candidates = [
         Hardware(device, threads, channels_last, name, "")
         for name in ("float32", "bfloat16")
-        for channels_last in (False, True)
+        for channels_last in (True, False)
         if precision in ("auto", name) and not (name == "bfloat16" and not channels_last)
     ]
+    # With the channels last, where more ways to convolve are known (`training.arrangement`).
     plainest = candidates[0]
     candidates, hopeless = _look(network, (min(num_images, LOOK_IMAGES), *input_shape), candidates, clock)
     shape = (min(num_images, TRIAL_IMAGES), *input_shape)
@@ -167,7 +185,7 @@ def choose_hardware(
     for candidate, times in hopeless.items():
         figures += f"; {_name(candidate)} was not tried: at first sight {times:.0f} times the fastest's time"
     choice = replace(choice, reason=f"a trial step took: {figures}")
-    return _choose_side_by_side(network, input_shape, choice, min(num_images, LAYER_TRIAL_IMAGES), clock)
+    return _choose_ways(network, input_shape, choice, min(num_images, LAYER_TRIAL_IMAGES), clock)
 
 
 def shared_hardware(given: Hardware | None, choose: Callable[..., Hardware], num_images: int) -> Hardware:
@@ -241,22 +259,23 @@ def _trial(network: nn.Module, shape: tuple[int, int, int, int], candidate: Hard
         return best_seconds([step], clock)[0]
 
 
-def _choose_side_by_side(
+def _choose_ways(
     network: nn.Module, input_shape: tuple[int, int, int], choice: Hardware, num_images: int, clock: Clock
 ) -> Hardware:
-    """Add the convolutions that are faster with several pictures side by side."""
+    """Add the convolutions that are faster in another way than plainly."""
     trial, inputs = _for_trial(network, (2, *input_shape), choice)
     with torch.random.fork_rng(devices=[]):
-        seconds = side_by_side_seconds(trial, inputs, num_images, choice.autocast, clock)
+        seconds = seconds_by_way(trial, inputs, num_images, choice.autocast, clock)
     if not seconds:
         return choice
-    faster = {name: layer for name, layer in seconds.items() if layer.side_by_side * GAIN < layer.plain}
+    fastest = {name: min(of_layer, key=of_layer.__getitem__) for name, of_layer in seconds.items()}
+    ways = {name: way for name, way in fastest.items() if seconds[name][way] * GAIN < seconds[name]["plain"]}
     figures = ", ".join(
-        f"{name} {layer.side_by_side * 1000:.3g} instead of {layer.plain * 1000:.3g} ms"
-        for name, layer in faster.items()
+        f"{name} {_WORDS[way]} {seconds[name][way] * 1000:.3g} instead of {seconds[name]['plain'] * 1000:.3g} ms"
+        for name, way in ways.items()
     )
-    said = f"pictures side by side: {figures}" if faster else "no convolution is faster with pictures side by side"
-    return replace(choice, side_by_side=tuple(faster), reason=f"{choice.reason}; {said}")
+    said = f"convolutions: {figures}" if ways else "no convolution is faster in another way than plainly"
+    return replace(choice, ways=tuple(ways.items()), reason=f"{choice.reason}; {said}")
 
 
 def _for_trial(

@@ -109,7 +109,7 @@ def train(
     processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
     if saved is not None:
         _check_fit(saved["fits"], fits, run)
-        hardware = Hardware(**saved["hardware"])
+        hardware = Hardware.from_dict(saved["hardware"])
     choose = partial(choose_hardware, network, preprocess.input_shape, precision=recipe.training.precision)
     hardware = shared_hardware(hardware, choose, max(2, min(recipe.training.batch_size, len(train_set))))
     torch.set_num_threads(hardware.threads)
@@ -310,7 +310,7 @@ def _new_state(plan: Plan, network: nn.Module) -> TrainState:
     decay = plan.recipe.training.average
     return TrainState(
         network=network,
-        twin=processes.shared(arrange(network, plan.hardware.side_by_side)),
+        twin=processes.shared(arrange(network, plan.hardware.ways)),
         optimizer=build_optimizer(plan.recipe.optimizer, network, torch.device(plan.hardware.device)),
         average=WeightAverage(network, decay) if decay else None,
     )
