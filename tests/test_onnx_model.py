@@ -122,6 +122,26 @@ def test_without_the_runtime_one_line_says_what_to_install(monkeypatch: pytest.M
         OnnxModel.from_bytes(tiny_onnx())
 
 
+def test_an_answer_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(tiny_onnx())
+    Image.fromarray(np.full((20, 30, 3), 255, np.uint8)).save(tmp_path / "white.jpg")
+    script = (
+        "import sys\nfrom retinula.cli.main import main\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)\n"
+    )
+    words = ["predict", "model.onnx", "white.jpg"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("white.jpg: ")
+    loaded = set(done.stderr.split())
+    assert "onnxruntime" in loaded
+    # Each of these is some share of the second that a first answer may take.
+    heavy = {"torch", "onnx", "pydantic", "rich", "matplotlib", "scipy", "sklearn", "safetensors", "filelock", "pooch"}
+    archives = {"tarfile", "zipfile", "retinula.datasets.archives", "retinula.datasets.folder"}
+    assert not loaded & (heavy | archives)
+
+
 def test_the_command_answers_without_torch(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(tiny_onnx())
     red = np.zeros((20, 30, 3), np.uint8)

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, NamedTuple
 
 from retinula.answers import Answer, Classifier, judged, ranked
-from retinula.datasets import tables
-from retinula.datasets.folder import find, printable
 from retinula.datasets.layout import natural_order
+from retinula.datasets.listing import find_in_folder, printable
+from retinula.datasets.rows import columns, read_rows
 from retinula.durable import replacing
 from retinula.errors import InputError, nearest
 from retinula.images import Images
@@ -158,8 +158,8 @@ def read_labels(path: Path) -> dict[str, str]:
     Raises:
         InputError: the table is missing, not a table, or gives a file two labels.
     """
-    rows = tables.rows(path)
-    file_column, label_column, is_header = tables.columns(rows)
+    rows = read_rows(path)
+    file_column, label_column, is_header = columns(rows)
     labels: dict[str, str] = {}
     for row in rows[1 if is_header else 0 :]:
         if max(file_column, label_column) >= len(row):
@@ -294,7 +294,7 @@ def _below(source: str) -> list[Reference]:
 
 
 def _in_folder(path: Path) -> list[Reference]:
-    files = find(path)
+    files = find_in_folder(path)
     found = [Reference(printable(str(path / name)), files.paths[name]) for name in files.names]
     found += [Reference(printable(str(path / name)), b"", reason) for name, reason in files.skipped]
     return sorted(found, key=lambda reference: natural_order(reference.src))

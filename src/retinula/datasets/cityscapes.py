@@ -16,6 +16,7 @@ from PIL import Image
 
 from retinula.datasets import folder
 from retinula.datasets.entry import Entry
+from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
 from retinula.errors import InputError
@@ -137,7 +138,7 @@ class _Pictures:
     """Pictures of one kind: for each scene, as `split/city/scene`, the name of its file; and how to open them."""
 
     places: dict[str, str] = field(default_factory=dict)
-    files: list[folder.Files] = field(default_factory=list)
+    files: list[Files] = field(default_factory=list)
 
     def open(self) -> Iterator[tuple[str, Path | bytes]]:
         """Give scenes and contents."""

@@ -6,9 +6,8 @@ and left out; a layout that cannot be meant is an error that says what is expect
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -18,6 +17,7 @@ from PIL import Image
 
 from retinula.datasets.archives import members
 from retinula.datasets.layout import Layout, arrange, natural_order
+from retinula.datasets.listing import Files, find_in_folder, foreign, is_ignored
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
 from retinula.durable import explained, write_json
 from retinula.errors import InputError
@@ -29,27 +29,6 @@ LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it wh
 TEST_FRACTION: Final = 0.2
 
 _CHUNK: Final = 256
-_IGNORED: Final = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
-
-# From names wanted to names and contents, each once, in whatever order suits the source.
-Opener = Callable[[Collection[str]], Iterator[tuple[str, Path | bytes]]]
-
-
-@dataclass(frozen=True)
-class Files:
-    """The pictures of a folder or archive, none of them opened.
-
-    Attributes:
-        names: their paths below it with `/`, in natural order.
-        open: gives names and contents for those asked for.
-        skipped: what looks like a picture and cannot be used.
-        paths: for each name its file; empty for an archive.
-    """
-
-    names: list[str]
-    open: Opener
-    skipped: list[Skipped]
-    paths: Mapping[str, Path] = field(default_factory=dict)
 
 
 def read(
@@ -175,35 +154,6 @@ def listing_digest(path: Path) -> str:
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
-def printable(name: str) -> str:
-    """Return a file's name as text that can be written anywhere; names are bytes, and not all of them are text."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-@dataclass(frozen=True)
-class _Below(Mapping[str, Path]):
-    """Where pictures of a folder lie: a path is made when it is asked for, because there may be a million.
-
-    Attributes:
-        root: the folder.
-        names: the pictures.
-        others: those that do not lie where their name says: behind a link, or with a name that is not text.
-    """
-
-    root: Path
-    names: list[str]
-    others: dict[str, Path]
-
-    def __getitem__(self, name: str) -> Path:
-        return self.others.get(name) or self.root / name
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
 def find(path: Path) -> Files:
     """List the pictures below a folder or in an archive, hidden ones left out.
 
@@ -213,7 +163,7 @@ def find(path: Path) -> Files:
         InputError: there is no such folder or archive.
     """
     if path.is_dir():
-        return _find_in_folder(path)
+        return find_in_folder(path)
     if path.is_file():
         return _find_in_archive(path)
     raise InputError(f"there is no folder or archive {path}")
@@ -224,78 +174,18 @@ def _find_in_archive(path: Path) -> Files:
     skipped: list[Skipped] = []
     for member in members(path):
         parts = PurePosixPath(member.name).parts
-        if any(_is_ignored(part) for part in parts):
+        if any(is_ignored(part) for part in parts):
             continue
         if is_picture_name(member.name):
             names.append(member.name)
         elif PurePosixPath(member.name).suffix.lower() in FOREIGN_EXTENSIONS:
-            skipped.append(_foreign(member.name))
+            skipped.append(foreign(member.name))
 
     def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
         # In the order of the archive: compressed tars cannot be read in any other.
         return ((member.name, member.read()) for member in members(path) if member.name in wanted)
 
     return Files(sorted(names, key=natural_order), contents, skipped)
-
-
-def _find_in_folder(path: Path) -> Files:
-    root = path.resolve()
-    names: list[str] = []
-    others: dict[str, Path] = {}
-    skipped: list[Skipped] = []
-
-    def walk(folder: Path, inside: str, above: tuple[Path, ...]) -> None:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: natural_order(entry.name))
-        except OSError as error:
-            skipped.append(Skipped(inside or str(path), error.strerror or str(error)))
-            return
-        for entry in entries:
-            if _is_ignored(entry.name):
-                continue
-            name = inside + printable(entry.name)
-            place = entry.path
-            if entry.is_symlink():
-                if reason := _unfollowed(Path(place), root, above):
-                    skipped.extend([Skipped(name, reason)] if is_picture_name(place) or entry.is_dir() else [])
-                    continue
-                place = str(Path(place).resolve())
-            if entry.is_dir():
-                walk(Path(place), f"{name}/", (*above, Path(place)))
-            elif is_picture_name(entry.name):
-                names.append(name)
-                if place != f"{root}/{name}":
-                    others[name] = Path(place)
-            elif PurePosixPath(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
-                skipped.append(_foreign(name))
-
-    walk(root, "", (root,))
-    names.sort(key=natural_order)
-    paths = _Below(root, names, others)
-
-    def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
-        return ((name, paths[name]) for name in wanted)
-
-    return Files(names, contents, skipped, paths)
-
-
-def _unfollowed(link: Path, root: Path, above: Sequence[Path]) -> str | None:
-    """Say why a symbolic link is not followed, or None where it may be."""
-    try:
-        target = link.resolve(strict=True)
-    except (OSError, RuntimeError):
-        return "the link leads nowhere"
-    if not target.is_relative_to(root):
-        return "the link leads out of the folder"
-    return "the link leads back to a folder it lies in" if target in above else None
-
-
-def _foreign(name: str) -> Skipped:
-    return Skipped(name, f"{PurePosixPath(name).suffix.lower()} is not supported; convert it to JPEG or PNG")
-
-
-def _is_ignored(name: str) -> bool:
-    return name.startswith(".") or name in _IGNORED
 
 
 def _shared_size(contents: Iterable[tuple[str, Path | bytes]]) -> tuple[int, int]:

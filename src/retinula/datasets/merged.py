@@ -3,8 +3,9 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from retinula.datasets.folder import Files, find, read_arranged, recorded, write_record
+from retinula.datasets.folder import find, read_arranged, recorded, write_record
 from retinula.datasets.layout import Layout, arrange, natural_order
+from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
 from retinula.datasets.reading import SPLITS, Reading, Skipped
 from retinula.errors import InputError

@@ -1,28 +1,21 @@
-"""Tables that name pictures and their classes, as CSV: for training, and to compare predictions with.
+"""Data sets that a table names: pictures, their classes and, if it says so, their splits. Knows nothing of models."""
 
-Separated by commas, semicolons or tabs, in UTF-8. Knows nothing of models.
-"""
-
-import csv
 import hashlib
-import io
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from retinula.datasets.folder import Files, printable, read_arranged, recorded, write_record
+from retinula.datasets.folder import read_arranged, recorded, write_record
 from retinula.datasets.layout import SPLIT_NAMES, labelled, natural_order
+from retinula.datasets.listing import Files, printable
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Reading, Skipped, SplitName
+from retinula.datasets.rows import columns, header_of, read_rows
 from retinula.errors import InputError, nearest
-from retinula.pictures import is_picture_name
 
 ENDINGS: Final = (".csv", ".tsv")
 
-_FILE_COLUMNS: Final = ("file", "src", "filename", "path", "picture", "image")
-_LABEL_COLUMNS: Final = ("label", "correct", "class")
 _SPLIT_COLUMNS: Final = ("split", "set", "subset", "part")
-_MAX_BYTES: Final = 64 * 1024 * 1024
 
 
 def read(path: Path, options: Options, test_fraction: float, record: Path | None = None) -> Reading:
@@ -66,56 +59,11 @@ def listing_digest(path: Path) -> str:
     return hashlib.sha256("\n".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def rows(path: Path) -> list[list[str]]:
-    """Return the rows of a table that are not empty, the header among them, if there is one.
-
-    Raises:
-        InputError: it cannot be read, is no table, or has fewer than two columns.
-    """
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is too large for a table of labels")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot read the table {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a table in UTF-8; save it as CSV (UTF-8)") from error
-    first = text.lstrip().partition("\n")[0]
-    separator = max((",", ";", "\t"), key=first.count)
-    try:
-        found = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
-        raise InputError(f"{path} is not a table of comma-separated values ({error})") from error
-    found = [row for row in found if any(cell.strip() for cell in row)]
-    if not found or len(found[0]) < 2:
-        raise InputError(f"{path} needs at least two columns, file and label")
-    return found
-
-
-def columns(table: list[list[str]]) -> tuple[int, int, bool]:
-    """Return where file and label stand, and whether the first row is a header."""
-    header = _header(table)
-    file_column = next((header.index(name) for name in _FILE_COLUMNS if name in header), None)
-    label_column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
-    if file_column is None and label_column is None:
-        return 0, 1, not is_picture_name(table[0][0].strip())
-    # Where one is called by its name, the other is the first of the rest.
-    if file_column is None:
-        file_column = 1 if label_column == 0 else 0
-    if label_column is None:
-        label_column = 1 if file_column == 0 else 0
-    return file_column, label_column, True
-
-
-def _header(table: list[list[str]]) -> list[str]:
-    return [cell.strip().lower() for cell in table[0]]
-
-
 def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str]]]]:
     """Return the pictures that are there, and for each split their names with class and path."""
-    table = rows(path)
+    table = read_rows(path)
     file_column, label_column, has_header = columns(table)
-    header = _header(table)
+    header = header_of(table)
     split_column = next((header.index(name) for name in _SPLIT_COLUMNS if has_header and name in header), None)
     root = path.resolve().parent
     found: dict[SplitName, dict[str, tuple[str, str]]] = {}

@@ -18,6 +18,7 @@ from retinula.datasets.archives import members
 from retinula.datasets.entries.photos import CALTECH101_CLUTTER, CALTECH256_CLUTTER, CORE50
 from retinula.datasets.entry import Entry
 from retinula.datasets.layout import Layout, natural_order, with_test_share
+from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
 from retinula.datasets.reading import SPLITS, Chunk, Reading, Skipped, SplitName
 from retinula.errors import InputError
@@ -72,7 +73,7 @@ def missing(source: Path, entry: Entry, layout: Layout) -> list[Skipped]:
 @dataclass(frozen=True)
 class _Tree:
     source: Path
-    files: folder.Files
+    files: Files
     layout: Layout
     entry: Entry
     options: Options
