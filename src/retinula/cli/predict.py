@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from retinula.cli.loading import loading
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.errors import InputError
@@ -72,11 +73,13 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Say what is on pictures. Files that are no pictures are named and skipped."""
-    from retinula.prediction import find_pictures, match_labels, predict_files, read_labels, score, write_table
+    with loading():
+        from retinula.prediction import find_pictures, match_labels, predict_files, read_labels, score, write_table
 
+        loaded = _load(run)
     given = {"crops": crops, "scales": tuple(scale or ()), "zooms": tuple(zoom or ()), "mirror": mirror}
     given = {name: value for name, value in given.items() if value not in (None, ())}
-    model = _looking(_load(run), resize, resample, given)
+    model = _looking(loaded, resize, resample, given)
     references = find_pictures(sources)
     answers = match_labels(references, read_labels(labels), model.classes) if labels else {}
     predictions = []
