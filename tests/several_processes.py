@@ -22,6 +22,7 @@ from retinula.images import ImageSet
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.training import loop, processes
+from retinula.training.arrangement import Way
 from retinula.training.hardware import Hardware
 
 LONGEST = 200  # seconds for all trainings
@@ -85,7 +86,8 @@ def run(root: Path, job: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     signal.alarm(LONGEST)
-    hardware = Hardware("cpu", 1, False, "float32", "for the test")
+    ways: tuple[tuple[str, Way], ...] = (("stages.0.0.conv1", "winograd"), ("stages.1.0.conv2", "winograd_gradients"))
+    hardware = Hardware("cpu", 1, False, "float32", "for the test", ways)
     measured = mock.patch.object(loop, "choose_hardware", return_value=hardware)
     with measured, mock.patch.object(experiment, "draw_training"):  # drawing takes longer than such a training
         print(json.dumps([run(Path(sys.argv[1]), job) for job in json.loads(sys.argv[2])]))

@@ -39,7 +39,7 @@ from retinula.transforms.preprocess import Preprocess
 
 STEPS, WARM_UP = 5, 2  # of a training; the first claim memory and choose kernels
 # A step is measured with as many of its pictures as the processor could do in this time, were it always at its peak.
-STEP_SECONDS = 0.35
+STEP_SECONDS = 0.25
 FEWEST = 16  # pictures; with fewer the library's convolutions are not at their best
 PREDICTED = 512  # pictures at most
 SIDE = 2048  # of the matrices whose product shows the machine's peak
@@ -64,7 +64,8 @@ class Speed:
         predicted: pictures a second of `Model.outputs`.
         loaded: pictures a second of drawing, augmenting and normalising alone.
         loading_share: of a step, what that takes.
-        peak_share: of the machine's own matrix product in the same precision, the multiply-adds of training.
+        peak_share: of the machine's own matrix product in the same precision, the multiply-adds of training as plain
+            convolutions make them; Winograd's way makes fewer, so that it may be above 1.
         seconds: that the whole training would take to its last step, without preparing data and measuring.
     """
 

@@ -178,7 +178,7 @@ def test_winograds_way_is_tried_where_there_are_channels_enough_tiles_fit_and_pr
     assert list(found) == ["3", "5"]
 
 
-@pytest.mark.parametrize(("most", "taken"), [(4_000_000_000, 40), (20 * 16 * 16 * 32 * 64 * 9, 20), (1, 16)])
+@pytest.mark.parametrize(("most", "taken"), [(4_000_000_000, 40), (37 * 16 * 16 * 32 * 64 * 9, 32), (1, 16)])
 def test_a_trial_takes_as_many_pictures_as_its_multiplications_allow(
     most: int, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +194,23 @@ def test_a_trial_takes_as_many_pictures_as_its_multiplications_allow(
     network = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1))
     seconds_by_way(network, torch.rand(2, 32, 16, 16), 40, autocast(torch.float32))
     assert set(seen) == {taken}
+
+
+def test_gradients_that_nobody_wants_are_not_tried_apart_and_layouts_not_taken_for_the_same() -> None:
+    class Once(nn.Module):
+        """Its inputs with the channels last, then as they are."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.last, self.first = (nn.Conv2d(32, 32, 3, padding=1).requires_grad_(False) for _ in range(2))
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            outputs: torch.Tensor = self.last(inputs.contiguous(memory_format=torch.channels_last)) + self.first(inputs)
+            return outputs
+
+    found = seconds_by_way(Once(), torch.rand(2, 32, 8, 8), 2, autocast(torch.float32))
+    beside = ["plain", "side_by_side"]
+    assert {name: list(ways) for name, ways in found.items()} == {"last": [*beside, "winograd"], "first": beside}
 
 
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])

@@ -97,9 +97,16 @@ def test_winograds_way_is_chosen_where_it_is_the_fastest(seconds: tuple[float, .
     assert hardware.reason.endswith(f"convolutions: {said}")
 
 
-@pytest.mark.parametrize("change", [{"side_by_side": ()}, {"ways": (("0", "backwards"),)}])
-def test_the_hardware_of_another_version_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(InputError, match="written by another version of Retinula; begin a new run"):
+def test_the_hardware_of_an_earlier_checkpoint_is_read() -> None:
+    before = {**Hardware("cpu", 1, True, "float32", "").to_dict(), "side_by_side": ("a", "b")}
+    del before["ways"], before["processes"]
+    assert Hardware.from_dict(before).ways == (("a", "side_by_side"), ("b", "side_by_side"))
+    assert Hardware.from_dict(before).processes == 1
+
+
+@pytest.mark.parametrize("change", [{"colour": 1}, {"ways": (("0", "backwards"),)}])
+def test_the_hardware_of_a_later_checkpoint_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="written by another version of Retinula; go on with that one"):
         Hardware.from_dict({**Hardware("cpu", 1, True, "float32", "").to_dict(), **change})
 
 
@@ -143,4 +150,4 @@ def test_threads_follow_the_number_of_processes() -> None:
     assert pair.shared_by(1, 8) == alone
     before = alone.to_dict()
     del before["processes"]  # a checkpoint from before there were several
-    assert Hardware(**before) == alone
+    assert Hardware.from_dict(before) == alone

@@ -12,9 +12,11 @@ def loading() -> Iterator[None]:
     Modules are tens of thousands of objects, and next to nothing of them becomes garbage; to look through them time and
     again takes 36 ms of a first answer's half second.
     """
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if was_enabled:
+            gc.enable()

@@ -1,7 +1,8 @@
 """A network as the steps of a training run it: the same weights and the same function, computed in a cheaper way.
 
 Whatever else is done with a network (checkpoints, averages, validation, the model file) is done with the original.
-Knows nothing of precision or device; which way is the cheapest for a convolution is measured (`seconds_by_way`).
+Knows nothing of devices, and of the precision only whether it is float32; which way is the cheapest for a convolution
+is measured (`seconds_by_way`).
 """
 
 import copy
@@ -17,15 +18,14 @@ from torch import nn
 
 from retinula.training import winograd
 from retinula.training.body import train_mode
-from retinula.training.side_by_side import SideBySide
+from retinula.training.side_by_side import MOST_SIDE_BY_SIDE, SideBySide
 from retinula.training.stopwatch import Clock, best_seconds
 from retinula.training.winograd import Winograd
 
 SMALL = 16  # pixels; the library's convolutions are at their best on maps from here on
 FEWEST_CHANNELS = 32  # with fewer on either side Winograd's way has never been seen to gain
-# Multiply-adds of a layer's trial at most, as far as a few pictures suffice: a second or less on a slow processor.
+# Multiply-adds of one pass of a layer's trial at most, as far as a few pictures suffice; a trial makes some twenty.
 TRIAL_MULTIPLY_ADDS = 4_000_000_000
-FEWEST_TRIAL_IMAGES = 16  # as many as are laid side by side
 
 Way = Literal["plain", "side_by_side", "winograd", "winograd_gradients"]
 
@@ -92,9 +92,12 @@ def seconds_by_way(
         ways = _ways(layer, maps, exact)
         if len(ways) == 1:
             continue
-        kind = (str(layer), layer.weight.requires_grad, maps.shape, maps.dtype, maps.requires_grad)
+        trained = (layer.weight.requires_grad, maps.requires_grad)
+        kind = (str(layer), maps.shape, maps.dtype, _channels_last(maps), trained)
         if kind not in of_kind:
-            num_trial = min(num_images, max(FEWEST_TRIAL_IMAGES, TRIAL_MULTIPLY_ADDS // _multiply_adds(layer, maps)))
+            # Whole groups, because pictures are laid side by side in the largest number that divides them.
+            groups = max(1, TRIAL_MULTIPLY_ADDS // _multiply_adds(layer, maps) // MOST_SIDE_BY_SIDE)
+            num_trial = min(num_images, groups * MOST_SIDE_BY_SIDE)
             batch = maps.detach()[:1].repeat(num_trial, 1, 1, 1)
             batch = batch.contiguous(
                 memory_format=torch.channels_last if _channels_last(maps) else torch.contiguous_format
@@ -112,10 +115,12 @@ def _ways(layer: nn.Conv2d, maps: torch.Tensor, exact: bool) -> Sequence[Way]:
     ways: list[Way] = ["plain"]
     if width <= SMALL:
         ways.append("side_by_side")
-    # In bfloat16 the library multiplies faster than sums in float32 could save it multiplications.
+    # Under autocast products are bfloat16: the library makes them faster than sums in float32 could save them.
     wide = min(layer.in_channels, layer.out_channels) >= FEWEST_CHANNELS
     if exact and wide and _channels_last(maps) and winograd.fits(height, width):
-        ways += ["winograd", "winograd_gradients"]
+        ways.append("winograd")
+        if maps.requires_grad or layer.weight.requires_grad:
+            ways.append("winograd_gradients")
     return ways
 
 

@@ -98,15 +98,18 @@ class Hardware:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Hardware":
-        """Read what `to_dict` gave.
+        """Read what `to_dict` gave, here or in an earlier version.
 
         Raises:
-            InputError: it was given by another version.
+            InputError: it says what this version does not know.
         """
-        known = {field.name for field in fields(cls)}
-        if value.keys() != known or not all(way in _WORDS for _, way in value["ways"]):
-            raise InputError("the checkpoint was written by another version of Retinula; begin a new run")
-        return cls(**{**value, "ways": tuple((name, way) for name, way in value["ways"])})
+        own = dict(value)
+        # Before there were several ways: names of the convolutions that were computed in the only other one.
+        beside = own.pop("side_by_side", ())
+        own.setdefault("ways", tuple((name, "side_by_side") for name in beside))
+        if own.keys() - {field.name for field in fields(cls)} or any(way not in _WORDS for _, way in own["ways"]):
+            raise InputError("its checkpoint was written by another version of Retinula; go on with that one")
+        return cls(**own)
 
 
 def available_device() -> str:
@@ -168,19 +171,20 @@ def choose_hardware(
         return Hardware(device, available_threads(), True, "float32" if precision == "float32" else chosen, "GPU")
     threads = threads or available_threads()
     torch.set_num_threads(threads)
+    # The first is kept unless another is clearly faster: with the channels last more ways to convolve are known. Were
+    # contiguous maps clearly faster with plain convolutions, those ways would not be tried.
     candidates = [
         Hardware(device, threads, channels_last, name, "")
         for name in ("float32", "bfloat16")
         for channels_last in (True, False)
         if precision in ("auto", name) and not (name == "bfloat16" and not channels_last)
     ]
-    # With the channels last, where more ways to convolve are known (`training.arrangement`).
-    plainest = candidates[0]
+    preferred = candidates[0]
     candidates, hopeless = _look(network, (min(num_images, LOOK_IMAGES), *input_shape), candidates, clock)
     shape = (min(num_images, TRIAL_IMAGES), *input_shape)
     seconds = {candidate: _trial(network, shape, candidate, clock) for candidate in candidates}
     fastest = min(candidates, key=seconds.__getitem__)
-    choice = fastest if seconds[fastest] * GAIN < seconds[plainest] else plainest
+    choice = fastest if seconds[fastest] * GAIN < seconds[preferred] else preferred
     figures = ", ".join(f"{_name(candidate)} {seconds[candidate] * 1000:.0f} ms" for candidate in candidates)
     for candidate, times in hopeless.items():
         figures += f"; {_name(candidate)} was not tried: at first sight {times:.0f} times the fastest's time"

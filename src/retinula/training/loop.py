@@ -109,7 +109,7 @@ def train(
     processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
     if saved is not None:
         _check_fit(saved["fits"], fits, run)
-        hardware = Hardware.from_dict(saved["hardware"])
+        hardware = _saved_hardware(saved["hardware"], run)
     choose = partial(choose_hardware, network, preprocess.input_shape, precision=recipe.training.precision)
     hardware = shared_hardware(hardware, choose, max(2, min(recipe.training.batch_size, len(train_set))))
     torch.set_num_threads(hardware.threads)
@@ -329,6 +329,13 @@ def _check_fit(saved: dict[str, str | None], now: dict[str, str | None], run: Ru
     for key, what in (("data", "training"), ("validation", "validation")):
         if saved.get(key) != now[key]:
             raise InputError(f"{run.path}: the {what} pictures have changed since its checkpoint; begin a new run")
+
+
+def _saved_hardware(saved: dict[str, Any], run: Run) -> Hardware:
+    try:
+        return Hardware.from_dict(saved)
+    except InputError as error:
+        raise InputError(f"{run.path}: {error}") from error
 
 
 def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:

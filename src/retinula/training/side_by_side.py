@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-_SIDE_BY_SIDE = 16  # pictures at most
+MOST_SIDE_BY_SIDE = 16  # pictures
 
 
 class SideBySide(nn.Module):
@@ -25,7 +25,7 @@ class SideBySide(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Convolve `[N, channels, height, width]`."""
-        pictures = next(n for n in range(_SIDE_BY_SIDE, 0, -1) if len(inputs) % n == 0)
+        pictures = next(n for n in range(MOST_SIDE_BY_SIDE, 0, -1) if len(inputs) % n == 0)
         if pictures == 1:
             return self.convolution(inputs)  # type: ignore[no-any-return]  # a module's call
         wide = self.convolution(_Lay.apply(inputs, pictures))  # type: ignore[no-untyped-call]  # torch's own

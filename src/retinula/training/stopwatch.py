@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-GAIN = 1.05  # a choice other than the plainest has to be faster by this factor
+GAIN = 1.05  # a choice other than the preferred has to be faster by this factor
 _TURNS = 3
 _SECONDS = 0.25  # no further turn once so long has been measured
 

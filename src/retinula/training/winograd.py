@@ -1,11 +1,12 @@
 """3x3 convolutions with a quarter of the multiplications, by Winograd's way on tiles of 4x4 outputs.
 
-A tile of outputs is a product of polynomials, the inputs' and the filter's, so it can be had from values of both at six
-points in each direction: the values are multiplied place by place, 36 multiplications where a plain convolution makes
-144 (A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, F(4x4, 3x3)). Over all channels they
-are 36 matrix products, which the library computes at nearly the processor's peak. Going to the points and back costs
-additions on every map, so this pays where there are many channels; `training.arrangement` measures where. Outputs and
-gradients are the plain convolution's to about 1e-5 of the largest, ten times its own rounding.
+Along one direction the gradient of a tile's six inputs is a product of polynomials, the gradient of its four outputs
+and the filter, so it can be had from their values at six points, multiplied place by place. The outputs are the
+transposed computation, with as few multiplications: in both directions 36 where a plain convolution makes 144 (A. Lavin
+and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, F(4x4, 3x3)). Over all channels they are 36 matrix
+products, which the library computes at nearly the processor's peak. Going to the points and back costs additions on
+every map, so this pays where there are many channels; `training.arrangement` measures where. In float32 outputs and
+gradients are the plain convolution's to within 1e-5 of the largest, 3 to 15 times its own rounding.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,8 @@ from torch.nn import functional
 
 _SIDE = 4  # of a tile of outputs; its inputs have two more
 _POINTS = _SIDE + 2  # 0, 1, -1, 2, -2 and infinity
-# Tiles at a time: enough for matrix products at full speed, few enough for everything between to stay in the cache.
+# Tiles at a time, as far as pictures are not parted: enough for matrix products at full speed, and what lies between
+# is read again before it has left the cache.
 _TILES = 128
 # Tiles reach beyond a map whose sides are no multiples of four; where more than this is beyond, nothing is gained.
 _MOST_BEYOND = 0.4
@@ -36,7 +38,8 @@ _FILTER_AT_POINTS = (
 class Winograd(nn.Module):
     """A 3x3 convolution, padded by one, whose gradients and, if asked, outputs are computed by Winograd's way.
 
-    Maps that tiles would fit badly are convolved plainly. Others come out with the channels last in memory.
+    Maps that tiles would fit badly are convolved plainly. Outputs computed by Winograd's way have the channels last in
+    memory. Not for autocast.
 
     Args:
         convolution: shared, not copied.
@@ -183,7 +186,7 @@ def _gradient_at_points(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _to_points(d: Sequence[torch.Tensor], v: Sequence[torch.Tensor]) -> None:
-    """Write to `v` the values at the points of six inputs `d`."""
+    """Write to `v` what six inputs `d` give at the points."""
     even, odd = torch.sub(d[4], d[2], alpha=4), torch.sub(d[3], d[1], alpha=4)
     torch.add(even, odd, out=v[1])
     torch.sub(even, odd, out=v[2])
@@ -198,7 +201,7 @@ def _to_points(d: Sequence[torch.Tensor], v: Sequence[torch.Tensor]) -> None:
 
 
 def _add_from_points(v: Sequence[torch.Tensor], d: Sequence[torch.Tensor]) -> None:
-    """Add to the first and last two of `d`, and write to the others, what is due to them by gradients `v`."""
+    """Add to the first two and the last two of `d`, and write to the others, what is due to them by gradients `v`."""
     small, large = torch.sub(v[2], v[1]), torch.sub(v[4], v[3])
     d[0].add_(v[0], alpha=4)
     torch.add(small, v[5], out=d[3])
@@ -213,7 +216,7 @@ def _add_from_points(v: Sequence[torch.Tensor], d: Sequence[torch.Tensor]) -> No
 
 
 def _from_points(m: Sequence[torch.Tensor], y: Sequence[torch.Tensor]) -> None:
-    """Write to `y` the four outputs whose values at the points are `m`."""
+    """Write to `y` the four outputs whose products at the points are `m`."""
     small, large = torch.add(m[1], m[2]), torch.add(m[3], m[4])
     torch.add(m[0], small, out=y[0])
     y[0].add_(large)
@@ -261,7 +264,7 @@ def _places(maps: torch.Tensor) -> Sequence[torch.Tensor]:
 
 
 def _portions(num_images: int, height: int, width: int) -> Iterator[slice]:
-    """Part pictures so that each portion has about as many tiles as the cache holds."""
+    """Part the pictures into portions of about `_TILES` tiles, and of at least one picture."""
     step = -(-_TILES // (_tiles(height) * _tiles(width)))
     return (slice(first, first + step) for first in range(0, num_images, step))
 
