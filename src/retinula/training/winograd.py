@@ -21,7 +21,7 @@ _SIDE = 4  # of a tile of outputs; its inputs have two more
 _POINTS = _SIDE + 2  # 0, 1, -1, 2, -2 and infinity
 # Tiles at a time, as far as pictures are not parted: enough for matrix products at full speed, and what lies between
 # is read again before it has left the cache.
-_TILES = 128
+_TILES = 256
 # Tiles reach beyond a map whose sides are no multiples of four; where more than this is beyond, nothing is gained.
 _MOST_BEYOND = 0.4
 # Filters at the points, by row: a filter's three numbers as a polynomial, divided by what the points have in common.
