@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from unittest import mock
 
 import numpy as np
+from torch import nn
 
 from retinula import experiment
 from retinula.errors import RetinulaError
@@ -22,7 +23,6 @@ from retinula.images import ImageSet
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.training import loop, processes
-from retinula.training.arrangement import Way
 from retinula.training.hardware import Hardware
 
 LONGEST = 200  # seconds for all trainings
@@ -51,6 +51,17 @@ def work(root: Path, job: dict[str, Any]) -> NoReturn:
         print(f"{job['run']}: {error}", file=sys.stderr, flush=True)
         os._exit(error.exit_code)
     os._exit(0)
+
+
+def by_winograds_way(network: nn.Module, *_: object, **__: object) -> Hardware:
+    """Choose for every convolution that can be computed so a way that does not show in what is trained."""
+    fitting = [name for name, layer in network.named_modules() if type(layer) is nn.Conv2d and fits(layer)]
+    return Hardware("cpu", 1, False, "float32", "for the test", tuple((name, "winograd") for name in fitting))
+
+
+def fits(layer: nn.Conv2d) -> bool:
+    """Tell whether a convolution is one of 3x3 that leaves maps their size."""
+    return (layer.kernel_size, layer.stride, layer.padding, layer.groups) == ((3, 3), (1, 1), (1, 1), 1)
 
 
 def start(root: Path, job: dict[str, Any]) -> list[int]:
@@ -86,8 +97,6 @@ def run(root: Path, job: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     signal.alarm(LONGEST)
-    ways: tuple[tuple[str, Way], ...] = (("stages.0.0.conv1", "winograd"), ("stages.1.0.conv2", "winograd_gradients"))
-    hardware = Hardware("cpu", 1, False, "float32", "for the test", ways)
-    measured = mock.patch.object(loop, "choose_hardware", return_value=hardware)
+    measured = mock.patch.object(loop, "choose_hardware", side_effect=by_winograds_way)
     with measured, mock.patch.object(experiment, "draw_training"):  # drawing takes longer than such a training
         print(json.dumps([run(Path(sys.argv[1]), job) for job in json.loads(sys.argv[2])]))
