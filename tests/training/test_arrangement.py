@@ -178,21 +178,31 @@ def test_winograds_way_is_tried_where_there_are_channels_enough_tiles_fit_and_pr
     assert list(found) == ["3", "5"]
 
 
-@pytest.mark.parametrize(("most", "taken"), [(4_000_000_000, 40), (37 * 16 * 16 * 32 * 64 * 9, 32), (1, 16)])
+@pytest.mark.parametrize(
+    ("side", "most", "taken"),
+    [
+        (16, 4_000_000_000, 40),
+        (16, 37 * 16 * 16 * 32 * 64 * 9, 32),  # whole groups, to be laid side by side
+        (16, 1, 16),
+        (32, 37 * 32 * 32 * 32 * 64 * 9, 37),
+        (32, 1, 1),
+    ],
+)
 def test_a_trial_takes_as_many_pictures_as_its_multiplications_allow(
-    most: int, taken: int, monkeypatch: pytest.MonkeyPatch
+    side: int, most: int, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrangement, "TRIAL_MULTIPLY_ADDS", most)
     seen: list[int] = []
-    real = SideBySide.forward
+    real = Winograd.forward
 
-    def forward(self: SideBySide, maps: torch.Tensor) -> torch.Tensor:
+    def forward(self: Winograd, maps: torch.Tensor) -> torch.Tensor:
         seen.append(len(maps))
         return real(self, maps)
 
-    monkeypatch.setattr(SideBySide, "forward", forward)
-    network = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1))
-    seconds_by_way(network, torch.rand(2, 32, 16, 16), 40, autocast(torch.float32))
+    monkeypatch.setattr(Winograd, "forward", forward)
+    network = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    inputs = torch.rand(2, 32, side, side).contiguous(memory_format=torch.channels_last)
+    seconds_by_way(network, inputs, 40, autocast(torch.float32))
     assert set(seen) == {taken}
 
 

@@ -95,16 +95,7 @@ def seconds_by_way(
         trained = (layer.weight.requires_grad, maps.requires_grad)
         kind = (str(layer), maps.shape, maps.dtype, _channels_last(maps), trained)
         if kind not in of_kind:
-            # Whole groups, because pictures are laid side by side in the largest number that divides them.
-            groups = max(1, TRIAL_MULTIPLY_ADDS // _multiply_adds(layer, maps) // MOST_SIDE_BY_SIDE)
-            num_trial = min(num_images, groups * MOST_SIDE_BY_SIDE)
-            batch = maps.detach()[:1].repeat(num_trial, 1, 1, 1)
-            batch = batch.contiguous(
-                memory_format=torch.channels_last if _channels_last(maps) else torch.contiguous_format
-            )
-            batch.requires_grad_(maps.requires_grad)
-            steps = [_step(_computed(layer, way), batch, precision) for way in ways]
-            of_kind[kind] = dict(zip(ways, best_seconds(steps, clock), strict=True))
+            of_kind[kind] = _measured(layer, maps, ways, num_images, precision, clock)
         of_layer[name] = of_kind[kind]
     return of_layer
 
@@ -122,6 +113,25 @@ def _ways(layer: nn.Conv2d, maps: torch.Tensor, exact: bool) -> Sequence[Way]:
         if maps.requires_grad or layer.weight.requires_grad:
             ways.append("winograd_gradients")
     return ways
+
+
+def _measured(
+    layer: nn.Conv2d,
+    maps: torch.Tensor,
+    ways: Sequence[Way],
+    num_images: int,
+    precision: Callable[[], AbstractContextManager[object]],
+    clock: Clock,
+) -> dict[Way, float]:
+    """Return the seconds of a pass of one layer over maps like these, in each way."""
+    # Pictures are laid side by side in the largest number that divides them, so there have to be whole groups.
+    group = MOST_SIDE_BY_SIDE if "side_by_side" in ways else 1
+    groups = max(1, TRIAL_MULTIPLY_ADDS // _multiply_adds(layer, maps) // group)
+    memory_format = torch.channels_last if _channels_last(maps) else torch.contiguous_format
+    batch = maps.detach()[:1].repeat(min(num_images, groups * group), 1, 1, 1).contiguous(memory_format=memory_format)
+    batch.requires_grad_(maps.requires_grad)
+    steps = [_step(_computed(layer, way), batch, precision) for way in ways]
+    return dict(zip(ways, best_seconds(steps, clock), strict=True))
 
 
 def _computed(layer: nn.Module, way: Way) -> nn.Module:
