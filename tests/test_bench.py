@@ -63,10 +63,17 @@ def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyP
 
     trains, measured = bench._train, list[int]()
     monkeypatch.setattr(bench, "_train", trained)
+
+    def loaded(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> float:
+        measured.append(recipe.training.batch_size)
+        return loads(recipe, noise, hardware)
+
+    loads = bench._loading_seconds
+    monkeypatch.setattr(bench, "_loading_seconds", loaded)
     monkeypatch.setattr(bench, "_update_seconds", lambda *_: 0.1)
     recipe = load_recipe("digits", ["batch_size=100", "steps=7"])
     speed = measure_speed(recipe, steps=3, hardware=PLAIN, num_images=20)
-    assert measured == [20]
+    assert measured == [20, 100], "but all of a batch is loaded"
     assert speed.step_seconds == pytest.approx(0.1 + 5 * 0.2)
     assert speed.trained == pytest.approx(100 / 1.1)
     assert speed.loading_share == pytest.approx(speed.trained / speed.loaded)
@@ -106,6 +113,30 @@ def test_recipes_of_one_network_share_the_choice_of_hardware(monkeypatch: pytest
     recipes.append(load_recipe("cifar10-fast", [*few, "model.arguments.width1=32"]))
     assert [speed.recipe for speed in measure_speeds(recipes)] == ["cifar10-fast", "cifar100-fast", "cifar10-fast"]
     assert asked == ["cifar10-fast", "cifar10-fast"]
+
+
+@pytest.mark.parametrize(
+    ("peak", "device", "precision", "asked"),
+    [
+        (1e10, "cpu", "auto", "float32"),
+        (3e10, "cpu", "auto", "auto"),
+        (1e10, "cuda", "auto", "auto"),
+        (1e10, "cpu", "bfloat16", "bfloat16"),
+    ],
+)
+def test_bfloat16_is_not_tried_where_products_show_that_it_is_hopeless(
+    peak: float, device: str, precision: str, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def choose(*_: object, precision: str, **__: object) -> Hardware:
+        seen.append(precision)
+        return PLAIN
+
+    seen = list[str]()
+    monkeypatch.setattr(bench, "matrix_peak", {"float32": 1e11, "bfloat16": peak}.__getitem__)
+    monkeypatch.setattr(bench, "available_device", lambda: device)
+    monkeypatch.setattr(bench, "choose_hardware", choose)
+    bench._choose(load_recipe("digits", [f"training.precision={precision}"]), 16)
+    assert seen == [asked]
 
 
 def test_a_larger_product_takes_no_less_time() -> None:
