@@ -18,7 +18,7 @@ from torch import nn
 
 from retinula.training import winograd
 from retinula.training.body import train_mode
-from retinula.training.side_by_side import MOST_SIDE_BY_SIDE, SideBySide
+from retinula.training.side_by_side import MOST_SIDE_BY_SIDE, SideBySide, memory_format
 from retinula.training.stopwatch import Clock, best_seconds
 from retinula.training.winograd import Winograd
 
@@ -93,7 +93,7 @@ def seconds_by_way(
         if len(ways) == 1:
             continue
         trained = (layer.weight.requires_grad, maps.requires_grad)
-        kind = (str(layer), maps.shape, maps.dtype, _channels_last(maps), trained)
+        kind = (str(layer), maps.shape, maps.dtype, memory_format(maps), trained)
         if kind not in of_kind:
             of_kind[kind] = _measured(layer, maps, ways, num_images, precision, clock)
         of_layer[name] = of_kind[kind]
@@ -108,7 +108,7 @@ def _ways(layer: nn.Conv2d, maps: torch.Tensor, exact: bool) -> Sequence[Way]:
         ways.append("side_by_side")
     # Under autocast products are bfloat16: the library makes them faster than sums in float32 could save them.
     wide = min(layer.in_channels, layer.out_channels) >= FEWEST_CHANNELS
-    if exact and wide and _channels_last(maps) and winograd.fits(height, width):
+    if exact and wide and memory_format(maps) == torch.channels_last and winograd.fits(height, width):
         ways.append("winograd")
         if maps.requires_grad or layer.weight.requires_grad:
             ways.append("winograd_gradients")
@@ -127,8 +127,8 @@ def _measured(
     # Pictures are laid side by side in the largest number that divides them, so there have to be whole groups.
     group = MOST_SIDE_BY_SIDE if "side_by_side" in ways else 1
     groups = max(1, TRIAL_MULTIPLY_ADDS // _multiply_adds(layer, maps) // group)
-    memory_format = torch.channels_last if _channels_last(maps) else torch.contiguous_format
-    batch = maps.detach()[:1].repeat(min(num_images, groups * group), 1, 1, 1).contiguous(memory_format=memory_format)
+    batch = maps.detach()[:1].repeat(min(num_images, groups * group), 1, 1, 1)
+    batch = batch.contiguous(memory_format=memory_format(maps))
     batch.requires_grad_(maps.requires_grad)
     steps = [_step(_computed(layer, way), batch, precision) for way in ways]
     return dict(zip(ways, best_seconds(steps, clock), strict=True))
@@ -176,7 +176,3 @@ def _leaves_fewer(pool: nn.MaxPool2d) -> bool:
 
 def _multiply_adds(layer: nn.Conv2d, maps: torch.Tensor) -> int:
     return layer.weight.numel() * maps.shape[2] * maps.shape[3]
-
-
-def _channels_last(maps: torch.Tensor) -> bool:
-    return maps.is_contiguous(memory_format=torch.channels_last)
