@@ -23,6 +23,7 @@ from retinula.images import ImageSet
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.training import loop, processes
+from retinula.training.arrangement import _pads_by_one
 from retinula.training.hardware import Hardware
 
 LONGEST = 200  # seconds for all trainings
@@ -55,13 +56,8 @@ def work(root: Path, job: dict[str, Any]) -> NoReturn:
 
 def by_winograds_way(network: nn.Module, *_: object, **__: object) -> Hardware:
     """Choose for every convolution that can be computed so a way that does not show in what is trained."""
-    fitting = [name for name, layer in network.named_modules() if type(layer) is nn.Conv2d and fits(layer)]
+    fitting = [name for name, layer in network.named_modules() if type(layer) is nn.Conv2d and _pads_by_one(layer)]
     return Hardware("cpu", 1, False, "float32", "for the test", tuple((name, "winograd") for name in fitting))
-
-
-def fits(layer: nn.Conv2d) -> bool:
-    """Tell whether a convolution is one of 3x3 that leaves maps their size."""
-    return (layer.kernel_size, layer.stride, layer.padding, layer.groups) == ((3, 3), (1, 1), (1, 1), 1)
 
 
 def start(root: Path, job: dict[str, Any]) -> list[int]:

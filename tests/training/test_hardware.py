@@ -31,7 +31,7 @@ def clock_of(*seconds: float, looks: tuple[float, ...] = (1.0, 1.0, 1.0)) -> obj
         ((1.0, 0.9, 0.3), "bfloat16", True),
         ((1.0, 0.5, 0.6), "float32", False),
         ((1.0, 1.9, 1.1), "float32", True),
-        ((1.0, 0.99, 0.98), "float32", True),  # within the noise: the plainest
+        ((1.0, 0.99, 0.98), "float32", True),  # within the noise: the preferred
     ],
 )
 def test_the_fastest_is_chosen(
@@ -49,7 +49,7 @@ def test_what_is_hopeless_at_first_sight_is_not_tried(small: nn.Module) -> None:
     assert "bfloat16 channels-last was not tried: at first sight 4 times the fastest's time" in chosen.reason
 
 
-def test_the_plainest_is_tried_however_slow_it_looks(small: nn.Module) -> None:
+def test_the_preferred_is_tried_however_slow_it_looks(small: nn.Module) -> None:
     clock = clock_of(0.3, 0.5, 0.6, looks=(5.0, 1.0, 1.0))
     chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock)  # type: ignore[arg-type]  # a test's
     assert (chosen.precision, chosen.channels_last) == ("float32", True)
