@@ -142,7 +142,8 @@ def measure_speed(
     batch = recipe.training.batch_size
     few = num_images or batch
     hardware = hardware or _choose(recipe, few)
-    noise, whole_noise = _noise(recipe, few * steps), _noise(recipe, batch * steps)
+    whole_noise = _noise(recipe, batch * steps)
+    noise = whole_noise.take(np.arange(few * steps))
     # Of a measured step, but loading of a whole one: it costs little, and with few pictures much of that by the call.
     seconds = loading = work = 0.0
     for share, sizes in _phases(recipe):
