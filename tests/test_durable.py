@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import stat
@@ -48,6 +49,41 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
             (temporary / "one").write_text(content)
     assert names(tmp_path) == ["set"]
     assert (tmp_path / "set" / "one").read_text() == "2"
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with replacing_folder(tmp_path / "set") as temporary:
+        (temporary / "one").write_text("old")
+    rename = Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if (self / "new").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    with (
+        pytest.raises(RetinulaError, match=r"cannot write .*set: No space left"),
+        replacing_folder(tmp_path / "set") as temporary,
+    ):
+        (temporary / "new").write_text("new")
+    assert names(tmp_path) == ["set"]
+    assert (tmp_path / "set" / "one").read_text() == "old"
+
+
+def test_an_empty_folder_is_filled_even_where_one_stands_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    monkeypatch.chdir(tmp_path / "here")
+    for folder in (Path(), tmp_path / "link"):
+        with replacing_folder(folder) as temporary:
+            (temporary / "one").write_text("1")
+    assert names(Path()) == ["one"], "as one sees who stood there before"
+    assert names(tmp_path / "there") == ["one"]
+    assert names(tmp_path) == ["here", "link", "there"]
 
 
 def test_files_are_as_readable_as_any_other(tmp_path: Path) -> None:

@@ -41,24 +41,47 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; when the block succeeds it becomes `path`, replacing what was there.
 
+    The folder that this process stands in is filled instead where it is empty, so that nobody is left in a removed one.
+
     Raises:
         RetinulaError: as `replacing`.
     """
+    place = path.resolve()  # of a link what it leads to, of `.` its name
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     try:
         with explained(path):
             yield temporary
             temporary.chmod(0o777 & ~_umask())
             for file in temporary.rglob("*"):
                 _sync(file)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.replace(path)
-            _sync(path.parent)
+            _take_place(temporary, place)
+            _sync(place.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _take_place(made: Path, place: Path) -> None:
+    """Rename a folder to a name that another may have; that one is put aside first, and back where renaming fails."""
+    if not place.exists():
+        made.replace(place)
+    elif place.is_dir() and not any(place.iterdir()):
+        if not place.samefile(Path.cwd()):
+            place.rmdir()
+            made.replace(place)
+            return
+        for item in made.iterdir():
+            item.replace(place / item.name)
+    else:
+        aside = made.with_name(f"{made.name}.old")
+        place.replace(aside)
+        try:
+            made.replace(place)
+        except OSError:
+            aside.replace(place)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -6,6 +6,14 @@ from typing import Any
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe, shipped
 
+# What `transfer.begin_from` writes into a recipe that leaves it open; a size or crop of one's own looks the same.
+_FROM_MODEL = {
+    "model.name",
+    "model.weights_sha256",
+    *(f"inputs.{name}" for name in ("size", "channels", "crop", "mean", "std")),
+}
+_ARGUMENTS = "model.arguments."
+
 
 def changed_settings(recipe: Recipe, usual: Recipe, *, with_seed: bool = False) -> list[str]:
     """Return, as `key=value`, the settings by which a recipe differs from a usual one, such as that shipped.
@@ -21,7 +29,8 @@ def changed_settings(recipe: Recipe, usual: Recipe, *, with_seed: bool = False) 
     beside = {"name", "about", "source", "claims", "track", "training.snapshots"} | (set() if with_seed else {"seed"})
     beside |= {key for key in before | after if key.startswith("figures.")}
     if usual.model.weights is not None:
-        beside |= {"model.weights"} | {key for key in after if before.get(key) in (None, "")}
+        left_open = {key for key in after if before.get(key) in (None, "")}
+        beside |= {"model.weights"} | {key for key in left_open if key in _FROM_MODEL or key.startswith(_ARGUMENTS)}
     keys = sorted((before.keys() | after.keys()) - beside)
     return [f"{key}={after.get(key)}" for key in keys if before.get(key) != after.get(key)]
 

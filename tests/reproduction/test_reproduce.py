@@ -390,6 +390,8 @@ def test_a_work_that_begins_from_a_model_trains_that_one_first(monkeypatch: pyte
     settled = made.runs[0].recipe()
     assert settled.model.weights_sha256
     assert changed_settings(settled, transfer) == []
+    other = settled.model_copy(update={"augment": settled.augment.model_copy(update={"random_crop": (6, 6)})})
+    assert changed_settings(other, transfer) == ["augment.random_crop=[6, 6]"], "no model brings that along"
 
 
 def test_a_record_names_no_folders() -> None:
