@@ -70,6 +70,20 @@ class Colours:
         return np.stack([image[target] / 255 for image, target in zip(images, targets, strict=True)]).astype(np.float32)
 
 
+class Slow(Colours):
+    """Counts the pictures that it looks at, each as soon as it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked = 0
+        self.may_look = threading.Event()
+
+    def look_at(self, picture: Image.Image) -> Images:
+        self.looked += 1
+        assert self.may_look.wait(PATIENCE)
+        return super().look_at(picture)
+
+
 def png(colour: str = "red", size: tuple[int, int] = (9, 7)) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", size, COLOURS.get(colour, (1, 1, 1))).save(buffer, "PNG")

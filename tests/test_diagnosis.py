@@ -1,11 +1,13 @@
 import shutil
+import tomllib
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
-from retinula import diagnosis
+from retinula import extras
 from retinula.diagnosis import Finding, diagnose
+from retinula.extras import EXTRAS
 
 
 def found(what: str) -> Finding:
@@ -27,10 +29,28 @@ def test_a_whole_installation_is_fine(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diagnosis, "find_spec", lambda module: None if module == "captum" else object())
+    monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "captum" else object())
     assert found("extra explain").state == "missing"
     assert "pip install 'retinula[explain]'" in found("extra explain").detail
     assert found("extra serve").state == "fine"
+
+
+@pytest.mark.parametrize(("extra", "module"), [("export", "onnxscript"), ("serve", "uvicorn")])
+def test_half_an_extra_is_missing(extra: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == module else object())
+    assert found(f"extra {extra}").state == "missing"
+    assert f"without {module}: pip install 'retinula[{extra}]'" in found(f"extra {extra}").detail
+    assert [each.what for each in diagnose() if each.state == "missing"] == [f"extra {extra}"]
+
+
+def test_extras_are_those_that_can_be_installed() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    packages = project["optional-dependencies"]
+    assert {
+        extra: {package.partition(">=")[0].replace("-", "_") for package in packages[extra]}
+        for extra in packages
+        if extra != "dev"
+    } == {extra: set(modules) for extra, (modules, _) in EXTRAS.items()}
 
 
 def test_folders_that_take_nothing_are_failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.run import Run, find_run
+from retinula.run import Run, find_run, own_evaluation
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.reporting import Progress, Reporter
@@ -178,6 +178,41 @@ def test_measurements_join_the_report(source: dict[str, ImageSet]) -> None:
     source["train"] = source["train"].take(np.arange(50))
     with pytest.raises(InputError, match="training pictures have changed since it began; measure on pictures"):
         evaluate_run(run)
+
+
+def test_other_pictures_leave_the_own_result_alone(
+    source: dict[str, ImageSet], make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source["test"] = replace(source["test"], name="made/test")
+    train(recipe(), run="mine")
+    run = find_run("mine")
+    evaluate_run(run)
+    own, figure = run.report()["evaluations"], (run.figures / "test-confusion.png").read_bytes()
+    others = [Path("here/made"), Path("there/made")]
+    for folder in others:
+        folder.mkdir(parents=True)
+    named_alike = replace(make_set(45, seed=5), name="made/test")
+    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("made", {"test": named_alike}))
+    for folder in others:
+        evaluate_run(run, data=str(folder))
+    report = run.report()
+    assert {key: report["evaluations"][key] for key in own} == own
+    assert (run.figures / "test-confusion.png").read_bytes() == figure
+    assert own_evaluation(report, "none") == own["made/test"]
+    for folder in others:
+        place = run.other_folder(str(folder))
+        assert place.name.startswith("made-")
+        assert report["evaluations"][f"{place.name}/test"]["num_images"] == 45
+        assert json.loads((place / "report.json").read_text())["num_images"] == 45
+        assert (place / "figures" / "test-confusion.png").exists()
+    assert run.other_folder("cifar10-c") == run.path / "other" / "cifar10-c"
+
+
+@pytest.mark.parametrize(
+    "report", [{}, {"data": [], "evaluations": {}}, {"data": {"name": 3}, "evaluations": {"3/test": 1}}]
+)
+def test_a_damaged_report_has_no_result(report: dict[str, Any]) -> None:
+    assert own_evaluation(report, "none") == {}
 
 
 def test_an_unfinished_run_is_not_measured(source: dict[str, ImageSet]) -> None:

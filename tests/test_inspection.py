@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from retinula import experiment
@@ -110,3 +111,25 @@ def test_nobody_has_looked_or_may_not(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(InputError, match="cannot be read"):
         read_inspection(tmp_path)
+
+
+@pytest.mark.usefixtures("_trained")
+def test_other_pictures_are_compared_with_the_training_pictures_too(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = find_run("last")
+    own_file = run.path / FILE_NAME
+    inspect_run(run)
+    before = own_file.read_bytes()
+    loaded, others = vars(experiment)["load"], replace(make_set(90).take(np.arange(20, 40)), name="photos/test")
+    given = Dataset("photos", {"test": others})
+    monkeypatch.setattr(experiment, "load", lambda name, **rest: given if name == "photos" else loaded(name, **rest))
+    found = inspect_run(run, data="photos", duplicates=True)
+    assert found.duplicates is not None
+    pairs = found.duplicates["between photos/test and made/train"]
+    assert sum(pair.exact for pair in pairs) == 20
+    assert (run.other_folder("photos") / FILE_NAME).exists()
+    assert own_file.read_bytes() == before
+    monkeypatch.setattr(experiment, "load", lambda *_, **__: given)
+    with pytest.raises(InputError, match=r"among the training pictures too, but .*; or leave --duplicates out"):
+        inspect_run(run, data="photos", duplicates=True)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from retinula.errors import InputError
 from retinula.model_file import Model
-from retinula.models.catalog import build
+from retinula.models.catalog import NETWORKS, build
 from retinula.shrinking import Views
 from retinula.tensor_file import load_tensors, save_tensors
 from retinula.transforms.preprocess import Preprocess
@@ -99,7 +99,28 @@ def test_weights_of_another_kind_are_refused(change: Callable[..., Path]) -> Non
         Model.load(change(lambda value: value * float("nan") if value.is_floating_point() else value))
 
 
-def test_a_monstrous_network_costs_nothing(change: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+# The largest that each network can be asked for: up to 8 GB, were it built.
+MONSTROUS: dict[str, dict[str, Any]] = {
+    "code-autoencoder": {"numbers": 12288, "width": 512, "blocks": 32},
+    "cifar10-denoise": {"width": 512, "layers": 32},
+    "mobilenetv2": {"width": 4.0},
+    "mobilenetv2-bsconv-u": {"width": 4.0},
+    "mobilenetv2-bsconv-s": {"width": 4.0},
+    "mobilenetv2-grouped": {"width": 4.0, "group_channels": 4096},
+    "residual": {"width": 8.0, "blocks": 32},
+    "whitened": {"width1": 2048, "width2": 2048, "width3": 2048, "convolutions": 3, "patch": 5, "stride": 2},
+}
+LARGE = {"channels": 3, "size": [64, 64], "resize": "squash", "crop": None, "mean": [0.4] * 3, "std": [0.25] * 3}
+
+
+def test_every_network_that_can_be_made_larger_is_among_the_monstrous() -> None:
+    assert MONSTROUS.keys() == {name for name, network in NETWORKS.items() if network.arguments}
+
+
+@pytest.mark.parametrize("name", MONSTROUS)
+def test_a_monstrous_network_costs_nothing(
+    name: str, change: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[torch.device] = []
 
     def listening(*names: Any, **arguments: Any) -> torch.nn.Module:
@@ -109,7 +130,7 @@ def test_a_monstrous_network_costs_nothing(change: Callable[..., Path], monkeypa
 
     monkeypatch.setattr("retinula.model_file.build", listening)
     with pytest.raises(InputError, match="do not fit together"):
-        Model.load(change(arguments={"width": 8.0, "blocks": 32}))  # 1.5 GB, were it built
+        Model.load(change(network=name, arguments=MONSTROUS[name], preprocess=LARGE))
     assert asked == [torch.device("meta")]
 
 

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from retinula.pictures import MAX_PIXELS, UnreadablePicture, decode, decode_all, flatten, is_picture_name, measure
+from retinula.pictures import (
+    MAX_PIXELS,
+    MAX_SIDE,
+    UnreadablePicture,
+    decode,
+    decode_all,
+    flatten,
+    is_picture_name,
+    measure,
+)
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 
@@ -346,6 +355,12 @@ class TestRefusals:
     @pytest.mark.parametrize("side", [9_000, 10_000, 50_000, 2**31 - 1])
     def test_bombs_are_refused_by_their_header(self, side: int) -> None:
         assert refused(png(side, side)) == f"{side} x {side} is more than {MAX_PIXELS:,} pixels"
+
+    @pytest.mark.parametrize("size", [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)])
+    def test_thin_pictures_are_refused_by_their_header(self, size: tuple[int, int]) -> None:
+        assert decode(encoded(Image.new("L", (MAX_SIDE, 1)), "PNG")).size == (MAX_SIDE, 1)
+        reason = f"a side of {size[0]} x {size[1]} is above {MAX_SIDE:,} pixels"
+        assert refused(encoded(Image.new("L", size), "PNG")) == reason
 
     def test_a_bomb_of_frames(self) -> None:
         gif = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0, 0, 0)

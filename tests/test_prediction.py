@@ -19,6 +19,7 @@ from retinula.model_file import Model
 from retinula.prediction import (
     Prediction,
     Reference,
+    class_number,
     find_pictures,
     match_labels,
     predict_files,
@@ -296,7 +297,6 @@ class TestMatchLabels:
             ("photos/a/1.png", "1.png"),
             ("1.png", "photos/a/1.png"),
             ("/home/me/a/1.png", "/a/1.png"),
-            ("photos/a/1.png", "elsewhere/1.png"),
             ("./a/1.png", "a\\1.png"),
             ("-", "-"),
         ],
@@ -315,10 +315,26 @@ class TestMatchLabels:
     def test_ambiguous_names(self) -> None:
         with pytest.raises(InputError, match=r"1\.png could be 'a/1\.png' or 'b/1\.png'"):
             match_labels(refs("1.png"), {"a/1.png": "red", "b/1.png": "red"}, CLASSES)
-        with pytest.raises(InputError, match=r"c/1\.png could be 'a/1\.png' or 'b/1\.png'"):
-            match_labels(refs("c/1.png"), {"a/1.png": "red", "b/1.png": "red"}, CLASSES)
+        with pytest.raises(InputError, match=r"a/1\.png could be 'x/a/1\.png' or 'y/a/1\.png'"):
+            match_labels(refs("a/1.png"), {"x/a/1.png": "red", "y/a/1.png": "red"}, CLASSES)
         with pytest.raises(InputError, match=r"'1\.png' of the table of labels could be a/1\.png or b/1\.png"):
             match_labels(refs("a/1.png", "b/1.png"), {"1.png": "red"}, CLASSES)
+
+    def test_other_folders_have_pictures_of_the_same_name(self) -> None:
+        both = refs("p/a/1.png", "p/b/1.png")
+        assert match_labels(both, {"a/1.png": "red"}, CLASSES) == {"p/a/1.png": "red"}
+        assert match_labels(both, {"p/b/1.png": "red"}, CLASSES) == {"p/b/1.png": "red"}
+        with pytest.raises(InputError, match=r"names none of the pictures; it has 'a/1\.png'"):
+            match_labels(refs("p/b/1.png"), {"a/1.png": "red"}, CLASSES)
+
+    def test_a_name_is_for_what_no_path_has_named(self) -> None:
+        labels = {"1.png": "red", "a/1.png": "green"}
+        both = {"p/b/1.png": "red", "p/a/1.png": "green"}
+        assert match_labels(refs(*both), labels, CLASSES) == both
+        assert match_labels(refs("1.png", "a/1.png"), {"a/1.png": "green"}, CLASSES) == {"a/1.png": "green"}
+
+    def test_a_path_written_in_two_ways_is_one(self) -> None:
+        assert match_labels(refs("a/1.png"), {"./a/1.png": "red", "a\\1.png": "red"}, CLASSES) == {"a/1.png": "red"}
 
     def test_pictures_without_a_label_are_left_out(self) -> None:
         labels = {"1.png": "red", "unseen.png": "blue"}
@@ -334,6 +350,12 @@ class TestMatchLabels:
 
     def test_a_name_of_digits_is_a_name_first(self) -> None:
         assert match_labels(refs("1.png"), {"1.png": "1"}, ("2", "1")) == {"1.png": "1"}
+
+    @pytest.mark.parametrize("classes", [("1", "2", "3"), ("-1", "+1"), ("one", "7")])
+    def test_numbers_do_not_count_where_classes_are_called_so(self, classes: tuple[str, ...]) -> None:
+        assert class_number("0", classes) is None
+        with pytest.raises(InputError, match=r"the label '0' of x\.png is no class"):
+            match_labels(refs("x.png"), {"x.png": "0"}, classes)
 
     @pytest.mark.parametrize(
         ("label", "words"), [("grean", "mean 'green'"), ("3", "known: blue, green, red"), ("rEd", None)]
@@ -424,6 +446,12 @@ class TestWriteTable:
         path = tmp_path_factory.mktemp("table") / "out.csv"
         write_table(path, [answered(src, "red") for src in rows], rows)
         assert match_labels(refs(*rows), read_labels(path), CLASSES) == rows
+
+    @given(name=st.text(st.sampled_from("'=+-@a1"), min_size=1))
+    def test_names_of_classes_come_back_as_they_were(self, name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+        path = tmp_path_factory.mktemp("table") / "out.csv"
+        write_table(path, [answered("a.png", name)], {"a.png": name})
+        assert match_labels(refs("a.png"), read_labels(path), (name, "other")) == {"a.png": name}
 
     def test_a_failure_leaves_the_old_table(self, tmp_path: Path) -> None:
         path = tmp_path / "out.csv"

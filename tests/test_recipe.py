@@ -51,6 +51,19 @@ def test_digest_changes_with_what_can_change_the_result_only() -> None:
     assert len({load_recipe("digits").digest(), *others}) == len(others) + 1
 
 
+def test_the_digest_of_a_recipe_stays_the_same() -> None:
+    # Written down: by it a checkpoint knows its recipe, and a result in a record its experiment.
+    assert Recipe(name="a").digest() == "44136fa355b3"
+    assert load_recipe("digits").digest() == "6097cb3f97f1"
+    assert load_recipe("cifar10-cnn").digest() == "ff4624038d16"
+
+
+@pytest.mark.parametrize("epochs", [10, 11])
+def test_snapshots_do_not_change_the_digest(epochs: int) -> None:
+    plain, kept = (Recipe(name="a", training=Training(epochs=epochs, snapshots=kept)) for kept in (False, True))
+    assert plain.digest() == kept.digest()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -79,8 +92,13 @@ def test_digest_changes_with_what_can_change_the_result_only() -> None:
         (["objective.name=mse"], "training.metric must be val_loss"),
         (["name=a/b"], "name: .* pattern"),
         (["optimizer.colour=3"], "no setting 'optimizer.colour'"),
+        (["foo=3"], "no setting 'foo'; those of a recipe are shown by: retinula recipes NAME"),
         (["epochs"], "expected key=value"),
         (["=3"], "expected key=value"),
+        (["seed=" + "9" * 5000], "recipe digits: seed: .* integer"),
+        (["seed=0x" + "9" * 5000], "recipe digits: seed: .* integer"),
+        (["seed=" + "[" * 3000], "recipe digits: seed: .* integer"),
+        (["model.arguments" + ".a" * 3000 + "=1"], "recipe digits: a number has thousands of digits, or values lie"),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_was_expected(settings: list[str], message: str) -> None:
@@ -120,6 +138,10 @@ def test_an_own_file_is_read_and_its_faults_are_named(tmp_path: Path) -> None:
     path.write_text("trainings = 3")
     with pytest.raises(InputError, match="unknown key 'trainings'; did you mean 'training'"):
         load_recipe(path)
+    for absurd in ("9" * 5000, "0x" + "9" * 5000, "[" * 3000 + "]" * 3000, "1\n" + "a." * 3000 + "a = 1"):
+        path.write_text(f"seed = {absurd}")
+        with pytest.raises(InputError, match=rf"{path}: a number has thousands of digits, or values lie hundreds deep"):
+            load_recipe(path)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="not a text file"):
         load_recipe(path)

@@ -79,6 +79,44 @@ def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path, recipe: Recipe) 
         assert len(run.steps()) == 1
 
 
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (b"1,1,abc,0.1,0.2\n", "not readable as a table of numbers"),
+        (b"1,1,\xff,0.1,0.2\n", "not readable as a table of numbers"),
+        (b"1.5,1,0.5,0.1,0.2\n", "a row has a step or an epoch that is no whole number"),
+        (b"1,nan,0.5,0.1,0.2\n", "a row has a step or an epoch that is no whole number"),
+    ],
+)
+def test_a_damaged_table_of_steps_is_one_line(tmp_path: Path, recipe: Recipe, row: bytes, words: str) -> None:
+    run = create_run(recipe, {}, root=tmp_path)
+    run.steps_file.write_bytes(b"step,epoch,loss,learning_rate,seconds\n" + row)
+    for read in (run.steps, lambda: run.cut_logs(3)):
+        with pytest.raises(InputError, match=rf"steps\.csv: {words}") as caught:
+            read()
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"\xff}\n", "not readable as JSON"),
+        (b'{"epoch": ' + b"[" * 100_000 + b"}\n", "not readable as JSON"),
+        (b'{"epoch": 1, "step": ' + b"9" * 5000 + b"}\n", "not readable as JSON"),
+        (b'{"epoch": "a", "step": "b"}\n', "a line has no epoch or no step that is a whole number"),
+        (b'{"epoch": 1, "step": 2.5}\n', "a line has no epoch or no step that is a whole number"),
+        (b'{"epoch": 1, "step": true}\n', "a line has no epoch or no step that is a whole number"),
+    ],
+)
+def test_damaged_metrics_are_one_line(tmp_path: Path, recipe: Recipe, line: bytes, words: str) -> None:
+    run = create_run(recipe, {}, root=tmp_path)
+    run.metrics_file.write_bytes(line)
+    for read in (run.metrics, lambda: run.cut_logs(3)):
+        with pytest.raises(InputError, match=rf"metrics\.jsonl: {words}") as caught:
+            read()
+        assert "\n" not in str(caught.value)
+
+
 def test_only_one_process_trains_in_a_folder(tmp_path: Path, recipe: Recipe) -> None:
     run = create_run(recipe, {}, root=tmp_path)
     with run.lock(), pytest.raises(RetinulaError, match="another process is training"):

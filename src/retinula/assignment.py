@@ -69,6 +69,8 @@ def _toml_value(text: str) -> Any:
     if text.lower() in ("true", "false"):
         text = text.lower()
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = tomllib.loads(f"value = {text}")["value"]
+        repr(value)  # fails where a number is too long ever to be written down, as in hexadecimal it can be
+    except (ValueError, RecursionError):  # the first is TOML's own too, the second comes from brackets in brackets
         return text
+    return value

@@ -6,26 +6,17 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.load import cache_folder, is_here, search_folders
 from retinula.errors import InputError
+from retinula.extras import EXTRAS, missing_modules
 from retinula.run import RUNS
 from retinula.training.hardware import available_device, describe_machine
 from retinula.version import __version__
 
-# By extra: a module that it brings, and what it is for.
-EXTRAS = {
-    "explain": ("captum", "what speaks for a class, and where"),
-    "labels": ("cleanlab", "wrong labels"),
-    "export": ("onnx", "ONNX files"),
-    "serve": ("starlette", "the server and its page"),
-    "track": ("tensorboard", "logs for TensorBoard"),
-    "tune": ("optuna", "settings chosen by trials"),
-}
 PACKAGES = ("torch", "numpy", "pillow", "scikit-learn")
 LEAST_FREE = 2**30  # bytes; less fills up with a data set and a few checkpoints
 
@@ -71,12 +62,15 @@ def _machine() -> Finding:
 
 
 def _extras() -> list[Finding]:
-    return [
-        Finding(f"extra {extra}", "fine", purpose)
-        if find_spec(module)
-        else Finding(f"extra {extra}", "missing", f"{purpose}: pip install 'retinula[{extra}]'")
-        for extra, (module, purpose) in EXTRAS.items()
-    ]
+    return [_extra(name, purpose, missing_modules(name)) for name, (_, purpose) in EXTRAS.items()]
+
+
+def _extra(name: str, purpose: str, missing: list[str]) -> Finding:
+    if not missing:
+        return Finding(f"extra {name}", "fine", purpose)
+    return Finding(
+        f"extra {name}", "missing", f"{purpose}; without {', '.join(missing)}: pip install 'retinula[{name}]'"
+    )
 
 
 def _writable(what: str, folder: Path) -> Finding:

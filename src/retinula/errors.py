@@ -22,8 +22,11 @@ class Interrupted(RetinulaError):
     exit_code = 130
 
 
+MOST_NAMED = 40  # names at the end of a message; more would bury it
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the known name nearest to `word`, as the end of an error message.
+    """Suggest the known name nearest to `word`, or all of a few, as the end of an error message.
 
     >>> nearest("cifar1O", ["cifar10", "digits"])
     "; did you mean 'cifar10'?"
@@ -32,7 +35,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(known)}" if known else ""
+    return f"; known: {', '.join(known)}" if 0 < len(known) <= MOST_NAMED else ""
 
 
 def first_line(error: BaseException) -> str:

@@ -218,7 +218,8 @@ def evaluate_run(
         data: another data set with the same classes; the run's own where None.
         split: which pictures; `validation` are the very ones set apart while training.
         tta: averaging at test time; as the recipe says where None.
-        folder: where report and figures go; into the run where None.
+        folder: where report and figures go; where None into the run, of other pictures than its own into a folder of
+            theirs in it.
         progress: told how far loading and measuring are.
     """
     run.report()  # refuses an unfinished run before the work
@@ -235,14 +236,16 @@ def evaluate_run(
     known = CATALOG.get(result.dataset)
     if known is not None and isinstance(result, ClassificationResult):
         result = replace(result, conditions=known.conditions)
-    draw_evaluation(result, image_set, (folder or run.path) / "figures")
+    place = folder or (run.path if data is None else run.other_folder(data))
+    draw_evaluation(result, image_set, place / "figures")
     if folder is None:
         report = run.report()  # read late: another measurement may have been added meanwhile
-        key = f"{result.dataset}/{split}" + (f"/{result.tta}" if result.tta != "none" else "")
+        measured = result.dataset if data is None else place.name  # others may be called as its own are
+        key = f"{measured}/{split}" + (f"/{result.tta}" if result.tta != "none" else "")
         report.setdefault("evaluations", {})[key] = result.to_dict()
         write_json(run.report_file, report)
-    else:
-        write_json(folder / "report.json", result.to_dict())
+    if place != run.path:
+        write_json(place / "report.json", result.to_dict())
     return result
 
 

@@ -4,6 +4,7 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -154,7 +155,7 @@ def inspect_run(
         run: a finished run.
         data: another data set with the same classes; the run's own where None.
         split: which pictures.
-        folder: where report and figures go; into the run where None.
+        folder: where what is found and its figures go; where None as of `evaluate_run`.
         corruptions: measure robustness.
         labels: look for wrong labels.
         duplicates: look for near-duplicates within the split, and between it and the training pictures.
@@ -171,11 +172,11 @@ def inspect_run(
         raise InputError(
             f"{run.path}: {model.network_name} reconstructs pictures; only classifiers are looked at closer"
         )
-    own = {} if data else own_splits(run, progress)
+    own = _own_splits(run, bool(data), progress) if duplicates or not data else {}
     image_set = (
         other_pictures(data, model, split, progress) if data else pictures_of(own, split, run.recipe().data.name)
     )
-    train_set = own.get("train") if split != "train" else None
+    train_set = own.get("train") if data or split != "train" else None
     truth = labels_for(model, image_set)
     figures: dict[str, Any] = {}
     logits = features = torch.empty(0)
@@ -207,12 +208,23 @@ def inspect_run(
         placed = map_embedding(features.numpy()[indices], indices)
         figures["embedding"] = examination.embedding(placed, truth.numpy()[indices], model.classes)
     inspection = Inspection(robustness, found, pairs if duplicates else None, placed)
+    where = folder or (run.path if data is None else run.other_folder(data))
     for name, figure in figures.items():
-        save(figure, (folder or run.path) / "figures", f"{split}-{name}")
+        save(figure, where / "figures", f"{split}-{name}")
     about = {"dataset": image_set.name, "split": split, "fingerprint": image_set.fingerprint()}
-    where = folder or run.path
     write_json(where / FILE_NAME, {**_earlier(where, about), **about, **inspection.to_dict()})
     return inspection
+
+
+def _own_splits(run: Run, asks_others: bool, progress: Progress | None) -> Mapping[SplitName, ImageSet]:
+    try:
+        return own_splits(run, progress)
+    except InputError as error:
+        if not asks_others:
+            raise
+        raise InputError(
+            f"near-duplicates are looked for among the training pictures too, but {error}; or leave --duplicates out"
+        ) from error
 
 
 def _earlier(folder: Path, about: dict[str, str]) -> dict[str, Any]:

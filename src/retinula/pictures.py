@@ -38,6 +38,7 @@ Finished = TypeVar("Finished")
 # A 60-megapixel camera passes. It is below Pillow's own limit, which therefore never has occasion to warn.
 MAX_PIXELS: Final = 64_000_000
 MAX_BYTES: Final = 256 * 1024 * 1024
+MAX_SIDE: Final = 65_535  # the most that JPEG has; filters keep a table for each pixel of a side
 
 EXTENSIONS: Final = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
@@ -216,6 +217,8 @@ def _opened(source: Path | bytes, max_pixels: int, max_bytes: int) -> Iterator[I
             width, height = picture.size
             if width * height > max_pixels:
                 raise UnreadablePicture(f"{width} x {height} is more than {max_pixels:,} pixels", too_large=True)
+            if max(width, height) > MAX_SIDE:
+                raise UnreadablePicture(f"a side of {width} x {height} is above {MAX_SIDE:,} pixels", too_large=True)
             yield picture
     except UnreadablePicture as error:
         raise UnreadablePicture(error.reason, name, too_large=error.too_large) from error.__cause__

@@ -167,6 +167,8 @@ def read_labels(path: Path) -> dict[str, str]:
         file, label = row[file_column].strip(), row[label_column].strip()
         if not file or not label:
             continue
+        if label[0] == "'" and _is_formula(label[1:]):
+            label = label[1:]  # what keeps spreadsheets from computing it is no part of it
         if labels.setdefault(file, label) != label:
             raise InputError(f"{path} gives {file!r} two labels, {labels[file]!r} and {label!r}")
     if not labels:
@@ -177,8 +179,9 @@ def read_labels(path: Path) -> dict[str, str]:
 def match_labels(references: Iterable[Reference], labels: Mapping[str, str], classes: Sequence[str]) -> dict[str, str]:
     """Find the label of each picture: `src` to the name of one of the model's classes.
 
-    A file of the table is a picture where one's path is the end of the other's; failing that, where no other has
-    its name. Classes are named in any case, or by number. Pictures without a label are left out.
+    A file of the table is a picture where one's path is the end of the other's, be it only a name without folders. The
+    longest such ends come first, and each file and picture once, so that a name stands for what no path has named.
+    Classes are named in any case, or by number (`class_number`). Pictures without a label are left out.
 
     Args:
         references: what `find_pictures` gives.
@@ -190,31 +193,29 @@ def match_labels(references: Iterable[Reference], labels: Mapping[str, str], cla
             round, or a table that names none of the pictures.
     """
     known = {file: _class_named(label, file, classes) for file, label in labels.items()}
-    by_name: dict[str, list[str]] = {}
-    for file in known:
-        by_name.setdefault(_parts(file)[-1], []).append(file)
-    matched: dict[str, str] = {}
-    taken: dict[str, str] = {}
-    for reference in references:
-        chosen = _best_fitting(by_name.get(_parts(reference.src)[-1], []), reference.src)
-        if len(chosen) > 1:
-            raise InputError(
-                f"{reference.src} could be {chosen[0]!r} or {chosen[1]!r} of the table of labels; "
-                "write paths in it as they are here"
-            )
-        if not chosen:
-            continue
-        (file,) = chosen
-        if file in taken:
-            raise InputError(
-                f"{file!r} of the table of labels could be {taken[file]} or {reference.src}; "
-                "write paths in it as they are here"
-            )
-        taken[file] = reference.src
-        matched[reference.src] = known[file]
+    files = _paired((reference.src for reference in references), known)
+    matched = {src: known[file] for src, file in files.items()}
     if not matched:
         raise InputError(f"the table of labels names none of the pictures; it has {next(iter(labels))!r}, ...")
     return matched
+
+
+def class_number(name: str, classes: Sequence[str]) -> int | None:
+    """Return which class a user means by a name in any case, or by its number from 0; None where there is none.
+
+    Where a class is itself called by a whole number, numbers are names only: to count as well would be to guess.
+
+    >>> class_number("Owl", ("cat", "owl")), class_number("1", ("cat", "owl")), class_number("0", ("1", "2"))
+    (1, 1, None)
+    """
+    if name in classes:
+        return classes.index(name)
+    folded = [number for number, each in enumerate(classes) if each.casefold() == name.casefold()]
+    if len(folded) == 1:
+        return folded[0]
+    if not name.isdecimal() or any(each.lstrip("+-").isdecimal() for each in classes):
+        return None
+    return int(name) if int(name) < len(classes) else None
 
 
 def score(predictions: Iterable[Prediction], labels: Mapping[str, str]) -> Score:
@@ -319,14 +320,10 @@ def _small_pictures(model: Classifier, references: Iterable[Reference]) -> Itera
 
 
 def _class_named(label: str, file: str, classes: Sequence[str]) -> str:
-    if label in classes:
-        return label
-    folded = [name for name in classes if name.casefold() == label.casefold()]
-    if len(folded) == 1:
-        return folded[0]
-    if label.isdecimal() and int(label) < len(classes):
-        return classes[int(label)]
-    raise InputError(f"the label {label!r} of {file} is no class of this model{nearest(label, classes)}")
+    number = class_number(label, classes)
+    if number is None:
+        raise InputError(f"the label {label!r} of {file} is no class of this model{nearest(label, classes)}")
+    return classes[number]
 
 
 def _parts(file: str) -> tuple[str, ...]:
@@ -334,21 +331,45 @@ def _parts(file: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part != "/") or (file,)
 
 
-def _best_fitting(files: list[str], src: str) -> list[str]:
-    """Return which of the table's files with the name of `src` it can be: of those that share its path the nearest."""
-    ours = _parts(src)
-    shared: dict[str, int] = {}
+def _paired(sources: Iterable[str], files: Iterable[str]) -> dict[str, str]:
+    """Return by picture the file of the table that it is, what is nearest first, none of either twice."""
+    file_of: dict[str, str] = {}
+    picture_of: dict[str, str] = {}
+    remedy = "write paths in it as they are here"
+    for pairs in _by_nearness(sources, files):
+        free = [(src, file) for src, file in pairs if src not in file_of and file not in picture_of]
+        for src, file in free:
+            if file_of.setdefault(src, file) != file:
+                raise InputError(f"{src} could be {file_of[src]!r} or {file!r} of the table of labels; {remedy}")
+            if picture_of.setdefault(file, src) != src:
+                raise InputError(f"{file!r} of the table of labels could be {picture_of[file]} or {src}; {remedy}")
+    return file_of
+
+
+def _by_nearness(sources: Iterable[str], files: Iterable[str]) -> list[list[tuple[str, str]]]:
+    """Return pairs of a picture and a file of which one ends in the other: equal ones, then the longest such ends."""
+    whole: dict[tuple[str, ...], str] = {}
+    longer: dict[tuple[str, ...], list[str]] = {}
     for file in files:
-        theirs = _parts(file)
-        length = min(len(ours), len(theirs))
-        if theirs == ours:
-            return [file]
-        if theirs[-length:] == ours[-length:]:
-            shared[file] = length
-    most = max(shared.values(), default=0)
-    return [file for file in files if shared.get(file, 0) == most]
+        parts = _parts(file)
+        if whole.setdefault(parts, file) == file:  # else it is the same path, written in another way
+            for first in range(1, len(parts)):
+                longer.setdefault(parts[first:], []).append(file)
+    found: dict[int, list[tuple[str, str]]] = {}
+    for src in sources:
+        parts = _parts(src)
+        for length in range(1, len(parts) + 1):
+            if alike := whole.get(parts[-length:]):
+                found.setdefault(sys.maxsize if length == len(parts) else length, []).append((src, alike))
+        found.setdefault(len(parts), []).extend((src, file) for file in longer.get(parts, ()))
+    return [found[length] for length in sorted(found, reverse=True)]
+
+
+def _is_formula(cell: str) -> bool:
+    """Tell whether a spreadsheet computes a cell, or would without the apostrophes before it."""
+    return len(cell) > 1 and cell.lstrip("'").startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
 def _harmless(cell: str, prefix: str) -> str:
     """Keep spreadsheets from taking a name for a formula; before a path `./` does that and leaves it a path."""
-    return prefix + cell if len(cell) > 1 and cell[0] in "=+-@\t\r" else cell
+    return prefix + cell if _is_formula(cell) else cell

@@ -343,8 +343,10 @@ class Recipe(Section):
 
         What stands at its default does not enter, so that the digest outlives settings that are added later.
         """
-        beside = {"name": True, "about": True, "source": True, "claims": True, "figures": True, "track": True}
-        values = self.model_dump(mode="json", exclude_defaults=True, exclude={**beside, "training": {"snapshots"}})
+        beside = {"name", "about", "source", "claims", "figures", "track"}
+        # Before training is compared with its default: snapshots alone must not make it count.
+        counted = self.model_copy(update={"training": self.training.model_copy(update={"snapshots": False})})
+        values = counted.model_dump(mode="json", exclude_defaults=True, exclude=beside)
         if self.model.weights_sha256:
             del values["model"]["weights"]  # what is in the file counts, not where it lies
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]

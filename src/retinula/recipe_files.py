@@ -16,6 +16,8 @@ from retinula.assignment import assign, forget_replaced, parse
 from retinula.errors import InputError, nearest
 from retinula.recipe import Recipe, Section
 
+_BEYOND_REASON = "a number has thousands of digits, or values lie hundreds deep in each other"
+
 
 def shipped() -> dict[str, str]:
     """Return the TOML text of every recipe that comes with the package, by name."""
@@ -42,6 +44,9 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not valid TOML: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: {_BEYOND_REASON}") from error
+    values = json.loads(_as_json(values, where))
     values.setdefault("name", path.stem)
     return checked(override(values, overrides), where)
 
@@ -54,7 +59,7 @@ def checked(values: Mapping[str, Any], where: str) -> Recipe:
     """
     try:
         # By way of JSON, because only there strict checking takes a list for a tuple.
-        return Recipe.model_validate_json(json.dumps(values, default=str))
+        return Recipe.model_validate_json(_as_json(values, where))
     except ValidationError as error:
         raise InputError(f"{where}: {_explanation(error)}") from error
 
@@ -67,7 +72,7 @@ def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str,
     >>> override({"seed": 0}, ["seed=3", "lr=0.5"])
     {'seed': 3, 'optimizer': {'lr': 0.5}}
     """
-    result: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    result: dict[str, Any] = json.loads(_as_json(values, "recipe"))
     assigned = set()
     for assignment in assignments:
         key, value = parse(assignment)
@@ -94,7 +99,8 @@ def full_key(key: str) -> str:
         return f"{key}.name"
     by_last_word = {name.rpartition(".")[2]: name for name in known}
     if key not in by_last_word:
-        raise InputError(f"no setting {key!r}{nearest(key, {*known, *by_last_word})}")
+        hint = nearest(key, {*known, *by_last_word}) or "; those of a recipe are shown by: retinula recipes NAME"
+        raise InputError(f"no setting {key!r}{hint}")
     return by_last_word[key]
 
 
@@ -108,6 +114,13 @@ def setting_names() -> list[str]:
         elif name != "claims":
             keys.append(name)
     return keys
+
+
+def _as_json(values: Mapping[str, Any], where: str) -> str:
+    try:
+        return json.dumps(values, default=str)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: {_BEYOND_REASON}") from error
 
 
 def _read(path: Path) -> str:

@@ -4,11 +4,12 @@ All that comes later needs only the folder. Knows nothing of training or torch.
 """
 
 import csv
+import hashlib
 import json
 import platform
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -123,6 +124,12 @@ class Run:
         """Whether training came to its end."""
         return self.report_file.exists()
 
+    def other_folder(self, data: str) -> Path:
+        """Return where goes what is measured on other pictures than its own: a data set by name, or files by path."""
+        place = Path(data).resolve()
+        by_path = f"-{hashlib.sha256(str(place).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+        return self.path / "other" / (f"{place.name}{by_path}" if place.exists() else data)
+
     def recipe(self) -> Recipe:
         """Read the recipe back."""
         return load_recipe(self.recipe_file)
@@ -154,20 +161,32 @@ class Run:
             rows = [json.loads(line) for line in lines if line.endswith("}")]
         except OSError as error:
             raise InputError(f"{self.metrics_file}: cannot be read ({error.strerror})") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{self.metrics_file}: not readable as JSON, line by line ({error})") from error
-        if not all(isinstance(row, dict) and {"epoch", "step"} <= row.keys() for row in rows):
-            raise InputError(f"{self.metrics_file}: a line has no epoch or no step")
+        if not all(isinstance(row, dict) and type(row.get("epoch")) is type(row.get("step")) is int for row in rows):
+            raise InputError(f"{self.metrics_file}: a line has no epoch or no step that is a whole number")
         return rows
 
     def steps(self) -> list[dict[str, float]]:
-        """Read the steps so far, with the columns of `steps.csv`."""
+        """Read the steps so far, with the columns of `steps.csv`; a last row that a kill cut short is left out.
+
+        Raises:
+            InputError: the file cannot be read, or a row of it is damaged.
+        """
         if not self.steps_file.exists():
             return []
-        with self.steps_file.open(newline="", encoding="utf-8") as file:
-            # A row that a kill cut short lacks a column, or has nothing in its last one.
-            rows = [row for row in csv.reader(file) if len(row) == len(STEP_COLUMNS) and row[-1]]
-        return [dict(zip(STEP_COLUMNS, map(float, row), strict=True)) for row in rows[1:]]
+        try:
+            with self.steps_file.open(newline="", encoding="utf-8") as file:
+                # A row that a kill cut short lacks a column, or has nothing in its last one.
+                rows = [row for row in csv.reader(file) if len(row) == len(STEP_COLUMNS) and row[-1]]
+            steps = [dict(zip(STEP_COLUMNS, map(float, row), strict=True)) for row in rows[1:]]
+        except OSError as error:
+            raise InputError(f"{self.steps_file}: cannot be read ({error.strerror})") from error
+        except (ValueError, csv.Error) as error:
+            raise InputError(f"{self.steps_file}: not readable as a table of numbers ({error})") from error
+        if not all(step["step"].is_integer() and step["epoch"].is_integer() for step in steps):
+            raise InputError(f"{self.steps_file}: a row has a step or an epoch that is no whole number")
+        return steps
 
     def note(self, message: str) -> None:
         """Add a line to the log."""
@@ -271,6 +290,23 @@ def list_runs(root: Path = RUNS) -> list[Run]:
     # A name that begins with a dot is a folder half written.
     folders = [path.parent for path in root.glob("*/recipe.toml") if not path.parent.name.startswith(".")]
     return [Run(p) for p in sorted(folders, key=lambda path: ((path / "recipe.toml").stat().st_mtime_ns, path.name))]
+
+
+def own_evaluation(report: Mapping[str, Any], tta: str, split: str = "test") -> dict[str, Any]:
+    """Return what a report says of the run's own pictures of a split; empty where they were not measured.
+
+    Args:
+        report: of the run, as `Run.report` gives it, or a damaged one.
+        tta: the averaging that its recipe asks for.
+        split: which pictures.
+    """
+    data, evaluations = report.get("data"), report.get("evaluations")
+    if not isinstance(data, dict) or not isinstance(evaluations, dict):
+        return {}
+    # Of a folder the last part of its path, where the recipe has all of it.
+    dataset = str(data.get("name")).removesuffix("/train")
+    found = evaluations.get(f"{dataset}/{split}" + ("" if tta == "none" else f"/{tta}"))
+    return found if isinstance(found, dict) else {}
 
 
 def describe_environment(data: dict[str, Any], machine: dict[str, Any], started: datetime) -> dict[str, Any]:

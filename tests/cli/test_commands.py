@@ -72,6 +72,8 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert str(three) in call("predict", str(run / "model.safetensors"), str(three), "--plot", "drawn")
     assert [path.name for path in sorted(Path("drawn").iterdir())] == [f"{three.stem}.png", f"{three.stem}.svg"]
     call("predict", "last", "unpacked/test/3/broken.png", code=2)
+    assert not call("predict", "last", str(three), "--csv", "nofolder/x.csv", code=2), "nothing is answered before"
+    assert call.err == "retinula: nofolder/x.csv: there is no folder nofolder; make it first\n"
 
     assert "digits-1" in call("runs", "list")
     assert "digits/test: accuracy" in call("runs", "show", "last")

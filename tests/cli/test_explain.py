@@ -3,19 +3,24 @@
 import inspect
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch import nn
 
 from command_line import run_command
-from retinula.cli.explain import explain
+from retinula.cli.explain import OF_VIEWS, _asked, explain
 from retinula.explanation.attribution import USUAL
 from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.plots.attribution import attribution
 from retinula.recipe_files import load_recipe
 from retinula.run import create_run
+from retinula.shrinking import Views
 from retinula.transforms.preprocess import Preprocess
 
 Call = Callable[..., str]
@@ -84,6 +89,37 @@ def test_what_speaks_for_classes_of_many_pictures(call: Call, method: str) -> No
         f"{method}-{stem}.{kind}" for stem in ("my cat", "grey") for kind in ("png", "svg")
     ]
     assert all(Path(file).stat().st_size > 1000 for file in told["files"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "numbers"),
+    [("cat, tabby", [0]), ("dog", [1]), ("DOG,2", [1, 2]), ("owl, dog,owl", [2, 1]), ("0", [0]), ("1, 0", [1, 0])],
+)
+def test_a_class_may_have_a_comma_in_its_name(asked: str, numbers: list[int]) -> None:
+    preprocess = Preprocess(3, (16, 16), (0.0,) * 3, (1.0,) * 3)
+    model = Model(nn.Identity(), "cifar10-augmented", {}, ("cat, tabby", "dog", "owl"), preprocess)
+    assert _asked(asked, model) == numbers
+
+
+def test_the_percentages_are_those_that_predict_gives(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path("runs/mine/model.safetensors")
+    model = Model.load(path)
+    views = Views(crops=3, mirror=True)
+    replace(model, preprocess=replace(model.preprocess, views=views)).save(path)
+    drawn: dict[str, Any] = {}
+
+    def noticed(*words: Any, **more: Any) -> Any:
+        drawn.update(captions=words[2], remark=more["remark"])
+        return attribution(*words, **more)
+
+    monkeypatch.setattr("retinula.plots.attribution.attribution", noticed)
+    call("mine", "my cat.png", "--method", "saliency", "--out", "looked")
+    out, _ = run_command(monkeypatch, capsys, "predict", "mine", "my cat.png", "--json", code=0)
+    answers = json.loads(out)["top"]
+    assert drawn["captions"] == [f"{each['label']}, {100 * each['probability']:.1f} %" for each in answers]
+    assert drawn["remark"].endswith(OF_VIEWS)
 
 
 def test_what_cannot_be_read_is_left_out(call: Call) -> None:

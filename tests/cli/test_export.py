@@ -36,6 +36,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         pixels = np.random.default_rng(number).integers(0, 256, (30, 40 + number, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(photos / f"{number}.png")
     (photos / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "folder.onnx").mkdir()
     monkeypatch.chdir(tmp_path)
 
     def called(*words: str, code: int = 0) -> str:
@@ -113,7 +114,12 @@ def test_photos_are_of_all_folders(call: Call, monkeypatch: pytest.MonkeyPatch) 
         (("other",), "no run 'other'"),
         (("mine",), "the training pictures have changed"),
         (("runs/mine/model.safetensors",), "nobody knows which pictures"),
-        (("runs/mine/model.safetensors", "--int8", "--data", "digits"), "nobody knows which pictures"),
+        (
+            ("runs/mine/model.safetensors", "--int8", "--data", "digits"),
+            "--int8 takes the ranges of values from the training pictures: name the run that runs/mine/model.safet",
+        ),
+        (("mine", "--out", "missing/w.onnx"), "missing/w.onnx: there is no folder missing; make it first"),
+        (("mine", "--out", "folder.onnx"), "folder.onnx is a folder; name a file"),
         (("mine", "--data", "nothing"), "there is no data set"),
         (("mine", "--data", "digits", "--photos", "runs"), "there are no pictures in runs"),
         (("mine", "--data", "digits", "--max-loss", "-1"), "--max-loss"),
@@ -132,8 +138,3 @@ def test_no_page_for_what_knows_no_classes_and_nothing_is_fetched_for_it(call: C
     Model(network.eval(), "cifar10-autoencoder", {}, (), form).save("pictures.safetensors")
     said = call("export", "pictures.safetensors", "--format", "web", "--from", "nothing.tgz", code=2)
     assert "pictures gives pictures back and knows no classes" in said
-
-
-def test_a_missing_folder_is_one_line(call: Call) -> None:
-    said = call("export", "mine", "--format", "npz", "--data", "digits", "--out", "missing/w.npz", code=1)
-    assert "cannot write missing/w.npz" in said

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from command_line import run_command
+from retinula import extras
 from retinula.cli.serve import TOKEN_VARIABLE
+from retinula.extras import EXTRAS
 from retinula.recipe_files import load_recipe
 from retinula.run import create_run
 
@@ -51,6 +53,12 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 )
 def test_wrong_use_is_one_line(call: Call, words: tuple[str, ...], message: str) -> None:
     assert message in call(*words)
+
+
+@pytest.mark.parametrize("module", EXTRAS["serve"].modules)
+def test_what_is_not_installed_is_said(call: Call, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == module else object())
+    assert "packages that are not installed: pip install 'retinula[serve]'" in call("begun", *FREE)
 
 
 def test_a_port_that_is_taken_is_named(call: Call) -> None:

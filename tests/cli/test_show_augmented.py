@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from retinula.cli import main
+from retinula.images import ImageSet
+from retinula.recipe import Recipe
+from retinula.training.shown import FedBatch, fed_batch
 
 
 def test_figures_are_written_beside_the_sheets_and_of_a_plain_recipe_the_batch_alone(
@@ -43,3 +46,29 @@ def test_figures_are_written_beside_the_sheets_and_of_a_plain_recipe_the_batch_a
     assert call("--augmented", "cifar10-aug") == 2
     assert not Path("sheets").exists()
     assert "did you mean 'cifar10-augmented'" in capsys.readouterr().err
+
+
+def test_what_is_shown_is_what_the_recipe_trains_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = []
+
+    def drawn(recipe: Recipe, train_set: ImageSet) -> FedBatch:
+        shown.append(train_set)
+        return fed_batch(recipe, train_set)
+
+    monkeypatch.setattr("retinula.training.shown.fed_batch", drawn)
+    Path("own.toml").write_text(
+        '[data]\nname = "digits"\nclasses = [0, 1]\n[inputs]\nsize = [16, 16]\n[model]\nname = "residual"\n'
+    )
+    monkeypatch.setattr(sys, "argv", ["retinula", "data", "show", "digits", "--augmented", "own.toml"])
+    with pytest.raises(SystemExit) as left:
+        main.main()
+    assert left.value.code == 0, capsys.readouterr().err
+    assert shown[0].classes == ("0", "1")
+    assert shown[0].shape == (1, 16, 16)
+    Path("own.toml").write_text('[model]\nname = "residul"\n')
+    with pytest.raises(SystemExit):
+        main.main()
+    assert "there is no network 'residul'; did you mean 'residual'?" in capsys.readouterr().err

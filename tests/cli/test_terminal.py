@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 
-from retinula.cli.terminal import TrainingReporter, number, share, table
+from retinula.cli.terminal import TrainingReporter, check_destination, number, one_target, share, table
+from retinula.errors import InputError, RetinulaError
 
 
 def test_numbers_stand_to_the_right() -> None:
@@ -14,6 +17,27 @@ def test_numbers_stand_to_the_right() -> None:
 def test_shares_and_numbers() -> None:
     assert (share(0.7416), share(0.5, 0), share(None)) == ("74.16%", "50%", "-")
     assert (number(0.90349), number(1.0, 1), number(None)) == ("0.9035", "1.0", "-")
+
+
+def test_a_target_is_told_from_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a=b").mkdir()
+    for name in ("./a=b", "a=b", "../gone=1", str(tmp_path / "a=b"), "digits"):
+        assert one_target([name, "epochs=4", "lr=0.1"]) == (name, ["epochs=4", "lr=0.1"])
+    long = f"classes=[{'0, ' * 200}]"
+    assert one_target([long, "gone=1"]) == (None, [long, "gone=1"])
+    with pytest.raises(InputError, match=r"one recipe, data set or folder at a time, not digits and \./a=b"):
+        one_target(["digits", "./a=b"])
+
+
+def test_a_file_that_cannot_be_written_is_refused_early(tmp_path: Path) -> None:
+    check_destination(tmp_path / "new.csv")
+    with pytest.raises(InputError, match=r"gone/new\.csv: there is no folder .*gone; make it first"):
+        check_destination(tmp_path / "gone" / "new.csv")
+    with pytest.raises(InputError, match="is a folder; name a file"):
+        check_destination(tmp_path)
+    with pytest.raises(RetinulaError, match=r"cannot write .*: File name too long"):
+        check_destination(tmp_path / ("x" * 300))
 
 
 def test_elsewhere_than_on_a_terminal_an_epoch_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

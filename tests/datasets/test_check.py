@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retinula.datasets.check import check_dataset, check_folder
+from retinula.datasets.check import check_dataset, check_files
 from retinula.datasets.reading import Dataset, Skipped
 from retinula.errors import InputError
 from retinula.images import ImageSet
@@ -34,7 +34,7 @@ def written(where: Path, files: dict[str, bytes]) -> Path:
 
 
 def test_nothing_wrong(tmp_path: Path) -> None:
-    report = check_folder(written(tmp_path, clean()))
+    report = check_files(written(tmp_path, clean()))
     assert report.is_clean
     assert report.num_images == {"train": 24, "test": 24}
     assert report.counts == {"cat": 12, "dog": 12}
@@ -73,7 +73,7 @@ def test_every_kind_of_fault(tmp_path: Path, spoilt: dict[str, bytes], zipped: b
         with zipfile.ZipFile(path, "w") as archive:
             for name in sorted(spoilt):
                 archive.writestr(name, spoilt[name])
-    report = check_folder(path)
+    report = check_files(path)
     assert not report.is_clean
     assert report.unreadable == (
         Skipped("train/cat/broken.jpg", "it is not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)"),
@@ -99,7 +99,7 @@ def test_every_kind_of_fault(tmp_path: Path, spoilt: dict[str, bytes], zipped: b
 
 
 def test_as_json(tmp_path: Path, spoilt: dict[str, bytes]) -> None:
-    report = json.loads(json.dumps(check_folder(written(tmp_path, spoilt)).to_dict()))
+    report = json.loads(json.dumps(check_files(written(tmp_path, spoilt)).to_dict()))
     assert report["clean"] is False
     assert report["size"] == [8, 8]
     assert report["few"] == {"fish": 1}
@@ -116,7 +116,7 @@ def test_as_json(tmp_path: Path, spoilt: dict[str, bytes]) -> None:
 
 
 def test_lines_for_the_terminal(tmp_path: Path, spoilt: dict[str, bytes]) -> None:
-    assert check_folder(written(tmp_path, spoilt)).lines() == [
+    assert check_files(written(tmp_path, spoilt)).lines() == [
         f"{tmp_path}: train 27, test 25; 3 classes, 2 sizes, most often 8 x 8 pixels",
         "unreadable: 1",
         "  train/cat/broken.jpg: it is not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)",
@@ -140,7 +140,7 @@ def test_lines_for_the_terminal(tmp_path: Path, spoilt: dict[str, bytes]) -> Non
 def test_only_the_first_are_named(tmp_path: Path) -> None:
     files = {**clean(), **{f"train/cat/empty{number}.png": b"" for number in range(13)}}
     files |= {f"train/dog/same{number}.png": picture(500) for number in range(6)}
-    lines = check_folder(written(tmp_path, files)).lines(named=2)
+    lines = check_files(written(tmp_path, files)).lines(named=2)
     assert lines[1:] == [
         "empty: 13",
         "  train/cat/empty0.png",
@@ -154,22 +154,22 @@ def test_only_the_first_are_named(tmp_path: Path) -> None:
 def test_photos_of_all_sizes_are_not_odd(tmp_path: Path) -> None:
     names = list(clean())
     files = {name: picture(number, (8 + number, 8)) for number, name in enumerate(names)}
-    report = check_folder(written(tmp_path, files))
+    report = check_files(written(tmp_path, files))
     assert report.num_sizes == 48
     assert report.odd_sizes == ()
 
 
 def test_progress_and_layout(tmp_path: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
-    check_folder(written(tmp_path, clean()), progress=lambda *words: told.append(words))
+    check_files(written(tmp_path, clean()), progress=lambda *words: told.append(words))
     assert told[0] == ("checking", 1, 48)
     assert told[-1] == ("checking", 48, 48)
     with pytest.raises(InputError, match="expected a folder a class"):
-        check_folder(written(tmp_path / "flat", {"1.png": picture(1)}))
+        check_files(written(tmp_path / "flat", {"1.png": picture(1)}))
 
 
 def test_only_unreadable_pictures(tmp_path: Path) -> None:
-    report = check_folder(written(tmp_path, {"a/1.png": b"x", "b/1.png": b"x"}))
+    report = check_files(written(tmp_path, {"a/1.png": b"x", "b/1.png": b"x"}))
     assert report.size is None
     assert report.num_images == {"train": 0}
     assert len(report.unreadable) == 2
@@ -227,6 +227,6 @@ def test_the_known_state_of_a_published_archive() -> None:
     paths = [path for path in found if path.exists()]
     if not paths:
         pytest.skip("the archive is not in RETINULA_DATA")
-    report = check_folder(paths[0])
+    report = check_files(paths[0])
     assert report.is_clean
     assert sum(report.num_images.values()) == 450

@@ -1,5 +1,7 @@
+import inspect
 import io
 import os
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -10,10 +12,12 @@ import pytest
 from PIL import Image
 
 from retinula.datasets import folder
-from retinula.datasets.reading import Chunk, Reading, Skipped
+from retinula.datasets.archives import Member
+from retinula.datasets.layout import Layout
+from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import decode
+from retinula.pictures import MAX_BYTES, decode
 from retinula.shrinking import shrink
 
 Contents = Mapping[str, bytes]
@@ -221,6 +225,46 @@ class TestBadPictures:
         with pytest.raises(InputError, match=r"pictures of one class only in .*; dog/.*: the file is empty"):
             list(folder.read(as_folder(tmp_path, files)).splits["train"]())
 
+    @pytest.mark.parametrize(
+        ("splits", "words"),
+        [
+            (
+                {"train": {"cat/0.png": 0, "cat/1.png": 0}},
+                "has pictures of one class only, 'cat'; there must be at least",
+            ),
+            ({}, "has none of its pictures; there must be at least two classes"),
+        ],
+    )
+    def test_a_copy_with_fewer_than_two_classes(
+        self, tmp_path: Path, splits: dict[SplitName, dict[str, int]], words: str
+    ) -> None:
+        as_folder(tmp_path, cats_and_dogs(2))
+        layout = Layout(("cat", "dog"), splits, [])
+        with pytest.raises(InputError, match=words):
+            folder.read_arranged(tmp_path, folder.find(tmp_path), layout, size=None, channels=3, resize="squash")
+
+    @pytest.mark.parametrize("pack", [as_folder, as_tar])
+    def test_one_that_is_too_large_is_not_read(
+        self, tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        unpacked: list[str] = []
+        read = Member.read
+
+        def listening(member: Member) -> bytes:
+            unpacked.append(member.name)
+            return read(member)
+
+        monkeypatch.setattr(Member, "read", listening)
+        monkeypatch.setattr(folder, "MAX_BYTES", 1000)
+        source = pack(tmp_path, {**cats_and_dogs(4), "cat/large.png": picture(1, (40, 40))})
+        if pack is as_folder:  # whose limit cannot be lowered: a hole of that size takes no room
+            os.truncate(tmp_path / "cat" / "large.png", MAX_BYTES + 1)
+        reading = folder.read(source)
+        assert len(gathered(reading)) == 8
+        limit = MAX_BYTES if pack is as_folder else 1000
+        assert reading.skipped == [Skipped("cat/large.png", f"it is larger than {limit:,} bytes")]
+        assert "cat/large.png" not in unpacked
+
     def test_an_unreadable_folder_is_named(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         as_folder(tmp_path, {**cats_and_dogs(4), "secret/1.png": b""})
         scan = os.scandir
@@ -282,6 +326,23 @@ class TestLinks:
     def test_the_folder_itself_may_be_one(self, inside: Path, tmp_path: Path) -> None:
         (tmp_path / "link").symlink_to(inside, target_is_directory=True)
         assert len(gathered(folder.read(tmp_path / "link"))) == 8
+
+
+def test_folders_may_lie_deeper_than_calls(tmp_path: Path) -> None:
+    as_folder(tmp_path, {f"{'x/' * 200}{name}": picture(1) for name in ("cat/1.png", "dog/1.png")})
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        files = folder.find(tmp_path)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert files.names == [f"{'x/' * 200}{name}" for name in ("cat/1.png", "dog/1.png")]
+
+
+def test_what_is_skipped_is_named_in_the_order_of_the_folders(tmp_path: Path) -> None:
+    names = ("a/1.heic", "a/b/2.heic", "a/c.heic", "d.heic")
+    as_folder(tmp_path, dict.fromkeys(names, b""))
+    assert [one.source for one in folder.find(tmp_path).skipped] == list(names)
 
 
 def test_names_that_are_not_text(tmp_path: Path) -> None:

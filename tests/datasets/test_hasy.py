@@ -128,6 +128,19 @@ def test_pictures_that_are_not_there_are_counted(tmp_path: Path) -> None:
     assert [one.reason for one in dataset.skipped] == ["it holds 11 pictures; published are 12"]
 
 
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [([], "has none of its pictures"), ([1, 5], "has pictures of one class only")],
+)
+def test_a_copy_without_two_classes_of_pictures(tmp_path: Path, kept: list[int], words: str) -> None:
+    left = {f"hasy-data/v2-{number:05}.png" for number in kept}
+    found = {name: content for name, content in files().items() if not name.endswith("png") or name in left}
+    as_folder(tmp_path, {**found, "hasy-data/other.png": png(noise(32, 32))})
+    with pytest.raises(InputError, match=words):
+        load.load("hasyv2", search=[tmp_path], cache_dir=tmp_path / "cache", offline=True)
+
+
 @pytest.mark.data
 @pytest.mark.usefixtures("small")
 def test_real_symbols_in_the_official_layout(real_data: Path, tmp_path: Path) -> None:

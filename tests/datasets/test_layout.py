@@ -192,3 +192,13 @@ def test_natural_order() -> None:
     names = ["img12.png", "IMG2.png", "img1.png", "img2.png", "a/10", "a/9", "", "7"]
     expected = ["", "7", "a/9", "a/10", "img1.png", "IMG2.png", "img2.png", "img12.png"]
     assert sorted(names, key=natural_order) == expected
+
+
+def test_natural_order_of_numbers_longer_than_python_reads() -> None:
+    nine, ten = "9" * 5000, "1" + "0" * 5000
+    assert sorted([f"a{ten}", f"a{nine}", "a12"], key=natural_order) == ["a12", f"a{nine}", f"a{ten}"]
+
+
+def test_natural_order_looks_at_what_numbers_are_and_not_how_they_are_written() -> None:
+    nine, ten = "a\N{ARABIC-INDIC DIGIT NINE}", "a\N{ARABIC-INDIC DIGIT ZERO}10"
+    assert sorted(["a11", nine, "a008", ten, "a0"], key=natural_order) == ["a0", "a008", nine, ten, "a11"]

@@ -121,6 +121,16 @@ def test_several_folders_and_archives_become_one(tmp_path: Path) -> None:
     assert len(places(load.load(one, more=[two, packed], cache_dir=tmp_path / "cache"))) == len(places(dataset)) + 1
 
 
+def test_folders_of_one_name_stay_apart(tmp_path: Path) -> None:
+    folders = [
+        fill(tmp_path / place, {"cat": 5, "dog": 5}, first=10 * n) for n, place in enumerate(("a/x", "b/x", "c/x 2"))
+    ]
+    dataset = load.load(folders[0], more=folders[1:], cache_dir=tmp_path / "cache")
+    found = places(dataset)
+    assert len(found) == 30
+    assert {name.split("/")[0] for name in found} == {"x 1", "x 3", "x 2"}
+
+
 def test_what_cannot_be_merged(tmp_path: Path) -> None:
     folder = fill(tmp_path / "set", {"cat": 2, "dog": 2})
     with pytest.raises(InputError, match="name each folder once"):

@@ -167,6 +167,10 @@ def test_refuses_all_else(value: Any, why: str) -> None:
         (b"cnumpy\nndarray\n)R.", "calls ndarray"),
         (b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\ndtype\n(K\0tU\1b\x87R.", "an array that is none"),
         (b"c_codecs\nencode\nX\1\0\0\0aX\5\0\0\0rot13\x86R.", "encodes as rot13"),
+        (b"c_codecs\nencode\n)R.", "calls encode with something else than that takes"),
+        (b"cnumpy\ndtype\nK\1\x85R.", "something else where a name should be"),
+        (b"cnumpy\ndtype\nU\2u1\x85RU\4aaaab.", "fills an array by something else than a tuple"),
+        (b"X\3\0\0\0a\nbX\3\0\0\0\xed\xb2\x80\x93.", r"it asks for a\\nb\.\\udc80$"),
         (b"S'a' + b'b'\n.", "a string that is none"),
         (b"S__import__('os')\n.", "a string that is none"),
         (b"I" + b"9" * 30 + b"\n.", "impossible length"),
@@ -208,6 +212,45 @@ def test_an_array_must_fit_its_shape() -> None:
             pickles.load(array_pickle(shape, b"abcdef"), "a")
     with pytest.raises(InputError, match="array of records"):
         pickles.load(array_pickle(b"K\6\x85", b"abcdef", rest=b"N(U\1at}"), "a")
+
+
+# A pair of the pair before, sixty times over: in two hundred bytes more than could ever be written out or hashed.
+NESTED = b")q\0" + b"".join(b"0h" + bytes([n, ord("h"), n]) + b"\x86q" + bytes([n + 1]) for n in range(60))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"X\1\0\0\0a" + NESTED + b"\x93.",
+        NESTED + b"X\1\0\0\0a\x93.",
+        b"c_codecs\nencode\nX\1\0\0\0a" + NESTED + b"\x86R.",
+        b"cnumpy\ndtype\n" + NESTED + b"\x85R.",
+        b"cnumpy.core.multiarray\n_reconstruct\n" + NESTED + b"K\0\x85U\1b\x87R.",
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n" + NESTED + b"U\1b\x87R.",
+        b"cnumpy\ndtype\nU\2u1\x85R(K\3" + NESTED + b"NNNtb.",
+        array_pickle(NESTED, b"a"),
+        array_pickle(NESTED + b"\x85", b"a"),
+        b"}" + NESTED + b"K\1s.",
+        NESTED + b"K\1a.",
+    ],
+)
+def test_what_is_nested_without_end_is_refused_at_once(content: bytes) -> None:
+    with pytest.raises(InputError, match=r"^a is refused: ") as caught:
+        pickles.load(content, "a")
+    assert len(str(caught.value)) < 200
+
+
+def test_shapes_beyond_all_reason_are_refused() -> None:
+    with pytest.raises(InputError, match="an array of impossible shape"):
+        pickles.load(array_pickle(b"K\0\x8a\xff" + b"\x7f" * 255 + b"\x86", b""), "a")
+
+
+def test_one_long_text_is_not_copied_over_and_over() -> None:
+    text = b"X" + (1000).to_bytes(4, "little") + b"a" * 1000
+    again = b"c_codecs\nencode\nq\0" + text + b"X\6\0\0\0latin1\x86q\1R"
+    assert pickles.load(again + b".", "a") == b"a" * 1000
+    with pytest.raises(InputError, match="more bytes than it has"):
+        pickles.load(again + b"h\0h\1R.", "a")
 
 
 def test_a_far_place_in_memory_costs_nothing() -> None:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from retinula.datasets import load
+from retinula.datasets.archives import members
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Dataset
-from retinula.datasets.trees import read
-from retinula.errors import InputError
+from retinula.datasets.trees import copy_member, read
+from retinula.errors import InputError, RetinulaError
 from small_published import jpeg, noise, png, write_folder, write_tar, write_zip
 
 Pack = Callable[[Path, str, dict[str, bytes]], Path]
@@ -220,3 +221,10 @@ def test_real_pictures_of_core50(real_data: Path, tmp_path: Path) -> None:
     assert len(dataset.splits["test"]) == 10
     assert dataset.splits["test"].shape == (3, 128, 128)
     assert set(dataset.splits["train"].classes) <= set(CATALOG["core50"].superclasses or ())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_not_the_fault_of_the_archive(tmp_path: Path) -> None:
+    for member in members(write_zip(tmp_path / "a.zip", {"inner.tar": b"x" * 5000})):
+        with pytest.raises(RetinulaError, match=r"^cannot write /dev/full: No space left on device$"):
+            copy_member(member, Path("/dev/full"))

@@ -96,6 +96,16 @@ def test_classes_that_do_not_occur_and_sets_of_one_class() -> None:
         out_of_fold(features[:8], labels[:8], 4)
 
 
+def test_labels_of_one_class_are_as_likely_as_can_be() -> None:
+    features, _, _ = planted()
+    one = np.full(20, 2)
+    answers = out_of_fold(features[:20], one, 4)
+    assert answers.tolist() == np.eye(4)[one].tolist()
+    assert find_label_errors(answers, one, CLASSES).errors == ()
+    with pytest.raises(InputError, match="at least 5 of each class"):
+        out_of_fold(features[:4], one[:4], 4)
+
+
 def test_without_cleanlab_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise ImportError(name)

@@ -1,5 +1,7 @@
 """The catalog of networks, and building from it."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -119,7 +121,7 @@ def test_own_arguments_and_their_defaults() -> None:
         ("mobilenetv2-bsconv-u", {"width": 5.0}, "mobilenetv2-bsconv-u: width must be above 0 and at most 4, not 5.0"),
         ("mobilenetv2-bsconv-s", {"orthonormality": -0.1}, "orthonormality must lie between 0 and 1, not -0.1"),
         ("mobilenetv2-bsconv-s", {"dropout": 2}, "mobilenetv2-bsconv-s: dropout must be at least 0 and below 1"),
-        ("mobilenetv2-grouped", {"group_channels": 0}, "group_channels must be at least 1, not 0"),
+        ("mobilenetv2-grouped", {"group_channels": 0}, "group_channels must lie between 1 and 4096, not 0"),
         ("mobilenetv2-grouped", {"group_channels": 8.0}, "group_channels must be of type int, as 16, not 8.0"),
         ("cifar10-denoise", {"width": 0}, "width must lie between 1 and 512, not 0"),
         ("cifar10-denoise", {"layers": 1}, "layers must lie between 2 and 32, not 1"),
@@ -133,6 +135,17 @@ def test_own_arguments_and_their_defaults() -> None:
 def test_what_cannot_be_built_is_told(name: str, wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         build(name, **{"num_classes": 10, **wrong})
+
+
+NUMBERS = [(n, argument) for n in NETWORKS for argument in NETWORKS[n].arguments]
+
+
+@pytest.mark.parametrize(("name", "argument"), NUMBERS)
+def test_no_argument_is_without_bounds(name: str, argument: str) -> None:
+    for monstrous in (2**40, -(2**40)):
+        wrong: dict[str, Any] = {argument: monstrous}
+        with torch.device("meta"), pytest.raises(InputError, match=rf"{argument} must .*, not {monstrous}"):
+            build(name, num_classes=10, **wrong)
 
 
 def test_a_whole_number_is_good_enough_for_a_fraction() -> None:
@@ -150,3 +163,23 @@ def test_a_network_without_memory_draws_nothing(name: str) -> None:
         network = build(name, num_classes=5)
     assert all(p.is_meta for p in network.parameters())
     assert torch.equal(torch.get_rng_state(), chance)
+
+
+WITHOUT_MEMORY = """
+import sys
+import torch
+from retinula.models.catalog import NETWORKS, build
+sys.modules["torch._dynamo"] = None  # what torch imports to draw on the meta device: now whoever asks for it fails
+for name in NETWORKS:
+    with torch.device("meta"):
+        try:
+            build(name, num_classes=5)
+        except ImportError as error:
+            print(name, error)
+"""
+
+
+def test_a_network_without_memory_asks_for_no_slow_imports() -> None:
+    # In a process of its own: what is imported once costs nothing more.
+    done = subprocess.run([sys.executable, "-c", WITHOUT_MEMORY], capture_output=True, text=True, check=True)
+    assert done.stdout == ""

@@ -94,8 +94,10 @@ def test_training_begins_at_the_components_of_its_pictures(make_set: MakeSet, tm
     [
         ({"numbers": 0}, "numbers must be 1 to 192"),
         ({"numbers": 193}, "numbers must be 1 to 192"),
-        ({"width": 0}, "width must be above 0"),
-        ({"blocks": -1}, "blocks 0 or above"),
+        ({"width": 0}, "width must lie between 1 and 512, not 0"),
+        ({"width": 513}, "width must lie between 1 and 512, not 513"),
+        ({"blocks": -1}, "blocks must lie between 0 and 32, not -1"),
+        ({"blocks": 33}, "blocks must lie between 0 and 32, not 33"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, int], message: str) -> None:

@@ -20,6 +20,7 @@ from retinula.images import ImageSet
 from retinula.inspection import FILE_NAME
 from retinula.model_file import Model
 from retinula.plots.figure import INK, SERIES
+from retinula.recipe import Augmentation
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
 from retinula.report.page import MOST_BYTES, write_report
@@ -170,6 +171,28 @@ def test_a_last_epoch_that_was_cut_short_is_not_told_as_whole(at_hand: Run, tmp_
     assert dict(training_part(copy).facts)["Epochs"] == f"{last}, the last cut short"
 
 
+@pytest.mark.parametrize(
+    ("losses", "words"),
+    [
+        ((0.5, 0.4), ". On the validation pictures it is 0.4 at the end."),
+        ((0.3, 0.4), ". On the validation pictures it is 0.4 at the end; the lowest was 0.3 in epoch 1."),
+        ((0.3, None), ". On the validation pictures it is 0.3 in epoch 1, the last in which it is finite."),
+        ((None, None), ". No pictures were set apart, so there is no curve of pictures it did not learn from."),
+    ],
+)
+def test_what_has_no_right_answers_is_told_by_its_loss(
+    at_hand: Run, tmp_path: Path, losses: tuple[float | None, ...], words: str
+) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    rows = [
+        {"epoch": epoch, "step": epoch, "loss": 0.25, "accuracy": None, "val_loss": loss, "val_accuracy": None}
+        for epoch, loss in enumerate(losses, start=1)
+    ]
+    copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert training_part(copy).finding == f"After 2 epochs the loss on the training pictures is 0.25{words}"
+
+
 def test_classes_have_the_colours_that_they_have_in_figures(written: tuple[str, Contents]) -> None:
     by_day = re.findall(r"--c\d:(#\w+)", written[0])[: len(SERIES) + 1]
     assert by_day == [colour.lower() for colour in (*SERIES, INK)]
@@ -253,6 +276,32 @@ def test_what_training_began_with_is_shown(written: tuple[str, Contents]) -> Non
     words = [words for one in contents.fed.pictures for words in one.words]
     assert any(each.startswith("moved 1") for each in words)
     assert all(each in Page(text).words for each in words)
+
+
+@pytest.mark.parametrize(
+    ("augment", "words", "num_fed"),
+    [
+        (Augmentation(cutmix=1.0), "No picture was changed by itself, but two at a time were mixed", 12),
+        (Augmentation(mixup=0.2, flip="random"), "flipped left to right. Two pictures are also mixed", 12),
+        (Augmentation(probability=0.5), "this training distorts none of them", 0),
+    ],
+)
+def test_what_training_does_to_pictures_is_told_as_it_is(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: Augmentation, words: str, num_fed: int
+) -> None:
+    monkeypatch.setattr(gathering, "find_spec", lambda _: None)  # the maps of the reasons take long
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    copy.recipe_file.write_text(at_hand.recipe().model_copy(update={"augment": augment}).to_toml())
+    file, contents = write_report(copy)
+    text = file.read_text(encoding="utf-8")
+    said = Page(text).words
+    assert words in said
+    assert ("One picture as training shows it" in said) == (contents.distorted is not None) == ("flipped" in words)
+    assert ("this training distorts none" in said) == ("distorts none" in words)
+    assert len(contents.fed.pictures if contents.fed else ()) == num_fed
+    assert ("What training began with" in said) == (".fedto{" in text) == bool(num_fed)
+    assert ": ." not in said
 
 
 def test_every_command_on_the_page_is_one_that_exists(at_hand: Run, written: tuple[str, Contents]) -> None:

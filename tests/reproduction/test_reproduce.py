@@ -14,11 +14,12 @@ from retinula.recipe import Claim, Recipe
 from retinula.recipe_files import load_recipe
 from retinula.reproduction import reproduce as work
 from retinula.reproduction import runs
+from retinula.reproduction.curve import curve_on_test
 from retinula.reproduction.photos import find_photos
 from retinula.reproduction.records import keep_records, without_folders
 from retinula.reproduction.reproduce import Reproduction, reproduce
 from retinula.reproduction.results import gather, results_list, results_page
-from retinula.run import Run, list_runs
+from retinula.run import Run, create_run, list_runs
 from retinula.settings import changed_settings
 from retinula.training import loop
 from retinula.training.hardware import Hardware
@@ -399,10 +400,48 @@ def test_a_record_names_no_folders() -> None:
         "data.name=/home/me/photos",
         "data.more=['/home/me/others','relative/ones']",
         "weights=/home/me/model.st",
+        "figures.photos=/home/me/shown",
     ]
     told = without_folders(load_recipe("digits", settings))
     assert told.data.name == "photos"
     assert told.data.more == ("others", "relative/ones")
     assert told.model.weights == "model.st"
+    assert told.figures.photos == "shown"
     usual = load_recipe("digits")
     assert without_folders(usual) == usual
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("/home/me/digits.toml", "digits.toml"),
+        ("/home/me/a=b", "a=b"),
+        ("data=/home/me/photos", "data=photos"),
+        ("--out=/home/me/photos", "--out=photos"),
+        ('data.more=["/home/me/secret"]', 'data.more=["secret"]'),
+        ("data.more=['/home/me/secret', 'near/ones']", 'data.more=["secret", "near/ones"]'),
+        ("weights='/home/me/2024'", 'weights="2024"'),
+        ("size=[16, 16]", "size=[16, 16]"),
+        ("weights='near/2024'", "weights='near/2024'"),
+        ("=", "="),
+    ],
+)
+def test_the_command_of_a_record_names_no_folders(word: str, told: str) -> None:
+    run = create_run(load_recipe("digits"), {"command": ["retinula", "train", word]}, "mine", Path("runs"))
+    (kept,) = keep_records([run], Path("records"))
+    assert kept.environment()["command"] == ["retinula", "train", told]
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_damaged_curve_is_measured_anew() -> None:
+    (run,) = run_it().runs
+    test_set = experiment.own_pictures(run, "test")
+    curve = curve_on_test(run, test_set, Reporter())
+    assert [row["epoch"] for row in curve] == [1, 2]
+    file = run.snapshots / "test.json"
+    whole = file.read_text()
+    wrong = '{"1": {"test_loss": "low", "test_accuracy": 0.5}}'
+    for damaged in ("[]", "{", "3", '{"1": []}', '{"1": {"test_loss": 1.0}}', wrong):
+        file.write_text(damaged)
+        assert curve_on_test(run, test_set, Reporter()) == curve
+        assert json.loads(file.read_text()) == json.loads(whole)

@@ -21,7 +21,7 @@ from retinula.serving.app import build_app
 from retinula.serving.bodies import Bodies
 from retinula.serving.limits import Limits
 from retinula.serving.refusals import Refusal
-from serving_checks import BLACK, Colours, ask, base64_of, client_of, pixels, png, refused, running
+from serving_checks import BLACK, Colours, Slow, ask, base64_of, client_of, pixels, png, refused, running
 
 PNG = {"content-type": "image/png"}
 
@@ -85,6 +85,19 @@ def test_what_the_network_saw_and_where_it_looked_come_where_asked_for() -> None
     ask(question)
 
 
+@pytest.mark.parametrize("words", ["seen,similar", ["seen", "similar"], ["", "seen,similar", "seen"]])
+def test_a_form_has_its_list_with_commas_or_a_part_each(words: Any) -> None:
+    async def question(client: httpx.AsyncClient) -> None:
+        files = [("p", ("a.png", png()))]
+        response = await client.post("/v1/predict", files=files, data={"include": words})
+        assert response.status_code == 200, response.text
+        assert {"seen", "similar", "heatmap"} & response.json()["predictions"][0].keys() == {"seen", "similar"}
+        response = await client.post("/v1/predict", files=files, data={"include": ["seen"] * 17})
+        assert "16 fields" in refused(response, 400, "malformed")
+
+    ask(question)
+
+
 def test_what_is_unfamiliar_is_said() -> None:
     async def question(client: httpx.AsyncClient) -> None:
         files = [("p", ("a.png", png("red"))), ("p", ("b.png", png(BLACK)))]
@@ -135,6 +148,23 @@ def test_one_bad_picture_among_good_ones_has_an_error_of_its_own() -> None:
         assert "retinula_refused_pictures_total 2\n" in metrics
 
     ask(question, limits=Limits(max_pixels=1000))
+
+
+def test_the_pictures_of_a_request_have_only_so_many_pixels_together() -> None:
+    limits = Limits(max_pixels=1000, max_request_pixels=2000)
+
+    async def question(client: httpx.AsyncClient) -> None:
+        large, too_large = png("blue", (30, 30)), png("blue", (90, 90))
+        for fits in ([large] * 2, [large, b"no", too_large, large, b""]):
+            files = [("p", (str(n), content)) for n, content in enumerate(fits)]
+            assert labels(await client.post("/v1/predict", files=files))[0] == "blue"
+        response = await client.post("/v1/predict", files=[("p", (str(n), large)) for n in range(3)])
+        assert "2,000 pixels together" in refused(response, 413, "too_large")
+        assert "retinula_pictures_total 4\n" in (await client.get("/metrics")).text
+        description = (await client.get("/openapi.json")).json()["paths"]["/v1/predict"]["post"]["description"]
+        assert "2,000 together" in description
+
+    ask(question, limits=limits)
 
 
 BAD_BODIES = {
@@ -269,6 +299,26 @@ def test_what_takes_too_long_is_given_up() -> None:
         predictor.may_go.set()
 
     ask(question, predictor, Limits(seconds=0.1))
+
+
+def test_a_request_waits_until_its_thread_has_returned_which_decodes_no_more() -> None:
+    predictor = Slow()
+
+    async def question(client: httpx.AsyncClient) -> None:
+        files = [("p", (str(n), png())) for n in range(3)]
+        task = asyncio.create_task(client.post("/v1/predict", files=files))
+        while not predictor.looked:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        assert "retinula_waiting_requests 1\n" in (await client.get("/metrics")).text
+        refused(await client.post("/v1/predict", content=png(), headers=PNG), 429, "too_many_waiting")
+        predictor.may_look.set()
+        refused(await task, 503, "too_slow")
+        assert predictor.looked == 1
+        assert "retinula_waiting_requests 0\n" in (await client.get("/metrics")).text
+        assert labels(await client.post("/v1/predict", content=png(), headers=PNG)) == ["red"]
+
+    ask(question, predictor, Limits(seconds=0.1, max_waiting=1))
 
 
 @pytest.mark.parametrize(
@@ -443,4 +493,6 @@ def test_limits_make_sense() -> None:
         Limits(seconds=float("nan"))
     with pytest.raises(InputError, match="fewer"):
         Limits(max_bytes=10, max_held_bytes=9)
+    with pytest.raises(InputError, match="fewer"):
+        Limits(max_pixels=10, max_request_pixels=9)
     assert json.dumps(vars(Limits()))

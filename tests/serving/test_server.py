@@ -23,12 +23,12 @@ from retinula.models.catalog import build
 from retinula.serving.limits import Limits
 from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen
 from retinula.transforms.preprocess import Preprocess
-from serving_checks import PATIENCE, Colours, png, refused, served
+from serving_checks import PATIENCE, Colours, Slow, base64_of, png, refused, served
 
 PNG = {"content-type": "image/png"}
 SOON = 10.0  # seconds within which connections under these limits are all cut
 QUICK = Limits(seconds=0.4, head_seconds=0.3, max_connections=8, max_bytes=100_000)
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it here
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - bound for a moment, and never served
 
 
 def talk(port: int, *pieces: bytes, pause: float = 0.0) -> bytes:
@@ -181,6 +181,28 @@ def test_a_client_that_goes_away_leaves_nothing_behind(caplog: pytest.LogCapture
     assert not caplog.records
 
 
+def test_pictures_of_a_client_that_went_away_are_decoded_no_more() -> None:
+    predictor = Slow()
+    content = json.dumps({"pictures": [base64_of(png())] * 3}).encode()
+    head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+    with served(Limits(seconds=PATIENCE), predictor) as (address, port):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(head.encode() + b"\r\n\r\n" + content)
+            wait_for(lambda: predictor.looked)
+        time.sleep(0.2)
+        assert "retinula_waiting_requests 1\n" in httpx.get(f"{address}/metrics").text
+        predictor.may_look.set()
+        wait_for(lambda: "retinula_waiting_requests 0\n" in httpx.get(f"{address}/metrics").text)
+        assert predictor.looked == 1
+
+
+def wait_for(told: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SOON
+    while not told():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_where_it_listens() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
@@ -189,12 +211,33 @@ def test_where_it_listens() -> None:
             listen("127.0.0.1", port)
     with pytest.raises(InputError, match=r"192\.0\.2\.1"):
         listen("192.0.2.1", 0)
-    for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):
-        assert is_loopback(host)
-        assert "127.0.0.1" in (allowed_hosts(host) or ())
-    for host in (EVERYWHERE, "::", "example"):
-        assert not is_loopback(host)
-        assert allowed_hosts(host) is None
+
+
+# However it is written: the second is 127.0.0.1, too, and so is the fourth.
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "localhost", "0x7f000001", "127.9.9.9", "::1"])
+def test_only_this_machine_reaches_what_is_bound_to_loopback(host: str) -> None:
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with listen(host, 0) as listening:
+        assert is_loopback(listening)
+        hosts = allowed_hosts(listening, host) or ()
+        assert {"127.0.0.1", "[::1]" if ":" in host else host} <= set(hosts)
+        assert "evil.example" not in hosts
+
+
+def has_ipv6() -> bool:
+    try:
+        listen("::1", 0).close()
+    except InputError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "0"])
+def test_others_reach_what_is_bound_to_every_address(host: str) -> None:
+    with listen(host, 0) as listening:
+        assert not is_loopback(listening)
+        assert allowed_hosts(listening, host) is None
 
 
 @pytest.fixture

@@ -2,12 +2,17 @@
 
 import json
 import posixpath
+import re
+import shlex
+from html import unescape
 from pathlib import Path
 
 import httpx
 import pytest
+from markupsafe import escape
 
 from retinula.recipe_files import load_recipe
+from retinula.report.page import commands
 from retinula.run import Run
 from serving_checks import ask, refused
 
@@ -26,8 +31,10 @@ def root(tmp_path: Path) -> Path:
             run.add_metrics({**row, "val_accuracy": 0.4 + epoch / 10})
     report = {
         "parameters": 7,
+        "data": {"name": "digits/train"},
         "training": {"val_accuracy": 0.61, "seconds_in_all": 5.5},
         "evaluations": {
+            "photos-0badcafe/test": {"dataset": "digits", "split": "test", "accuracy": 0.1},
             "digits/test": {
                 "dataset": "digits",
                 "split": "test",
@@ -77,12 +84,60 @@ def test_one_run_has_curves_results_and_settings(root: Path) -> None:
     async def question(client: httpx.AsyncClient) -> None:
         run = (await client.get("/v1/runs/whole")).json()
         assert [row["loss"] for row in run["curves"]] == [1, 0.5]
-        assert run["results"] == [{"dataset": "digits", "split": "test", "accuracy": 0.9, "accuracy_low": 0.8}]
+        assert run["results"] == [
+            {"dataset": "photos-0badcafe", "split": "test", "accuracy": 0.1},
+            {"dataset": "digits", "split": "test", "accuracy": 0.9, "accuracy_low": 0.8},
+        ]
         assert run["settings"]["seed"] == 3
         assert run["settings"]["optimizer.name"]
         assert (await client.get("/v1/runs/broken")).json()["curves"] == []
         interface = (await client.get("/openapi.json")).json()
         assert "/v1/runs/{name}" in interface["paths"]
+
+    ask(question, runs=root)
+
+
+DAMAGES = {
+    "not a number": ("metrics.jsonl", '{"epoch": 1, "step": 1, "loss": NaN, "val_accuracy": Infinity}\n'),
+    "deep metrics": ("metrics.jsonl", '{"epoch": 1, "step": 1, "loss": ' + "[" * 9000 + "]" * 9000 + "}\n"),
+    "a date for a name": ("recipe.toml", 'name = 1979-05-27\nabout = "x"\n'),
+    "a rate that is no number": ("recipe.toml", "[optimizer]\nlr = nan\nbetas = [inf, 07:32:00]\n"),
+    "a number without end": ("recipe.toml", f"name = 0x{'f' * 9000}\n"),
+    "deep lists": ("recipe.toml", f"name = {'[' * 9000}{']' * 9000}\n"),
+    "deep tables": ("recipe.toml", f"{'.'.join('a' * 1500)} = 1\n"),
+    "a deep report": ("report.json", '{"parameters": ' + "[" * 9000 + "]" * 9000 + "}"),
+    "a report deep enough to be read": ("report.json", '{"parameters": ' + "[" * 300 + "]" * 300 + "}"),
+    "half a character": ("report.json", r'{"parameters": {"\ud800": "\ud800"}}'),
+    "a machine that is deep": ("environment.json", '{"started": ' + "[" * 9000 + "]" * 9000 + "}"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_one_damaged_run_takes_nothing_from_the_others(root: Path, name: str) -> None:
+    file, content = DAMAGES[name]
+    (root / "half" / file).write_text(content)
+
+    async def question(client: httpx.AsyncClient) -> None:
+        response = await client.get("/v1/runs")
+        runs = {run["name"]: run for run in response.json()["runs"]}
+        assert runs.keys() == {"whole", "half", "broken"}
+        assert runs["whole"]["test_accuracy"] == 0.9
+        half = (await client.get("/v1/runs/half")).json()
+        assert half.items() >= runs["half"].items()
+        assert all("." in key or value for key, value in half["settings"].items())
+
+    ask(question, runs=root)
+
+
+def test_what_is_no_number_is_left_out(root: Path) -> None:
+    for name in ("not a number", "a rate that is no number"):
+        file, content = DAMAGES[name]
+        (root / "half" / file).write_text(content)
+
+    async def question(client: httpx.AsyncClient) -> None:
+        half = (await client.get("/v1/runs/half")).json()
+        assert (half["epochs"], half["val_accuracy"], half["curves"][0]["loss"]) == (1, None, None)
+        assert half["settings"] == {"optimizer.betas": "[null, null]"}
 
     ask(question, runs=root)
 
@@ -97,6 +152,26 @@ def test_a_report_is_given_and_kept_apart(root: Path) -> None:
         assert "retinula report half" in refused(await client.get("/v1/runs/half/report"), 404, "not_found")
 
     ask(question, runs=root)
+
+
+def test_a_report_does_not_say_where_on_the_machine_things_lie(root: Path, tmp_path: Path) -> None:
+    moved = root.rename(tmp_path / 'o\'neil & "co"')
+    run, photos = Run(moved / "broken"), "/home/me/photos"
+    lines = [line for task in ("classification", "reconstruction") for _, line in commands(run, task)]
+    pixels = f"data:image/jpeg;base64,/9j{photos}{photos}=="
+    said = f"<p>{pixels}</p><p>there is no folder {photos}; {photos}-2</p><td>{escape(run.path)}</td>"
+    (run.path / "report.html").write_text(said + "".join(f"<code>{escape(line)}</code>\n" for line in lines))
+
+    async def question(client: httpx.AsyncClient) -> None:
+        page = (await client.get("/v1/runs/broken/report")).text
+        assert str(escape(tmp_path)) not in page
+        assert f"<p>{pixels}</p><p>there is no folder photos; {photos}-2</p><td>" in page
+        told = [shlex.split(unescape(line)) for line in re.findall("<code>(.*?)</code>", page)]
+        assert len(told) == len(lines)
+        whole, short = str(run.path.resolve()), f"{moved.name}/broken"
+        assert told == [[word.replace(whole, short) for word in shlex.split(line)] for line in lines]
+
+    ask(question, runs=moved)
 
 
 @pytest.mark.parametrize(

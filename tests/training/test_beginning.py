@@ -15,7 +15,8 @@ from retinula.models.whitened import WhitenedNetwork
 from retinula.recipe import Recipe
 from retinula.recipe_files import checked
 from retinula.run import create_run
-from retinula.training.beginning import begin_from_pictures, check_sizes, patch_covariance
+from retinula.training.beginning import begin_from_pictures, check_single, check_sizes, patch_covariance
+from retinula.training.body import freeze_body
 from retinula.training.hardware import Hardware, choose_hardware
 from retinula.training.inputs import shrunk, side_at
 from retinula.training.loop import train
@@ -94,6 +95,31 @@ def test_sizes_that_a_network_does_not_take_are_told_before_the_first_step(tmp_p
     recipe = small(sizes=[[0.0, 5]])
     with pytest.raises(InputError, match="whitened takes no inputs of 5x5"):
         train(recipe, pictures(), None, create_run(recipe, {}, root=tmp_path), hardware=PLAIN)
+
+
+def test_batches_of_one_picture_are_refused_where_maps_of_one_pixel_are_normalised(tmp_path: Path) -> None:
+    recipe = small(batch_size=1)
+    with pytest.raises(InputError, match=r"single pixel at inputs of 16x16, .*training\.batch_size of 2"):
+        train(recipe, pictures(), None, create_run(recipe, {}, root=tmp_path), hardware=PLAIN)
+    recipe = small(batch_size=1, sizes=[[0.0, 12], [0.5, 20]])
+    with pytest.raises(InputError, match="inputs of 12x12"):
+        train(recipe, pictures(side=20), None, create_run(recipe, {}, root=tmp_path), hardware=PLAIN)
+
+
+def test_batches_of_one_picture_are_taken_by_all_other_networks(tmp_path: Path) -> None:
+    recipe = small(batch_size=1, steps=2)
+    train(recipe, pictures(side=20), None, create_run(recipe, {}, root=tmp_path), hardware=PLAIN)
+    recipe = checked(
+        {"name": "one", "model": {"name": "mobilenetv2"}, "training": {"batch_size": 1, "steps": 1}}, "one"
+    )
+    network = build("mobilenetv2", num_classes=3)
+    statistics = [buffer.clone() for buffer in network.buffers()]
+    check_single(network, recipe, (3, 32, 32))
+    assert all(torch.equal(one, other) for one, other in zip(network.buffers(), statistics, strict=True))
+    with pytest.raises(InputError, match="mobilenetv2 normalises maps of a single pixel"):
+        check_single(network, recipe, (3, 8, 8))
+    freeze_body(network)  # whose normalisation no longer looks at the batch
+    check_single(network, recipe, (3, 8, 8))
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from retinula.errors import InputError
+from retinula.models.catalog import build
 from retinula.recipe import Optimizer
 from retinula.training.muon import orthogonalised
 from retinula.training.optimizers import build_optimizer, running_statistics_kept, set_learning_rate, take_step
@@ -179,6 +181,12 @@ def test_muon_moves_inner_weights_by_a_share_of_their_norm_and_the_rest_by_adam(
         adam.step()
     for (name, one), two in zip(network.named_parameters(), other.parameters(), strict=True):
         assert name == "0.weight" or torch.allclose(one, two, atol=1e-6), name
+
+
+def test_muon_says_that_it_needs_a_head() -> None:
+    network = build("cifar10-denoise", num_classes=0, width=4, layers=2)
+    with pytest.raises(InputError, match=r"Muon needs a network with a head, .* Denoiser has none: choose another opt"):
+        build_optimizer(Optimizer(name="muon"), network, CPU)
 
 
 def test_muon_steps_do_not_depend_on_the_scale_of_weights_or_gradients() -> None:

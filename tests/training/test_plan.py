@@ -2,10 +2,12 @@ from collections.abc import Callable
 
 import pytest
 
+from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.recipe_files import load_recipe
 from retinula.shrinking import Views
-from retinula.training.plan import make_preprocess
+from retinula.training.hardware import Hardware
+from retinula.training.plan import make_plan, make_preprocess
 
 
 def test_the_filter_and_the_views_of_photos_go_from_the_recipe_into_the_model(
@@ -21,3 +23,10 @@ def test_the_filter_and_the_views_of_photos_go_from_the_recipe_into_the_model(
 @pytest.mark.parametrize("name", ["digits", "cifar10-cnn"])
 def test_unless_told_the_whole_is_looked_at_by_the_bicubic_filter(name: str, make_set: Callable[..., ImageSet]) -> None:
     assert make_preprocess(load_recipe(name), make_set(20)).plain
+
+
+def test_an_unknown_network_is_named_with_the_nearest(make_set: Callable[..., ImageSet]) -> None:
+    recipe, train_set = load_recipe("digits", ["model=residul"]), make_set(20)
+    plain = Hardware("cpu", 1, False, "float32", "for the test")
+    with pytest.raises(InputError, match="no network 'residul'; did you mean 'residual'"):
+        make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)

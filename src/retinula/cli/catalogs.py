@@ -240,10 +240,11 @@ def _distinct(paths: list[Path]) -> list[str]:
 
 
 def _outline(name: str, report: dict[str, Any] | None, run: Any) -> dict[str, Any]:
+    from retinula.run import own_evaluation
+
     recipe = run.recipe()
     metrics = run.metrics()
-    tests = {key: value for key, value in (report or {}).get("evaluations", {}).items() if value.get("split") == "test"}
-    own: dict[str, Any] = tests.get(f"{recipe.data.name}/test") or next(iter(tests.values()), {})
+    own = own_evaluation(report or {}, recipe.evaluation.tta)
     return {
         "name": name,
         "recipe": recipe.name,

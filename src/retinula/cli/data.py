@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, table
-from retinula.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,14 +90,14 @@ def get(
 def check(source: Source, as_json: AsJson = False) -> None:
     """Find pictures that are unreadable, empty, duplicate (also between train and test), or of another size."""
     from retinula.datasets.catalog import CATALOG
-    from retinula.datasets.check import check_dataset, check_folder
-    from retinula.datasets.load import load, meant_by
+    from retinula.datasets.check import check_dataset, check_files
+    from retinula.datasets.load import load, meant_by, split_record
 
     path = Path(source)
     own = source not in CATALOG and path.exists() and meant_by(path) is None
     with counting() as progress:
-        if own and (path.is_dir() or path.suffix != ".npz"):
-            report = check_folder(path, progress=progress)
+        if own and (path.is_dir() or path.suffix.lower() != ".npz"):
+            report = check_files(path, record=split_record(path), progress=progress)
         else:
             report = check_dataset(load(source, progress=progress), progress=progress)
     if as_json:
@@ -131,7 +130,7 @@ def show(
     recipe = None if augmented is None else load_recipe(augmented)
     dataset = load(source)
     # What cannot be drawn is refused first.
-    drawn = {} if recipe is None else _drawn(dataset, recipe)
+    drawn = {} if recipe is None else _drawn(source, recipe)
     files = [
         str(file)
         for split, image_set in dataset.splits.items()
@@ -167,30 +166,25 @@ def unpack(
         say(f"{total:,} pictures written to {folder}")
 
 
-def _drawn(dataset: "Dataset", recipe: "Recipe") -> "dict[str, Figure]":
+def _drawn(source: str, recipe: "Recipe") -> "dict[str, Figure]":
     """Return figures by their files' names: one picture as training changes it, if it does, and the first batch."""
+    from retinula.experiment import load_dataset, training_sets
+    from retinula.plots.batch import batch
     from retinula.plots.distortion import distortions, happenings
+    from retinula.training.shown import fed_batch
     from retinula.transforms.augment import Augment
 
-    images = next((image_set for image_set in dataset.splits.values() if len(image_set)), None)
-    if images is None:
-        raise InputError(f"{dataset.name} has no pictures to show")
+    if source != recipe.data.name:
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": source, "more": ()})})
+    images = training_sets(recipe, load_dataset(recipe)).train
     name = f"{images.name}, picture 0" if images.labels is None else images.classes[images.labels[0]]
     augment = Augment(**recipe.augment.model_dump())
     drawn = {}
     if happenings(augment):
         distorted = distortions(images.images[0], augment, name=name, recipe=recipe.name, seed=recipe.seed)
         drawn[f"augmented-{recipe.name}"] = distorted
-    return drawn | {f"batch-{recipe.name}": _fed(dataset, recipe)}
-
-
-def _fed(dataset: "Dataset", recipe: "Recipe") -> "Figure":
-    from retinula.experiment import training_sets
-    from retinula.plots.batch import batch
-    from retinula.training.shown import fed_batch
-
-    train_set = training_sets(recipe, dataset).train
-    return batch(fed_batch(recipe, train_set), name=dataset.name, recipe=recipe.name)
+    fed = batch(fed_batch(recipe, images), name=images.name.removesuffix("/train"), recipe=recipe.name)
+    return drawn | {f"batch-{recipe.name}": fed}
 
 
 def _say_summary(dataset: "Dataset", as_json: bool, files: list[str] | None = None) -> None:

@@ -85,4 +85,5 @@ def evaluate(
         say(line)
     for line in [] if inspection is None else inspection.lines():
         say(line)
-    say(f"figures: {(out or found.path) / 'figures'}")
+    place = out or (found.path if data is None else found.other_folder(data))
+    say(f"figures: {place / 'figures'}")

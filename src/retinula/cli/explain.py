@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     """Figures to draw, each with its file's name, and how many there are."""
 
     Pictures = list[tuple[str, Images]]
-    """Pictures with their names, uint8 `[C, H, W]` of the size that the model takes."""
+    """Pictures with their names, of each all views uint8 `[V, C, H, W]` of the size that the model takes."""
 
 COLOURS = ("red", "green", "blue")
 
@@ -50,6 +50,8 @@ REMARKS = {
     Method.OCCLUSION: "Red is where the class loses when a patch of the mean colour covers it, blue where it gains "
     "(occlusion).",
 }
+
+OF_VIEWS = " The map is of the whole picture, the percentage of all views that `predict` asks about."
 
 
 def explain(
@@ -139,17 +141,23 @@ def _check_options(
 
 
 def _asked(classes: str | None, model: "Model") -> list[int] | None:
-    """Return the numbers of the classes asked about, None for the likeliest."""
+    """Return the numbers of the classes asked about, None for the likeliest.
+
+    A class may have a comma in its name: all of it is taken for one class first.
+    """
+    from retinula.prediction import class_number
+
     if classes is None:
         return None
+    whole = class_number(classes.strip(), model.classes)
+    if whole is not None:
+        return [whole]
     asked = []
     for name in (part.strip() for part in classes.split(",")):
-        if name in model.classes:
-            asked.append(model.classes.index(name))
-        elif name.isdecimal() and int(name) < len(model.classes):
-            asked.append(int(name))
-        else:
+        number = class_number(name, model.classes)
+        if number is None:
             raise InputError(f"--classes: there is no class {name!r}{nearest(name, model.classes)}")
+        asked.append(number)
     return list(dict.fromkeys(asked))
 
 
@@ -164,7 +172,7 @@ def _pictures(model: "Model", sources: list[str]) -> "Pictures":
         try:
             if reference.refused:
                 raise UnreadablePicture(reference.refused)
-            found.append((name, model.preprocess.shrink(decode(reference.content))))
+            found.append((name, model.look_at(decode(reference.content))))
         except UnreadablePicture as error:
             refused = f"{reference.src}: {error.reason}"
             remark(f"skipped {refused}")
@@ -176,6 +184,7 @@ def _pictures(model: "Model", sources: list[str]) -> "Pictures":
 def _attributions(model: "Model", sources: list[str], method: Method, asked: list[int] | None, top: int) -> "Drawing":
     import numpy as np
 
+    from retinula.answers import judged
     from retinula.datasets.unpack import safe_names
     from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, attribute, check_explainable, gradcam_layer
     from retinula.explanation.features import seen_picture
@@ -190,10 +199,10 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
     names = class_names(model.classes)
 
     def figures() -> "Iterator[tuple[str, Figure]]":
-        for stem, (name, picture) in zip(stems, pictures, strict=True):
-            probabilities = model.probs(picture[None])[0]
+        for stem, (name, views) in zip(stems, pictures, strict=True):
+            probabilities = next(judged(model, [views]))[0]  # as `predict` answers
             chosen = asked if asked is not None else np.argsort(-probabilities, kind="stable")[:top].tolist()
-            seen = seen_picture(model, picture)
+            seen = seen_picture(model, views[0])
             maps = attribute(model, np.repeat(seen[None], len(chosen), axis=0), np.array(chosen), kind)
             captions = [f"{names[number]}, {100 * probabilities[number]:.1f} %" for number in chosen]
             yield (
@@ -204,7 +213,7 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
                     captions,
                     name=name,
                     signed=kind in SIGNED,
-                    remark=REMARKS[method].format(layer=layer),
+                    remark=REMARKS[method].format(layer=layer) + (OF_VIEWS if len(views) > 1 else ""),
                 ),
             )
 
@@ -289,8 +298,8 @@ def _features(model: "Model", sources: list[str], layer: str | None) -> "Drawing
     chosen = list(convolutions(model.network)) if layer is None else [layer]
 
     def figures() -> "Iterator[tuple[str, Figure]]":
-        for stem, (name, picture) in zip(stems, pictures, strict=True):
-            maps, seen = feature_maps(model, picture), seen_picture(model, picture)
+        for stem, (name, views) in zip(stems, pictures, strict=True):
+            maps, seen = feature_maps(model, views[0]), seen_picture(model, views[0])
             if layer is None:
                 yield f"features-{stem}", map_overview(maps, seen=seen, name=name)
             for each in (each for each in maps if layer in (None, each)):

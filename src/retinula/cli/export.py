@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, counting, remark, say, say_json
+from retinula.cli.terminal import AsJson, check_destination, counting, remark, say, say_json
 from retinula.cli.trained import RunOrModel, trained_model
 from retinula.errors import InputError
 
@@ -43,7 +43,12 @@ def export(
         Path | None, typer.Option(metavar="FILE|FOLDER", help="Write there; beside the model unless given.")
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Compute with 8-bit whole numbers: smaller, and faster on many processors.")
+        bool,
+        typer.Option(
+            "--int8",
+            help="Compute with 8-bit whole numbers: smaller, and faster on many processors. Needs a run, not a model "
+            "file, for the pictures that it was trained on.",
+        ),
     ] = False,
     max_loss: Annotated[
         float, typer.Option(help="Percentage points of accuracy that --int8 may lose.", min=0, max=100)
@@ -78,7 +83,7 @@ def export(
         from retinula.export.web import check_free, check_task, export_web
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed; pip install 'retinula[export]'") from error
-    _check_options(kind, int8, out, source)
+    _check_options(run, kind, int8, out, source)
     model = trained_model(run)
     path = out or _beside(run, _usual_name(kind, int8))
     with counting() as progress:
@@ -114,13 +119,17 @@ def export(
     _tell(exported, as_json)
 
 
-def _check_options(kind: Format, int8: bool, out: Path | None, source: Path | None) -> None:
+def _check_options(run: str, kind: Format, int8: bool, out: Path | None, source: Path | None) -> None:
     if int8 and kind not in (Format.ONNX, Format.WEB):
         raise InputError("--int8 belongs to --format onnx or web")
+    if int8 and Path(run).is_file():
+        raise InputError(f"--int8 takes the ranges of values from the training pictures: name the run that {run} is of")
     if source is not None and kind is not Format.WEB:
         raise InputError("--from belongs to --format web")
     if out is not None and kind in ENDINGS and out.suffix.lower() != ENDINGS[kind]:
         raise InputError(f"{out}: a file of --format {kind.value} is called *{ENDINGS[kind]}")
+    if out is not None and kind in ENDINGS:
+        check_destination(out)
 
 
 def _usual_name(kind: Format, int8: bool) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.loading import loading
-from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
+from retinula.cli.terminal import AsJson, check_destination, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.errors import InputError
 
@@ -73,6 +73,8 @@ def predict(
     as_json: AsJson = False,
 ) -> None:
     """Say what is on pictures. Files that are no pictures are named and skipped."""
+    if csv:
+        check_destination(csv)
     with loading():
         from retinula.prediction import find_pictures, match_labels, predict_files, read_labels, score, write_table
 

@@ -1,7 +1,6 @@
 """`retinula serve`."""
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 from retinula.cli.terminal import remark, say
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.errors import InputError, RetinulaError
+from retinula.extras import missing_modules
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from retinula.serving.neighbours import Neighbours
     from retinula.serving.predictor import Predictor
 
-NEEDED = ("starlette", "uvicorn", "python_multipart")
 MIB = 1024 * 1024
 TOKEN_VARIABLE = "RETINULA_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
@@ -51,7 +50,7 @@ def serve(
     ] = 30.0,
 ) -> None:
     """Answer over HTTP, and in a browser, what is on pictures. Only this machine is served unless --host is given."""
-    if not all(map(find_spec, NEEDED)):
+    if missing_modules("serve"):
         raise InputError("the server needs packages that are not installed: pip install 'retinula[serve]'")
     if token is None and TOKEN_VARIABLE in os.environ:
         token = os.environ[TOKEN_VARIABLE]  # nothing in it is a mistake, not the wish to do without
@@ -77,9 +76,9 @@ def serve(
     with listening:
         predictor = _predictor(run, similar)
         # With a token a page elsewhere cannot ask, whatever its name points to.
-        hosts = None if token else allowed_hosts(host)
+        hosts = None if token else allowed_hosts(listening, host)
         app = build_app(predictor, limits, token=token, hosts=hosts, runs=_folder_of_runs(run))
-        if not is_loopback(host) and token is None:
+        if not is_loopback(listening) and token is None:
             remark(f"anyone who reaches this machine on port {listening.getsockname()[1]} can ask; --token closes that")
         run_server(app, listening, limits, lambda: say(f"{predictor.name}: {address_of(listening)} (Ctrl-C stops)"))
     remark("stopped")

@@ -1,13 +1,16 @@
 """What the commands share: output for people and for machines, progress on a terminal, plain lines elsewhere."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from retinula.durable import explained
 from retinula.errors import InputError
 from retinula.training.reporting import Progress, Reporter
 
@@ -75,13 +78,28 @@ def reached(metric: "ValidationMetric", value: float | None) -> str:
 def one_target(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """Part what is to be trained, None where nothing is named, from settings as `key=value`.
 
+    What begins as a path does, or is here, is no setting, even with an equals sign in its name.
+
     Raises:
         InputError: more than one thing is named.
     """
-    names = [word for word in words if "=" not in word]
+    names = [word for word in words if _is_target(word)]
     if len(names) > 1:
         raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
-    return next(iter(names), None), [word for word in words if "=" in word]
+    return next(iter(names), None), [word for word in words if not _is_target(word)]
+
+
+def check_destination(path: Path) -> None:
+    """Refuse a file that cannot be written where it is to be, before the work that would fill it.
+
+    Raises:
+        RetinulaError: naming it and what is in the way.
+    """
+    with explained(path):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 @contextmanager
@@ -168,3 +186,7 @@ class TrainingReporter(Reporter):
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def _is_target(word: str) -> bool:
+    return "=" not in word or word.startswith((".", "/")) or os.path.exists(word)  # noqa: PTH110 - Path's fails at long ones

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final, Protocol, Self
 
-from retinula.errors import InputError
+from retinula.errors import InputError, RetinulaError
 
 MIB: Final = 1024 * 1024
 
@@ -35,7 +35,8 @@ _DECOMPRESSORS: Final[tuple[tuple[bytes, Callable[[IO[bytes]], "_Source"]], ...]
 _FOREIGN: Final = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 
 # Control characters would reach the terminal with the first message; lone surrogates cannot be written at all.
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# But those that stand for a byte of a name that is not UTF-8.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
 _MAX_NAME: Final = 1024
 _ZIP_END: Final = 22  # bytes of the record at the end, without the comment of up to 65,535
 _MAX_TAR_HEADER: Final = MIB
@@ -327,7 +328,7 @@ def _explained(path: Path) -> Iterator[None]:
     """Turn whatever a library raises over a damaged archive into one line that names it."""
     try:
         yield
-    except InputError:
+    except RetinulaError:
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -345,7 +346,7 @@ def _safe_name(path: Path, raw: str) -> str:
         raise _refused(path, f"a name that leads out of it ({shown})")
     if _UNPRINTABLE.search(name) or len(name) > _MAX_NAME:
         raise _refused(path, f"a name that is too long or has control characters ({shown})")
-    return "/".join(parts)
+    return "/".join(parts).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _refused(path: Path, why: str) -> InputError:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from retinula.datasets.lock import locked
-from retinula.datasets.reading import SPLITS, Chunk, Dataset, Progress, Reading, Skipped, SplitName
+from retinula.datasets.reading import SPLITS, Chunk, Dataset, Progress, Reading, Skipped, SplitName, silent
 from retinula.durable import explained
 from retinula.errors import InputError, RetinulaError
 from retinula.images import ImageSet, Labels
@@ -71,7 +71,7 @@ def prepared(
     dataset = _opened(folder, state)
     if dataset is not None:
         return dataset
-    told = progress or _silent
+    told = progress or silent
     with _writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
 
@@ -120,10 +120,6 @@ def in_memory(reading: Reading, name: str, provenance: Mapping[str, str]) -> Dat
     if not splits:
         raise InputError(f"{name} has no pictures that can be used")
     return Dataset(name, splits, tuple(reading.skipped))
-
-
-def _silent(what: str, done: int, total: int | None) -> None:
-    pass
 
 
 # Opening

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.datasets.folder import TEST_FRACTION, find
-from retinula.datasets.layout import arrange
+from retinula.datasets import folder, tables
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.images import CHUNK, ImageSet, copied
 from retinula.pictures import UnreadablePicture, decode_all
@@ -209,19 +208,22 @@ class _Look(NamedTuple):
     is_constant: bool
 
 
-def check_folder(path: Path, *, seed: int = 0, progress: Progress | None = None) -> CheckReport:
-    """Decode every picture of class folders, in a folder or archive, at its full size and look for faults.
+def check_files(
+    path: Path, *, seed: int = 0, record: Path | None = None, progress: Progress | None = None
+) -> CheckReport:
+    """Decode every picture of class folders or of a table, at its full size, and look for faults.
 
     Args:
-        path: a folder, .zip or .tar, laid out as `folder.read` expects.
-        seed: as for `folder.read`: decides which pictures are for testing where the source does not.
+        path: a folder, .zip or .tar, laid out as `folder.read` expects, or a table as for `tables.read`.
+        seed: as for these: decides which pictures are for testing where the source does not.
+        record: as for these: the file that remembers which pictures those are. It is only read.
         progress: told how many pictures were looked at.
 
     Raises:
         InputError: the layout cannot be meant.
     """
-    files = find(path)
-    layout = arrange(files.names, str(path), TEST_FRACTION, seed)
+    kind = tables if path.suffix.lower() in tables.ENDINGS and path.is_file() else folder
+    files, layout = kind.arranged(path, folder.TEST_FRACTION, seed, record)
     places = {
         name: Place(name, split, layout.classes[label])
         for split, labels in layout.splits.items()

@@ -17,7 +17,7 @@ from retinula.datasets import pickles
 from retinula.datasets.archives import members
 from retinula.datasets.entry import Entry
 from retinula.datasets.options import LabelKind
-from retinula.datasets.reading import Chunk, Reading, SplitName
+from retinula.datasets.reading import Chunk, Reading, SplitName, apart
 from retinula.errors import InputError
 from retinula.images import CHUNK, Images, Labels
 
@@ -82,14 +82,10 @@ def read(source: Path, entry: Entry, labels: LabelKind = "fine") -> Reading:
     joint = partial(_stream, source, entry, labels, groups or ())
     return Reading(
         classes=classes,
-        splits={split: partial(_only, split, joint) for split in entry.counts},
+        splits=apart(joint, entry.counts),
         superclasses=entry.superclasses if labels == "fine" else None,
         joint=joint,
     )
-
-
-def _only(split: SplitName, joint: partial[Iterator[tuple[SplitName, Chunk]]]) -> Iterator[Chunk]:
-    return (chunk for found, chunk in joint() if found == split)
 
 
 def _stream(

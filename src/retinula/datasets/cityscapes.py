@@ -18,7 +18,7 @@ from retinula.datasets import folder
 from retinula.datasets.entry import Entry
 from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
-from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
+from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart, stacked
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.pictures import UnreadablePicture, decode_all, decode_numbers
@@ -76,7 +76,7 @@ def read(source: Path, entry: Entry, options: Options) -> Reading:
     joint = partial(_stream, scenes, maps, entry, options, skipped)
     return Reading(
         classes=entry.classes,
-        splits={split: partial(_only, split, joint) for split in splits},
+        splits=apart(joint, splits),
         skipped=skipped,
         joint=joint,
     )
@@ -162,10 +162,6 @@ def _find(source: Path, pattern: str, ending: str) -> _Pictures:
     return found
 
 
-def _only(split: SplitName, joint: partial[Iterator[tuple[SplitName, Chunk]]]) -> Iterator[Chunk]:
-    return (chunk for found, chunk in joint() if found == split)
-
-
 def _stream(
     scenes: _Pictures, maps: _Pictures, entry: Entry, options: Options, skipped: list[Skipped]
 ) -> Iterator[tuple[SplitName, Chunk]]:
@@ -191,11 +187,6 @@ def _stream(
             source = f"{scenes.places[key]} {name} at {box[0]},{box[1]}"
             waiting.setdefault(split, []).append((image, entry.classes.index(name), source))
         if len(waiting.get(split, ())) >= _CHUNK:
-            yield split, _chunk(waiting.pop(split))
+            yield split, stacked(waiting.pop(split))
     for split, rest in waiting.items():
-        yield split, _chunk(rest)
-
-
-def _chunk(pictures: list[tuple[Images, int, str]]) -> Chunk:
-    images, labels, names = zip(*pictures, strict=True)
-    return Chunk(np.stack(images), np.array(labels, dtype=np.int64), list(names))
+        yield split, stacked(rest)

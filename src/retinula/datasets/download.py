@@ -12,7 +12,7 @@ import pooch
 from retinula.datasets.copies import downloads, file_digest
 from retinula.datasets.entry import Archive
 from retinula.datasets.lock import locked
-from retinula.datasets.reading import Progress
+from retinula.datasets.reading import Progress, silent
 from retinula.durable import explained
 from retinula.errors import RetinulaError
 
@@ -41,7 +41,7 @@ def _fetch_file(archive: Archive, folder: Path, cache_dir: Path, progress: Progr
     target = folder / archive.name
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    told = progress or _silent
+    told = progress or silent
 
     def waiting() -> None:
         told(f"waiting for another process that downloads {archive.name}", 0, None)
@@ -62,10 +62,6 @@ def _fetch_file(archive: Archive, folder: Path, cache_dir: Path, progress: Progr
     raise RetinulaError(
         f"cannot download {archive.name} ({'; '.join(problems)}); get it elsewhere and name it with --from FILE"
     )
-
-
-def _silent(what: str, done: int, total: int | None) -> None:
-    pass
 
 
 def _receive(archive: Archive, url: str, part: Path, progress: Progress) -> str | None:

@@ -12,17 +12,16 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-import numpy as np
 from PIL import Image
 
 from retinula.datasets.archives import members
 from retinula.datasets.layout import Layout, arrange, natural_order
 from retinula.datasets.listing import Files, find_in_folder, foreign, is_ignored
-from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
+from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, stacked
 from retinula.durable import explained, write_json
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import FOREIGN_EXTENSIONS, UnreadablePicture, decode_all, is_picture_name, measure
+from retinula.pictures import FOREIGN_EXTENSIONS, MAX_BYTES, UnreadablePicture, decode_all, is_picture_name, measure
 from retinula.shrinking import Resample, Resize, shrink
 
 LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it when no other is asked for
@@ -63,10 +62,15 @@ def read(
     """
     if not 0 < test_fraction < 1:
         raise InputError(f"the fraction for testing must lie between 0 and 1, not {test_fraction}")
-    files = find(path)
-    layout = arrange(files.names, str(path), test_fraction, seed, recorded(record))
+    files, layout = arranged(path, test_fraction, seed, record)
     write_record(record, layout)
     return read_arranged(path, files, layout, size=size, channels=channels, resize=resize, resample=resample)
+
+
+def arranged(path: Path, test_fraction: float, seed: int, record: Path | None) -> tuple[Files, Layout]:
+    """Return the pictures of a folder or archive, and what they are for as `read` would say; nothing is written."""
+    files = find(path)
+    return files, arrange(files.names, str(path), test_fraction, seed, recorded(record))
 
 
 def read_arranged(
@@ -93,8 +97,9 @@ def read_arranged(
         superclasses: for each class its group, or None.
 
     Raises:
-        InputError: while streaming: no readable picture.
+        InputError: pictures of fewer than two classes; while streaming: no readable picture.
     """
+    _check_classes(path, layout)
     skipped = [*files.skipped, *layout.strays]
     if size is None:
         size = _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
@@ -108,6 +113,14 @@ def read_arranged(
         # A compressed tar is unpacked once for all splits.
         joint=partial(_joint_stream, source, layout, layout.splits),
     )
+
+
+def _check_classes(path: Path, layout: Layout) -> None:
+    # A copy may hold only a part of what was published, or of what its tables name.
+    present = set(layout.splits[layout.main_split].values()) if layout.splits else set()
+    if len(present) < 2:
+        only = f"pictures of one class only, {layout.classes[present.pop()]!r}" if present else "none of its pictures"
+        raise InputError(f"{path} has {only}; there must be at least two classes to tell apart")
 
 
 def recorded(record: Path | None) -> dict[str, SplitName]:
@@ -176,7 +189,10 @@ def _find_in_archive(path: Path) -> Files:
         parts = PurePosixPath(member.name).parts
         if any(is_ignored(part) for part in parts):
             continue
-        if is_picture_name(member.name):
+        if is_picture_name(member.name) and member.size > MAX_BYTES:
+            # A file of that size is refused unread as well, but a member would be unpacked before it is looked at.
+            skipped.append(Skipped(member.name, f"it is larger than {MAX_BYTES:,} bytes"))
+        elif is_picture_name(member.name):
             names.append(member.name)
         elif PurePosixPath(member.name).suffix.lower() in FOREIGN_EXTENSIONS:
             skipped.append(foreign(member.name))
@@ -233,17 +249,12 @@ def _joint_stream(source: _Source, layout: Layout, splits: Iterable[SplitName]) 
         if split == layout.main_split:
             seen.add(label)
         if len(waiting[split]) == _CHUNK:
-            yield split, _chunk(waiting[split])
+            yield split, stacked(waiting[split])
             waiting[split] = []
     for split, rest in waiting.items():
         if rest:
-            yield split, _chunk(rest)
+            yield split, stacked(rest)
     if layout.main_split in splits and len(seen) < 2:
         what = "pictures of one class only" if seen else "none of the pictures"
-        first = next(one for one in source.skipped if one.source in places)
-        raise InputError(f"{what} in {source.where} can be read; {first.source}: {first.reason}")
-
-
-def _chunk(pictures: list[tuple[Images, int, str]]) -> Chunk:
-    images, labels, names = zip(*pictures, strict=True)
-    return Chunk(np.stack(images), np.array(labels, dtype=np.int64), list(names))
+        first = next((f"; {one.source}: {one.reason}" for one in source.skipped if one.source in places), "")
+        raise InputError(f"{what} in {source.where} can be read{first}")

@@ -5,6 +5,7 @@ Knows only names; nothing is opened here.
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -40,7 +41,8 @@ def natural_order(name: str) -> str:
 
 def _as_digits(found: re.Match[str]) -> str:
     """Write a number so that strings sort as numbers do: a mark lower than any letter, how long it is, its digits."""
-    digits = str(int(found[0]))
+    digits = found[0] if found[0].isascii() else "".join(str(unicodedata.decimal(digit)) for digit in found[0])
+    digits = digits.lstrip("0") or "0"  # as text: Python refuses to make a number of thousands of digits
     return f"\0{chr(len(digits))}{digits}"
 
 

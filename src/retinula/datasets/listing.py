@@ -51,32 +51,39 @@ def find_in_folder(path: Path) -> Files:
     others: dict[str, Path] = {}
     skipped: list[Skipped] = []
 
-    def walk(folder: Path, inside: str, above: tuple[Path, ...]) -> None:
+    def enter(folder: Path, inside: str, above: tuple[Path, ...]) -> None:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: natural_order(entry.name))
         except OSError as error:
             skipped.append(Skipped(inside or str(path), error.strerror or str(error)))
             return
-        for entry in entries:
-            if is_ignored(entry.name):
-                continue
-            name = inside + printable(entry.name)
-            place = entry.path
-            if entry.is_symlink():
-                if reason := _unfollowed(Path(place), root, above):
-                    skipped.extend([Skipped(name, reason)] if is_picture_name(place) or entry.is_dir() else [])
-                    continue
-                place = str(Path(place).resolve())
-            if entry.is_dir():
-                walk(Path(place), f"{name}/", (*above, Path(place)))
-            elif is_picture_name(entry.name):
-                names.append(name)
-                if place != f"{root}/{name}":
-                    others[name] = Path(place)
-            elif PurePosixPath(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
-                skipped.append(foreign(name))
+        entered.append((iter(entries), inside, above))
 
-    walk(root, "", (root,))
+    # Not by calls within calls: folders may lie in each other deeper than Python lets calls be.
+    entered: list[tuple[Iterator[os.DirEntry[str]], str, tuple[Path, ...]]] = []
+    enter(root, "", (root,))
+    while entered:
+        entries, inside, above = entered[-1]
+        entry = next((entry for entry in entries if not is_ignored(entry.name)), None)
+        if entry is None:
+            entered.pop()
+            continue
+        name = inside + printable(entry.name)
+        place = entry.path
+        if entry.is_symlink():
+            if reason := _unfollowed(Path(place), root, above):
+                skipped.extend([Skipped(name, reason)] if is_picture_name(place) or entry.is_dir() else [])
+                continue
+            place = str(Path(place).resolve())
+        if entry.is_dir():
+            enter(Path(place), f"{name}/", (*above, Path(place)))
+        elif is_picture_name(entry.name):
+            names.append(name)
+            if place != f"{root}/{name}":
+                others[name] = Path(place)
+        elif PurePosixPath(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
+            skipped.append(foreign(name))
+
     names.sort(key=natural_order)
     paths = _Below(root, names, others)
 

@@ -276,7 +276,7 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
     else:
         state = copies.file_digest(path, where)
         provenance["sha256"] = state
-    record = _record(path, options, where)
+    record = split_record(path, seed=options.seed, cache_dir=where)
     if path.suffix.lower() == ".npz" and path.is_file():
         options = replace(options, seed=0)
 
@@ -312,7 +312,7 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
         folder.listing_digest(path) if path.is_dir() else copies.file_digest(path, where) for path in paths
     )
     provenance = {"copy": "own files", "source": ", ".join(path.name for path in paths), "listing": state}
-    records = [_record(path, options, where) for path in paths]
+    records = [split_record(path, seed=options.seed, cache_dir=where) for path in paths]
     name = "+".join(_name_of(path) for path in paths)[:_LONGEST_NAME]
     return cache.prepared(
         options.key(name, *map(str, paths)),
@@ -330,9 +330,11 @@ def _name_of(path: Path) -> str:
     return (name if path.is_dir() else Path(name).stem) or "data"
 
 
-def _record(path: Path, options: Options, where: Path) -> Path:
-    """Return the file that remembers which pictures of one's own were set apart for testing."""
-    return where / "splits" / f"{Options(seed=options.seed).key(_name_of(path), str(path))}.json"
+def split_record(path: Path, *, seed: int = 0, cache_dir: Path | None = None) -> Path:
+    """Return the file that remembers which pictures of one's own were set apart for testing, once they were loaded."""
+    path = path.resolve()
+    key = Options(seed=seed).key(_name_of(path), str(path))
+    return cache_folder(cache_dir) / "splits" / f"{key}.json"
 
 
 def _converted(reading: Reading, options: Options) -> Reading:

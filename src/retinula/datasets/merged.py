@@ -41,8 +41,16 @@ def read(paths: Sequence[Path], options: Options, test_fraction: float, records:
 
 
 def _different(names: Sequence[str]) -> list[str]:
-    """Return names with their number where two are the same."""
-    return [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, start=1)]
+    """Return names with their number where two are the same, all of which differ."""
+    taken = set(names)
+    different = []
+    for number, name in enumerate(names, start=1):
+        unique = name
+        while names.count(name) > 1 and unique in taken:
+            unique, number = f"{name} {number}", number + 1  # counted on from its place
+        taken.add(unique)
+        different.append(unique)
+    return different
 
 
 def _joined(names: Sequence[str], parts: Sequence[Files]) -> Files:

@@ -2,21 +2,18 @@
 
 A pickle is a program. This is a small machine of our own for the few instructions that describe arrays of whole
 numbers, lists, dictionaries, strings, bytes and whole numbers; it can import and call nothing, so there is nothing
-to be tricked into. It reads what Python 2 and Python 3 write in all protocols up to 5, with the names of old and
-new numpy. Knows nothing of what the values mean.
+to be tricked into. It reads what Python 2 and Python 3 write in all protocols up to 5. What a pickle may name and
+call stands in `pickled_arrays`. Knows nothing of what the values mean.
 """
 
 import ast
-import math
 import re
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from retinula.errors import InputError
+from retinula.datasets.pickled_arrays import CALLS, NAMES, Name, NumberType, RefusedError, Unfilled, array, shown
+from retinula.errors import InputError, first_line
 
 # The largest official file is 155,249,918 bytes and about 255,000 instructions long. An instruction of one byte can
 # make an object of a hundred.
@@ -26,21 +23,8 @@ MAX_INSTRUCTIONS: Final = 2_000_000
 _LONG_STRING: Final = 64 * 1024  # beyond that a string stays where it is and is not copied
 _MAX_QUOTED: Final = 64 * 1024
 _MAX_DIGITS: Final = 20
-_MAX_DIMENSIONS: Final = 8
 _ESCAPED: Final = r"""\\(?:[\\'"nrt]|x[0-9a-f]{2})"""
 _QUOTED: Final = re.compile(rf"""'(?:[^\\']|{_ESCAPED})*'|"(?:[^\\"]|{_ESCAPED})*\"""")
-_KINDS: Final = {f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)} | {"b1"}
-
-_NAMES: Final = {
-    **{("numpy.core.multiarray", name): name for name in ("_reconstruct", "scalar")},
-    **{("numpy._core.multiarray", name): name for name in ("_reconstruct", "scalar")},
-    **{(module, "_frombuffer"): "_frombuffer" for module in ("numpy.core.numeric", "numpy._core.numeric")},
-    ("numpy", "ndarray"): "ndarray",
-    ("numpy", "dtype"): "dtype",
-    # How Python 3 writes bytes in the protocols of Python 2.
-    ("_codecs", "encode"): "encode",
-    ("__builtin__", "bytes"): "bytes",
-}
 
 
 def load(content: bytes, name: str) -> Any:
@@ -60,44 +44,12 @@ def load(content: bytes, name: str) -> Any:
         raise InputError(f"{name} is refused: a pickle of {len(content):,} bytes, more than {MAX_BYTES:,}")
     try:
         return _Machine(content).run()
-    except _RefusedError as error:
+    except RefusedError as error:
         raise InputError(f"{name} is refused: {error}") from error
     except (IndexError, KeyError, struct.error):
         raise InputError(f"{name} is damaged: it is not a complete pickle") from None
-    except (AttributeError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:
-        raise InputError(f"{name} is damaged ({error})") from error
-
-
-class _RefusedError(Exception):
-    """What the pickle asks for is not among what is allowed."""
-
-
-class _Name(str):
-    """A global that a pickle may name; it stays a name."""
-
-
-class _Type:
-    """A numpy type of whole numbers, not yet told its byte order."""
-
-    def __init__(self, code: Any):
-        code = _text(code)
-        if code.lstrip("|<>=") not in _KINDS:
-            raise _RefusedError(f"it holds an array of {code!r}, not of whole numbers")
-        self.dtype = np.dtype(code)
-
-    def settle(self, state: Any) -> None:
-        """Take in numpy's state of a type: version, byte order, and nothing else of substance."""
-        _, order, *rest = state
-        if any(value is not None for value in rest[:3]):
-            raise _RefusedError("it holds an array of records")
-        self.dtype = self.dtype.newbyteorder(_text(order))
-
-
-class _Empty:
-    """An array that was announced and not yet filled, and the places that remember it."""
-
-    def __init__(self) -> None:
-        self.places: list[int] = []
+    except (ArithmeticError, AttributeError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError) as error:
+        raise InputError(f"{name} is damaged ({first_line(error)})") from error
 
 
 class _Machine:
@@ -110,6 +62,7 @@ class _Machine:
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
         self.memory: dict[int, Any] = {}
+        self.num_copied = 0
 
     def run(self) -> Any:
         for _ in range(MAX_INSTRUCTIONS):
@@ -120,9 +73,9 @@ class _Machine:
                 if code == _STOP:
                     (result,) = self.stack
                     return result
-                raise _RefusedError(f"it asks for more than arrays, lists, dictionaries, strings and numbers ({code})")
+                raise RefusedError(f"it asks for more than arrays, lists, dictionaries, strings and numbers ({code})")
             act(self)
-        raise _RefusedError(f"it is longer than {MAX_INSTRUCTIONS:,} instructions")
+        raise RefusedError(f"it is longer than {MAX_INSTRUCTIONS:,} instructions")
 
     # Reading arguments
 
@@ -159,7 +112,7 @@ class _Machine:
     def remember(self, place: int) -> None:
         value = self.stack[-1]
         self.memory[place] = value
-        if type(value) is _Empty:
+        if type(value) is Unfilled:
             value.places.append(place)
 
     def remember_far(self) -> None:
@@ -231,7 +184,7 @@ class _Machine:
         # Protocol 0 writes strings as Python 2 would show them, which is a literal of bytes without its b.
         line = self.line()
         if len(line) > _MAX_QUOTED or not _QUOTED.fullmatch(line):
-            raise _RefusedError("it has a string that is none")
+            raise RefusedError("it has a string that is none")
         self.stack.append(ast.literal_eval("b" + line))
 
     def decimal(self) -> None:
@@ -241,7 +194,7 @@ class _Machine:
         else:
             digits = line.removesuffix("L")
             if len(digits) > _MAX_DIGITS:
-                raise _RefusedError("it has a number of impossible length")
+                raise RefusedError("it has a number of impossible length")
             self.stack.append(int(digits))
 
     def little_endian(self) -> None:
@@ -250,10 +203,12 @@ class _Machine:
     # Names, and what stands for calling them
 
     def name(self, module: Any, name: Any) -> None:
-        known = _NAMES.get((module, name))
+        if type(module) is not str or type(name) is not str:
+            raise RefusedError("it asks for a name that is no text")
+        known = NAMES.get((module, name))
         if known is None:
-            raise _RefusedError(f"it asks for {module}.{name}"[:200])
-        self.stack.append(_Name(known))
+            raise RefusedError(f"it asks for {shown(module)}.{shown(name)}")
+        self.stack.append(Name(known))
 
     def name_from_stack(self) -> None:
         name, module = self.stack.pop(), self.stack.pop()
@@ -261,82 +216,52 @@ class _Machine:
 
     def call(self) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
-        if type(called) is not _Name or type(arguments) is not tuple:
-            raise _RefusedError("it calls what is no name")
-        act = _CALLS.get(called)
+        if type(called) is not Name or type(arguments) is not tuple:
+            raise RefusedError("it calls what is no name")
+        act = CALLS.get(called)
         if act is None:
-            raise _RefusedError(f"it calls {called}")
-        self.stack.append(act(*arguments))
+            raise RefusedError(f"it calls {called}")
+        try:
+            made = act(*arguments)
+        except TypeError as error:
+            raise RefusedError(f"it calls {called} with something else than that takes") from error
+        self.stack.append(made)
+        if type(made) is bytes:
+            # One long text could be copied with every third instruction.
+            self.num_copied += len(made)
+            if self.num_copied > len(self.content):
+                raise RefusedError("it makes more bytes than it has")
 
     def build(self) -> None:
         state, built = self.stack.pop(), self.stack[-1]
-        if type(built) is _Type:
+        if type(built) not in (NumberType, Unfilled):
+            raise RefusedError("it changes something that is no array")
+        if type(state) is not tuple:
+            raise RefusedError("it fills an array by something else than a tuple")
+        if type(built) is NumberType:
             built.settle(state)
-        elif type(built) is _Empty:
-            _, shape, kind, fortran, data = state
-            array = _array(data, kind, shape, "F" if fortran else "C")
-            self.stack[-1] = array
-            for place in built.places:
-                self.memory[place] = array
-        else:
-            raise _RefusedError("it changes something that is no array")
+            return
+        _, shape, kind, fortran, data = state
+        self.stack[-1] = filled = array(data, kind, shape, "F" if fortran else "C")
+        for place in built.places:
+            self.memory[place] = filled
 
 
 def _list(value: Any) -> list[Any]:
     if type(value) is not list:
-        raise _RefusedError("it adds to something that is no list")
+        raise RefusedError("it adds to something that is no list")
     return value
 
 
 def _fill(target: Any, items: list[Any]) -> None:
     if type(target) is not dict or len(items) % 2:
-        raise _RefusedError("it adds to something that is no dictionary")
+        raise RefusedError("it adds to something that is no dictionary")
     keys = items[::2]
     # Numbers as keys could be chosen to collide.
     if not all(type(key) in (str, bytes) for key in keys):
-        raise _RefusedError("it has a dictionary with keys that are no strings")
+        raise RefusedError("it has a dictionary with keys that are no strings")
     target.update(zip(keys, items[1::2], strict=True))
 
-
-def _text(value: Any) -> str:
-    return str(value, "ascii") if isinstance(value, bytes) else str(value)
-
-
-def _array(data: Any, kind: Any, shape: Any, order: Any) -> NDArray[Any]:
-    if type(kind) is not _Type or type(shape) is not tuple or len(shape) > _MAX_DIMENSIONS or order not in ("C", "F"):
-        raise _RefusedError("it has an array that is none")
-    if not all(type(length) is int and length >= 0 for length in shape):
-        raise _RefusedError(f"it has an array of shape {shape}"[:200])
-    if math.prod(shape) * kind.dtype.itemsize != len(data):
-        raise _RefusedError(f"it has an array of shape {list(shape)} in {len(data):,} bytes"[:200])
-    array: NDArray[Any] = np.frombuffer(data, kind.dtype).reshape(shape, order=order)
-    return array
-
-
-def _announce(kind: Any, shape: Any, code: Any) -> _Empty:
-    if kind != "ndarray" or shape != (0,):
-        raise _RefusedError("it has an array that is none")
-    return _Empty()
-
-
-def _scalar(kind: Any, data: Any) -> int:
-    return int(_array(data, kind, (), "C"))
-
-
-def _encode(text: Any, encoding: Any) -> bytes:
-    if _text(encoding) not in ("latin1", "latin-1") or type(text) is not str:
-        raise _RefusedError(f"it encodes as {encoding}"[:200])
-    return text.encode("latin-1")
-
-
-_CALLS: Final[Mapping[str, Callable[..., Any]]] = {
-    "_reconstruct": _announce,
-    "scalar": _scalar,
-    "dtype": lambda code, *_: _Type(code),
-    "_frombuffer": _array,
-    "encode": _encode,
-    "bytes": lambda: b"",  # empty ones only
-}
 
 _BYTE: Final = struct.Struct("<B")
 _SHORT: Final = struct.Struct("<H")

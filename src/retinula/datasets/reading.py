@@ -3,9 +3,12 @@
 Knows nothing of where the pictures came from or where they go.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 from retinula.errors import InputError
 from retinula.images import Images, ImageSet, Labels
@@ -37,6 +40,28 @@ class Skipped(NamedTuple):
     reason: str
 
 
+def silent(what: str, done: int, total: int | None) -> None:
+    """A `Progress` that tells nobody."""
+
+
+def stacked(pictures: Sequence[tuple[Images, int, str]]) -> Chunk:
+    """Return a chunk of pictures uint8 `[C, H, W]` of one shape, each with its label and its file's name."""
+    images, labels, names = zip(*pictures, strict=True)
+    return Chunk(np.stack(images), np.array(labels, dtype=np.int64), list(names))
+
+
+Joint = Callable[[], Iterator[tuple[SplitName, Chunk]]]
+
+
+def apart(joint: Joint, splits: Iterable[SplitName]) -> dict[SplitName, Callable[[], Iterator[Chunk]]]:
+    """Return for each split a function that opens a stream of it alone, from one that opens all of them."""
+
+    def only(split: SplitName) -> Iterator[Chunk]:
+        return (chunk for found, chunk in joint() if found == split)
+
+    return {split: partial(only, split) for split in splits}
+
+
 @dataclass(frozen=True)
 class Reading:
     """A data set being read: nothing is decoded until a split's stream is asked for.
@@ -53,7 +78,7 @@ class Reading:
     splits: Mapping[SplitName, Callable[[], Iterator[Chunk]]]
     superclasses: tuple[str, ...] | None = None
     skipped: list[Skipped] = field(default_factory=list)
-    joint: Callable[[], Iterator[tuple[SplitName, Chunk]]] | None = None
+    joint: Joint | None = None
 
     def chunks(self) -> Iterator[tuple[SplitName, Chunk]]:
         """Give all pictures of all splits, in the way that is cheapest for the source."""

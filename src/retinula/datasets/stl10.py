@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from retinula.datasets.archives import MIB, Limits, files_named
 from retinula.datasets.entry import Entry
-from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
+from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart
 from retinula.errors import InputError
 from retinula.images import Labels
 
@@ -43,14 +43,10 @@ def read(source: Path, entry: Entry, fold: int = 0) -> Reading:
     joint = partial(_stream, source, entry, fold, skipped)
     return Reading(
         classes=entry.classes,
-        splits={split: partial(_only, split, joint) for split in entry.counts},
+        splits=apart(joint, entry.counts),
         skipped=skipped,
         joint=joint,
     )
-
-
-def _only(split: SplitName, joint: partial[Iterator[tuple[SplitName, Chunk]]]) -> Iterator[Chunk]:
-    return (chunk for found, chunk in joint() if found == split)
 
 
 def _stream(source: Path, entry: Entry, fold: int, skipped: list[Skipped]) -> Iterator[tuple[SplitName, Chunk]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from retinula.datasets.folder import read_arranged, recorded, write_record
-from retinula.datasets.layout import SPLIT_NAMES, labelled, natural_order
+from retinula.datasets.layout import SPLIT_NAMES, Layout, labelled, natural_order
 from retinula.datasets.listing import Files, printable
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Reading, Skipped, SplitName
@@ -33,16 +33,21 @@ def read(path: Path, options: Options, test_fraction: float, record: Path | None
     Raises:
         InputError: it is no such table, names a picture twice, an unknown split or fewer than two classes.
     """
-    files, found = _listed(path)
-    if not files.names:
-        reason = f"; {files.skipped[0].source}: {files.skipped[0].reason}" if files.skipped else ""
-        raise InputError(f"{path} names no pictures that are there{reason}")
-    layout = labelled(found, str(path), test_fraction, options.seed, [], recorded(record))
+    files, layout = arranged(path, test_fraction, options.seed, record)
     write_record(record, layout)
     size, channels = options.size, options.channels or 3
     return read_arranged(
         path, files, layout, size=size, channels=channels, resize=options.resize, resample=options.resample
     )
+
+
+def arranged(path: Path, test_fraction: float, seed: int, record: Path | None) -> tuple[Files, Layout]:
+    """Return the pictures that a table names, and what they are for as `read` would say; nothing is written."""
+    files, found = _listed(path)
+    if not files.names:
+        reason = f"; {files.skipped[0].source}: {files.skipped[0].reason}" if files.skipped else ""
+        raise InputError(f"{path} names no pictures that are there{reason}")
+    return files, labelled(found, str(path), test_fraction, seed, [], recorded(record))
 
 
 def listing_digest(path: Path) -> str:

@@ -4,7 +4,6 @@ Each has its own way to tell split and class from the path of a picture.
 """
 
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,13 +13,14 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from retinula.datasets import folder
-from retinula.datasets.archives import members
+from retinula.datasets.archives import MIB, Member, members
 from retinula.datasets.entries.photos import CALTECH101_CLUTTER, CALTECH256_CLUTTER, CORE50
 from retinula.datasets.entry import Entry
 from retinula.datasets.layout import Layout, natural_order, with_test_share
 from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
-from retinula.datasets.reading import SPLITS, Chunk, Reading, Skipped, SplitName
+from retinula.datasets.reading import SPLITS, Chunk, Reading, Skipped, SplitName, apart
+from retinula.durable import explained
 from retinula.errors import InputError
 
 _CLUTTER: Final = (CALTECH101_CLUTTER, CALTECH256_CLUTTER)
@@ -50,13 +50,13 @@ def read(source: Path, entry: Entry, options: Options) -> Reading:
     if options.labels == "coarse" and superclasses is not None:
         layout, superclasses = _coarse(layout, superclasses), None
     skipped = missing(source, entry, layout)
-    tree = _Tree(source, files, layout, entry, options, skipped)
+    joint = partial(_stream, _Tree(source, files, layout, entry, options, skipped))
     return Reading(
         classes=layout.classes,
-        splits={split: partial(_only, split, tree) for split in layout.splits},
+        splits=apart(joint, layout.splits),
         superclasses=superclasses,
         skipped=skipped,
-        joint=partial(_stream, tree),
+        joint=joint,
     )
 
 
@@ -95,10 +95,6 @@ def _stream(tree: _Tree) -> Iterator[tuple[SplitName, Chunk]]:
         tree.skipped.extend(reading.skipped)
 
 
-def _only(split: SplitName, tree: _Tree) -> Iterator[Chunk]:
-    return (chunk for found, chunk in _stream(tree) if found == split)
-
-
 @contextmanager
 def _unwrapped(source: Path) -> Iterator[Path]:
     """Give the archive that lies in the one given, as Caltech publishes its own, or the one given."""
@@ -109,11 +105,21 @@ def _unwrapped(source: Path) -> Iterator[Path]:
         if PurePosixPath(member.name).name == "101_ObjectCategories.tar.gz":
             with tempfile.TemporaryDirectory(prefix="retinula-") as place:
                 path = Path(place, "101_ObjectCategories.tar.gz")
-                with member.open() as packed, path.open("wb") as copy:
-                    shutil.copyfileobj(packed, copy, 1024 * 1024)
+                copy_member(member, path)
                 yield path
             return
     yield source
+
+
+def copy_member(member: Member, path: Path) -> None:
+    """Write a member to a file; what the disk refuses is no fault of the archive."""
+    with explained(path):
+        copy = path.open("wb")
+    with copy, member.open() as packed:
+        while piece := packed.read(MIB):
+            with explained(path):
+                copy.write(piece)
+                copy.flush()
 
 
 def _arrange(source: Path, entry: Entry, names: Sequence[str], seed: int) -> Layout:

@@ -4,6 +4,7 @@ import math
 import unicodedata
 
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.evaluation.shares import percent
 from retinula.metrics import Calibration
 
 MISTAKES = 5  # kinds of mistakes that are named
@@ -166,12 +167,3 @@ def _where(evaluation: Evaluation) -> str:
 def _speed(evaluation: Evaluation) -> str:
     averaging = "" if evaluation.tta == "none" else f", averaged ({evaluation.tta})"
     return f"{evaluation.seconds:.1f} s, {evaluation.images_per_second:,.0f} pictures a second{averaging}"
-
-
-def percent(share: float) -> str:
-    """Write a share with one decimal.
-
-    >>> percent(0.7416)
-    '74.2 %'
-    """
-    return f"{100 * share:.1f} %"

@@ -128,8 +128,8 @@ def code_autoencoder(
         channels: of the inputs.
         size: height and width of the inputs, which the squares take: 8, 16, 32 or 64, both the same.
         numbers: that a square becomes.
-        width: channels of the convolutions.
-        blocks: refinements on the way back.
+        width: channels of the convolutions, 1 to 512.
+        blocks: refinements on the way back, 0 to 32.
 
     Raises:
         InputError: another size, or an argument out of its range.
@@ -140,6 +140,8 @@ def code_autoencoder(
     values = channels * size[0] ** 2
     if not 1 <= numbers <= values:
         raise InputError(f"code-autoencoder: numbers must be 1 to {values}, the values of a picture, not {numbers}")
-    if width < 1 or blocks < 0:
-        raise InputError(f"code-autoencoder: width must be above 0 and blocks 0 or above, not {width} and {blocks}")
+    if not 1 <= width <= 512:
+        raise InputError(f"code-autoencoder: width must lie between 1 and 512, not {width}")
+    if not 0 <= blocks <= 32:
+        raise InputError(f"code-autoencoder: blocks must lie between 0 and 32, not {blocks}")
     return CodeAutoencoder(channels, size[0], numbers=numbers, width=width, blocks=blocks)

@@ -37,11 +37,7 @@ class Denoiser(nn.Module):
         self.last = nn.Conv2d(width, 4 * channels, 3, padding=1)
         self.together = nn.PixelShuffle(2)
         self.sigmoid = nn.Sigmoid()
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias") or name.startswith("last"):
-                nn.init.zeros_(parameter)
-            else:
-                nn.init.kaiming_normal_(parameter, nonlinearity="relu")
+        _initialise(self)
 
     def noise(self, inputs: torch.Tensor) -> torch.Tensor:
         """Compute the noise in float inputs `[N, C, H, W]`, both sides even: the same shape, on the scale 0..1."""
@@ -87,3 +83,14 @@ def cifar10_denoise(
     if not 2 <= layers <= 32:
         raise InputError(f"layers must lie between 2 and 32, not {layers}")
     return Denoiser(channels, width=width, layers=layers)
+
+
+def _initialise(network: nn.Module) -> None:
+    # On the meta device drawing costs seconds of imports, and the network is about to be given weights anyway.
+    if next(network.parameters()).is_meta:
+        return
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias") or name.startswith("last"):
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.kaiming_normal_(parameter, nonlinearity="relu")

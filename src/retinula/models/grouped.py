@@ -48,14 +48,14 @@ def mobilenetv2_grouped(
         size: of the inputs; any.
         width: as of `mobilenetv2`.
         dropout: as of `mobilenetv2`.
-        group_channels: the fewest input channels of a group; the paper takes 16 and 32 for such networks.
+        group_channels: the fewest input channels of a group, 1 to 4096; the paper takes 16 and 32 for such networks.
 
     Raises:
         InputError: an argument is out of its range.
     """
     del size
-    if group_channels < 1:
-        raise InputError(f"mobilenetv2-grouped: group_channels must be at least 1, not {group_channels}")
+    if not 1 <= group_channels <= 4096:
+        raise InputError(f"mobilenetv2-grouped: group_channels must lie between 1 and 4096, not {group_channels}")
     form = Form("mobilenetv2-grouped", partial(_widen, group_channels), partial(_narrow, group_channels))
     return in_form(form, num_classes, channels, width=width, dropout=dropout)
 

@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from retinula.evaluation.shares import percent
 from retinula.plots.figure import (
     GREY,
     METRIC_NAMES,
@@ -13,7 +14,6 @@ from retinula.plots.figure import (
     TEXT,
     drawable,
     new_figure,
-    percent,
     styled,
     wrap,
 )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from retinula.evaluation.denoising import EXAMPLE_LEVEL
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.evaluation.shares import percent
 from retinula.evaluation.text import verdict
 from retinula.images import ImageSet
 from retinula.metrics import Calibration
@@ -28,7 +29,6 @@ from retinula.plots.figure import (
     VERMILLION,
     class_names,
     new_figure,
-    percent,
     plural,
     save,
     styled,

@@ -11,6 +11,7 @@ from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.results import Mistake
 from retinula.evaluation.robustness import Robustness
+from retinula.evaluation.shares import percent
 from retinula.images import ImageSet
 from retinula.plots.figure import (
     GREY,
@@ -20,7 +21,6 @@ from retinula.plots.figure import (
     bare,
     class_names,
     new_figure,
-    percent,
     plural,
     styled,
     widest,

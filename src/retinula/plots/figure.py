@@ -235,11 +235,6 @@ def bare(axes: Axes) -> None:
         spine.set_visible(False)
 
 
-def percent(share: float) -> str:
-    """Write a share, 0..1, with one decimal."""
-    return f"{100 * share:.1f} %"
-
-
 def plural(number: int, thing: str) -> str:
     """Write a number of things.
 

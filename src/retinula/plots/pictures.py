@@ -15,6 +15,7 @@ from PIL import Image
 
 from retinula.answers import Answer
 from retinula.errors import InputError
+from retinula.evaluation.shares import percent
 from retinula.images import Images, ImageSet
 from retinula.pictures import flatten
 from retinula.plots.figure import (
@@ -32,7 +33,6 @@ from retinula.plots.figure import (
     class_names,
     drawable,
     new_figure,
-    percent,
     plural,
     styled,
     widest,

@@ -15,13 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from retinula.evaluation.shares import percent
 from retinula.plots.figure import (
     BLUE,
     GREY,
     SKY,
     VERMILLION,
     new_figure,
-    percent,
     plural,
     save,
     styled,

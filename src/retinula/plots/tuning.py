@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from retinula.evaluation.shares import percent
 from retinula.plots.figure import (
     BLUE,
     GREY,
@@ -19,7 +20,6 @@ from retinula.plots.figure import (
     TEXT,
     VERMILLION,
     new_figure,
-    percent,
     plural,
     rounded,
     styled,

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinula.evaluation.results import ClassificationResult
+from retinula.evaluation.shares import percent
 from retinula.images import Images
 from retinula.plots.evaluation import FEW
-from retinula.plots.figure import percent
 from retinula.report.charts import Chart, share_bars
 from retinula.report.sheet import Sheet
 

@@ -20,6 +20,7 @@ from retinula.evaluation.text import verdict
 from retinula.plots.figure import duration
 from retinula.report.contents import Contents, Progress, gather
 from retinula.report.mapped import HEIGHT, WIDTH
+from retinula.report.pictures import mixes
 from retinula.run import Run
 from retinula.version import __version__
 
@@ -71,6 +72,7 @@ def render(contents: Contents) -> str:
         a=contents.answers,
         interval=contents.answers.result.accuracy_interval if contents.answers else None,
         verdict=verdict(contents.answers.result.calibration) if contents.answers else "",
+        mixes=mixes(contents.recipe),
         behind=_behind(contents),
         behind_map=_behind_map(contents),
         forms=FORMS,

@@ -6,8 +6,8 @@ import numpy as np
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.plots.distortion import distorted
-from retinula.recipe import Augmentation, Recipe
+from retinula.plots.distortion import distorted, happenings
+from retinula.recipe import Recipe
 from retinula.report.sheet import Sheet, SheetPage
 from retinula.training.shown import fed_batch
 from retinula.transforms.augment import Augment
@@ -35,7 +35,6 @@ class DistortedPart:
     original: SheetPage
     changed: SheetPage
     words: str
-    mixes: bool
 
 
 @dataclass(frozen=True)
@@ -80,22 +79,28 @@ def contact_rows(image_set: ImageSet, sheet: Sheet, seed: int = 0) -> tuple[Cont
     return tuple(rows)
 
 
+def mixes(recipe: Recipe) -> bool:
+    """Tell whether a recipe's training mixes pictures two by two."""
+    return _augment(recipe).mixes
+
+
 def distorted_part(recipe: Recipe, image_set: ImageSet, most_bytes: int) -> DistortedPart | None:
-    """Return the first picture as the recipe's training shows it, nine times; None where nothing happens to it."""
-    augmentation = recipe.augment
-    if augmentation == Augmentation():
-        return None
-    picture = image_set.images[0]
-    mixes = bool(augmentation.mixup or augmentation.cutmix)
+    """Return the first picture as the recipe's training shows it, nine times.
+
+    None where nothing happens to a single picture, as by mixing alone, which is not drawn.
+    """
+    picture, augment = image_set.images[0], _augment(recipe)
     try:
-        changed, words = distorted(picture, Augment(**augmentation.model_dump()), number=DISTORTIONS, seed=recipe.seed)
+        changed, words = distorted(picture, augment, number=DISTORTIONS, seed=recipe.seed)
     except InputError:  # the pictures are too small for it; the training would have said so
+        return None
+    if not words:
         return None
     original, sheet = Sheet((picture.shape[1], picture.shape[2])), Sheet((changed.shape[2], changed.shape[3]))
     original.add(picture)
     for each in changed:
         sheet.add(each)
-    return DistortedPart(original.finish(most_bytes), sheet.finish(most_bytes), "; ".join(words), mixes)
+    return DistortedPart(original.finish(most_bytes), sheet.finish(most_bytes), "; ".join(words))
 
 
 def fed_part(recipe: Recipe, image_set: ImageSet, sheet: Sheet, most_bytes: int) -> FedPart | None:
@@ -107,7 +112,7 @@ def fed_part(recipe: Recipe, image_set: ImageSet, sheet: Sheet, most_bytes: int)
         sheet: for the pictures as they are.
         most_bytes: for the sheet of what was fed.
     """
-    if recipe.augment == Augmentation():
+    if not happenings(_augment(recipe)) and not mixes(recipe):
         return None
     try:
         batch = fed_batch(recipe, image_set, most=FED)
@@ -121,3 +126,7 @@ def fed_part(recipe: Recipe, image_set: ImageSet, sheet: Sheet, most_bytes: int)
         for each in batch.pictures
     )
     return FedPart(fed.finish(most_bytes), tiles, batch.size)
+
+
+def _augment(recipe: Recipe) -> Augment:
+    return Augment(**recipe.augment.model_dump())

@@ -6,6 +6,7 @@ Knows the run's folder only; needs neither model nor pictures.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from retinula.errors import InputError
@@ -102,7 +103,7 @@ def _facts(run: Run, report: dict[str, Any], metrics: Metrics) -> list[tuple[str
         ("Computer", ", ".join(_machine(machine))),
         ("Programs", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("Finished", str(report.get("finished", "")).replace("T", " ")[:16]),
-        ("Folder", run.path),
+        ("Folder", run.path.resolve()),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "")]
 
@@ -171,18 +172,32 @@ def _finding(metrics: Metrics) -> str:
     words = [f"After {length} the loss on the training pictures is {last['loss']:.4g}"]
     if last.get("accuracy") is not None:
         words.append(f", with {100 * last['accuracy']:.1f} % of them right")
-    held_out = [row for row in metrics if row.get("val_accuracy") is not None]
-    if not held_out:
-        return "".join(words) + ". No pictures were set apart, so there is no curve of pictures it did not learn from."
-    best = max(held_out, key=_accuracy)
-    words.append(f". Of the validation pictures, {100 * last['val_accuracy']:.1f} % are right at the end")
+    if last.get("val_accuracy") is not None:
+        words += _finding_of_accuracy(metrics)
+    elif losses := _column(metrics, "val_loss"):
+        words += _finding_of_loss(losses, last["epoch"])
+    else:
+        words.append(". No pictures were set apart, so there is no curve of pictures it did not learn from")
+    return "".join(words) + "."
+
+
+def _finding_of_accuracy(metrics: Metrics) -> list[str]:
+    last, best = metrics[-1], max((row for row in metrics if row.get("val_accuracy") is not None), key=_accuracy)
+    words = [f". Of the validation pictures, {100 * last['val_accuracy']:.1f} % are right at the end"]
     if best["epoch"] != last["epoch"] and best["val_accuracy"] > last["val_accuracy"]:
         words.append(f"; the best was epoch {best['epoch']} with {100 * best['val_accuracy']:.1f} %")
     if last.get("accuracy") is not None and last["accuracy"] - last["val_accuracy"] > 0.1:
         words.append(
             ". It does much better on pictures it has learned from: more pictures or stronger augmentation may help"
         )
-    return "".join(words) + "."
+    return words
+
+
+def _finding_of_loss(losses: Sequence[tuple[float, float]], end: int) -> list[str]:
+    (last_epoch, last), (best_epoch, lowest) = losses[-1], min(losses, key=itemgetter(1))
+    when = "at the end" if last_epoch == end else f"in epoch {last_epoch}, the last in which it is finite"
+    words = [f". On the validation pictures it is {last:.4g} {when}"]
+    return [*words, f"; the lowest was {lowest:.4g} in epoch {best_epoch}"] if lowest < last else words
 
 
 def _epochs(training: dict[str, Any], metrics: Metrics) -> str | int | None:

@@ -41,7 +41,14 @@ def curve_on_test(run: Run, test_set: ImageSet, reporter: Reporter) -> list[dict
 
 def _known(file: Path) -> dict[str, dict[str, float | None]]:
     try:
-        known: dict[str, dict[str, float | None]] = json.loads(file.read_text(encoding="utf-8"))
+        known = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}  # not there yet, or damaged: measured anew
-    return known
+    return known if isinstance(known, dict) and all(map(_is_measured, known.values())) else {}
+
+
+def _is_measured(row: Any) -> bool:
+    """Tell whether a value has the form of what was measured of an epoch."""
+    if not isinstance(row, dict) or row.keys() != {"test_loss", "test_accuracy"}:
+        return False
+    return all(value is None or isinstance(value, int | float) for value in row.values())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retinula.recipe import Metric
-from retinula.run import Run
+from retinula.run import Run, own_evaluation
 
 AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
 NOISE = 0.1  # the noise at which the gain of denoising is claimed
@@ -45,11 +45,7 @@ def measure(runs: Sequence[Run], metric: Metric, at: int | None = None) -> Measu
 
 def evaluation(run: Run, split: str = "test") -> dict[str, Any]:
     """Return a finished run's measurement on its own pictures of a split, as its recipe averages; empty without."""
-    report, tta = run.report(), run.recipe().evaluation.tta
-    dataset = report["data"]["name"].removesuffix("/train")  # of a folder its name, where the recipe has its path
-    key = f"{dataset}/{split}" + ("" if tta == "none" else f"/{tta}")
-    found: dict[str, Any] = report["evaluations"].get(key, {})
-    return found
+    return own_evaluation(run.report(), run.recipe().evaluation.tta, split)
 
 
 def _of_evaluation(key: str, split: str = "test") -> Callable[[Run], float | None]:

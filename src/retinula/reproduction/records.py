@@ -4,10 +4,13 @@ A record is a run's folder without weights, figures and checkpoints, so that it 
 shown to others, so that recipe and command name no folders of the machine. Copies; measures nothing.
 """
 
+import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from retinula.assignment import parse
 from retinula.durable import replacing_folder, write_json, write_text
 from retinula.recipe import Recipe
 from retinula.run import Run
@@ -32,11 +35,14 @@ def keep_records(runs: Iterable[Run], folder: Path = RECORDS) -> list[Run]:
 
 def without_folders(recipe: Recipe) -> Recipe:
     """Return a recipe that names no folders of the machine: of each full path the last part."""
-    data, model = recipe.data, recipe.model
-    named = {"name": _last_part(data.name), "more": tuple(map(_last_part, data.more))}
-    weights = None if model.weights is None else _last_part(model.weights)
+    data, model, figures = recipe.data, recipe.model, recipe.figures
+    named = {"name": _shortened(data.name), "more": tuple(map(_shortened, data.more))}
     return recipe.model_copy(
-        update={"data": data.model_copy(update=named), "model": model.model_copy(update={"weights": weights})}
+        update={
+            "data": data.model_copy(update=named),
+            "model": model.model_copy(update={"weights": _shortened(model.weights)}),
+            "figures": figures.model_copy(update={"photos": _shortened(figures.photos)}),
+        }
     )
 
 
@@ -56,10 +62,26 @@ def _keep(run: Run, folder: Path) -> Run:
 
 
 def _last_part(word: str) -> str:
-    """Return of a full path, also behind `key=`, the last part; relative paths and lists stay.
+    """Return of a full path, also in the value behind `key=`, the last part; relative paths stay.
 
     >>> _last_part("/home/me/mine.toml"), _last_part("data=/home/me/photos"), _last_part("lr=0.1")
     ('mine.toml', 'data=photos', 'lr=0.1')
+    >>> _last_part("data.more=['/home/me/others', 'near']")
+    'data.more=["others", "near"]'
     """
-    key, equals, value = ("", "", word) if Path(word).is_absolute() else word.partition("=")
-    return key + equals + (Path(value).name or value) if Path(value).is_absolute() else word
+    key, equals, text = word.partition("=")
+    if Path(word).is_absolute() or not (key and equals):
+        return str(_shortened(word))
+    _, value = parse(word)
+    short = _shortened(value)
+    if short == value:
+        return word
+    # What was quoted stays so: a folder may be called 2024.
+    return f"{key}={short if value == text.strip() else json.dumps(short, ensure_ascii=False, default=str)}"
+
+
+def _shortened(value: Any) -> Any:
+    """Return of a full path the last part, in lists of each; all else as it is."""
+    if isinstance(value, list):
+        return [_shortened(item) for item in value]
+    return (Path(value).name or value) if isinstance(value, str) and Path(value).is_absolute() else value

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from retinula.serving.bodies import Bodies
+from retinula.serving.bodies import Bodies, unless_gone
 from retinula.serving.counters import CONTENT_TYPE, Counters
 from retinula.serving.guard import Guard, json_response, refuse_route
 from retinula.serving.limits import Limits
@@ -53,7 +53,8 @@ def build_app(
     async def predict(request: Request) -> Response:
         async with bodies.read(request) as body:
             kind = request.headers.get("content-type", "")
-            return json_response(await service.answer(kind, body, request.query_params.multi_items()))
+            answer = service.answer(kind, body, request.query_params.multi_items())
+            return json_response(await unless_gone(request, answer))
 
     async def model(_request: Request) -> Response:
         return json_response(

@@ -1,16 +1,19 @@
 """Reading the bodies of requests: only so many bytes, only so long, and only so much in all.
 
-Nothing is written to disk. Knows nothing of what is in a body.
+Nothing is written to disk. Work on a body ends when its client goes away. Knows nothing of what is in a body.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from retinula.serving.limits import Limits
 from retinula.serving.refusals import Refusal
+
+Answer = TypeVar("Answer")
 
 
 class Bodies:
@@ -56,3 +59,27 @@ class Bodies:
 
     def _too_large(self) -> Refusal:
         return Refusal("too_large", f"a request may have {self._limits.max_bytes:,} bytes")
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Wait for work on a request whose body has been read; it is cancelled where the client goes away first.
+
+    Raises:
+        ClientDisconnect: it did; the work has ended.
+        Exception: whatever the work raised.
+    """
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        leaving.cancel()
+        working.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

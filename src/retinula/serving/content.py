@@ -7,7 +7,7 @@ in memory. Bodies are hostile: whatever is wrong with one is a `Refusal`. Knows 
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -140,7 +140,7 @@ class _FormReader:
 
     def __init__(self, limits: Limits):
         self.pictures: list[Upload] = []
-        self.fields: dict[str, str] = {}
+        self.fields: list[tuple[str, str]] = []
         self.ended = False
         self._limits = limits
         self._part = _Part()
@@ -185,7 +185,9 @@ class _FormReader:
         elif self._name not in PARAMETERS:
             hint = "a picture needs a file name, as in: curl -F picture=@cat.jpg"
             raise Refusal("malformed", f"unknown field {self._name[:80]!r} of the form; {hint}")
-        elif len(self.fields) >= _MAX_FIELDS or self._name in self.fields:
+        elif len(self.fields) >= _MAX_FIELDS:
+            raise Refusal("malformed", f"the form has more than {_MAX_FIELDS} fields beside its pictures")
+        elif self._name != "include" and self._name in dict(self.fields):
             raise Refusal("malformed", f"the form has {self._name} more than once")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -195,7 +197,7 @@ class _FormReader:
 
     def _part_ends(self) -> None:
         if self._filename is None:
-            self.fields[self._name] = self._part.content.decode("utf-8", "replace")
+            self.fields.append((self._name, self._part.content.decode("utf-8", "replace")))
         else:
             self.pictures.append(Upload(_tidy(self._filename), bytes(self._part.content)))
         self._part = _Part()
@@ -217,7 +219,12 @@ def _from_form(body: bytes, options: Mapping[bytes, bytes], limits: Limits) -> t
         raise Refusal("malformed", "the form is broken") from error
     if not reader.ended:
         raise Refusal("malformed", "the form is cut short")
-    return reader.pictures, dict(reader.fields)
+    return reader.pictures, _joined(reader.fields)
+
+
+def _joined(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
+    # A form writes a list as several parts of one name; commas in one part are as good.
+    return {name: ",".join(value for other, value in fields if other == name and value) for name, _ in fields}
 
 
 def _check_number(number: int, limits: Limits) -> None:

@@ -16,6 +16,8 @@ class Limits:
         max_bytes: of the body of a request.
         max_held_bytes: of all bodies that are being read or worked on at once.
         max_pixels: of a picture, as its header states them, before anything is unpacked.
+        max_request_pixels: of all pictures of a request together, likewise; it bounds how long one request can keep a
+            thread that decodes.
         max_pictures: of a request.
         max_waiting: requests that are worked on or wait for it at once.
         max_connections: open at once, with or without a request.
@@ -26,6 +28,7 @@ class Limits:
     max_bytes: int = 32 * MIB
     max_held_bytes: int = 256 * MIB
     max_pixels: int = MAX_PIXELS
+    max_request_pixels: int = 4 * MAX_PIXELS
     max_pictures: int = 256
     max_waiting: int = 256
     max_connections: int = 512
@@ -38,3 +41,5 @@ class Limits:
                 raise InputError(f"the limit {name} must be above 0 and finite, not {value}")
         if self.max_held_bytes < self.max_bytes:
             raise InputError(f"one request may have {self.max_bytes:,} bytes, and all together only fewer")
+        if self.max_request_pixels < self.max_pixels:
+            raise InputError(f"one picture may have {self.max_pixels:,} pixels, and all of a request only fewer")

@@ -62,9 +62,9 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool, with_r
     predict = {
         "summary": "Say what is on pictures.",
         "description": (
-            f"At most {limits.max_bytes:,} bytes and {limits.max_pictures} pictures of {limits.max_pixels:,} pixels: "
-            "JPEG, PNG, WebP, GIF, BMP, TIFF or PPM. A picture that cannot be read has an error in place of its "
-            "answer; where none can be read, the request is refused."
+            f"At most {limits.max_bytes:,} bytes and {limits.max_pictures} pictures of {limits.max_pixels:,} pixels, "
+            f"{limits.max_request_pixels:,} together: JPEG, PNG, WebP, GIF, BMP, TIFF or PPM. A picture that cannot be "
+            "read has an error in place of its answer; where none can be read, the request is refused."
         ),
         "parameters": [
             {"name": "top", "in": "query", "schema": top},

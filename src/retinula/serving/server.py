@@ -67,17 +67,24 @@ def listen(host: str, port: int) -> socket.socket:
         raise InputError(f"cannot listen on {host}, port {port} ({reason}); choose another --host or --port") from error
 
 
-def allowed_hosts(host: str) -> Collection[str] | None:
-    """Return what `Host` may say where only this machine is served; None where others are too."""
-    return (*LOOPBACK, _bracketed(host)) if is_loopback(host) else None
+def allowed_hosts(listening: socket.socket, host: str) -> Collection[str] | None:
+    """Return what `Host` may say where only this machine is served; None where others are too.
+
+    Args:
+        listening: what `listen` gave.
+        host: what it was asked for, which a client may call it by, too.
+    """
+    if not is_loopback(listening):
+        return None
+    return (*LOOPBACK, _bracketed(listening.getsockname()[0]), _bracketed(host))
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches a host."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+def is_loopback(listening: socket.socket) -> bool:
+    """Tell whether only this machine reaches a socket.
+
+    By where it is bound, and not by how that was written: 127.1, or a name, can be this machine, too.
+    """
+    return ip_address(listening.getsockname()[0]).is_loopback
 
 
 def address_of(listening: socket.socket) -> str:

@@ -8,10 +8,12 @@ import base64
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -20,9 +22,9 @@ from PIL import Image
 
 from retinula.answers import Probabilities, judged, ranked
 from retinula.images import Images
-from retinula.pictures import UnreadablePicture, decode
+from retinula.pictures import UnreadablePicture, decode, measure
 from retinula.serving.batching import Batcher, Stopped
-from retinula.serving.content import Question, read_question
+from retinula.serving.content import Question, Upload, read_question
 from retinula.serving.counters import Counters
 from retinula.serving.limits import Limits
 from retinula.serving.predictor import Predictor, Similar
@@ -97,7 +99,7 @@ class Service:
         return self._batcher.num_items
 
     async def answer(self, content_type: str, body: bytes, query: Iterable[tuple[str, str]]) -> bytes:
-        """Answer one request.
+        """Answer one request; it counts as waiting until no thread works on it any more.
 
         Args:
             content_type: the header.
@@ -126,26 +128,52 @@ class Service:
             self.waiting -= 1
 
     async def _answer(self, content_type: str, body: bytes, query: list[tuple[str, str]]) -> bytes:
-        loop = asyncio.get_running_loop()
-        question, entries = await loop.run_in_executor(self._decoders, self._prepare, content_type, body, query)
+        question, entries = await self._in_thread(partial(self._prepare, content_type, body, query))
         small = [entry for entry in entries if isinstance(entry, _Small)]
         outcomes = await self._batcher.answer([_Job(entry.views, question.include) for entry in small])
         self._counters.pictures += len(small)
         self._counters.refused_pictures += len(entries) - len(small)
         if len(small) * question.top > _LONG or question.include:
-            return await loop.run_in_executor(self._decoders, self._compose, question, entries, outcomes)
+            return await self._in_thread(lambda _: self._compose(question, entries, outcomes))
         return self._compose(question, entries, outcomes)
 
+    async def _in_thread(self, work: Callable[[threading.Event], Found]) -> Found:
+        """Work in a thread; who is cancelled meanwhile lets the work know, and waits until the thread has returned."""
+        given_up = threading.Event()
+        future = self._decoders.submit(work, given_up)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            given_up.set()
+            await _ended(future)
+            raise
+
     def _prepare(
-        self, content_type: str, body: bytes, query: list[tuple[str, str]]
+        self, content_type: str, body: bytes, query: list[tuple[str, str]], given_up: threading.Event
     ) -> tuple[Question, list[_Small | _Refused]]:
         question = read_question(content_type, body, query, self.limits, self.predictor.offers)
-        entries = [self._decoded(upload.name, upload.content) for upload in question.pictures]
+        # So few pictures cannot have more, and their headers need not be read twice.
+        if len(question.pictures) * self.limits.max_pixels > self.limits.max_request_pixels:
+            self._check_pixels(_while_wanted(question.pictures, given_up))
+        entries = [self._decoded(*upload) for upload in _while_wanted(question.pictures, given_up)]
         first = entries[0]
         if isinstance(first, _Refused) and all(isinstance(entry, _Refused) for entry in entries):
             # Where several are refused for different reasons, the first stands for all.
             raise Refusal(first.code, f"cannot read {first.name or 'the picture'}: {first.reason}")
         return question, entries
+
+    def _check_pixels(self, pictures: Iterable[Upload]) -> None:
+        most = self.limits.max_request_pixels
+        if sum(map(self._num_pixels, pictures)) > most:
+            raise Refusal("too_large", f"the pictures of a request may have {most:,} pixels together")
+
+    def _num_pixels(self, upload: Upload) -> int:
+        limits = self.limits
+        try:
+            height, width = measure(upload.content, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes)
+        except UnreadablePicture:
+            return 0  # it is not unpacked either
+        return height * width
 
     def _decoded(self, name: str, content: bytes) -> _Small | _Refused:
         try:
@@ -190,6 +218,23 @@ class Service:
                 for each in outcome.similar
             ]
         return prediction
+
+
+def _while_wanted(pictures: Iterable[Upload], given_up: threading.Event) -> Iterator[Upload]:
+    """Yield pictures as long as somebody waits for their answers; a thread cannot be stopped from outside."""
+    for picture in pictures:
+        if given_up.is_set():
+            raise CancelledError
+        yield picture
+
+
+async def _ended(work: Future[Any]) -> None:
+    """Wait for the end of work whose result nobody takes, however often the waiting itself is cancelled."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    work.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
+    while not ended.is_set():
+        with suppress(asyncio.CancelledError):
+            await ended.wait()
 
 
 def _for_those(jobs: list[_Job], what: str, work: Callable[[list[int]], Iterable[Found]]) -> list[Found | None]:

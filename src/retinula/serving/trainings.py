@@ -5,12 +5,16 @@ is left out. Knows nothing of HTTP but the refusals.
 """
 
 import json
+import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+from markupsafe import escape
+
 from retinula.errors import RetinulaError
-from retinula.run import Run, list_runs
+from retinula.run import Run, list_runs, own_evaluation
 from retinula.serving.refusals import Refusal
 from retinula.settings import flat
 
@@ -18,6 +22,7 @@ REPORT: Final = "report.html"
 MAX_RUNS: Final = 500  # the newest
 MAX_EPOCHS: Final = 2000  # of a curve; of longer ones every second, third ... epoch is given
 MAX_REPORT_BYTES: Final = 64 * 1024 * 1024
+MAX_DEPTH: Final = 8  # of lists and tables in one another; what lies deeper is left out
 
 _RESULT_KEYS: Final = (
     "dataset",
@@ -36,7 +41,7 @@ _NO_SETTINGS: Final = frozenset({"name", "about", "source", "claims", "model.wei
 
 def summaries(root: Path) -> list[dict[str, Any]]:
     """Describe the runs under `root` in a line each, the newest first."""
-    return [_summary(run) for run in reversed(list_runs(root)[-MAX_RUNS:])]
+    return [_plain(_summary(run)) for run in reversed(list_runs(root)[-MAX_RUNS:])]
 
 
 def details(root: Path, name: str) -> dict[str, Any]:
@@ -49,24 +54,28 @@ def details(root: Path, name: str) -> dict[str, Any]:
     rows = _metrics(run)
     step = -(-len(rows) // MAX_EPOCHS) or 1
     curves = [{key: row.get(key) for key in _CURVE_KEYS} for row in rows[::step]]
-    return {
-        **_summary(run),
-        "curves": curves,
-        "results": _results(_report(run)),
-        "settings": _settings(_recipe(run)),
-    }
+    told: dict[str, Any] = _plain(
+        {
+            **_summary(run),
+            "curves": curves,
+            "results": _results(_report(run)),
+            "settings": _settings(_recipe(run)),
+        }
+    )
+    return told
 
 
 def report_page(root: Path, name: str) -> bytes:
-    """Return the report that `retinula report` wrote for a run.
+    """Return the report that `retinula report` wrote for a run, without where on this machine things lie.
 
     Raises:
         Refusal: not_found.
     """
-    file = _find(root, name).path / REPORT
+    run = _find(root, name)
+    file = run.path / REPORT
     try:
         if file.stat().st_size <= MAX_REPORT_BYTES:
-            return file.read_bytes()
+            return _without_places(file.read_bytes(), run)
     except OSError:
         pass
     raise Refusal("not_found", f"there is no report of {name} yet; write it with: retinula report {name}")
@@ -83,7 +92,7 @@ def _find(root: Path, name: str) -> Run:
 def _summary(run: Run) -> dict[str, Any]:
     report, rows, recipe = _report(run), _metrics(run), _recipe(run)
     training, last = _part(report, "training"), rows[-1] if rows else {}
-    tests = [result for result in _results(report) if result.get("split") == "test" and "accuracy" in result]
+    own = own_evaluation(report, str(_part(recipe, "evaluation").get("tta", "none")))
     return {
         "name": run.name,
         "recipe": recipe.get("name"),
@@ -93,7 +102,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "finished": run.finished,
         "epochs": last.get("epoch", 0),
         "val_accuracy": training.get("val_accuracy", last.get("val_accuracy")),
-        "test_accuracy": tests[0]["accuracy"] if tests else None,
+        "test_accuracy": own.get("accuracy"),
         "seconds": training.get("seconds_in_all"),
         "parameters": report.get("parameters"),
         "report": (run.path / REPORT).is_file(),
@@ -101,55 +110,101 @@ def _summary(run: Run) -> dict[str, Any]:
 
 
 def _results(report: dict[str, Any]) -> list[dict[str, Any]]:
-    found = [result for result in _part(report, "evaluations").values() if isinstance(result, dict)]
+    # Other pictures may be called as the run's own are; under what they stand in the report they differ.
+    found = [
+        {**result, "dataset": name.partition("/")[0]}
+        for name, result in _part(report, "evaluations").items()
+        if isinstance(result, dict)
+    ]
     return [{key: each[key] for key in _RESULT_KEYS if each.get(key) is not None} for each in found]
 
 
 def _report(run: Run) -> dict[str, Any]:
     try:
         return run.report() if run.finished else {}
-    except RetinulaError:
+    except (RetinulaError, RecursionError):
         return {}
 
 
 def _environment(run: Run) -> dict[str, Any]:
     try:
         return run.environment()
-    except RetinulaError:
+    except (RetinulaError, RecursionError):
         return {}
 
 
 def _metrics(run: Run) -> list[dict[str, Any]]:
     try:
         return run.metrics()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
 
 
 def _recipe(run: Run) -> dict[str, Any]:
     # As it stands in the file: an earlier version's recipe is worth showing, even where this one would not train it.
     try:
-        return tomllib.loads(run.recipe_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        recipe: dict[str, Any] = _plain(tomllib.loads(run.recipe_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
         return {}
+    return recipe
 
 
 def _settings(recipe: dict[str, Any]) -> dict[str, Any]:
     """Write a recipe's settings flat, `optimizer.lr`, without what it says of itself."""
-    return {key: _shown(value) for key, value in flat(recipe).items() if key not in _NO_SETTINGS}
+    kept = {key: value for key, value in flat(recipe).items() if key not in _NO_SETTINGS and value is not None}
+    return {key: _shown(value) for key, value in kept.items()}
 
 
 def _shown(value: Any) -> Any:
+    return json.dumps(_rounded(value)) if isinstance(value, list) else _rounded(value)
+
+
+def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}")
-    if isinstance(value, list):
-        return json.dumps([_shown(each) for each in value], default=str)
-    return value if isinstance(value, int) else _without_folders(str(value))
+    return [_rounded(each) for each in value] if isinstance(value, list) else _without_folders(value)
 
 
-def _without_folders(value: str | None) -> str | None:
+def _without_folders(value: Any) -> Any:
     # Where on this machine something lies is nobody's business who only sees the page.
     return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+
+def _without_places(page: bytes, run: Run) -> bytes:
+    """Leave out of a report where its run lies, and what the recipe has a path of.
+
+    On the disk its commands have the whole path and work everywhere; so changed, in the folder above the runs.
+    """
+    folder = run.path.resolve()
+    places = {str(folder): f"{folder.parent.name}/{folder.name}"}
+    values = [value for value in flat(_recipe(run)).values() if isinstance(value, str)]
+    places |= {value: Path(value).name for value in values if Path(value).is_absolute()}
+    for place, name in places.items():
+        page = _renamed(_renamed(page, place, name), _in_shell(place), _in_shell(name))
+    return page
+
+
+def _renamed(page: bytes, place: str, name: str) -> bytes:
+    written, new = (str(escape(text)).encode("utf-8", "surrogateescape") for text in (place, name))
+    if written not in page:
+        return page
+    # A part of a longer word is something else, and in pictures, written as base64, anything short can occur.
+    return re.sub(rb"(?<![\w+/.,-])" + re.escape(written) + rb"(?![\w+=-])", lambda _: new, page)
+
+
+def _in_shell(text: str) -> str:
+    return text.replace("'", "'\"'\"'")  # as `shlex.quote` has it between its quotes
+
+
+def _plain(value: Any, depth: int = MAX_DEPTH) -> Any:
+    """Return what JSON can write of a value: finite numbers, text, truth values, lists, tables; None for the rest."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")  # surrogates are no text
+    if isinstance(value, int | float):
+        return value if abs(value) <= sys.float_info.max else None
+    if isinstance(value, dict) and depth:
+        return {_plain(key): _plain(each, depth - 1) for key, each in value.items()}
+    return [_plain(each, depth - 1) for each in value] if isinstance(value, list) and depth else None
 
 
 def _part(values: dict[str, Any], key: str) -> dict[str, Any]:

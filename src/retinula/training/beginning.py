@@ -1,5 +1,6 @@
 """What a network is given of the training pictures before the first step, where it is made to begin from them."""
 
+import copy
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,6 +12,8 @@ from retinula.images import ImageSet, copied, evenly_spread
 from retinula.linear_code import principal_components
 from retinula.models.code_autoencoder import CodeAutoencoder
 from retinula.models.whitened import WhitenedNetwork
+from retinula.recipe import Recipe
+from retinula.training.body import train_mode
 from retinula.transforms.preprocess import Preprocess
 
 PICTURES = 5000  # that patches are taken of: a covariance of few values needs no more
@@ -71,3 +74,26 @@ def check_sizes(network: nn.Module, name: str, channels: int, sides: Iterable[in
         ) from error
     finally:
         network.train(was_training)
+
+
+def check_single(network: nn.Module, recipe: Recipe, input_shape: tuple[int, int, int]) -> None:
+    """See that a network can learn from batches of a single picture, where the recipe asks for such.
+
+    Normalisation over a batch can, as long as the maps that it sees have more than one pixel.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if recipe.training.batch_size > 1:
+        return
+    tried = copy.deepcopy(network)  # whose statistics may change
+    train_mode(tried)
+    try:
+        for height, width in [(side, side) for _, side in recipe.training.sizes] or [input_shape[1:]]:
+            with torch.no_grad():
+                tried(torch.zeros(1, input_shape[0], height, width))
+    except ValueError as error:
+        raise InputError(
+            f"{recipe.model.name} normalises maps of a single pixel at inputs of {height}x{width}, "
+            "for which one picture is too few: give a training.batch_size of 2 or more"
+        ) from error

@@ -25,7 +25,7 @@ from retinula.run import Run
 from retinula.training import processes
 from retinula.training.arrangement import arrange
 from retinula.training.averaging import WeightAverage
-from retinula.training.beginning import begin_from_pictures, check_sizes
+from retinula.training.beginning import begin_from_pictures, check_single, check_sizes
 from retinula.training.body import freeze_body, learning_normalisations, take_body
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.failure import keep_failure
@@ -101,6 +101,7 @@ def train(
         tell(f"begins from {source}; {'only the new head' if recipe.model.freeze else 'all of it'} is trained")
     if recipe.model.freeze:
         freeze_body(network)
+    check_single(network, recipe, preprocess.input_shape)
     fits = {
         "recipe": recipe.digest(),
         "data": train_set.fingerprint(),

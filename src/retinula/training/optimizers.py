@@ -7,6 +7,7 @@ import torch
 from pytorch_optimizer import SAM
 from torch import nn
 
+from retinula.errors import InputError
 from retinula.models.head import head_of
 from retinula.recipe import Optimizer
 from retinula.training.muon import ORTHOGONALISES, Muon
@@ -21,7 +22,7 @@ def build_optimizer(settings: Optimizer, network: nn.Module, device: torch.devic
     (Goyal et al. 2017, section 5.3).
 
     Raises:
-        InputError: `body_rate` is given, but the network has no head.
+        InputError: `body_rate` or Muon is asked for, but the network has no head.
     """
     parts = [(1.0, [parameter for parameter in network.parameters() if parameter.requires_grad])]
     if settings.body_rate != 1:
@@ -117,7 +118,13 @@ class running_statistics_kept:  # noqa: N801 (used as a context manager, like a 
 
 
 def _muon(settings: Optimizer, network: nn.Module) -> Muon:
-    head = set(network.get_submodule(head_of(network)).parameters())
+    try:
+        head = set(network.get_submodule(head_of(network)).parameters())
+    except InputError as error:
+        raise InputError(
+            f"Muon needs a network with a head, which it leaves to Adam, and {type(network).__name__} has none: "
+            "choose another optimizer.name"
+        ) from error
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     inner = [parameter for parameter in trainable if parameter.ndim > 1 and parameter not in head]
     others = [parameter for parameter in trainable if parameter.ndim < 2 or parameter in head]

@@ -8,7 +8,7 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.models.catalog import NETWORKS, build
+from retinula.models.catalog import build, network_named
 from retinula.recipe import Recipe
 from retinula.shrinking import Views
 from retinula.training.hardware import Hardware
@@ -105,7 +105,7 @@ def make_plan(
         raise InputError(f"{train_set.name}: {len(train_set)} pictures are too few to train on")
     if validation_set is not None:
         _check_validation(train_set, validation_set)
-    task = NETWORKS[recipe.model.name].task
+    task = network_named(recipe.model.name).task
     if (recipe.objective.name == "cross_entropy") != (task == "classification"):
         raise InputError(
             f"{recipe.model.name} is for {task}, which objective {recipe.objective.name!r} does not measure"
