@@ -38,6 +38,14 @@ def test_parameters(arguments: dict[str, Any], parameters: int) -> None:
     assert sum(p.numel() for p in network.parameters()) == parameters
 
 
+def test_the_activation_is_the_same_everywhere() -> None:
+    kinds = {"relu": nn.ReLU, "gelu": nn.GELU}
+    for name, kind in kinds.items():
+        network = whitened(10, 3, (32, 32), convolutions=3, activation=name)
+        found = [type(layer) for layer in network.modules() if isinstance(layer, tuple(kinds.values()))]
+        assert found == [kind] * 10
+
+
 @pytest.mark.parametrize("size", [(12, 12), (28, 28), (24, 40)])
 @pytest.mark.parametrize("arguments", [{}, {"patch": 4, "stride": 2}, {"convolutions": 3}])
 def test_one_network_takes_inputs_of_many_sizes(size: tuple[int, int], arguments: dict[str, Any]) -> None:
@@ -86,7 +94,7 @@ def test_a_new_convolution_passes_its_first_maps_on() -> None:
 
 @pytest.mark.parametrize(("convolutions", "has"), [(2, False), (3, True)])
 def test_three_convolutions_have_a_shortcut(convolutions: int, has: bool) -> None:
-    block = Block(4, 4, convolutions=convolutions, shrinks=False).eval()
+    block = Block(4, 4, convolutions=convolutions, shrinks=False, activation=nn.ReLU).eval()
     for layer in block.stay:
         if isinstance(layer, nn.Conv2d):
             nn.init.zeros_(layer.weight)
@@ -103,6 +111,7 @@ def test_three_convolutions_have_a_shortcut(convolutions: int, has: bool) -> Non
         ({"convolutions": 4}, "convolutions must lie between 2 and 3, not 4"),
         ({"patch": 6}, "patch must lie between 1 and 5, not 6"),
         ({"stride": 3}, "stride must lie between 1 and 2, not 3"),
+        ({"activation": "tanh"}, "activation must be relu or gelu, not 'tanh'"),
         ({"scale": 0.0}, "scale must be above 0 and at most 1, not 0.0"),
         ({"scale": float("nan")}, "scale must be above 0 and at most 1, not nan"),
     ],

@@ -6,6 +6,9 @@ given. Takes inputs `[N, channels, height, width]` of any size from 12 pixels an
 nothing of data or training.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 import torch
 from torch import nn
 
@@ -15,6 +18,7 @@ LEAST_SIDE = 12
 # Few steps are made, so the running statistics have to follow quickly (Jordan 2024).
 _NORM_MOMENTUM = 0.4
 _LARGEST_WIDTH = 2048
+ACTIVATIONS: Final[Mapping[str, type[nn.Module]]] = {"relu": nn.ReLU, "gelu": nn.GELU}
 
 
 class Whitening(nn.Conv2d):
@@ -27,7 +31,10 @@ class Whitening(nn.Conv2d):
     def __init__(self, channels: int, *, patch: int, stride: int) -> None:
         values = channels * patch**2
         super().__init__(channels, 2 * values, patch, stride)
-        given = torch.cat((torch.eye(values), -torch.eye(values))).view_as(self.weight)
+        given = torch.empty_like(self.weight)
+        # On the meta device these cost seconds of imports, and the layer is about to be given filters anyway.
+        if not given.is_meta:
+            given.copy_(torch.cat((torch.eye(values), -torch.eye(values))).view_as(given))
         del self.weight
         self.register_buffer("weight", given)
         if self.bias is not None:
@@ -49,19 +56,21 @@ class Block(nn.Module):
     With two convolutions there is no shortcut. With three, the last two are added to what they are given.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, *, convolutions: int, shrinks: bool) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, *, convolutions: int, shrinks: bool, activation: type[nn.Module]
+    ) -> None:
         super().__init__()
         self.enter = nn.Sequential(nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False))
         if shrinks:
             self.enter.append(nn.MaxPool2d(2))
-        self.enter.extend([ShiftNorm(channels_out), nn.ReLU()])
+        self.enter.extend([ShiftNorm(channels_out), activation()])
         self.stay = nn.Sequential()
         for number in range(convolutions - 1):
             if number:
-                self.stay.append(nn.ReLU())
+                self.stay.append(activation())
             self.stay.extend([nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False), ShiftNorm(channels_out)])
         self.has_shortcut = convolutions > 2
-        self.leave = nn.ReLU()
+        self.leave = activation()
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map `[N, channels_in, H, W]` to `[N, channels_out, H, W]`, or to half of H and W where it shrinks."""
@@ -84,16 +93,18 @@ class WhitenedNetwork(nn.Module):
         patch: int,
         stride: int,
         scale: float,
+        activation: type[nn.Module],
     ) -> None:
         super().__init__()
         self.patch, self.scale = patch, scale
         self.whitening = Whitening(channels, patch=patch, stride=stride)
-        self.activation = nn.ReLU()
+        self.activation = activation()
         self.blocks = nn.Sequential()
         wide = self.whitening.out_channels
         for number, width in enumerate(widths):
             # Patches two pixels apart have halved the map already.
-            self.blocks.append(Block(wide, width, convolutions=convolutions, shrinks=number > 0 or stride == 1))
+            shrinks = number > 0 or stride == 1
+            self.blocks.append(Block(wide, width, convolutions=convolutions, shrinks=shrinks, activation=activation))
             wide = width
         self.head = nn.Linear(wide, num_classes, bias=False)
         _initialise(self)
@@ -130,6 +141,7 @@ def whitened(
     patch: int = 2,
     stride: int = 1,
     scale: float = 0.125,
+    activation: str = "relu",
 ) -> WhitenedNetwork:
     """Build the network: 1,971,352 parameters for 10 classes and three channels.
 
@@ -144,6 +156,7 @@ def whitened(
         patch: side of the patches that are whitened.
         stride: pixels from patch to patch, 1 or 2; with 2 the first block does not halve the map.
         scale: what the logits are multiplied by.
+        activation: behind every layer, `relu` or `gelu`.
 
     Raises:
         InputError: pictures below 12 pixels, or an argument out of its range.
@@ -165,6 +178,8 @@ def whitened(
             raise InputError(f"whitened: {name} must lie between {least} and {most}, not {value}")
     if not 0 < scale <= 1:
         raise InputError(f"whitened: scale must be above 0 and at most 1, not {scale}")
+    if activation not in ACTIVATIONS:
+        raise InputError(f"whitened: activation must be {' or '.join(ACTIVATIONS)}, not {activation!r}")
     return WhitenedNetwork(
         num_classes,
         channels,
@@ -173,6 +188,7 @@ def whitened(
         patch=patch,
         stride=stride,
         scale=scale,
+        activation=ACTIVATIONS[activation],
     )
 
 
