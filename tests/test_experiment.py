@@ -215,6 +215,13 @@ def test_a_damaged_report_has_no_result(report: dict[str, Any]) -> None:
     assert own_evaluation(report, "none") == {}
 
 
+def test_a_folder_whose_name_is_no_text_is_refused() -> None:
+    folder = Path("caf\udce9")
+    folder.mkdir()
+    with pytest.raises(InputError, match="the name of a file or folder is not UTF-8; rename it"):
+        find_recipe(str(folder))
+
+
 def test_an_unfinished_run_is_not_measured(source: dict[str, ImageSet]) -> None:
     assert source
     with pytest.raises(InputError, match="not finished; go on with"):

@@ -118,9 +118,13 @@ def setting_names() -> list[str]:
 
 def _as_json(values: Mapping[str, Any], where: str) -> str:
     try:
-        return json.dumps(values, default=str)
+        text = json.dumps(values, default=str, ensure_ascii=False)
+        text.encode()  # names of files are bytes, which need not be text
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where}: the name of a file or folder is not UTF-8; rename it") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: {_BEYOND_REASON}") from error
+    return text
 
 
 def _read(path: Path) -> str:
