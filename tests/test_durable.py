@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from retinula.durable import replacing, replacing_folder, write_bytes, write_json, write_text
-from retinula.errors import RetinulaError
+from retinula.durable import check_destination, replacing, replacing_folder, write_bytes, write_json, write_text
+from retinula.errors import InputError, RetinulaError
 
 
 def names(folder: Path) -> list[str]:
@@ -115,3 +115,13 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     ):
         device.write(b"x")
     assert names(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_written_is_refused_early(tmp_path: Path) -> None:
+    check_destination(tmp_path / "new.csv")
+    with pytest.raises(InputError, match=r"gone/new\.csv: there is no folder .*gone; make it first"):
+        check_destination(tmp_path / "gone" / "new.csv")
+    with pytest.raises(InputError, match="is a folder; name a file"):
+        check_destination(tmp_path)
+    with pytest.raises(RetinulaError, match=r"cannot write .*: File name too long"):
+        check_destination(tmp_path / ("x" * 300))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from retinula.errors import RetinulaError
+from retinula.errors import InputError, RetinulaError
 
 
 @contextmanager
@@ -64,24 +64,23 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 def _take_place(made: Path, place: Path) -> None:
     """Rename a folder to a name that another may have; that one is put aside first, and back where renaming fails."""
+    if place.is_dir() and not any(place.iterdir()):
+        if place.samefile(Path.cwd()):
+            for item in made.iterdir():
+                item.replace(place / item.name)
+            return
+        place.rmdir()
     if not place.exists():
         made.replace(place)
-    elif place.is_dir() and not any(place.iterdir()):
-        if not place.samefile(Path.cwd()):
-            place.rmdir()
-            made.replace(place)
-            return
-        for item in made.iterdir():
-            item.replace(place / item.name)
-    else:
-        aside = made.with_name(f"{made.name}.old")
-        place.replace(aside)
-        try:
-            made.replace(place)
-        except OSError:
-            aside.replace(place)
-            raise
-        shutil.rmtree(aside, ignore_errors=True)
+        return
+    aside = made.with_name(f"{made.name}.old")
+    place.replace(aside)
+    try:
+        made.replace(place)
+    except OSError:
+        aside.replace(place)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -106,6 +105,19 @@ def append_text(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def check_destination(path: Path) -> None:
+    """Refuse a file that cannot be written where it is to be, before the work that would fill it.
+
+    Raises:
+        RetinulaError: naming it and what is in the way.
+    """
+    with explained(path):
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; name a file")
+        if not path.parent.is_dir():
+            raise InputError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 @contextmanager

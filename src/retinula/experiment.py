@@ -31,7 +31,7 @@ from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe import Recipe
 from retinula.recipe_files import checked, load_recipe, override, shipped
-from retinula.run import RUNS, Run, WrittenElsewhere, create_run, describe_environment, find_run
+from retinula.run import RUNS, Run, WrittenElsewhere, create_run, describe_environment, evaluation_key, find_run
 from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
@@ -236,12 +236,12 @@ def evaluate_run(
     known = CATALOG.get(result.dataset)
     if known is not None and isinstance(result, ClassificationResult):
         result = replace(result, conditions=known.conditions)
-    place = folder or (run.path if data is None else run.other_folder(data))
+    place = folder or run.measured_in(data)
     draw_evaluation(result, image_set, place / "figures")
     if folder is None:
         report = run.report()  # read late: another measurement may have been added meanwhile
         measured = result.dataset if data is None else place.name  # others may be called as its own are
-        key = f"{measured}/{split}" + (f"/{result.tta}" if result.tta != "none" else "")
+        key = evaluation_key(measured, split, result.tta)
         report.setdefault("evaluations", {})[key] = result.to_dict()
         write_json(run.report_file, report)
     if place != run.path:

@@ -208,7 +208,7 @@ def inspect_run(
         placed = map_embedding(features.numpy()[indices], indices)
         figures["embedding"] = examination.embedding(placed, truth.numpy()[indices], model.classes)
     inspection = Inspection(robustness, found, pairs if duplicates else None, placed)
-    where = folder or (run.path if data is None else run.other_folder(data))
+    where = folder or run.measured_in(data)
     for name, figure in figures.items():
         save(figure, where / "figures", f"{split}-{name}")
     about = {"dataset": image_set.name, "split": split, "fingerprint": image_set.fingerprint()}

@@ -106,6 +106,11 @@ def is_picture_name(path: str | Path) -> bool:
     return Path(path).suffix.lower() in EXTENSIONS
 
 
+def too_many_bytes(most: int) -> UnreadablePicture:
+    """Return why a file of more bytes than that is not read."""
+    return UnreadablePicture(f"it is larger than {most:,} bytes", too_large=True)
+
+
 def decode(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Image.Image:
     """Decode the first frame of a picture, upright, as 8 bits of grey (mode `L`) or colour (mode `RGB`).
 
@@ -211,7 +216,7 @@ def _opened(source: Path | bytes, max_pixels: int, max_bytes: int) -> Iterator[I
     try:
         content = source if isinstance(source, bytes) else _read(source, max_bytes)
         if len(content) > max_bytes:
-            raise UnreadablePicture(f"it is larger than {max_bytes:,} bytes", too_large=True)
+            raise too_many_bytes(max_bytes)
         kind, reader = _reader(content)
         with reader(io.BytesIO(content)) as picture:
             width, height = picture.size
@@ -251,7 +256,7 @@ def _read(path: Path, max_bytes: int) -> bytes:
         raise UnreadablePicture("it is a folder")
     if not stat.S_ISREG(found.st_mode):
         raise UnreadablePicture("it is not an ordinary file")
-    raise UnreadablePicture(f"it is larger than {max_bytes:,} bytes", too_large=True)
+    raise too_many_bytes(max_bytes)
 
 
 def _reader(content: bytes) -> tuple[str, type[ImageFile.ImageFile]]:

@@ -46,9 +46,8 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         raise InputError(f"{where}: not valid TOML: {error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: {_BEYOND_REASON}") from error
-    values = json.loads(_as_json(values, where))
     values.setdefault("name", path.stem)
-    return checked(override(values, overrides), where)
+    return checked(override(values, overrides, where), where)
 
 
 def checked(values: Mapping[str, Any], where: str) -> Recipe:
@@ -64,15 +63,16 @@ def checked(values: Mapping[str, Any], where: str) -> Recipe:
         raise InputError(f"{where}: {_explanation(error)}") from error
 
 
-def override(values: Mapping[str, Any], assignments: Iterable[str]) -> dict[str, Any]:
+def override(values: Mapping[str, Any], assignments: Iterable[str], where: str = "recipe") -> dict[str, Any]:
     """Return `values` with `key=value` assignments applied; a value is TOML, or else text.
 
-    A key is written as `full_key` takes it. A network's name and a model to begin from replace each other.
+    A key is written as `full_key` takes it. A network's name and a model to begin from replace each other. Messages
+    call the recipe `where`.
 
     >>> override({"seed": 0}, ["seed=3", "lr=0.5"])
     {'seed': 3, 'optimizer': {'lr': 0.5}}
     """
-    result: dict[str, Any] = json.loads(_as_json(values, "recipe"))
+    result: dict[str, Any] = json.loads(_as_json(values, where))
     assigned = set()
     for assignment in assignments:
         key, value = parse(assignment)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from retinula.datasets.archives import Limits, members
 from retinula.datasets.arrays import Header, read_header
-from retinula.durable import explained, replacing
+from retinula.durable import check_destination, explained, replacing
 from retinula.errors import InputError, RetinulaError
 from retinula.images import Images
 from retinula.metrics import psnr, ssim
@@ -204,8 +204,7 @@ def check_code_file(path: Path, number: int) -> None:
         raise InputError(f"{path}: codes are written as .npy (one picture) or .npz (any number)")
     if path.suffix == ".npy" and number != 1:
         raise InputError(f"{path} takes the code of one picture, not of {number}; name a .npz file")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+    check_destination(path)
 
 
 def read_codes(path: Path, model: Model) -> dict[str, Code]:

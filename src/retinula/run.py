@@ -130,6 +130,10 @@ class Run:
         by_path = f"-{hashlib.sha256(str(place).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
         return self.path / "other" / (f"{place.name}{by_path}" if place.exists() else data)
 
+    def measured_in(self, data: str | None) -> Path:
+        """Return where measurements go: of its own pictures into the run, of others into `other_folder`."""
+        return self.path if data is None else self.other_folder(data)
+
     def recipe(self) -> Recipe:
         """Read the recipe back."""
         return load_recipe(self.recipe_file)
@@ -292,6 +296,15 @@ def list_runs(root: Path = RUNS) -> list[Run]:
     return [Run(p) for p in sorted(folders, key=lambda path: ((path / "recipe.toml").stat().st_mtime_ns, path.name))]
 
 
+def evaluation_key(dataset: str, split: str, tta: str) -> str:
+    """Return under what a report has a measurement.
+
+    >>> evaluation_key("digits", "test", "none"), evaluation_key("digits", "test", "mirror")
+    ('digits/test', 'digits/test/mirror')
+    """
+    return f"{dataset}/{split}" + ("" if tta == "none" else f"/{tta}")
+
+
 def own_evaluation(report: Mapping[str, Any], tta: str, split: str = "test") -> dict[str, Any]:
     """Return what a report says of the run's own pictures of a split; empty where they were not measured.
 
@@ -305,7 +318,7 @@ def own_evaluation(report: Mapping[str, Any], tta: str, split: str = "test") -> 
         return {}
     # Of a folder the last part of its path, where the recipe has all of it.
     dataset = str(data.get("name")).removesuffix("/train")
-    found = evaluations.get(f"{dataset}/{split}" + ("" if tta == "none" else f"/{tta}"))
+    found = evaluations.get(evaluation_key(dataset, split, tta))
     return found if isinstance(found, dict) else {}
 
 

@@ -1,6 +1,7 @@
 """Settings of recipes as `key=value`, in what two recipes differ, and whether one is as shipped. Knows recipes only."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from retinula.recipe import Recipe
@@ -43,6 +44,17 @@ def changed_from_shipped(recipe: Recipe) -> list[str] | None:
 def as_shipped(recipe: Recipe) -> Recipe | None:
     """Return the shipped recipe of that name where this one is the same but for its seed, else None."""
     return load_recipe(recipe.name) if changed_from_shipped(recipe) == [] else None
+
+
+def last_part(value: Any) -> Any:
+    """Return of a full path the last part, in lists of each; all else as it is.
+
+    >>> last_part("/home/me/photos"), last_part(["/home/me/photos", "near/by", 3])
+    ('photos', ['photos', 'near/by', 3])
+    """
+    if isinstance(value, list):
+        return [last_part(item) for item in value]
+    return (Path(value).name or value) if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from retinula.cli.terminal import TrainingReporter, check_destination, number, one_target, share, table
-from retinula.errors import InputError, RetinulaError
+from retinula.cli.terminal import TrainingReporter, number, one_target, share, table
+from retinula.errors import InputError
 
 
 def test_numbers_stand_to_the_right() -> None:
@@ -28,16 +28,6 @@ def test_a_target_is_told_from_settings(tmp_path: Path, monkeypatch: pytest.Monk
     assert one_target([long, "gone=1"]) == (None, [long, "gone=1"])
     with pytest.raises(InputError, match=r"one recipe, data set or folder at a time, not digits and \./a=b"):
         one_target(["digits", "./a=b"])
-
-
-def test_a_file_that_cannot_be_written_is_refused_early(tmp_path: Path) -> None:
-    check_destination(tmp_path / "new.csv")
-    with pytest.raises(InputError, match=r"gone/new\.csv: there is no folder .*gone; make it first"):
-        check_destination(tmp_path / "gone" / "new.csv")
-    with pytest.raises(InputError, match="is a folder; name a file"):
-        check_destination(tmp_path)
-    with pytest.raises(RetinulaError, match=r"cannot write .*: File name too long"):
-        check_destination(tmp_path / ("x" * 300))
 
 
 def test_elsewhere_than_on_a_terminal_an_epoch_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

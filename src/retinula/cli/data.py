@@ -176,14 +176,15 @@ def _drawn(source: str, recipe: "Recipe") -> "dict[str, Figure]":
 
     if source != recipe.data.name:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": source, "more": ()})})
-    images = training_sets(recipe, load_dataset(recipe)).train
+    dataset = load_dataset(recipe)
+    images = training_sets(recipe, dataset).train
     name = f"{images.name}, picture 0" if images.labels is None else images.classes[images.labels[0]]
     augment = Augment(**recipe.augment.model_dump())
     drawn = {}
     if happenings(augment):
         distorted = distortions(images.images[0], augment, name=name, recipe=recipe.name, seed=recipe.seed)
         drawn[f"augmented-{recipe.name}"] = distorted
-    fed = batch(fed_batch(recipe, images), name=images.name.removesuffix("/train"), recipe=recipe.name)
+    fed = batch(fed_batch(recipe, images), name=dataset.name, recipe=recipe.name)
     return drawn | {f"batch-{recipe.name}": fed}
 
 

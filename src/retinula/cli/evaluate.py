@@ -85,5 +85,4 @@ def evaluate(
         say(line)
     for line in [] if inspection is None else inspection.lines():
         say(line)
-    place = out or (found.path if data is None else found.other_folder(data))
-    say(f"figures: {place / 'figures'}")
+    say(f"figures: {(out or found.measured_in(data)) / 'figures'}")

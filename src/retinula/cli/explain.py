@@ -186,6 +186,7 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
 
     from retinula.answers import judged
     from retinula.datasets.unpack import safe_names
+    from retinula.evaluation.shares import percent
     from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, attribute, check_explainable, gradcam_layer
     from retinula.explanation.features import seen_picture
     from retinula.plots.attribution import attribution
@@ -204,7 +205,7 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
             chosen = asked if asked is not None else np.argsort(-probabilities, kind="stable")[:top].tolist()
             seen = seen_picture(model, views[0])
             maps = attribute(model, np.repeat(seen[None], len(chosen), axis=0), np.array(chosen), kind)
-            captions = [f"{names[number]}, {100 * probabilities[number]:.1f} %" for number in chosen]
+            captions = [f"{names[number]}, {percent(probabilities[number])}" for number in chosen]
             yield (
                 f"{method.value}-{stem}",
                 attribution(

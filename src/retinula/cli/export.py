@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, check_destination, counting, remark, say, say_json
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import RunOrModel, trained_model
+from retinula.durable import check_destination
 from retinula.errors import InputError
 
 if TYPE_CHECKING:

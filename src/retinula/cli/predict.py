@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.loading import loading
-from retinula.cli.terminal import AsJson, check_destination, counting, remark, say, say_json, share
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
+from retinula.durable import check_destination
 from retinula.errors import InputError
 
 if TYPE_CHECKING:

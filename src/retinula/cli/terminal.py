@@ -5,12 +5,10 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from retinula.durable import explained
 from retinula.errors import InputError
 from retinula.training.reporting import Progress, Reporter
 
@@ -87,19 +85,6 @@ def one_target(words: Sequence[str]) -> tuple[str | None, list[str]]:
     if len(names) > 1:
         raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
     return next(iter(names), None), [word for word in words if not _is_target(word)]
-
-
-def check_destination(path: Path) -> None:
-    """Refuse a file that cannot be written where it is to be, before the work that would fill it.
-
-    Raises:
-        RetinulaError: naming it and what is in the way.
-    """
-    with explained(path):
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; name a file")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: there is no folder {path.parent}; make it first")
 
 
 @contextmanager

@@ -21,7 +21,15 @@ from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, stacke
 from retinula.durable import explained, write_json
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import FOREIGN_EXTENSIONS, MAX_BYTES, UnreadablePicture, decode_all, is_picture_name, measure
+from retinula.pictures import (
+    FOREIGN_EXTENSIONS,
+    MAX_BYTES,
+    UnreadablePicture,
+    decode_all,
+    is_picture_name,
+    measure,
+    too_many_bytes,
+)
 from retinula.shrinking import Resample, Resize, shrink
 
 LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it when no other is asked for
@@ -191,7 +199,7 @@ def _find_in_archive(path: Path) -> Files:
             continue
         if is_picture_name(member.name) and member.size > MAX_BYTES:
             # A file of that size is refused unread as well, but a member would be unpacked before it is looked at.
-            skipped.append(Skipped(member.name, f"it is larger than {MAX_BYTES:,} bytes"))
+            skipped.append(Skipped(member.name, too_many_bytes(MAX_BYTES).reason))
         elif is_picture_name(member.name):
             names.append(member.name)
         elif PurePosixPath(member.name).suffix.lower() in FOREIGN_EXTENSIONS:

@@ -29,8 +29,7 @@ class OrthonormalPointwise(nn.Conv2d):
         """Map `[N, channels_in, H, W]` to `[N, channels_out, H, W]`."""
         if not self.training or not torch.is_grad_enabled():
             return super().forward(inputs)
-        # torch gives `apply` no types.
-        weight: torch.Tensor = _Penalised.apply(self.weight, self.strength)  # type: ignore[no-untyped-call]  # above
+        weight: torch.Tensor = _Penalised.apply(self.weight, self.strength)  # type: ignore[no-untyped-call]  # torch's
         outputs: torch.Tensor = self._conv_forward(inputs, weight, None)
         return outputs
 

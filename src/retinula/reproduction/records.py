@@ -8,12 +8,12 @@ import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from retinula.assignment import parse
 from retinula.durable import replacing_folder, write_json, write_text
 from retinula.recipe import Recipe
 from retinula.run import Run
+from retinula.settings import last_part
 
 RECORDS = Path("docs") / "records"
 
@@ -36,12 +36,12 @@ def keep_records(runs: Iterable[Run], folder: Path = RECORDS) -> list[Run]:
 def without_folders(recipe: Recipe) -> Recipe:
     """Return a recipe that names no folders of the machine: of each full path the last part."""
     data, model, figures = recipe.data, recipe.model, recipe.figures
-    named = {"name": _shortened(data.name), "more": tuple(map(_shortened, data.more))}
+    named = {"name": last_part(data.name), "more": tuple(map(last_part, data.more))}
     return recipe.model_copy(
         update={
             "data": data.model_copy(update=named),
-            "model": model.model_copy(update={"weights": _shortened(model.weights)}),
-            "figures": figures.model_copy(update={"photos": _shortened(figures.photos)}),
+            "model": model.model_copy(update={"weights": last_part(model.weights)}),
+            "figures": figures.model_copy(update={"photos": last_part(figures.photos)}),
         }
     )
 
@@ -50,7 +50,7 @@ def _keep(run: Run, folder: Path) -> Run:
     recipe = without_folders(run.recipe())
     record = Run(folder / f"{recipe.name}-seed{recipe.seed}-{recipe.digest()}")
     environment = run.environment()
-    command = [_last_part(word) for word in environment.get("command", ())]
+    command = [_without_path(word) for word in environment.get("command", ())]
     with replacing_folder(record.path) as made:
         copy = Run(made)
         write_text(copy.recipe_file, recipe.to_toml())
@@ -61,27 +61,20 @@ def _keep(run: Run, folder: Path) -> Run:
     return record
 
 
-def _last_part(word: str) -> str:
+def _without_path(word: str) -> str:
     """Return of a full path, also in the value behind `key=`, the last part; relative paths stay.
 
-    >>> _last_part("/home/me/mine.toml"), _last_part("data=/home/me/photos"), _last_part("lr=0.1")
+    >>> _without_path("/home/me/mine.toml"), _without_path("data=/home/me/photos"), _without_path("lr=0.1")
     ('mine.toml', 'data=photos', 'lr=0.1')
-    >>> _last_part("data.more=['/home/me/others', 'near']")
+    >>> _without_path("data.more=['/home/me/others', 'near']")
     'data.more=["others", "near"]'
     """
     key, equals, text = word.partition("=")
     if Path(word).is_absolute() or not (key and equals):
-        return str(_shortened(word))
+        return str(last_part(word))
     _, value = parse(word)
-    short = _shortened(value)
+    short = last_part(value)
     if short == value:
         return word
     # What was quoted stays so: a folder may be called 2024.
     return f"{key}={short if value == text.strip() else json.dumps(short, ensure_ascii=False, default=str)}"
-
-
-def _shortened(value: Any) -> Any:
-    """Return of a full path the last part, in lists of each; all else as it is."""
-    if isinstance(value, list):
-        return [_shortened(item) for item in value]
-    return (Path(value).name or value) if isinstance(value, str) and Path(value).is_absolute() else value

@@ -16,7 +16,7 @@ from markupsafe import escape
 from retinula.errors import RetinulaError
 from retinula.run import Run, list_runs, own_evaluation
 from retinula.serving.refusals import Refusal
-from retinula.settings import flat
+from retinula.settings import flat, last_part
 
 REPORT: Final = "report.html"
 MAX_RUNS: Final = 500  # the newest
@@ -97,7 +97,8 @@ def _summary(run: Run) -> dict[str, Any]:
         "name": run.name,
         "recipe": recipe.get("name"),
         "network": _part(recipe, "model").get("name"),
-        "dataset": _without_folders(_part(recipe, "data").get("name")),
+        # Where on this machine something lies is nobody's business who only sees the page.
+        "dataset": last_part(_part(recipe, "data").get("name")),
         "begun": _environment(run).get("started"),
         "finished": run.finished,
         "epochs": last.get("epoch", 0),
@@ -162,12 +163,7 @@ def _shown(value: Any) -> Any:
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}")
-    return [_rounded(each) for each in value] if isinstance(value, list) else _without_folders(value)
-
-
-def _without_folders(value: Any) -> Any:
-    # Where on this machine something lies is nobody's business who only sees the page.
-    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+    return [_rounded(each) for each in value] if isinstance(value, list) else last_part(value)
 
 
 def _without_places(page: bytes, run: Run) -> bytes:
