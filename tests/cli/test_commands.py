@@ -78,6 +78,7 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert "digits-1" in call("runs", "list")
     assert "digits/test: accuracy" in call("runs", "show", "last")
     assert json.loads(call("runs", "list", "--json"))[0]["test_accuracy"] == measured["accuracy"]
+    assert json.loads(call("runs", "--json")) == json.loads(call("runs", "list", "--json"))
     call("train", "--resume", "last", code=2)
     assert "is finished" in call.err
 

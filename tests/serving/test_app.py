@@ -98,6 +98,18 @@ def test_a_form_has_its_list_with_commas_or_a_part_each(words: Any) -> None:
     ask(question)
 
 
+@pytest.mark.parametrize(
+    "query", ["include=seen&include=similar", "include=seen,,similar,", "include=&include=similar,seen"]
+)
+def test_a_query_has_its_list_with_commas_or_a_value_each(query: str) -> None:
+    async def question(client: httpx.AsyncClient) -> None:
+        response = await client.post(f"/v1/predict?{query}", content=png(), headers=PNG)
+        assert response.status_code == 200, response.text
+        assert {"seen", "similar", "heatmap"} & response.json()["predictions"][0].keys() == {"seen", "similar"}
+
+    ask(question)
+
+
 def test_what_is_unfamiliar_is_said() -> None:
     async def question(client: httpx.AsyncClient) -> None:
         files = [("p", ("a.png", png("red"))), ("p", ("b.png", png(BLACK)))]
@@ -146,6 +158,8 @@ def test_one_bad_picture_among_good_ones_has_an_error_of_its_own() -> None:
         metrics = (await client.get("/metrics")).text
         assert "retinula_pictures_total 1\n" in metrics
         assert "retinula_refused_pictures_total 2\n" in metrics
+        refused(await client.post("/v1/predict", content=b"no", headers=PNG), 422, "unreadable")
+        assert "retinula_refused_pictures_total 3\n" in (await client.get("/metrics")).text
 
     ask(question, limits=Limits(max_pixels=1000))
 
@@ -246,7 +260,9 @@ def test_many_files_of_a_form_are_refused() -> None:
     ask(question, limits=Limits(max_pictures=3))
 
 
-@pytest.mark.parametrize("query", ["top=0", "top=-1", "top=1.5", "top=9999999", "top=²", "tip=1", "include=soul"])
+@pytest.mark.parametrize(
+    "query", ["top=0", "top=-1", "top=1.5", "top=9999999", "top=²", "top=1&top=2", "tip=1", "include=soul"]
+)
 def test_bad_parameters_are_refused(query: str) -> None:
     async def question(client: httpx.AsyncClient) -> None:
         refused(await client.post(f"/v1/predict?{query}", content=png(), headers=PNG), 400, "malformed")
@@ -257,11 +273,13 @@ def test_bad_parameters_are_refused(query: str) -> None:
 def test_paths_and_methods_that_there_are_not() -> None:
     async def question(client: httpx.AsyncClient) -> None:
         refused(await client.get("/v1/nothing"), 404, "not_found")
+        refused(await client.get("/healthz/"), 404, "not_found")
+        refused(await client.post("/v1/predict/", content=png(), headers=PNG), 404, "not_found")
         response = await client.get("/v1/predict")
         refused(response, 405, "method_not_allowed")
         assert response.headers["allow"] == "POST"
         metrics = (await client.get("/metrics")).text
-        assert 'retinula_requests_total{route="other",status="404"} 1' in metrics
+        assert 'retinula_requests_total{route="other",status="404"} 3' in metrics
 
     ask(question)
 
@@ -428,6 +446,7 @@ def test_the_model_and_the_interface_are_described() -> None:
         assert model["limits"]["max_pictures"] == 7
         interface = (await client.get("/openapi.json")).json()
         assert interface["openapi"].startswith("3.1")
+        assert interface["paths"].keys() == {"/v1/predict", "/v1/model", "/healthz", "/metrics", "/openapi.json"}
         for path, methods in interface["paths"].items():
             for method in methods:
                 response = await client.request(method, path, content=png(), headers=PNG)
@@ -437,6 +456,21 @@ def test_the_model_and_the_interface_are_described() -> None:
         assert pictures["schema"]["properties"]["pictures"]["maxItems"] == 7
 
     ask(question, limits=Limits(max_pictures=7))
+
+
+def test_the_interface_tells_of_a_token_where_there_is_one() -> None:
+    def told(token: str | None) -> set[str]:
+        paths = {}
+
+        async def question(client: httpx.AsyncClient) -> None:
+            allowed = {"authorization": f"Bearer {token}"}
+            paths.update((await client.get("/openapi.json", headers=allowed)).json()["paths"])
+
+        ask(question, token=token)
+        return {path for path, methods in paths.items() for each in methods.values() if "401" in each["responses"]}
+
+    assert told(None) == set()
+    assert told("secret") == {"/v1/predict", "/v1/model", "/metrics", "/openapi.json"}
 
 
 def test_nothing_is_written_to_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -224,6 +224,33 @@ def test_a_server_that_is_gone_is_said(open_page: Pages) -> None:
         open_page.expected += ["ERR_FAILED", "status of 503"]
 
 
+def test_a_busy_server_is_asked_once_more(open_page: Pages, address: str) -> None:
+    page = open_page(address)
+    busy = {"error": {"code": "overloaded", "message": "x"}}
+    page.route("**/v1/predict", lambda route: route.fulfill(status=503, json=busy), times=1)
+    page.set_input_files("#files", files("red"))
+    page.wait_for_selector(".verdict")
+    assert not page.is_visible("#failure")
+    open_page.expected.append("status of 503")
+
+
+def test_what_was_answered_stays_where_a_later_answer_fails(open_page: Pages, address: str) -> None:
+    page = open_page(address)
+    asked: list[Any] = []
+
+    def first_alone(route: Any) -> None:
+        asked.append(route)
+        route.continue_() if len(asked) == 1 else route.abort()
+
+    page.route("**/v1/predict", first_alone)
+    page.set_input_files("#files", files(*["red"] * 16, "blue"))
+    page.wait_for_selector("#failure:not([hidden])")
+    assert page.locator("#list tbody tr").count() == 17
+    assert page.locator("#list .failed").count() == 1
+    assert "does not answer" in page.inner_text("#list .failed")
+    open_page.expected.append("ERR_FAILED")
+
+
 def test_a_newer_question_wins(open_page: Pages) -> None:
     predictor = Colours()
     with served(LIMITS, predictor) as (address, _):
@@ -254,6 +281,9 @@ def test_the_token_is_asked_for(open_page: Pages, root: Path) -> None:
         with page.expect_download() as download:
             page.click("#runs a")
         assert download.value.suggested_filename == "first.html"
+        page.route("**/report", lambda route: route.fulfill(status=404, json={}))
+        page.click("#runs a")
+        page.wait_for_selector("#runs .notice")
 
 
 def test_all_of_it_works_by_keyboard(open_page: Pages, address: str) -> None:

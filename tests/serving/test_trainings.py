@@ -92,7 +92,8 @@ def test_one_run_has_curves_results_and_settings(root: Path) -> None:
         assert run["settings"]["optimizer.name"]
         assert (await client.get("/v1/runs/broken")).json()["curves"] == []
         interface = (await client.get("/openapi.json")).json()
-        assert "/v1/runs/{name}" in interface["paths"]
+        for path in ("/v1/runs/{name}", "/v1/runs/{name}/report"):
+            assert "404" in interface["paths"][path]["get"]["responses"]
 
     ask(question, runs=root)
 

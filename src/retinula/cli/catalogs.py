@@ -84,10 +84,12 @@ def recipes(
 
 
 @runs_app.callback()
-def _by_itself(context: typer.Context) -> None:
+def _by_itself(context: typer.Context, as_json: AsJson = False) -> None:
     """List the trainings where nothing else is asked."""
     if context.invoked_subcommand is None:
-        list_all()
+        list_all(as_json=as_json)
+    elif as_json:
+        raise InputError(f"--json goes to the end: retinula runs {context.invoked_subcommand} ... --json")
 
 
 @runs_app.command("list")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from retinula.serving.predictor import Predictor
 
 MIB = 1024 * 1024
+FEWEST_CONNECTIONS = 64
 TOKEN_VARIABLE = "RETINULA_TOKEN"  # noqa: S105 - the name of a variable, not a token
 
 
@@ -41,7 +42,14 @@ def serve(
         int, typer.Option(help="Pixels that a picture may have.", min=1, max=64_000_000)
     ] = 64_000_000,
     max_pictures: Annotated[int, typer.Option(help="Pictures that a request may have.", min=1, max=10_000)] = 256,
-    max_waiting: Annotated[int, typer.Option(help="Requests that may wait.", min=1, max=10_000)] = 256,
+    max_waiting: Annotated[
+        int,
+        typer.Option(
+            help="Requests that may be worked on or wait; twice as many connections may be open, 64 at least.",
+            min=1,
+            max=10_000,
+        ),
+    ] = 256,
     similar: Annotated[
         int, typer.Option(help="How many pictures from training to look through for the most similar ones.", min=0)
     ] = 1000,
@@ -67,7 +75,8 @@ def serve(
         max_pixels=max_pixels,
         max_pictures=max_pictures,
         max_waiting=max_waiting,
-        max_connections=2 * max_waiting,
+        # A browser opens six by itself, and keeps them.
+        max_connections=max(FEWEST_CONNECTIONS, 2 * max_waiting),
         seconds=seconds,
         head_seconds=min(seconds, Limits.head_seconds),
     )

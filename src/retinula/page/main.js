@@ -85,7 +85,12 @@ async function answer(files) {
       progress.value += chunk.length;
     }
   } catch (error) {
-    if (mine === turn) fail(error.message);
+    if (mine !== turn) return;
+    fail(error.message);
+    if (!entries.some((entry) => entry.prediction && !entry.prediction.error)) return;
+    // What has been answered stays; a later answer that failed is that of its pictures alone.
+    for (const entry of entries) entry.prediction ??= { error: { message: error.message } };
+    draw();
     return;
   } finally {
     if (mine === turn) progress.hidden = true;

@@ -94,7 +94,7 @@ def build_app(
         token=token,
         hosts=hosts,
     )
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/v1/predict", predict, methods=["POST"]),
             Route("/v1/model", model),
@@ -108,6 +108,9 @@ def build_app(
         exception_handlers={HTTPException: refuse_route},
         lifespan=lifespan,
     )
+    # A path with one slash too many is no path: a redirect would name this server as a proxy in front of it does not.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _route_of(path: str) -> str:

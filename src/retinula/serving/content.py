@@ -88,7 +88,7 @@ def read_question(
         raise Refusal("unsupported_type", f"Content-Type is image/*, {RAW}, {FORM} or {JSON}, {found}")
     if not pictures:
         raise Refusal("malformed", "there is no picture in the request")
-    values: dict[str, Any] = {**said, **dict(asked)}
+    values: dict[str, Any] = {**said, **_joined(asked)}
     return Question(tuple(pictures), _top(values.get("top")), _include(values.get("include"), offers))
 
 
@@ -223,7 +223,7 @@ def _from_form(body: bytes, options: Mapping[bytes, bytes], limits: Limits) -> t
 
 
 def _joined(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
-    # A form writes a list as several parts of one name; commas in one part are as good.
+    # A form or a query writes a list as several values of one name; commas in one value are as good.
     return {name: ",".join(value for other, value in fields if other == name and value) for name, _ in fields}
 
 
@@ -249,9 +249,9 @@ def _top(value: Any) -> int:
 
 
 def _include(value: Any, offers: frozenset[str]) -> frozenset[str]:
-    if value is None or value == "":
+    if value is None:
         return frozenset()
-    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+    names = [name for part in value.split(",") if (name := part.strip())] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise Refusal("malformed", "include is a list of words")
     unknown = sorted(set(names) - offers)

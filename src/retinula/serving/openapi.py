@@ -10,6 +10,7 @@ from retinula.version import __version__
 _ABOUT_STATUS = {
     400: "The request is not understood.",
     401: "A token is needed.",
+    404: "There is nothing of that name.",
     408: "The body did not arrive in time.",
     413: "Too many bytes, pixels or pictures.",
     415: "This kind of body is not read.",
@@ -18,6 +19,7 @@ _ABOUT_STATUS = {
     500: "The server made a mistake.",
     503: "Overloaded, too slow, or stopping.",
 }
+_OF_PREDICT = (400, 408, 413, 415, 422, 429, 500, 503)
 
 
 def describe(limits: Limits, offers: frozenset[str], *, with_token: bool, with_runs: bool) -> dict[str, Any]:
@@ -29,6 +31,7 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool, with_r
         with_token: whether a token is asked for.
         with_runs: whether trainings are shown.
     """
+    asked = (401,) if with_token else ()
     picture = {"type": "string", "format": "binary"}
     include = {
         "type": "array",
@@ -71,18 +74,21 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool, with_r
             {"name": "include", "in": "query", "schema": include, "style": "form", "explode": False},
         ],
         "requestBody": {"required": True, "content": body},
-        "responses": {"200": _answer("The answers, in the order of the pictures.", "Predictions")} | _refusals(),
+        "responses": {"200": _answer("The answers, in the order of the pictures.", "Predictions")}
+        | _refusals(*_OF_PREDICT, *asked),
     }
+    text = {"type": "string"}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Retinula", "version": __version__, "description": "Recognition of small images."},
         "paths": {
             "/v1/predict": {"post": predict},
-            "/v1/model": {"get": _get("The model that answers, and the limits.", {"type": "object"})},
-            "/healthz": {"get": _get("Whether the server is ready.", {"type": "object"}, is_open=True)},
-            "/metrics": {"get": _get("What the server counts, for Prometheus.", {"type": "string"}, "text/plain")},
+            "/v1/model": {"get": _get("The model that answers, and the limits.", asked)},
+            "/healthz": {"get": _get("Whether the server is ready.") | {"security": []}},
+            "/metrics": {"get": _get("What the server counts, for Prometheus.", asked, text, "text/plain")},
+            "/openapi.json": {"get": _get("This description.", asked)},
         }
-        | (_TRAININGS if with_runs else {}),
+        | (_trainings(asked) if with_runs else {}),
         "components": {"schemas": _schemas()} | ({"securitySchemes": _BEARER} if with_token else {}),
     } | ({"security": [{"token": []}]} if with_token else {})
 
@@ -129,23 +135,27 @@ def _answer(about: str, schema: str) -> dict[str, Any]:
     }
 
 
-def _refusals() -> dict[str, Any]:
-    return {str(status): _answer(about, "Error") for status, about in _ABOUT_STATUS.items()}
+def _refusals(*statuses: int) -> dict[str, Any]:
+    return {str(status): _answer(_ABOUT_STATUS[status], "Error") for status in sorted(statuses)}
 
 
 def _get(
-    about: str, schema: dict[str, Any], kind: str = "application/json", *, is_open: bool = False
+    about: str, statuses: tuple[int, ...] = (), schema: dict[str, Any] | None = None, kind: str = "application/json"
 ) -> dict[str, Any]:
-    responses = {"200": {"description": about, "content": {kind: {"schema": schema}}}}
-    return {"summary": about, "responses": responses} | ({"security": []} if is_open else {})
+    responses = {
+        "200": {"description": about, "content": {kind: {"schema": schema or {"type": "object"}}}},
+        **_refusals(*statuses),
+        "default": _answer("Any other refusal.", "Error"),
+    }
+    return {"summary": about, "responses": responses}
 
 
-_TRAININGS = {
-    "/v1/runs": {"get": _get("The trainings there are, the newest first.", {"type": "object"})},
-    "/v1/runs/{name}": {
-        "get": _get("Curves, results and settings of a training.", {"type": "object"}) | {"parameters": [_NAME]}
-    },
-    "/v1/runs/{name}/report": {
-        "get": _get("A training's report.", {"type": "string"}, "text/html") | {"parameters": [_NAME]}
-    },
-}
+def _trainings(asked: tuple[int, ...]) -> dict[str, Any]:
+    of_one = {"parameters": [_NAME]}
+    found = (*asked, 404)
+    page = {"type": "string"}
+    return {
+        "/v1/runs": {"get": _get("The trainings there are, the newest first.", asked)},
+        "/v1/runs/{name}": {"get": _get("Curves, results and settings of a training.", found) | of_one},
+        "/v1/runs/{name}/report": {"get": _get("A training's report.", found, page, "text/html") | of_one},
+    }

@@ -130,9 +130,13 @@ class Service:
     async def _answer(self, content_type: str, body: bytes, query: list[tuple[str, str]]) -> bytes:
         question, entries = await self._in_thread(partial(self._prepare, content_type, body, query))
         small = [entry for entry in entries if isinstance(entry, _Small)]
+        refused = [entry for entry in entries if isinstance(entry, _Refused)]
+        self._counters.refused_pictures += len(refused)
+        if not small:  # where several are refused for different reasons, the first stands for all
+            first = refused[0]
+            raise Refusal(first.code, f"cannot read {first.name or 'the picture'}: {first.reason}")
         outcomes = await self._batcher.answer([_Job(entry.views, question.include) for entry in small])
         self._counters.pictures += len(small)
-        self._counters.refused_pictures += len(entries) - len(small)
         if len(small) * question.top > _LONG or question.include:
             return await self._in_thread(lambda _: self._compose(question, entries, outcomes))
         return self._compose(question, entries, outcomes)
@@ -155,12 +159,7 @@ class Service:
         # So few pictures cannot have more, and their headers need not be read twice.
         if len(question.pictures) * self.limits.max_pixels > self.limits.max_request_pixels:
             self._check_pixels(_while_wanted(question.pictures, given_up))
-        entries = [self._decoded(*upload) for upload in _while_wanted(question.pictures, given_up)]
-        first = entries[0]
-        if isinstance(first, _Refused) and all(isinstance(entry, _Refused) for entry in entries):
-            # Where several are refused for different reasons, the first stands for all.
-            raise Refusal(first.code, f"cannot read {first.name or 'the picture'}: {first.reason}")
-        return question, entries
+        return question, [self._decoded(*upload) for upload in _while_wanted(question.pictures, given_up)]
 
     def _check_pixels(self, pictures: Iterable[Upload]) -> None:
         most = self.limits.max_request_pixels

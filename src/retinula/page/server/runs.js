@@ -2,7 +2,7 @@
 
 import { chart } from "./chart.js";
 import { byId, make } from "../dom.js";
-import { hasToken, request, respond } from "./server.js";
+import { download, hasToken, request } from "./server.js";
 import { number, percent, text } from "../texts.js";
 
 const STYLES = ["first", "second"];
@@ -137,10 +137,14 @@ function reportLink(run) {
   const open = async (event) => {
     if (!hasToken()) return;
     event.preventDefault();
-    const content = await (await respond(path)).blob();
-    const address = URL.createObjectURL(content);
-    make("a", { href: address, download: `${run.name}.html` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 1000);
+    try {
+      const address = URL.createObjectURL(await download(path));
+      make("a", { href: address, download: `${run.name}.html` }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 1000);
+    } catch (error) {
+      failure = error.message;
+      redrawRuns();
+    }
   };
   return make("a", { href: path, target: "_blank", rel: "noopener", click: open }, `${text("report")}: ${run.name}`);
 }

@@ -12,6 +12,8 @@ export class Trouble extends Error {
   }
 }
 
+const LONGEST_PAUSE = 10; // seconds, before a busy server is asked once more
+
 let token = null;
 let entering = null;
 
@@ -20,7 +22,7 @@ export const hasToken = () => token !== null;
 
 // Ask for a path beside the page; gives the JSON of the answer, or throws a `Trouble`.
 export async function request(path, options = {}) {
-  const response = await respond(path, options);
+  const response = await respondInTime(path, options);
   let content = null;
   try {
     content = await response.json();
@@ -28,13 +30,31 @@ export async function request(path, options = {}) {
     throw new Trouble(text("noServer"));
   }
   if (response.ok) return content;
-  if (response.status === 429 || response.status === 503) throw new Trouble(text("busyServer"));
+  if (isBusy(response)) throw new Trouble(text("busyServer"));
   if (!content?.error) throw new Trouble(`HTTP ${response.status}`);
   throw new Trouble(explained(content.error), content.error);
 }
 
+// Ask for a file beside the page; gives its content, or throws a `Trouble`.
+export async function download(path) {
+  const response = await respondInTime(path);
+  if (!response.ok) throw new Trouble(isBusy(response) ? text("busyServer") : `HTTP ${response.status}`);
+  return response.blob();
+}
+
+const isBusy = (response) => response.status === 429 || response.status === 503;
+
+// Ask for a path and give the response; a server that has too much to do is asked once more, when it says.
+async function respondInTime(path, options = {}) {
+  const response = await respond(path, options);
+  if (!isBusy(response)) return response;
+  const seconds = Math.min(Number(response.headers.get("Retry-After")) || 1, LONGEST_PAUSE);
+  await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+  return respond(path, options);
+}
+
 // Ask for a path and give the response as it is, after the token was entered if one is needed.
-export async function respond(path, options = {}) {
+async function respond(path, options) {
   for (let wrong = false; ; wrong = true) {
     const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
     const used = token;
