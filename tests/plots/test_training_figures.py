@@ -124,9 +124,16 @@ def test_step_times_with_and_without_the_slow_ones() -> None:
     assert_whole(figure)
 
 
+def test_step_times_of_which_none_is_slow_are_shown_once() -> None:
+    figure = time_of_steps(steps([1.0] * 5, [0.04] * 5))
+    assert "none took more than twice as long" in words(figure)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["all steps"]
+    assert_whole(figure)
+
+
 def test_long_steps_are_shown_in_seconds_over_ranges() -> None:
-    figure = time_of_steps(steps([1.0] * 6, [2.0] * 6), ranges=[(1, 3), (3, 6)])
-    assert words(figure).startswith("A step takes 2.00 s; 12 s for all 6")
+    figure = time_of_steps(steps([1.0] * 6, [2.0] * 5 + [9.0]), ranges=[(1, 3), (3, 6)])
+    assert words(figure).startswith("A step takes 2.00 s; 19 s for all 6")
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "all steps, steps 1 to 3",
         "without the slow ones, steps 1 to 3",

@@ -127,7 +127,7 @@ def loss_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Rang
 
 @styled
 def time_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Range] = ()) -> Figure:
-    """Draw the time of every step: all on the left, without the slow ones on the right.
+    """Draw the time of every step; where some are slow, all on the left and without the slow ones on the right.
 
     Args:
         steps: rows with `step` and `seconds`, at least one.
@@ -138,21 +138,27 @@ def time_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Rang
     unit, scale = ("ms", 1000.0) if median < 1 else ("s", 1.0)
     times = seconds * scale
     slow = seconds > SLOW * median
-    share = percent(float(seconds[slow].sum() / seconds.sum())) if seconds.sum() else percent(0.0)
+    said = f"{_number(median * scale)} {unit} is the median"
+    panels = [("all steps", np.ones_like(slow))]
+    if slow.any():
+        share = percent(float(seconds[slow].sum() / seconds.sum()))
+        count = plural(int(slow.sum()), "step")
+        said += f". {count} took more than twice as long: {share} of all time."
+        panels.append(("without the slow ones", ~slow))
+    else:
+        said += "; none took more than twice as long."
     spans = _spans(ranges, numbers)
     figure = new_figure(
         10,
         3.4 * len(spans),
         f"A step takes {_number(median * scale)} {unit}; {seconds.sum():,.0f} s for all {len(steps):,}",
-        f"{_number(median * scale)} {unit} is the median. {plural(int(slow.sum()), 'step')} took more than twice "
-        f"as long: {share} of all time.",
+        said,
     )
-    grid = figure.subplots(len(spans), 2, squeeze=False)
+    grid = figure.subplots(len(spans), len(panels), squeeze=False)
     for row, (first, last) in zip(grid, spans, strict=True):
         inside = (numbers >= first) & (numbers <= last)
-        for axes, shown, words in zip(
-            row, (inside, inside & ~slow), ("all steps", "without the slow ones"), strict=True
-        ):
+        for axes, (words, kept) in zip(row, panels, strict=True):
+            shown = inside & kept
             _draw_series(axes, numbers[shown], times[shown], "each step")
             axes.axhline(median * scale, color=BLUE, linestyle="--", label="median")
             axes.set_title(_stretch(words, first, last, len(spans) > 1))
@@ -160,7 +166,7 @@ def time_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Rang
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
             _count_axis(axes, numbers[shown])
         row[0].set_ylim(bottom=0)
-    grid[0, 0].legend(loc="upper right")
+    grid[0, 0].legend(loc="lower right")  # below what the steps take there is room, since time begins at zero
     return figure
 
 
