@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from retinula.durable import check_destination, replacing, replacing_folder, write_bytes, write_json, write_text
+from retinula import durable
+from retinula.durable import (
+    UNFINISHED,
+    check_destination,
+    clear_abandoned,
+    replacing,
+    replacing_folder,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from retinula.errors import InputError, RetinulaError
 
 
@@ -90,6 +100,117 @@ def test_files_are_as_readable_as_any_other(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
     write_text(tmp_path / "ours", "")
     assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_what_was_there_keeps_its_rights(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("old")
+    (tmp_path / "secret").chmod(0o600)
+    write_text(tmp_path / "secret", "new")
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+    assert (tmp_path / "secret").read_text() == "new"
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    for target in ("inside/old", "inside/none"):
+        link = tmp_path / "link"
+        link.symlink_to(target)
+        check_destination(link)
+        write_text(link, "new")
+        assert link.is_symlink()
+        assert (tmp_path / target).read_text() == "new"
+        link.unlink()
+    assert names(tmp_path / "inside") == ["none", "old"]
+    link.symlink_to("gone/file")
+    with pytest.raises(InputError, match=r"there is no folder .*gone; make it first"):
+        check_destination(link)
+    link.unlink()
+    link.symlink_to("link")
+    for refuse in (check_destination, lambda path: write_text(path, "x")):
+        with pytest.raises(RetinulaError, match=r"cannot write .*link: Too many levels of symbolic links"):
+            refuse(link)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_given_the_content_once_that_is_whole(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    check_destination(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    def fail_half_way() -> None:
+        with replacing(pipe) as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyError
+
+    try:
+        with pytest.raises(KeyError):
+            fail_half_way()
+        assert os.read(reader, 100) == b""
+        write_text(pipe, "all")
+        assert os.read(reader, 100) == b"all"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert names(tmp_path) == ["pipe.csv"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs /dev/stdout")  # noqa: PTH110 (a device)
+def test_what_is_printed_to_a_file_is_added_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").symlink_to("/dev/stdout")
+    print("before")
+    write_text(tmp_path / "out", "table\n")
+    print("after")
+    assert capfd.readouterr().out == "before\ntable\nafter\n"
+    assert names(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110 (a device)
+def test_a_device_that_takes_nothing_is_one_line(tmp_path: Path) -> None:
+    # By way of a link: were it replaced, then the link and not the device of this machine.
+    (tmp_path / "device").symlink_to("/dev/full")
+    with pytest.raises(RetinulaError, match=r"cannot write .*device: No space left on device"):
+        write_text(tmp_path / "device", "x")
+    assert (tmp_path / "device").is_char_device()
+    assert names(tmp_path) == ["device"]
+
+
+def test_names_may_be_as_long_as_they_can_be(tmp_path: Path) -> None:
+    for name in ("x" * 255, "a." + "b" * 253, "ü" * 125 + ".json"):
+        write_text(tmp_path / name, "x")
+    with replacing_folder(tmp_path / ("y" * 255)):
+        pass
+    assert len(names(tmp_path)) == 4
+    with replacing(tmp_path / "weights.safetensors") as temporary:
+        assert temporary.suffix == ".safetensors"
+        temporary.write_bytes(b"")
+
+
+def test_an_empty_folder_is_filled_where_it_is(tmp_path: Path) -> None:
+    """It may be where a drive is mounted, or lie in a folder that nobody may write to."""
+    place = tmp_path / "mounted"
+    place.mkdir(mode=0o700)
+    number = place.stat().st_ino
+    with replacing_folder(place) as temporary:
+        assert temporary.parent == place
+        (temporary / "one").write_text("1")
+    assert (place.stat().st_ino, stat.S_IMODE(place.stat().st_mode)) == (number, 0o700)
+    assert names(place) == ["one"]
+
+
+def test_what_killed_processes_left_is_removed_when_it_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / f"{UNFINISHED}file").write_text("")
+    (tmp_path / f"{UNFINISHED}folder/deep").mkdir(parents=True)
+    # A copy has its original's time, however new it is.
+    (tmp_path / f"{UNFINISHED}folder/deep/copy").write_text("")
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        os.utime(path, (1, 1))
+    (tmp_path / "whole").write_text("")
+    clear_abandoned(tmp_path.glob(f"{UNFINISHED}*"))
+    assert names(tmp_path) == [f"{UNFINISHED}file", f"{UNFINISHED}folder", "whole"]
+    monkeypatch.setattr(durable, "_ABANDONED_SECONDS", -60)
+    clear_abandoned(tmp_path.glob(f"{UNFINISHED}*"))
+    assert names(tmp_path) == ["whole"]
 
 
 def test_json_refuses_what_is_no_json(tmp_path: Path) -> None:

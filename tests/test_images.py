@@ -1,5 +1,9 @@
+import errno
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -137,11 +141,36 @@ def test_a_large_part_is_mapped_from_the_disk(tmp_path: Path, monkeypatch: pytes
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
 
 
+def test_a_large_part_of_a_set_that_only_somebody_else_may_write_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    array = np.arange(160, dtype=np.uint8).reshape(10, 1, 4, 4)
+    np.save(tmp_path / "closed/a.npy", array)
+    mapped = np.load(tmp_path / "closed/a.npy", mmap_mode="r").view(np.ndarray)
+    make, used = tempfile.TemporaryFile, []
+
+    def guarded(*, dir: Path) -> IO[bytes]:  # noqa: A002 - as tempfile calls it
+        if dir == tmp_path / "closed":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        used.append(dir)
+        return make(dir=dir)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", guarded)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("retinula.images.LARGEST_COPY", 10)
+    part = ImageSet(mapped, np.zeros(10, np.int64), ("a",), "set").take(np.array([3, 1]))
+    assert np.array_equal(part.images, array[[3, 1]])
+    assert used == [tmp_path]
+
+
 def test_a_large_part_that_the_disk_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("retinula.images.LARGEST_COPY", 10)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
     image_set = ImageSet(np.zeros((4, 1, 8, 8), np.uint8), np.zeros(4, np.int64), ("a",), "set")
-    with pytest.raises(RetinulaError, match=r"cannot write .*none: No such file or directory"):
+    with pytest.raises(
+        RetinulaError, match=r"cannot write .*none: No such file .* name another folder in RETINULA_CACHE"
+    ):
         image_set.take(np.arange(4))
 
 

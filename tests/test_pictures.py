@@ -1,6 +1,8 @@
 import io
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -440,3 +442,15 @@ class TestDecodeAll:
 def test_picture_names(name: str, expected: bool) -> None:
     assert is_picture_name(name) is expected
     assert is_picture_name(Path(name)) is expected
+
+
+LOGGED = """
+import logging
+from retinula import pictures
+logging.getLogger("PIL.TiffImagePlugin").error("More samples per pixel than can be decoded")
+"""
+
+
+def test_what_pillow_logs_stays_off_the_terminal() -> None:
+    done = subprocess.run([sys.executable, "-c", LOGGED], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == ""

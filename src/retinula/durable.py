@@ -3,73 +3,128 @@
 Write beside, flush to the disk, rename. Knows nothing of what is written.
 """
 
+import errno
 import json
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Final
 
 from retinula.errors import InputError, RetinulaError
+
+UNFINISHED: Final = ".retinula-"  # how names of temporary files begin: short, for no name may be longer than 255 bytes
+_LONGEST_ENDING: Final = 16
+_ABANDONED_SECONDS: Final = 600.0
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block succeeds, its file takes the place of `path`.
+    """Yield a temporary path; when the block succeeds, its file takes the place of `path`, and a former one's rights.
+
+    Of a link it is what it leads to that is replaced. A device, a pipe or what is printed to, such as `/dev/stdout`,
+    stays what it is, and is given the content.
 
     Raises:
         RetinulaError: the disk is full, the folder is missing or may not be written to. `path` is untouched.
     """
     with explained(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+        place = _led_to(path)
+        special = path.exists() and (not path.is_file() or _standard_stream(path) is not None)
+        # Those who write by the ending of a name find it here, too.
+        ending = path.suffix if len(path.suffix) <= _LONGEST_ENDING else ""
+        handle, name = tempfile.mkstemp(dir=None if special else place.parent, prefix=UNFINISHED, suffix=ending)
         os.close(handle)
     temporary = Path(name)
     try:
         with explained(path):
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            if special:
+                with temporary.open("rb") as content, _opened(path) as device:
+                    shutil.copyfileobj(content, device)
+                return
+            temporary.chmod(place.stat().st_mode & 0o777 if place.exists() else 0o666 & ~_umask())
             _sync(temporary)
-            temporary.replace(path)
-            _sync(path.parent)
+            temporary.replace(place)
+            _sync(place.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; when the block succeeds it becomes `path`, replacing what was there.
+    """Yield a temporary folder; when the block succeeds it becomes `path`, replacing what was there.
 
-    The folder that this process stands in is filled instead where it is empty, so that nobody is left in a removed one.
+    An empty folder is filled instead: another drive may be mounted on it, its parent may be closed to us, or
+    somebody may stand in it.
 
     Raises:
         RetinulaError: as `replacing`.
     """
-    place = path.resolve()  # of a link what it leads to, of `.` its name
     with explained(path):
+        place = _led_to(path)  # of `.` its name
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+        empty = place.is_dir() and not any(place.iterdir())
+        temporary = Path(tempfile.mkdtemp(dir=place if empty else place.parent, prefix=UNFINISHED))
     try:
         with explained(path):
             yield temporary
-            temporary.chmod(0o777 & ~_umask())
             for file in temporary.rglob("*"):
                 _sync(file)
-            _take_place(temporary, place)
-            _sync(place.parent)
+            if empty:
+                for item in temporary.iterdir():
+                    item.replace(place / item.name)
+                _sync(place)
+            else:
+                temporary.chmod(0o777 & ~_umask())
+                _take_place(temporary, place)
+                _sync(place.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def clear_abandoned(unfinished: Iterable[Path]) -> None:
+    """Remove those of some unfinished files and folders that nothing was written to for ten minutes."""
+    border = time.time() - _ABANDONED_SECONDS
+    for item in unfinished:
+        with suppress(OSError):
+            # Copies have their originals' time of change, but a time of their own at which that was set.
+            if max(path.lstat().st_ctime for path in (item, *item.rglob("*"))) < border:
+                shutil.rmtree(item) if item.is_dir() else item.unlink()
+
+
+def _led_to(path: Path) -> Path:
+    """Return the full path of a file or folder, that of a link's end where it is one."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+
+
+def _standard_stream(path: Path) -> int | None:
+    """Return the number of the standard stream that a path is, be it sent to a file, or None."""
+    for number in (1, 2):
+        with suppress(OSError):  # it is closed
+            if os.path.samestat(path.stat(), os.fstat(number)):
+                return number
+    return None
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a device or pipe; a standard stream where it is written to already, after what was printed so far."""
+    number = _standard_stream(path)
+    if number is None:
+        return path.open("wb")
+    sys.stdout.flush()
+    return os.fdopen(os.dup(number), "wb")
+
+
 def _take_place(made: Path, place: Path) -> None:
     """Rename a folder to a name that another may have; that one is put aside first, and back where renaming fails."""
-    if place.is_dir() and not any(place.iterdir()):
-        if place.samefile(Path.cwd()):
-            for item in made.iterdir():
-                item.replace(place / item.name)
-            return
-        place.rmdir()
     if not place.exists():
         made.replace(place)
         return
@@ -116,18 +171,19 @@ def check_destination(path: Path) -> None:
     with explained(path):
         if path.is_dir():
             raise InputError(f"{path} is a folder; name a file")
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: there is no folder {path.parent}; make it first")
+        folder = _led_to(path).parent if path.is_symlink() else path.parent
+        if not folder.is_dir():
+            raise InputError(f"{path}: there is no folder {folder}; make it first")
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn an `OSError` into one line that names the file."""
+def explained(path: Path, remedy: str = "") -> Iterator[None]:
+    """Turn an `OSError` into one line that names the file, and a remedy if there is one."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RetinulaError(f"cannot write {path}: {reason}") from error
+        raise RetinulaError(f"cannot write {path}: {'; '.join([reason, remedy] if remedy else [reason])}") from error
 
 
 def _sync(path: Path) -> None:

@@ -3,6 +3,7 @@
 Knows nothing of training or torch, and of files only that pictures too many for memory are mapped from one.
 """
 
+import errno
 import hashlib
 import math
 import mmap
@@ -24,6 +25,7 @@ Labels = NDArray[np.int64]
 CHUNK = 4096  # pictures looked at together: bounds memory whatever the number of pictures
 LARGEST_COPY = 512 * 1024**2  # bytes of pictures that a part of a set holds in memory; a larger part is mapped too
 LARGEST_MAPPED = 512 * 1024**2  # bytes of a file of pictures that may all be resident; of a larger one little ever is
+MAKE_ROOM = "make room, or name another folder in RETINULA_CACHE"  # said where pictures cannot be written
 _AT_ONCE = 64  # pictures taken of a large mapped file before it is let go: around each, Linux maps up to two megabytes
 
 
@@ -248,12 +250,22 @@ def _gathered(images: Images, indices: NDArray[np.int64]) -> Images:
         return gathered
     source = _origin(images, np.memmap)
     # Beside the file that they come from: the system's folder for temporary files may well lie in memory.
-    folder = None if source is None or source.filename is None else Path(source.filename).parent
-    with explained(folder or Path(tempfile.gettempdir())), tempfile.TemporaryFile(dir=folder) as file:
+    folder = Path(tempfile.gettempdir() if source is None or source.filename is None else Path(source.filename).parent)
+    if not _may_be_written_to(folder):  # a cache that somebody else prepared for all
+        folder = Path(tempfile.gettempdir())
+    with explained(folder, MAKE_ROOM), tempfile.TemporaryFile(dir=folder) as file:
         for chunk in chunks:
             file.write(copied(images, indices[chunk]).data)
         file.flush()
         return np.memmap(file, np.uint8, "r", shape=shape).view(np.ndarray)
+
+
+def _may_be_written_to(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        return error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def _proportional_shares(counts: NDArray[np.int64], fraction: float) -> list[int]:

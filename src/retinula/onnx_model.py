@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from retinula.answers import Answer, Probabilities, judged, ranked
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.images import Images
 from retinula.onnx_file import read_file, read_metadata
-from retinula.shrinking import WHOLE, Resample, Resize, Views, look_at, shrink
+from retinula.shrinking import WHOLE, Resample, Resize, Views, check_form, look_at, shrink
 
 try:
     import onnxruntime
@@ -30,7 +30,6 @@ except ImportError:  # the extra is not installed
 FORMATS: Final = (1, 2)
 FORMAT_KEY: Final = "retinula_format"
 INPUT: Final = "images"
-MAX_SIDE: Final = 4096  # pixels that pictures are brought to
 MAX_CLASSES: Final = 100_000
 INSTALL: Final = "pip install 'retinula[export]'"
 _TOLD: Final = ("network", "superclasses", "temperature", "precision", "data_licence", "provenance", "parity")
@@ -95,12 +94,9 @@ class OnnxModel:
                 and len(classes) <= MAX_CLASSES
                 and all(isinstance(name, str) for name in classes)
                 and bool(classes) == (metadata["task"] == "classification")
-                and 1 <= min(height, width) <= max(height, width) <= MAX_SIDE
-                and resize in get_args(Resize)
-                and resample in get_args(Resample)
-                and channels in (1, 3)
             ):
                 raise ValueError("values out of range")
+            check_form((height, width), channels, resize, resample)
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"what it says of itself is not right ({error}); export the model again") from error
         session = _session(content, threads)

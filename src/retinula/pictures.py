@@ -6,6 +6,7 @@ with a reason in plain words. Knows nothing of labels, networks or arrays larger
 """
 
 import io
+import logging
 import os
 import stat
 import struct
@@ -34,6 +35,9 @@ from PIL import (
 from retinula.errors import InputError
 
 Finished = TypeVar("Finished")
+
+# What Pillow has to say of broken files is in its errors, too; without this its log goes to the terminal.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # A 60-megapixel camera passes. It is below Pillow's own limit, which therefore never has occasion to warn.
 MAX_PIXELS: Final = 64_000_000

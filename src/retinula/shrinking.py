@@ -11,7 +11,7 @@ from PIL import Image
 
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import flatten
+from retinula.pictures import MAX_SIDE, flatten
 
 Resize = Literal["squash", "crop", "pad"]
 Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
@@ -19,6 +19,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 # Mid-grey is near the mean of photographs, so after normalisation the border is near zero and says nothing.
 BORDER: Final = 128
+MAX_INPUT_SIDE: Final = 4096  # pixels that pictures of a data set and inputs of a model are brought to
 MAX_PARTS: Final = 8  # scales, or zooms
 
 _FILTERS: Final[dict[Resample, Image.Resampling]] = {
@@ -104,6 +105,24 @@ class Views:
 WHOLE: Final = Views()
 
 
+def check_form(
+    size: tuple[int, int], channels: int, resize: Resize, resample: Resample, largest: int = MAX_INPUT_SIDE
+) -> None:
+    """Refuse a form that pictures cannot be brought to; the arguments are those of `shrink`.
+
+    Raises:
+        InputError: naming what is wrong, be it a side of more than `largest` pixels.
+    """
+    if not 1 <= min(size) <= max(size) <= largest:
+        raise InputError(f"pictures are 1 to {largest} pixels high and wide, not {list(size)}")
+    if channels not in (1, 3):
+        raise InputError(f"pictures have 1 or 3 channels, not {channels}")
+    if resize not in get_args(Resize):
+        raise InputError(f"resize is squash, crop or pad, not {resize!r}")
+    if resample not in get_args(Resample):
+        raise InputError(f"resample is {', '.join(get_args(Resample))}, not {resample!r}")
+
+
 def shrink(
     picture: Image.Image,
     size: tuple[int, int],
@@ -126,14 +145,7 @@ def shrink(
         resample: the filter, by Pillow's names; `box` is the mean over an area.
         part: what is made small of it instead of the whole.
     """
-    if channels not in (1, 3):
-        raise InputError(f"pictures have 1 or 3 channels, not {channels}")
-    if min(size) < 1:
-        raise InputError(f"a picture is at least 1 x 1 pixels, not {size[0]} x {size[1]}")
-    if resize not in get_args(Resize):
-        raise InputError(f"resize is squash, crop or pad, not {resize!r}")
-    if resample not in _FILTERS:
-        raise InputError(f"resample is {', '.join(_FILTERS)}, not {resample!r}")
+    check_form(size, channels, resize, resample, MAX_SIDE)
     picture = flatten(picture)
     if channels == 1:
         picture = picture.convert("L")

@@ -93,6 +93,20 @@ def test_members_may_be_skipped_and_read_in_pieces(tmp_path: Path) -> None:
                 assert file.read(5) == bytes(range(10, 15))
 
 
+def test_names_of_a_zip_are_utf8_also_where_it_does_not_say_so(tmp_path: Path) -> None:
+    names = ("Kühe/1.png".encode(), "日本語/2.png".encode(), b"d\x94s/3.png")
+    path = write_zip(tmp_path / "a.zip", {"x" * len(name): bytes([n]) for n, name in enumerate(names)})
+    content = path.read_bytes()
+    for name in sorted(names, key=len, reverse=True):
+        content = content.replace(b"x" * len(name), name)
+    path.write_bytes(content)
+    assert not any(info.flag_bits & 0x800 for info in zipfile.ZipFile(path).infolist())
+    # The last is no UTF-8, but what DOS writes.
+    assert read(path) == {"Kühe/1.png": b"\0", "日本語/2.png": b"\1", "dös/3.png": b"\2"}
+    said = write_zip(tmp_path / "b.zip", {"Ã¼/1.png": b"said to be so"})
+    assert read(said) == {"Ã¼/1.png": b"said to be so"}
+
+
 def test_names_are_made_plain_and_folders_left_out(tmp_path: Path) -> None:
     folder = tarfile.TarInfo("cat")
     folder.type = tarfile.DIRTYPE

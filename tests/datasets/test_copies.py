@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retinula.datasets import copies
+from retinula.datasets import copies, listing
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.entry import Archive
 from retinula.errors import InputError
@@ -126,6 +126,24 @@ def test_a_sum_needs_no_cache_that_can_be_written_to(tmp_path: Path, monkeypatch
     assert copies.file_digest(tmp_path / "a", tmp_path / "cache") == sha256(b"one")
 
 
+def test_what_may_not_be_looked_into_has_nothing_for_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look = Path.stat
+
+    def guarded(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self.parent.name == "lost+found":
+            raise PermissionError(13, "Permission denied")
+        return look(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", guarded)
+    for name in ("lost+found", "other"):
+        (tmp_path / "disk" / name).mkdir(parents=True)
+    (tmp_path / "disk/circle").symlink_to("circle")
+    folders = [tmp_path / "disk/lost+found", tmp_path / "disk"]
+    assert copies.locate(ARCHIVE, folders) is None
+    (tmp_path / "disk/other/set.tar.gz").write_bytes(CONTENT)
+    assert copies.locate(ARCHIVE, folders) == tmp_path / "disk/other/set.tar.gz"
+
+
 # Keeping a copy
 
 
@@ -146,6 +164,43 @@ def test_keeps_a_copy_of_an_archive_or_a_folder_in_place_of_the_other(tmp_path: 
     copies.keep(ARCHIVE, given, cache)
     assert [path.name for path in (cache / "downloads").iterdir()] == ["set.tar.gz"]
     assert copies.keep(ARCHIVE, copies.examine(ARCHIVE, kept.parent / "set.tar.gz", cache), cache).exists()
+
+
+def test_keeps_what_links_inside_a_folder_lead_to(tmp_path: Path) -> None:
+    tree = Archive("tree.zip", 0, "", (), "tree", {}, needs=("*/*.png",))
+    folder = make_folder(tmp_path / "given/cat", {"1.png": b"one", "2.png": b"two"}).parent
+    (folder / "cat/again.png").symlink_to("1.png")
+    (folder / "kitten").symlink_to("cat")
+    (tmp_path / "outside.png").write_bytes(b"outside")
+    for link, target in (("cat/out.png", tmp_path / "outside.png"), ("cat/up", ".."), ("circle", "circle")):
+        (folder / link).symlink_to(target)
+    kept = copies.keep(tree, copies.examine(tree, folder, tmp_path / "cache"), tmp_path / "cache")
+    found = {path.relative_to(kept).as_posix(): path.read_bytes() for path in kept.rglob("*") if path.is_file()}
+    pictures = {"1.png": b"one", "2.png": b"two", "again.png": b"one"}
+    assert found == {f"{place}/{name}": content for place in ("cat", "kitten") for name, content in pictures.items()}
+    assert not any(path.is_symlink() for path in kept.rglob("*"))
+    assert listing.find_in_folder(kept).names == listing.find_in_folder(folder).names
+
+
+def test_copies_that_were_killed_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.tgz").write_bytes(CONTENT)
+    found = copies.examine(ARCHIVE, tmp_path / "mine.tgz", tmp_path)
+
+    def killed(*_: object) -> None:
+        names.extend(path.name for path in (tmp_path / "downloads").iterdir())
+
+    names: list[str] = []
+    copies.keep(ARCHIVE, found, tmp_path, killed)
+    (name,) = names
+    left = tmp_path / "downloads" / name
+    left.write_bytes(b"a part")
+    (tmp_path / "downloads/set.tar.gz").unlink()
+    copies.keep(ARCHIVE, found, tmp_path)
+    assert left.exists(), "its process could be alive"
+    (tmp_path / "downloads/set.tar.gz").unlink()
+    monkeypatch.setattr("retinula.durable._ABANDONED_SECONDS", -60)
+    copies.keep(ARCHIVE, found, tmp_path)
+    assert [path.name for path in (tmp_path / "downloads").iterdir()] == ["set.tar.gz"]
 
 
 def test_a_copy_of_something_that_changed_is_not_kept(tmp_path: Path) -> None:

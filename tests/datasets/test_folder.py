@@ -312,6 +312,7 @@ class TestLinks:
         (inside / "cat" / "round").symlink_to(inside / "cat", target_is_directory=True)
         (inside / "cat" / "back").symlink_to(inside, target_is_directory=True)
         (inside / "dog" / "self.png").symlink_to("self.png")
+        (inside / "dog" / "self").symlink_to("self")
         (inside / "dog" / "gone.png").symlink_to("nothing.png")
         reading = folder.read(inside)
         back = "the link leads back to a folder it lies in"
@@ -354,6 +355,29 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
     assert name in found
     name.encode()
     assert np.array_equal(found[name][1], np.asarray(decode(picture(3))).transpose(2, 0, 1))
+
+
+def test_names_are_one_line_each(tmp_path: Path) -> None:
+    as_folder(
+        tmp_path, {"a\nb/1.png": picture(1), "\x1b[31mred/2\u202e.png": picture(2), "نمی‌دانم 🧑‍🚀/3.png": picture(3)}
+    )
+    reading = folder.read(tmp_path)
+    assert set(reading.classes) == {"a\\nb", "\\x1b[31mred", "نمی‌دانم 🧑‍🚀"}
+    found = gathered(reading)
+    assert np.array_equal(found["\\x1b[31mred/2\\u202e.png"][1], np.asarray(decode(picture(2))).transpose(2, 0, 1))
+
+
+def test_a_record_that_is_right_already_is_not_written_again(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        as_folder(tmp_path / "set" / split, cats_and_dogs(6))
+    record = tmp_path / "record.json"
+    folder.read(tmp_path / "set", record=record)
+    assert sorted(folder.recorded(record)) == sorted(
+        name for name in folder.find(tmp_path / "set").names if "train" in name
+    )
+    number = record.stat().st_ino
+    folder.read(tmp_path / "set", record=record)
+    assert record.stat().st_ino == number
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:

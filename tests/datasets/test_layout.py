@@ -1,3 +1,4 @@
+import unicodedata
 from collections.abc import Mapping
 
 import pytest
@@ -97,6 +98,14 @@ def test_only_pictures_to_test_on() -> None:
     layout = arranged(["test/b/1.png", "test/a/1.png"])
     assert layout.splits == {"test": {"test/a/1.png": 0, "test/b/1.png": 1}}
     assert layout.main_split == "test"
+
+
+def test_what_reads_the_same_is_one_class() -> None:
+    kuehe, apart = (unicodedata.normalize(form, "Kühe") for form in ("NFC", "NFD"))
+    layout = arranged([f"train/{apart}/1.png", "train/dog/1.png", f"train/{kuehe}/2.png", f"test/{kuehe}/3.png"])
+    assert layout.classes == ("dog", kuehe)
+    assert layout.splits["train"] == {"train/dog/1.png": 0, f"train/{apart}/1.png": 1, f"train/{kuehe}/2.png": 1}
+    assert layout.splits["test"] == {f"test/{kuehe}/3.png": 1}
 
 
 def test_classes_in_natural_order() -> None:

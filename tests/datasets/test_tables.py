@@ -128,6 +128,21 @@ def test_tables_that_cannot_be_meant(tmp_path: Path, text: str, words: str) -> N
     assert not [path for path in (tmp_path / "cache").glob("prepared/*") if path.is_dir()]
 
 
+@pytest.mark.parametrize("again", ["./cat/0.png", "cat//0.png", "dog/../cat/0.png", "cat\\0.png", "link.png"])
+def test_a_picture_is_one_however_its_path_is_written(tmp_path: Path, again: str) -> None:
+    pictures(tmp_path, "cat/0.png", "dog/1.png")
+    (tmp_path / "link.png").symlink_to("cat/0.png")
+    path = write(tmp_path, f"file,label,split\ncat/0.png,cat,train\ndog/1.png,dog,train\n{again},cat,test\n")
+    with pytest.raises(InputError, match=r"row 4 names .*0?\.png for the second time, after row 2"):
+        loaded(path)
+
+
+def test_labels_are_one_line_each(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png", "b.png")
+    path = write(tmp_path, 'file,label,split\na.png,"do\ng",train\nb.png,\x1b[31mcat,train\n')
+    assert set(loaded(path).splits["train"].classes) == {"do\\ng", "\\x1b[31mcat"}
+
+
 def test_a_table_that_is_not_text(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes("file,label\na.png,Kätzchen\n".encode("latin-1"))
     with pytest.raises(InputError, match=r"labels.csv is not a table in UTF-8; save it as CSV \(UTF-8\)"):

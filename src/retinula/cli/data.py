@@ -12,7 +12,7 @@ from retinula.cli.terminal import AsJson, counting, remark, say, say_json, table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from retinula.datasets.reading import Dataset
+    from retinula.datasets.reading import Dataset, Progress
     from retinula.recipe import Recipe
 
 app = typer.Typer(
@@ -88,7 +88,10 @@ def get(
 
 @app.command("check")
 def check(source: Source, as_json: AsJson = False) -> None:
-    """Find pictures that are unreadable, empty, duplicate (also between train and test), or of another size."""
+    """Find pictures that are unreadable, empty or duplicate.
+
+    Also between train and test; and those of another size.
+    """
     from retinula.datasets.catalog import CATALOG
     from retinula.datasets.check import check_dataset, check_files
     from retinula.datasets.load import load, meant_by, split_record
@@ -111,7 +114,7 @@ def check(source: Source, as_json: AsJson = False) -> None:
 def show(
     source: Source,
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the contact sheets go.")] = Path("sheets"),
-    per_class: Annotated[int, typer.Option(help="Pictures of each class on a sheet.", min=1, max=50)] = 10,
+    per_class: Annotated[int, typer.Option(metavar="N", help="Pictures of each class on a sheet.", min=1, max=50)] = 10,
     augmented: Annotated[
         str | None,
         typer.Option(
@@ -121,16 +124,17 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a contact sheet with class names for each split, and print what is in the set."""
+    """Write a contact sheet of each split, and say what is in it."""
     from retinula.datasets.load import load
     from retinula.plots.figure import save
     from retinula.plots.pictures import contact_sheet
     from retinula.recipe_files import load_recipe
 
     recipe = None if augmented is None else load_recipe(augmented)
-    dataset = load(source)
-    # What cannot be drawn is refused first.
-    drawn = {} if recipe is None else _drawn(source, recipe)
+    with counting() as progress:
+        dataset = load(source, progress=progress)
+        # What cannot be drawn is refused first.
+        drawn = {} if recipe is None else _drawn(source, recipe, progress)
     files = [
         str(file)
         for split, image_set in dataset.splits.items()
@@ -152,21 +156,24 @@ def unpack(
     ] = Format.PNG,
     as_json: AsJson = False,
 ) -> None:
-    """Write every picture as a file, a folder a class, train and test apart."""
+    """Write every picture as a file, a folder a class.
+
+    Train and test lie apart.
+    """
     from retinula.datasets.load import load
     from retinula.datasets.unpack import unpack as write
 
-    dataset = load(source)
-    total = sum(len(image_set) for image_set in dataset.splits.values())
     with counting() as progress:
+        dataset = load(source, progress=progress)
         write(dataset, folder, picture_format.value, progress)
+    total = sum(len(image_set) for image_set in dataset.splits.values())
     if as_json:
         say_json({"folder": str(folder), "num_images": total})
     else:
         say(f"{total:,} pictures written to {folder}")
 
 
-def _drawn(source: str, recipe: "Recipe") -> "dict[str, Figure]":
+def _drawn(source: str, recipe: "Recipe", progress: "Progress") -> "dict[str, Figure]":
     """Return figures by their files' names: one picture as training changes it, if it does, and the first batch."""
     from retinula.experiment import load_dataset, training_sets
     from retinula.plots.batch import batch
@@ -176,7 +183,7 @@ def _drawn(source: str, recipe: "Recipe") -> "dict[str, Figure]":
 
     if source != recipe.data.name:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": source, "more": ()})})
-    dataset = load_dataset(recipe)
+    dataset = load_dataset(recipe, progress)
     images = training_sets(recipe, dataset).train
     name = f"{images.name}, picture 0" if images.labels is None else images.classes[images.labels[0]]
     augment = Augment(**recipe.augment.model_dump())

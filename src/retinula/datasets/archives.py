@@ -39,6 +39,7 @@ _FOREIGN: Final = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
 _MAX_NAME: Final = 1024
 _ZIP_END: Final = 22  # bytes of the record at the end, without the comment of up to 65,535
+_ZIP_UTF8: Final = 0x800  # the flag of a name in UTF-8; others are taken for those of DOS, code page 437
 _MAX_TAR_HEADER: Final = MIB
 _TAR_HEADERS: Final = (
     tarfile.GNUTYPE_LONGNAME,
@@ -207,13 +208,24 @@ def _zip_members(path: Path, file: IO[bytes], limits: Limits) -> Iterator[tuple[
         if sum(info.file_size for info in infos) > limits.allowance(path):
             raise _refused(path, "far more data than an archive of its size should")
         for info in infos:
+            name = _zip_name(info)
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 what = "a link" if kind == stat.S_IFLNK else "a device or pipe"
-                raise _refused(path, f"{what} ({info.filename!r})")
+                raise _refused(path, f"{what} ({name!r})")
             if info.flag_bits & 1:
                 raise InputError(f"{path} is encrypted; unpack it and give the folder")
-            yield info.filename, info.is_dir(), Member(info.filename, info.file_size, path, partial(archive.open, info))
+            yield name, info.is_dir(), Member(name, info.file_size, path, partial(archive.open, info))
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Return the name of a member of a zip; `zip` of Linux and macOS writes UTF-8 without saying so."""
+    if info.flag_bits & _ZIP_UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def _stated_members(file: IO[bytes]) -> int | None:

@@ -11,9 +11,8 @@ import math
 import os
 import secrets
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -23,9 +22,9 @@ from numpy.lib import format as npy
 
 from retinula.datasets.lock import locked
 from retinula.datasets.reading import SPLITS, Chunk, Dataset, Progress, Reading, Skipped, SplitName, silent
-from retinula.durable import explained
+from retinula.durable import clear_abandoned, explained
 from retinula.errors import InputError, RetinulaError
-from retinula.images import ImageSet, Labels
+from retinula.images import MAKE_ROOM, ImageSet, Labels
 from retinula.version import __version__
 
 # Readers and resizing may change from version to version, so each prepares its own.
@@ -34,7 +33,6 @@ LAYOUT: Final = f"1 of {__version__}"
 _INDEX: Final = "index.json"
 _SAMPLES: Final = 64
 _SAMPLE_BYTES: Final = 4096
-_ABANDONED_SECONDS: Final = 600.0
 _ATTEMPTS: Final = 20
 
 
@@ -72,7 +70,7 @@ def prepared(
     if dataset is not None:
         return dataset
     told = progress or silent
-    with _writing(folder):
+    with explained(folder, MAKE_ROOM):
         folder.parent.mkdir(parents=True, exist_ok=True)
 
     def waiting() -> None:
@@ -83,14 +81,15 @@ def prepared(
             dataset = _opened(folder, state)
             if dataset is not None:
                 return dataset
-        _clear_abandoned(folder)
+        # By their age, in case the lock does not hold.
+        clear_abandoned(left for left in folder.parent.glob(f".{key}.*") if left.is_dir())
         temporary = folder.with_name(f".{key}.{secrets.token_hex(8)}")
-        with _writing(folder):
+        with explained(folder, MAKE_ROOM):
             temporary.mkdir()
         try:
             about = {"state": state, "provenance": dict(provenance)}
             _write(temporary, folder, open_reading(), name, about, told, num_images)
-            with _writing(folder):
+            with explained(folder, MAKE_ROOM):
                 return _publish(temporary, folder, state)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -267,7 +266,7 @@ def _write(
     try:
         # The reader's own errors pass through; those of writing are explained.
         for split, chunk in reading.chunks():
-            with _writing(target):
+            with explained(target, MAKE_ROOM):
                 if split not in writers:
                     writers[split] = _SplitWriter(folder, name, split, chunk.images.shape[1:])
                 writers[split].add(chunk, len(reading.classes))
@@ -276,7 +275,7 @@ def _write(
         if not done:
             reason = f" ({reading.skipped[0].source}: {reading.skipped[0].reason})" if reading.skipped else ""
             raise InputError(f"{name} has no pictures that can be used{reason}")
-        with _writing(target):
+        with explained(target, MAKE_ROOM):
             index = {
                 "layout": LAYOUT,
                 **index,
@@ -332,27 +331,6 @@ def _publish(temporary: Path, folder: Path, state: str) -> Dataset:
             folder.rename(aside)
         shutil.rmtree(aside, ignore_errors=True)
     raise RetinulaError(f"cannot replace {folder}; remove it and try again")
-
-
-def _clear_abandoned(folder: Path) -> None:
-    """Remove what killed processes left behind; by its age, in case the lock does not hold."""
-    border = time.time() - _ABANDONED_SECONDS
-    for left in folder.parent.glob(f".{folder.name}.*"):
-        with suppress(OSError):
-            newest = max(path.stat().st_mtime for path in (left, *left.iterdir()))
-            if newest < border:
-                shutil.rmtree(left, ignore_errors=True)
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        with explained(folder):
-            yield
-    except RetinulaError as error:
-        if isinstance(error.__cause__, OSError):
-            raise RetinulaError(f"{error}; make room, or name another folder in RETINULA_CACHE") from error.__cause__
-        raise
 
 
 def _digest(content: bytes) -> str:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from retinula.datasets.entry import Archive
+from retinula.datasets.listing import is_folder, unfollowed
 from retinula.datasets.reading import Progress
-from retinula.durable import explained, replacing, replacing_folder, write_json
+from retinula.durable import UNFINISHED, clear_abandoned, explained, replacing, replacing_folder, write_json
 from retinula.errors import InputError, RetinulaError
 
 _BLOCK: Final = 1024 * 1024
@@ -54,14 +55,12 @@ def locate(archive: Archive, folders: Iterable[Path]) -> Path | None:
     """
     for folder in folders:
         for place in (folder, *_subfolders(folder)):
-            for name in (archive.name, *archive.names):
-                if (place / name).is_file():
-                    return place / name
-            for name in (archive.folder, *archive.folders):
-                if (place / name).is_dir() and _is_unpacked(archive, place / name):
-                    return place / name
-        if is_official_name(archive, folder):
-            return folder
+            with suppress(PermissionError):  # what may not be looked into, such as lost+found, has nothing for us
+                if found := _lying_in(archive, place):
+                    return found
+        with suppress(PermissionError):
+            if is_official_name(archive, folder):
+                return folder
     return None
 
 
@@ -159,6 +158,7 @@ def keep(archive: Archive, found: Found, cache_dir: Path, progress: Progress | N
         return target
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    clear_abandoned(folder.glob(f"{UNFINISHED}*"))
     if found.path.is_dir() and archive.needs:
         with replacing_folder(target) as temporary:
             _copy_tree(found.path, temporary, progress)
@@ -178,9 +178,21 @@ def keep(archive: Archive, found: Found, cache_dir: Path, progress: Progress | N
     return target
 
 
+def _lying_in(archive: Archive, place: Path) -> Path | None:
+    for name in (archive.name, *archive.names):
+        if (place / name).is_file():
+            return place / name
+    for name in (archive.folder, *archive.folders):
+        if (place / name).is_dir() and _is_unpacked(archive, place / name):
+            return place / name
+    return None
+
+
 def _subfolders(folder: Path) -> Sequence[Path]:
     try:
-        return sorted(place for place in folder.iterdir() if place.is_dir() and not place.name.startswith("."))
+        return sorted(
+            Path(entry) for entry in os.scandir(folder) if is_folder(entry) and not entry.name.startswith(".")
+        )
     except OSError:
         return []
 
@@ -216,13 +228,20 @@ def _remove(folder: Path, *names: str) -> None:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """Give the ordinary files below a folder in a fixed order; links are not followed."""
-    for place, subfolders, files in os.walk(folder):
-        subfolders.sort()
+    """Give the ordinary files below a folder in a fixed order; links are followed where the readers follow them."""
+    for place, subfolders, files in os.walk(folder, followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if _is_followed(Path(place, name), folder))
         for name in sorted(files):
             path = Path(place, name)
-            if path.is_file() and not path.is_symlink():
+            if _is_followed(path, folder) and path.is_file():
                 yield path
+
+
+def _is_followed(path: Path, folder: Path) -> bool:
+    if not path.is_symlink():
+        return True
+    above = [place.resolve() for place in path.parents if place.is_relative_to(folder)]
+    return unfollowed(path, folder.resolve(), above) is None
 
 
 def _tree_digest(folder: Path) -> str:

@@ -17,7 +17,7 @@ from PIL import Image
 from retinula.datasets.archives import members
 from retinula.datasets.layout import Layout, arrange, natural_order
 from retinula.datasets.listing import Files, find_in_folder, foreign, is_ignored
-from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, stacked
+from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart, stacked
 from retinula.durable import explained, write_json
 from retinula.errors import InputError
 from retinula.images import Images
@@ -112,14 +112,14 @@ def read_arranged(
     if size is None:
         size = _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
     finish = partial(shrink, size=size, resize=resize, channels=channels, resample=resample)
-    source = _Source(str(path), files, finish, skipped)
+    # A compressed tar is unpacked once for all splits.
+    joint = partial(_stream, _Source(str(path), files, finish, skipped), layout)
     return Reading(
         classes=layout.classes,
-        splits={split: partial(_stream, source, layout, split) for split in layout.splits},
+        splits=apart(joint, layout.splits),
         superclasses=superclasses,
         skipped=skipped,
-        # A compressed tar is unpacked once for all splits.
-        joint=partial(_joint_stream, source, layout, layout.splits),
+        joint=joint,
     )
 
 
@@ -150,12 +150,14 @@ def write_record(record: Path | None, layout: Layout) -> None:
     """
     if record is None or not layout.carved:
         return
-    places = {**recorded(record), **{name: split for split in layout.splits for name in layout.splits[split]}}
-    if places == recorded(record):
+    known = recorded(record)
+    halves: tuple[SplitName, ...] = ("train", "test")
+    places = {**known, **{name: split for split in halves for name in layout.splits.get(split, ())}}
+    if places == known:
         return
     with explained(record):
         record.parent.mkdir(parents=True, exist_ok=True)
-    write_json(record, {split: [name for name in places if places[name] == split] for split in ("train", "test")})
+    write_json(record, {split: [name for name in places if places[name] == split] for split in halves})
 
 
 def listing_digest(path: Path) -> str:
@@ -233,18 +235,12 @@ class _Source:
     skipped: list[Skipped]
 
 
-def _stream(source: _Source, layout: Layout, split: SplitName) -> Iterator[Chunk]:
-    for _, chunk in _joint_stream(source, layout, [split]):
-        yield chunk
-
-
-def _joint_stream(source: _Source, layout: Layout, splits: Iterable[SplitName]) -> Iterator[tuple[SplitName, Chunk]]:
-    """Decode the pictures of some splits in the order they lie; too few to train on are an error at the end."""
-    splits = list(splits)
-    pairs = {split: [(split, label) for label in range(len(layout.classes))] for split in splits}
-    places = {name: pairs[split][label] for split in splits for name, label in layout.splits[split].items()}
+def _stream(source: _Source, layout: Layout) -> Iterator[tuple[SplitName, Chunk]]:
+    """Decode the pictures of all splits in the order they lie; too few to train on are an error at the end."""
+    pairs = {split: [(split, label) for label in range(len(layout.classes))] for split in layout.splits}
+    places = {name: pairs[split][label] for split, labels in layout.splits.items() for name, label in labels.items()}
     already = set(source.skipped)
-    waiting: dict[SplitName, list[tuple[Images, int, str]]] = {split: [] for split in splits}
+    waiting: dict[SplitName, list[tuple[Images, int, str]]] = {split: [] for split in layout.splits}
     seen: set[int] = set()
     for name, image in decode_all(source.files.open(places), source.finish):
         split, label = places[name]
@@ -262,7 +258,7 @@ def _joint_stream(source: _Source, layout: Layout, splits: Iterable[SplitName]) 
     for split, rest in waiting.items():
         if rest:
             yield split, stacked(rest)
-    if layout.main_split in splits and len(seen) < 2:
+    if len(seen) < 2:
         what = "pictures of one class only" if seen else "none of the pictures"
         first = next((f"; {one.source}: {one.reason}" for one in source.skipped if one.source in places), "")
         raise InputError(f"{what} in {source.where} can be read{first}")

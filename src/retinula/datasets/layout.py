@@ -141,6 +141,8 @@ def labelled(
 ) -> Layout:
     """Number the classes, and set a share apart for testing where nothing is for it.
 
+    What reads the same is one class, however it is written: macOS writes an accent as a letter of its own.
+
     Args:
         found: for each split the names of its pictures, with class and name within the class.
         where: what messages call the data set.
@@ -153,7 +155,11 @@ def labelled(
         InputError: fewer than two classes, or one that what there is to train on does not have.
     """
     # By the order of the splits: what there is to train on decides the classes.
-    found = {split: found[split] for split in ("train", "test", "validation") if split in found}
+    found = {
+        split: {name: (unicodedata.normalize("NFC", of), within) for name, (of, within) in found[split].items()}
+        for split in ("train", "test", "validation")
+        if split in found
+    }
     known = {name for name, _ in next(iter(found.values())).values()}
     classes = tuple(sorted(known, key=natural_order))
     if len(classes) < 2:

@@ -4,6 +4,7 @@ Apart from the readers of data sets, because one photo's answer waits until all 
 """
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,8 @@ from retinula.datasets.layout import natural_order
 from retinula.datasets.reading import Skipped
 from retinula.pictures import FOREIGN_EXTENSIONS, is_picture_name
 
+# Control characters, other line breaks, and what turns the direction of writing round: a name is one line as it is.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _IGNORED: Final = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
 # From names wanted to names and contents, each once, in whatever order suits the source.
@@ -37,8 +40,13 @@ class Files:
 
 
 def printable(name: str) -> str:
-    """Return a file's name as text that can be written anywhere; names are bytes, and not all of them are text."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    r"""Return a file's name as text that can be written anywhere; names are bytes, and not all of them are text.
+
+    >>> printable("two\nlines")
+    'two\\nlines'
+    """
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def find_in_folder(path: Path) -> Files:
@@ -71,11 +79,11 @@ def find_in_folder(path: Path) -> Files:
         name = inside + printable(entry.name)
         place = entry.path
         if entry.is_symlink():
-            if reason := _unfollowed(Path(place), root, above):
-                skipped.extend([Skipped(name, reason)] if is_picture_name(place) or entry.is_dir() else [])
+            if reason := unfollowed(Path(place), root, above):
+                skipped.extend([Skipped(name, reason)] if is_picture_name(place) or is_folder(entry) else [])
                 continue
             place = str(Path(place).resolve())
-        if entry.is_dir():
+        if is_folder(entry):
             enter(Path(place), f"{name}/", (*above, Path(place)))
         elif is_picture_name(entry.name):
             names.append(name)
@@ -103,8 +111,22 @@ def is_ignored(name: str) -> bool:
     return name.startswith(".") or name in _IGNORED
 
 
-def _unfollowed(link: Path, root: Path, above: Sequence[Path]) -> str | None:
-    """Say why a symbolic link is not followed, or None where it may be."""
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder or leads to one; a link in a circle, or to what is closed to us, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def unfollowed(link: Path, root: Path, above: Sequence[Path]) -> str | None:
+    """Say why a symbolic link is not followed, or None where it may be.
+
+    Args:
+        link: the link.
+        root: the folder that must not be left, resolved.
+        above: the folders that the link lies in, resolved.
+    """
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError):

@@ -3,15 +3,13 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Literal, get_args
 
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
-from retinula.shrinking import Resample, Resize
+from retinula.shrinking import Resample, Resize, check_form
 
 LabelKind = Literal["fine", "coarse"]
-
-MAX_SIDE: Final = 4096  # pixels
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,8 @@ class Options:
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        if self.size is not None and not 1 <= min(self.size) <= max(self.size) <= MAX_SIDE:
-            raise InputError(f"pictures are 1 to {MAX_SIDE} pixels high and wide, not {list(self.size)}")
-        if self.channels not in (None, 1, 3):
-            raise InputError(f"pictures have 1 or 3 channels, not {self.channels}")
-        if self.resize not in get_args(Resize):
-            raise InputError(f"resize is squash, crop or pad, not {self.resize!r}")
-        if self.resample not in get_args(Resample):
-            raise InputError(f"resample is {', '.join(get_args(Resample))}, not {self.resample!r}")
+        size, channels = (1, 1) if self.size is None else self.size, 3 if self.channels is None else self.channels
+        check_form(size, channels, self.resize, self.resample)
         if self.labels not in get_args(LabelKind):
             raise InputError(f"labels are fine or coarse, not {self.labels!r}")
 

@@ -74,22 +74,22 @@ def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str
     found: dict[SplitName, dict[str, tuple[str, str]]] = {}
     paths: dict[str, Path] = {}
     skipped: list[Skipped] = []
-    seen: set[str] = set()
+    rows: dict[Path, int] = {}
     for number, row in enumerate(table[has_header:], start=1 + has_header):
         if len(row) <= max(file_column, label_column):
             raise InputError(f"{path}: row {number} has {len(row)} columns, too few for file and label")
-        name, label = printable(row[file_column].strip()), row[label_column].strip()
+        name, label = printable(row[file_column].strip()), printable(row[label_column].strip())
         if not label:
             skipped.append(Skipped(name, "the table gives it no label"))
             continue
-        if name in seen:
-            raise InputError(f"{path}: row {number} names {name} for the second time")
-        seen.add(name)
         split = _split(path, number, row[split_column] if split_column is not None and split_column < len(row) else "")
         place, reason = _place(root, row[file_column].strip())
         if reason:
             skipped.append(Skipped(name, reason))
             continue
+        first = rows.setdefault(place, number)
+        if first != number:
+            raise InputError(f"{path}: row {number} names {name} for the second time, after row {first}")
         paths[name] = place
         found.setdefault(split, {})[name] = (label, name)
 
@@ -110,16 +110,14 @@ def _split(path: Path, number: int, word: str) -> SplitName:
 
 
 def _place(root: Path, name: str) -> tuple[Path, str]:
-    """Return where a picture lies, and why it cannot be used or nothing."""
+    """Return where a picture lies in the end, however its path is written, and why it cannot be used or nothing."""
     place = root / name
     try:
         if "\\" in name and not place.exists():
             place = root / name.replace("\\", "/")  # written on Windows
         target = place.resolve()
         if not target.is_relative_to(root) or not name:
-            return place, "the path leads out of the table's folder"
-        if not target.is_file():
-            return place, "there is no such file"
+            return target, "the path leads out of the table's folder"
+        return target, "" if target.is_file() else "there is no such file"
     except (OSError, RuntimeError, ValueError):
         return place, "there is no such file"
-    return place, ""

@@ -5,16 +5,14 @@ Training, photos, export and server all use the one in the model file, so they c
 
 import math
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from PIL import Image
 
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.shrinking import WHOLE, Resample, Resize, Views, look_at, shrink
-
-MAX_SIDE = 4096  # pixels
+from retinula.shrinking import WHOLE, Resample, Resize, Views, check_form, look_at, shrink
 
 
 @dataclass(frozen=True)
@@ -42,19 +40,12 @@ class Preprocess:
     views: Views = WHOLE
 
     def __post_init__(self) -> None:
-        if self.resize not in get_args(Resize):
-            raise InputError(f"resize is {', '.join(get_args(Resize))}, not {self.resize!r}")
-        if self.resample not in get_args(Resample):
-            raise InputError(f"resample is {', '.join(get_args(Resample))}, not {self.resample!r}")
-        if self.channels not in (1, 3):
-            raise InputError(f"a network takes 1 or 3 channels, not {self.channels}")
+        for size in (self.size, self.crop or self.size):
+            check_form(size, self.channels, self.resize, self.resample)
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise InputError(f"mean and std need {self.channels} values each")
         if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise InputError(f"mean and std must be finite, and std above 0: {list(self.mean)}, {list(self.std)}")
-        sides = (*self.size, *(self.crop or ()))
-        if not 1 <= min(sides) <= max(sides) <= MAX_SIDE:
-            raise InputError(f"pictures are 1 to {MAX_SIDE} pixels high and wide, not {list(sides)}")
         if self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
             raise InputError(f"the crop {list(self.crop)} is larger than the pictures, {list(self.size)}")
 
