@@ -122,14 +122,14 @@ def test_lines_for_the_terminal(tmp_path: Path, spoilt: dict[str, bytes]) -> Non
         "  train/cat/broken.jpg: it is not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)",
         "empty: 1",
         "  train/cat/empty.png",
-        "equal in different splits: 1",
+        "equal in different splits (what was learned is asked: keep one of each): 1",
         "  train/cat/2.png (train, cat) = test/cat/2.png (test, cat)",
-        "equal with different labels: 1",
+        "equal with different labels (at least one is wrong): 1",
         "  train/cat/1.png (train, cat) = train/dog/1.png (train, dog)",
         "equal: 1",
         "  train/cat/0.png (train, cat) = train/cat/twin.bmp (train, cat)",
         "of another size than most: 1",
-        "  test/dog/large.png: 9 x 8",
+        "  test/dog/large.png: 8 x 9",
         "classes with fewer than 10 pictures to train on: 1",
         "  fish: 1",
         "of a single colour: 1",
@@ -153,10 +153,15 @@ def test_only_the_first_are_named(tmp_path: Path) -> None:
 
 def test_photos_of_all_sizes_are_not_odd(tmp_path: Path) -> None:
     names = list(clean())
-    files = {name: picture(number, (8 + number, 8)) for number, name in enumerate(names)}
+    files = {name: picture(number, (20 + number, 20)) for number, name in enumerate(names)}
     report = check_files(written(tmp_path, files))
     assert report.num_sizes == 48
     assert report.odd_sizes == ()
+    assert [sized.height for sized in report.long] == list(range(61, 68))
+    assert report.lines()[1:3] == [
+        "more than 3 times as long as wide (inputs.resize=pad keeps their proportions): 7",
+        f"  {report.long[0].source}: 20 x 61",
+    ]
 
 
 def test_progress_and_layout(tmp_path: Path) -> None:
@@ -164,6 +169,8 @@ def test_progress_and_layout(tmp_path: Path) -> None:
     check_files(written(tmp_path, clean()), progress=lambda *words: told.append(words))
     assert told[0] == ("checking", 1, 48)
     assert told[-1] == ("checking", 48, 48)
+    with pytest.raises(InputError, match="1.png is neither a folder nor a .zip"):
+        check_files(tmp_path / "train" / "cat" / "1.png")
     with pytest.raises(InputError, match="expected a folder a class"):
         check_files(written(tmp_path / "flat", {"1.png": picture(1)}))
 

@@ -113,7 +113,10 @@ def check(source: Source, as_json: AsJson = False) -> None:
 @app.command("show")
 def show(
     source: Source,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the contact sheets go.")] = Path("sheets"),
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where the contact sheets go; sheets/ and the set's name unless given."),
+    ] = None,
     per_class: Annotated[int, typer.Option(metavar="N", help="Pictures of each class on a sheet.", min=1, max=50)] = 10,
     augmented: Annotated[
         str | None,
@@ -135,6 +138,7 @@ def show(
         dataset = load(source, progress=progress)
         # What cannot be drawn is refused first.
         drawn = {} if recipe is None else _drawn(source, recipe, progress)
+    out = out or Path("sheets") / dataset.name
     files = [
         str(file)
         for split, image_set in dataset.splits.items()

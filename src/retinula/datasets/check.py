@@ -22,6 +22,7 @@ from retinula.pictures import UnreadablePicture, decode_all
 FEW: Final = 10  # with fewer pictures to train on, little can be learned of a class
 _NAMED: Final = 10
 _IN_GROUP: Final = 4
+LONG: Final = 3  # times as long as wide: squashed, little is left of what such a picture shows
 _EMPTY: Final = "the file is empty"
 
 
@@ -72,6 +73,7 @@ class CheckReport:
         duplicates: groups of equal pictures.
         odd_sizes: pictures of another size, where at least half of all have the common one.
         num_sizes: how many different sizes there are.
+        long: pictures more than three times as wide as high, or as high as wide.
         few: classes with fewer than ten pictures to train on.
         constant: pictures of a single colour.
     """
@@ -85,6 +87,7 @@ class CheckReport:
     duplicates: tuple[Duplicates, ...] = ()
     odd_sizes: tuple[Sized, ...] = ()
     num_sizes: int = 0
+    long: tuple[Sized, ...] = ()
     few: tuple[str, ...] = ()
     constant: tuple[str, ...] = ()
 
@@ -101,7 +104,7 @@ class CheckReport:
     @property
     def is_clean(self) -> bool:
         """Whether nothing was found."""
-        found = (self.unreadable, self.empty, self.duplicates, self.odd_sizes, self.few, self.constant)
+        found = (self.unreadable, self.empty, self.duplicates, self.odd_sizes, self.long, self.few, self.constant)
         return not any(found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,6 +127,7 @@ class CheckReport:
                 for group in self.duplicates
             ],
             "odd_sizes": [sized._asdict() for sized in self.odd_sizes],
+            "long": [sized._asdict() for sized in self.long],
             "few": {name: self.counts[name] for name in self.few},
             "constant": list(self.constant),
         }
@@ -139,12 +143,19 @@ class CheckReport:
         for found, what in (
             ([f"{source}: {reason}" for source, reason in self.unreadable], "unreadable"),
             (self.empty, "empty"),
-            ([_group_line(group) for group in leaks], "equal in different splits"),
-            ([_group_line(group) for group in conflicts], "equal with different labels"),
-            ([_group_line(group) for group in others], "equal"),
             (
-                [f"{source}: {height} x {width}" for source, height, width in self.odd_sizes],
-                "of another size than most",
+                [_group_line(group) for group in leaks],
+                "equal in different splits (what was learned is asked: keep one of each)",
+            ),
+            (
+                [_group_line(group) for group in conflicts],
+                "equal with different labels (at least one is wrong)",
+            ),
+            ([_group_line(group) for group in others], "equal"),
+            (list(map(_sized_line, self.odd_sizes)), "of another size than most"),
+            (
+                list(map(_sized_line, self.long)),
+                f"more than {LONG} times as long as wide (inputs.resize=pad keeps their proportions)",
             ),
             (
                 [f"{name}: {self.counts[name]}" for name in self.few],
@@ -184,6 +195,7 @@ class _Findings:
             for source, found in self.sizes.items()
             if found != size and 2 * frequency >= len(self.sizes)
         ]
+        long = [Sized(source, *found) for source, found in self.sizes.items() if max(found) > LONG * min(found)]
         num_images = {split: self.num_images[split] for split in splits}
         counts = {label: self.counts[label] for label in classes}
         skipped = list(skipped)
@@ -197,6 +209,7 @@ class _Findings:
             duplicates=tuple(Duplicates(tuple(group)) for group in self.by_pixels.values() if len(group) > 1),
             odd_sizes=tuple(odd),
             num_sizes=len(tally),
+            long=tuple(long),
             few=tuple(label for label, count in counts.items() if count < FEW) if "train" in num_images else (),
             constant=tuple(self.constant),
         )
@@ -292,8 +305,13 @@ def _look(image: NDArray[np.uint8]) -> _Look:
 
 
 def _sizes(size: tuple[int, int], num_sizes: int) -> str:
-    most = f"{size[0]} x {size[1]} pixels"
+    height, width = size
+    most = f"{width} x {height} pixels"
     return f"all {most}" if num_sizes == 1 else f"{num_sizes} sizes, most often {most}"
+
+
+def _sized_line(sized: Sized) -> str:
+    return f"{sized.source}: {sized.width} x {sized.height}"  # as file managers say it
 
 
 def _group_line(group: Duplicates) -> str:

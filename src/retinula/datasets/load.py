@@ -285,8 +285,6 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
             return tables.read(path, options, folder.TEST_FRACTION, record)
         if path.is_file() and path.suffix.lower() == ".npz":
             return _converted(arrays.read(path), options)
-        if path.is_file() and not is_archive_name(path):
-            raise InputError(f"{path} is neither a folder nor a .zip, .tar, .csv or .npz file")
         channels = options.channels or 3
         return folder.read(
             path,
