@@ -19,6 +19,7 @@ from retinula.recipe_files import load_recipe, shipped
 from retinula.training.hardware import Hardware
 
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
+COARSE = ("labels=coarse", "validation=0", "early_stopping=0")
 
 
 def test_the_figures_fit_together() -> None:
@@ -167,3 +168,18 @@ def test_what_cannot_be_measured_says_why() -> None:
 @pytest.mark.slow
 def test_the_first_answer_is_timed() -> None:
     assert 0.2 < first_answer_seconds(untrained("cifar10-augmented")) < 120
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "steps"),
+    [
+        ("cifar10-cnn", ["epochs=2", "batch_size=100"], 1000),
+        ("cifar10-cnn", ["epochs=2", "batch_size=100", "data.classes=['cat', 'dog']"], 200),
+        ("cifar10-cnn", ["epochs=2", "batch_size=100", "data.classes=[0]", "validation=0.1"], 90),
+        ("cifar10-cnn", ["epochs=1", "batch_size=300", "drop_last=true"], 166),
+        ("cifar100-cnn", [*COARSE, "epochs=1", "batch_size=100", "data.classes=[0, 1]"], 50),
+        ("cifar10-cnn", ["steps=7", "data.classes=[0]"], 7),
+    ],
+)
+def test_the_steps_of_a_training_follow_its_classes(name: str, settings: list[str], steps: int) -> None:
+    assert bench._num_steps(load_recipe(name, settings)) == steps

@@ -190,12 +190,13 @@ def test_an_empty_folder_is_filled_where_it_is(tmp_path: Path) -> None:
     """It may be where a drive is mounted, or lie in a folder that nobody may write to."""
     place = tmp_path / "mounted"
     place.mkdir(mode=0o700)
+    (place / f"{UNFINISHED}killed").mkdir()  # that is nothing of anybody's
     number = place.stat().st_ino
     with replacing_folder(place) as temporary:
         assert temporary.parent == place
         (temporary / "one").write_text("1")
     assert (place.stat().st_ino, stat.S_IMODE(place.stat().st_mode)) == (number, 0o700)
-    assert names(place) == ["one"]
+    assert names(place) == [f"{UNFINISHED}killed", "one"]
 
 
 def test_what_killed_processes_left_is_removed_when_it_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

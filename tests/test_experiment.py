@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retinula import experiment
+from retinula import experiment, run_data
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Skipped
-from retinula.errors import InputError, Interrupted
+from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.evaluation.results import ClassificationResult
-from retinula.experiment import evaluate_run, find_recipe, resume, train, training_sets
+from retinula.experiment import evaluate_run, resume, train
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, find_run, own_evaluation
+from retinula.run_data import training_sets
 from retinula.training import loop
 from retinula.training.hardware import Hardware
-from retinula.training.reporting import Progress, Reporter
+from retinula.training.reporting import Reporter, StepProgress
 
 MakeSet = Callable[..., ImageSet]
 QUICK = ("epochs=2", "model.arguments.width=0.25", "batch_size=32")
@@ -38,7 +39,7 @@ def source(make_set: MakeSet, monkeypatch: pytest.MonkeyPatch) -> dict[str, Imag
     """What loading gives, whatever is asked for: splits that a test may change."""
     splits = {"train": make_set(60), "test": make_set(30, seed=7)}
     skipped = (Skipped("bad.png", "it is empty"),)
-    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("made", dict(splits), skipped))  # type: ignore[arg-type]  # names of splits
+    monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("made", dict(splits), skipped))  # type: ignore[arg-type]  # names of splits
     return splits
 
 
@@ -50,7 +51,7 @@ def stopped(**options: Any) -> Run:
     """A run that was stopped after its third step."""
 
     class Stops(Reporter):
-        def step(self, progress: Progress) -> None:
+        def step(self, progress: StepProgress) -> None:
             if progress.step == 3:
                 raise Interrupted("stopped here")
 
@@ -94,28 +95,6 @@ def test_too_few_pictures_are_refused(make_set: MakeSet) -> None:
         training_sets(recipe(), Dataset("made", {"train": make_set(3)}))
 
 
-def test_a_recipe_is_found_for_whatever_can_be_trained_on(tmp_path: Path) -> None:
-    assert find_recipe("digits", ["seed=4"]) == load_recipe("digits", ["seed=4"])
-    shapes = find_recipe("shapes", ["lr=0.5"])
-    assert (shapes.name, shapes.data.name, shapes.optimizer.lr) == ("shapes", "shapes", 0.5)
-    for folder, name in (
-        ("my photos", "my-photos"),
-        ("m²", "m"),
-        ("写真", "写真"),
-        ("x" * 200, "x" * 80),
-        ("...", "run"),
-    ):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        found = find_recipe(folder)
-        assert (found.name, found.data.name) == (name, str((tmp_path / folder).resolve()))
-    (tmp_path / "mine.toml").write_text("seed = 3\n")
-    assert find_recipe("mine.toml").seed == 3
-    with pytest.raises(InputError, match=r"'cifar1O' is no recipe, no data set and no folder here; .*cifar10-cnn"):
-        find_recipe("cifar1O")
-    with pytest.raises(InputError, match="no setting 'colour'"):
-        find_recipe("shapes", ["colour=3"])
-
-
 def test_only_with_the_same_pictures_a_run_goes_on(source: dict[str, ImageSet], make_set: MakeSet) -> None:
     run = stopped()
     full = source["train"]
@@ -137,6 +116,17 @@ def test_only_with_the_same_pictures_a_run_goes_on(source: dict[str, ImageSet], 
         resume("last")
     with pytest.raises(InputError, match="is finished"):
         train(recipe(), run=run)
+
+
+def test_the_time_of_a_training_that_went_on_has_the_steps_before(source: dict[str, ImageSet]) -> None:
+    assert source
+    run = stopped(checkpoint_seconds=0)
+    before = run.checkpoint_step()
+    assert before > 0
+    rows = [line.rsplit(",", 1)[0] + ",100.0" for line in run.steps_file.read_text().splitlines()[1:]]
+    run.steps_file.write_text("\n".join([run.steps_file.read_text().splitlines()[0], *rows]) + "\n")
+    resume("last")
+    assert 100 * before < run.report()["training"]["seconds_in_all"] < 100 * before + 60
 
 
 def test_a_refused_training_leaves_no_run(source: dict[str, ImageSet], make_set: MakeSet) -> None:
@@ -192,7 +182,7 @@ def test_other_pictures_leave_the_own_result_alone(
     for folder in others:
         folder.mkdir(parents=True)
     named_alike = replace(make_set(45, seed=5), name="made/test")
-    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("made", {"test": named_alike}))
+    monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("made", {"test": named_alike}))
     for folder in others:
         evaluate_run(run, data=str(folder))
     report = run.report()
@@ -215,13 +205,6 @@ def test_a_damaged_report_has_no_result(report: dict[str, Any]) -> None:
     assert own_evaluation(report, "none") == {}
 
 
-def test_a_folder_whose_name_is_no_text_is_refused() -> None:
-    folder = Path("caf\udce9")
-    folder.mkdir()
-    with pytest.raises(InputError, match="the name of a file or folder is not UTF-8; rename it"):
-        find_recipe(str(folder))
-
-
 def test_an_unfinished_run_is_not_measured(source: dict[str, ImageSet]) -> None:
     assert source
     with pytest.raises(InputError, match="not finished; go on with"):
@@ -240,7 +223,7 @@ def test_a_set_of_several_conditions_is_measured_under_each(
 ) -> None:
     train(recipe(), run="clean")
     spoilt = replace(make_set(150), name="cifar10-c/test")
-    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("cifar10-c", {"test": spoilt}))
+    monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("cifar10-c", {"test": spoilt}))
     result = evaluate_run(find_run("clean"), data="cifar10-c")
     assert isinstance(result, ClassificationResult)
     shares = result.condition_accuracy
@@ -276,3 +259,35 @@ def test_without_validation_pictures_it_says_that_nothing_is_calibrated(source: 
         "temperature 1, nothing fitted: no validation pictures (validation=0)" in find_run("last").log_file.read_text()
     )
     assert model.unfamiliar(source["test"].images, model.outputs(source["test"].images)) is None
+
+
+@pytest.mark.parametrize("cause", [OSError(28, "No space left on device"), None])
+def test_where_a_disk_refuses_it_says_how_to_go_on(cause: OSError | None, source: dict[str, ImageSet]) -> None:
+    assert source
+
+    class Full(Reporter):
+        def step(self, progress: StepProgress) -> None:
+            if progress.step == 3:
+                raise RetinulaError("cannot write steps.csv: No space left on device") from cause
+
+    with pytest.raises(RetinulaError, match=r"^cannot write steps\.csv: No space left on device") as caught:
+        train(recipe(), run="mine", reporter=Full())
+    hint = "; go on with: retinula train --resume runs/mine"
+    assert str(caught.value).endswith(hint) == (cause is not None), "only a disk can be better the next time"
+    resume("mine")
+    assert find_run("mine").finished
+
+
+def test_where_a_run_is_taken_it_does_not_say_to_go_on(source: dict[str, ImageSet]) -> None:
+    run = stopped()
+    with run.lock(), pytest.raises(RetinulaError, match=r"another process is training in this folder$"):
+        resume("last")
+
+
+def test_another_network_comes_without_the_arguments_of_the_one_it_replaces() -> None:
+    settled, _ = experiment._settled("cifar10-fast", ("model=residual",), None, Path("runs"), True)
+    assert (settled.model.name, settled.model.arguments) == ("residual", {})
+    settled, _ = experiment._settled(
+        load_recipe("cifar10-fast"), ("model=mobilenetv2", "model.arguments.width=0.25"), None, Path("runs"), True
+    )
+    assert settled.model.arguments == {"width": 0.25}

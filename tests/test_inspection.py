@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retinula import experiment
+from retinula import experiment, run_data
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
+from retinula.evaluation.duplicates import NearDuplicate
 from retinula.experiment import train
 from retinula.images import ImageSet
-from retinula.inspection import FILE_NAME, inspect_run, read_inspection
+from retinula.inspection import FILE_NAME, Inspection, inspect_run, read_inspection
 from retinula.recipe_files import load_recipe
 from retinula.run import find_run
 from retinula.training import loop
@@ -30,7 +31,7 @@ def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_set: MakeSet)
     images = test.images.copy()
     images[5] = full.images[8]  # one of the training pictures
     splits = {"train": full, "test": replace(test, images=images, name="made/test")}
-    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("made", dict(splits), ()))  # type: ignore[arg-type]  # names of splits
+    monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("made", dict(splits), ()))  # type: ignore[arg-type]  # names of splits
     train(load_recipe("digits", ["epochs=1", "model.arguments.width=0.25", "batch_size=32", "validation=0"]))
 
 
@@ -48,29 +49,31 @@ def test_all_of_it_at_once(tmp_path: Path) -> None:
     (between,) = (pairs for name, pairs in found.duplicates.items() if name.startswith("between"))
     assert (between[0].index, between[0].other, between[0].exact) == (5, 8, True)
     written = json.loads((tmp_path / "out" / "inspection.json").read_text())
-    assert written["split"] == "test"
-    assert {"robustness", "label_errors", "near_duplicates", "embedding"} < set(written)
+    assert set(written) == {"test"}
+    assert {"robustness", "label_errors", "near_duplicates", "embedding"} < set(written["test"])
     for name in ("robustness", "embedding", "duplicates-in-train"):
         assert (tmp_path / "out" / "figures" / f"test-{name}.png").stat().st_size > 1000
     assert any(
-        line.startswith("Spoilt pictures (16 corruptions, 5 strengths, 10 drawn from 30)") for line in found.lines()
+        line.startswith("Spoilt pictures (15 corruptions, 5 strengths, 10 drawn from 30; single looks)")
+        for line in found.lines()
     )
     assert inspect_run(run).to_dict() == {}
     # One look does not forget another on the same pictures, and what is read back is what was written.
     inspect_run(run, folder=tmp_path / "out", embedding=True)
     assert json.loads((tmp_path / "out" / "inspection.json").read_text()) == written
-    again = read_inspection(tmp_path / "out")
+    again = read_inspection(tmp_path / "out", "test")
     assert again is not None
     assert (again.dataset, again.split) == ("made/test", "test")
     read = json.loads(json.dumps(again.found.to_dict()))
-    assert read == {key: written[key] for key in read}
+    assert read == {key: written["test"][key] for key in read}
     inspect_run(run, folder=tmp_path / "out", split="train", embedding=True)
-    assert set(json.loads((tmp_path / "out" / "inspection.json").read_text())) == {
-        "dataset",
-        "split",
-        "fingerprint",
-        "embedding",
-    }
+    both = json.loads((tmp_path / "out" / "inspection.json").read_text())
+    assert both["test"] == written["test"], "a look at another split forgets nothing"
+    assert set(both["train"]) == {"dataset", "split", "fingerprint", "embedding"}
+    # Earlier versions wrote what they found among one split alone.
+    (tmp_path / "out" / "inspection.json").write_text(json.dumps(written["test"]))
+    inspect_run(run, folder=tmp_path / "out", split="train", embedding=True)
+    assert json.loads((tmp_path / "out" / "inspection.json").read_text()) == both
     seen = inspect_run(run, split="train", labels=True).label_errors
     assert seen is not None
     assert seen.method.startswith("5-fold linear head")
@@ -85,7 +88,7 @@ def test_all_of_it_at_once(tmp_path: Path) -> None:
         "{",
         "[]",
         "null",
-        "{}",
+        '{"test": 3}',
         "[" * 100_000,
         '{"dataset": "a", "split": "test", "robustness": {"accuracy": {}}}',
         '{"dataset": "a", "split": "test", "robustness": []}',
@@ -102,15 +105,15 @@ def test_a_file_that_is_not_whole_is_refused_in_one_line(content: str, tmp_path:
     with pytest.raises(
         InputError, match=r"inspection\.json is not whole; look again with: retinula evaluate"
     ) as caught:
-        read_inspection(tmp_path)
+        read_inspection(tmp_path, "test")
     assert "\n" not in str(caught.value)
 
 
 def test_nobody_has_looked_or_may_not(tmp_path: Path) -> None:
-    assert read_inspection(tmp_path) is None
+    assert read_inspection(tmp_path, "test") is None
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(InputError, match="cannot be read"):
-        read_inspection(tmp_path)
+        read_inspection(tmp_path, "test")
 
 
 @pytest.mark.usefixtures("_trained")
@@ -121,15 +124,36 @@ def test_other_pictures_are_compared_with_the_training_pictures_too(
     own_file = run.path / FILE_NAME
     inspect_run(run)
     before = own_file.read_bytes()
-    loaded, others = vars(experiment)["load"], replace(make_set(90).take(np.arange(20, 40)), name="photos/test")
+    loaded, others = vars(run_data)["load"], replace(make_set(90).take(np.arange(20, 40)), name="photos/test")
     given = Dataset("photos", {"test": others})
-    monkeypatch.setattr(experiment, "load", lambda name, **rest: given if name == "photos" else loaded(name, **rest))
+    monkeypatch.setattr(run_data, "load", lambda name, **rest: given if name == "photos" else loaded(name, **rest))
     found = inspect_run(run, data="photos", duplicates=True)
     assert found.duplicates is not None
     pairs = found.duplicates["between photos/test and made/train"]
     assert sum(pair.exact for pair in pairs) == 20
     assert (run.other_folder("photos") / FILE_NAME).exists()
     assert own_file.read_bytes() == before
-    monkeypatch.setattr(experiment, "load", lambda *_, **__: given)
+    monkeypatch.setattr(run_data, "load", lambda *_, **__: given)
     with pytest.raises(InputError, match=r"among the training pictures too, but .*; or leave --duplicates out"):
         inspect_run(run, data="photos", duplicates=True)
+
+
+@pytest.mark.usefixtures("_trained")
+def test_its_own_training_pictures_are_known_under_another_name_too() -> None:
+    run = find_run("last")
+    found = inspect_run(run, data="digits", split="train", labels=True, duplicates=True)
+    assert found.label_errors is not None
+    assert found.label_errors.method.startswith("5-fold linear head"), "not held out: it has learned them by heart"
+    assert found.duplicates is not None
+    assert list(found.duplicates) == ["within made/train"], "not compared with themselves"
+    assert experiment.evaluate_run(run, data="digits", split="train").learned_from
+    assert not experiment.evaluate_run(run, data="digits").learned_from
+
+
+def test_how_many_pictures_have_a_near_duplicate_is_said() -> None:
+    pairs = tuple(NearDuplicate(one, two, True, 1.0, (0, 0)) for one in range(5) for two in range(one + 1, 5))
+    lines = Inspection(duplicates={"within a": pairs, "between a and b": pairs[:4]}).lines()
+    assert lines == [
+        "Near-duplicates within a: 5 pictures have one; 10 pairs, 10 of them equal in every pixel.",
+        "Near-duplicates between a and b: 1 pictures have one; 4 pairs, 4 of them equal in every pixel.",
+    ]

@@ -1,6 +1,7 @@
 import csv
 import io
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -350,6 +351,10 @@ class TestMatchLabels:
 
     def test_a_name_of_digits_is_a_name_first(self) -> None:
         assert match_labels(refs("1.png"), {"1.png": "1"}, ("2", "1")) == {"1.png": "1"}
+
+    def test_a_name_is_the_same_however_its_accents_are_written(self) -> None:
+        kuehe, apart = (unicodedata.normalize(form, "KÜHE") for form in ("NFC", "NFD"))
+        assert class_number(apart, ("dog", kuehe)) == class_number(kuehe.lower(), ("dog", apart)) == 1
 
     @pytest.mark.parametrize("classes", [("1", "2", "3"), ("-1", "+1"), ("one", "7")])
     def test_numbers_do_not_count_where_classes_are_called_so(self, classes: tuple[str, ...]) -> None:

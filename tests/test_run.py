@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from retinula import durable, run
+from retinula.durable import _umask
 from retinula.errors import InputError, RetinulaError
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
@@ -152,3 +154,46 @@ def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
     run.add_metrics({"epoch": 1})
     run.cut_logs(0)
     assert not run.path.exists()
+
+
+@pytest.mark.parametrize("name", ["mine", None])
+@pytest.mark.parametrize("error", [RetinulaError("cannot write recipe.toml: File too large"), KeyboardInterrupt()])
+def test_a_run_that_could_not_be_begun_leaves_nothing_and_can_be_begun_anew(
+    name: str | None, error: BaseException, tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: str) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("retinula.run.write_text", full)
+        with pytest.raises(type(error)):
+            create_run(recipe, {}, name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert create_run(recipe, {}, name, tmp_path).recipe() == recipe
+
+
+def test_a_run_is_seen_whole_or_not_at_all(tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(path: Path, content: str) -> None:
+        assert (list_runs(tmp_path), (tmp_path / "mine").exists()) == ([], False)
+        writes(path, content)
+
+    writes = durable.write_text
+    monkeypatch.setattr(run, "write_text", look)
+    made = create_run(recipe, {}, "mine", tmp_path)
+    assert {path.name for path in made.path.iterdir()} == {"environment.json", "recipe.toml"}
+    assert made.path.stat().st_mode & 0o777 == 0o777 & ~_umask()
+
+
+@pytest.mark.parametrize("kind", ["file", "full folder", "link to nowhere"])
+def test_what_is_there_already_is_no_place_for_a_run(kind: str, tmp_path: Path, recipe: Recipe) -> None:
+    for name in ("mine", "digits-1"):
+        if kind == "full folder":
+            (tmp_path / name / "inner").mkdir(parents=True)
+        elif kind == "file":
+            (tmp_path / name).write_text("")
+        else:
+            (tmp_path / name).symlink_to("nowhere")
+    with pytest.raises(InputError, match="there is a run 'mine' already"):
+        create_run(recipe, {}, "mine", tmp_path)
+    assert create_run(recipe, {}, root=tmp_path).name == "digits-2"
+    assert len(list(tmp_path.iterdir())) == 3

@@ -38,16 +38,17 @@ def assign(values: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(target, dict):
             raise InputError(f"{key!r}: {section!r} is a section, but the recipe has {target!r} for it")
     target[last] = value
-    # One replaces the other: a user who asks for 4 epochs does not want to be told about steps.
-    if sections == ["training"] and last in ("epochs", "steps"):
-        target.pop("steps" if last == "epochs" else "epochs", None)
 
 
 def forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
-    """Drop what belongs to another network, or another model to begin from, than the one assigned.
+    """Drop the other length, and what belongs to another network or model to begin from, than those assigned.
 
     What was assigned as well stays, so that a contradiction is found later, not hidden here.
     """
+    training = values.get("training")
+    if isinstance(training, dict) and len(assigned & {"training.epochs", "training.steps"}) == 1:
+        # A user who asks for 4 epochs does not want to be told about steps.
+        training.pop("steps" if "training.epochs" in assigned else "epochs", None)
     model = values.get("model")
     if not isinstance(model, dict):
         return

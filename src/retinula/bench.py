@@ -36,6 +36,7 @@ from retinula.training.inputs import prepare
 from retinula.training.loop import train
 from retinula.training.optimizers import build_optimizer, take_step
 from retinula.training.plan import build_network, make_plan, make_preprocess
+from retinula.transforms.batches import BatchPlan
 from retinula.transforms.preprocess import Preprocess
 
 STEPS, WARM_UP = 5, 2  # of a training; the first claim memory and choose kernels
@@ -273,8 +274,14 @@ def _update_seconds(recipe: Recipe, hardware: Hardware) -> float:
 
 
 def _classes(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(map(str, recipe.data.classes)) or _all_classes(recipe)
+
+
+def _all_classes(recipe: Recipe) -> tuple[str, ...]:
     entry = CATALOG[recipe.data.name]
-    return tuple(map(str, recipe.data.classes)) or entry.classes or tuple(map(str, range(entry.num_listed)))
+    if recipe.data.labels == "coarse" and entry.superclasses:
+        return tuple(dict.fromkeys(entry.superclasses))
+    return entry.classes or tuple(map(str, range(entry.num_listed)))
 
 
 def _shape(recipe: Recipe) -> tuple[int, int, int]:
@@ -291,13 +298,14 @@ def _noise(recipe: Recipe, number: int) -> ImageSet:
 
 
 def _num_steps(recipe: Recipe) -> int:
-    """Return the steps of a whole training, were it not to stop early."""
+    """Return the steps of a whole training, were it not to stop early; classes count as if all were equally large."""
     training, data = recipe.training, recipe.data
     if training.steps:
         return training.steps
-    count = CATALOG[data.name].counts["train"]
-    whole, rest = divmod(count - round(count * data.validation), training.batch_size)
-    return (training.epochs or 1) * max(whole + (rest > 1 and not training.drop_last), 1)
+    count = CATALOG[data.name].counts["train"] * len(_classes(recipe)) // len(_all_classes(recipe))
+    count -= round(count * data.validation)
+    batches = BatchPlan(count, training.batch_size, recipe.seed, training.drop_last)
+    return (training.epochs or 1) * batches.steps_per_epoch
 
 
 def _product_seconds(kind: torch.dtype, side: int, rounds: int) -> float:

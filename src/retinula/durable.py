@@ -68,7 +68,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     with explained(path):
         place = _led_to(path)  # of `.` its name
         place.parent.mkdir(parents=True, exist_ok=True)
-        empty = place.is_dir() and not any(place.iterdir())
+        empty = place.is_dir() and is_empty(place)
         temporary = Path(tempfile.mkdtemp(dir=place if empty else place.parent, prefix=UNFINISHED))
     try:
         with explained(path):
@@ -85,6 +85,11 @@ def replacing_folder(path: Path) -> Iterator[Path]:
                 _sync(place.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_empty(folder: Path) -> bool:
+    """Tell whether there is nothing in a folder, but for what is being written to it or was when a process died."""
+    return all(item.name.startswith(UNFINISHED) for item in folder.iterdir())
 
 
 def clear_abandoned(unfinished: Iterable[Path]) -> None:

@@ -22,19 +22,34 @@ class Interrupted(RetinulaError):
     exit_code = 130
 
 
+# How torch words it: for the processor (on Windows otherwise), and for a GPU.
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch has no class of its own for that on the processor.
+
+    >>> ran_out_of_memory(MemoryError()), ran_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"))
+    (True, True)
+    """
+    worded = isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+    return worded or isinstance(error, MemoryError)
+
+
 MOST_NAMED = 40  # names at the end of a message; more would bury it
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the known name nearest to `word`, or all of a few, as the end of an error message.
+    """Suggest the known name nearest to `word`, whatever its case, or all of a few, as the end of an error message.
 
-    >>> nearest("cifar1O", ["cifar10", "digits"])
+    >>> nearest("CIFAR-10", ["cifar10", "digits"])
     "; did you mean 'cifar10'?"
     """
     known = sorted(known)
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    by_lower = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold(), by_lower, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {close[0]!r}?"
+        return f"; did you mean {by_lower[close[0]]!r}?"
     return f"; known: {', '.join(known)}" if 0 < len(known) <= MOST_NAMED else ""
 
 

@@ -4,19 +4,16 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from retinula.datasets.catalog import CATALOG
-from retinula.datasets.load import load
-from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName, pictures_of
+from retinula.datasets.reading import Progress, SplitName
 from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.evaluation.measuring import evaluate
@@ -26,113 +23,28 @@ from retinula.images import ImageSet
 from retinula.linear_code import linear_code_psnr
 from retinula.model_file import Averaging, Model
 from retinula.models.catalog import network_named
-from retinula.outcome import describe_data, training_report
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe import Recipe
-from retinula.recipe_files import checked, load_recipe, override, shipped
+from retinula.resetting import with_own_arguments, with_settings
 from retinula.run import RUNS, Run, WrittenElsewhere, create_run, describe_environment, evaluation_key, find_run
+from retinula.run_data import (
+    Sets,
+    check_same_pictures,
+    learned_from,
+    load_dataset,
+    other_pictures,
+    own_pictures,
+    training_sets,
+)
+from retinula.targets import anchored, find_recipe
 from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
+from retinula.training.outcome import training_report
 from retinula.training.reporting import Reporter
 from retinula.training.tracking import check_trackers
 from retinula.transfer import Source, begin_from
-from retinula.transforms.batches import seed_for
-
-DEFAULT = "default"  # the recipe for whatever is no recipe itself: a data set, a folder, an archive
-
-
-class Sets(NamedTuple):
-    """The pictures of an experiment, apart from those to measure on; and what could not be read."""
-
-    train: ImageSet
-    validation: ImageSet | None
-    skipped: tuple[Skipped, ...]
-
-    def described(self) -> dict[str, Any]:
-        """Say which they are, as reports do."""
-        return describe_data(self.train, self.validation, len(self.skipped))
-
-
-def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
-    """Return the recipe for a recipe's name or file, a data set's name, or a folder or archive of pictures.
-
-    Raises:
-        InputError: nothing of that name, or an override that does not fit.
-    """
-    if target in shipped() or target.endswith(".toml"):
-        return load_recipe(target, overrides)
-    if target not in CATALOG and not Path(target).exists():
-        known = {*shipped(), *CATALOG}
-        raise InputError(
-            f"{target!r} is no recipe, no data set and no folder here; known by name: {', '.join(sorted(known))}"
-        )
-    base = load_recipe(DEFAULT).model_dump(mode="json", exclude_unset=True)
-    stem = Path(target).resolve().name.split(".")[0]
-    letters = (letter if letter.isalpha() or letter.isdecimal() or letter == "_" else "-" for letter in stem[:80])
-    base["name"] = "".join(letters).strip("-") or "run"
-    base.setdefault("data", {})["name"] = target if target in CATALOG else str(Path(target).resolve())
-    return checked(override(base, overrides), f"the default recipe for {target}")
-
-
-def anchored(recipe: Recipe) -> Recipe:
-    """Write a relative path to the data in full, as every run's recipe has it, so that it can go on from any folder."""
-    names = [recipe.data.name, *recipe.data.more]
-    name, *more = (name if name in CATALOG or not Path(name).exists() else str(Path(name).resolve()) for name in names)
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name, "more": tuple(more)})})
-
-
-def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
-    """Load the recipe's pictures, all splits of them, in the form and with the classes that it asks for.
-
-    Args:
-        recipe: names the data set.
-        progress: told how far a download or the preparation is.
-    """
-    inputs = recipe.inputs
-    dataset = load(
-        recipe.data.name,
-        size=inputs.size,
-        channels=inputs.channels,
-        resize=inputs.resize,
-        resample=inputs.resample,
-        labels=recipe.data.labels,
-        fold=recipe.data.fold,
-        more=recipe.data.more,
-        progress=progress,
-    )
-    if not recipe.data.classes:
-        return dataset
-    splits = {split: image_set.subset(recipe.data.classes) for split, image_set in dataset.splits.items()}
-    return Dataset(dataset.name, splits, dataset.skipped)
-
-
-def training_sets(recipe: Recipe, dataset: Dataset) -> Sets:
-    """Set the validation pictures apart from those to train on. The test pictures are not even looked at.
-
-    Raises:
-        InputError: there is nothing to train on, or nothing would be left.
-    """
-    train_set = dataset.train
-    if train_set is None:
-        raise InputError(f"{dataset.name} has no pictures to train on")
-    share = recipe.data.validation
-    if not share:
-        return Sets(train_set, None, dataset.skipped)
-    if dataset.validation is not None and len(dataset.validation):
-        return Sets(train_set, dataset.validation, dataset.skipped)
-    if recipe.data.validation_part == "last":
-        border = len(train_set) - round(len(train_set) * share)
-        rest, apart = train_set.take(np.arange(border)), train_set.take(np.arange(border, len(train_set)))
-    else:
-        rest, apart = train_set.split(share, seed_for(recipe.seed, "validation") % 2**32)
-    if not len(rest) or not len(apart):
-        raise InputError(
-            f"{train_set.name}: {len(train_set)} pictures are too few to set {share:.0%} apart; "
-            "add pictures, or train with validation=0"
-        )
-    return Sets(rest, apart, dataset.skipped)
 
 
 def train(
@@ -163,9 +75,10 @@ def train(
     Raises:
         RetinulaError: with one line that says what failed and what to do.
     """
+    settings = tuple(overrides)
     with processes.joined():
         told = reporter if reporter is not None and processes.is_first() else Reporter()
-        settled, source = processes.by_first(lambda: _settled(recipe, overrides, run, root, train_set is not None))
+        settled, source = processes.by_first(lambda: _settled(recipe, settings, run, root, train_set is not None))
         sets = processes.by_each(lambda: _sets(settled, train_set, validation_set, told))
         begun = processes.by_first(lambda: _begun(run, settled, sets.described(), root))
         if not processes.is_first():
@@ -233,6 +146,7 @@ def evaluate_run(
     if data is None and isinstance(result, ReconstructionResult) and result.code_numbers and not model.preprocess.crop:
         linear = linear_code_psnr(own_pictures(run, "train"), image_set, result.code_numbers)
         result = replace(result, linear_psnr=linear)
+    result = replace(result, learned_from=learned_from(run, image_set, split))
     known = CATALOG.get(result.dataset)
     if known is not None and isinstance(result, ClassificationResult):
         result = replace(result, conditions=known.conditions)
@@ -249,55 +163,14 @@ def evaluate_run(
     return result
 
 
-def own_pictures(run: Run, split: SplitName, progress: Progress | None = None) -> ImageSet:
-    """Return the very pictures that a run's training used or kept away from, by split.
-
-    Raises:
-        InputError: there are none of that split; or the training pictures are no longer those it was trained on, so
-            that nobody can say which pictures the model has not seen.
-    """
-    return pictures_of(own_splits(run, progress), split, run.recipe().data.name)
-
-
-def own_splits(run: Run, progress: Progress | None = None) -> Mapping[SplitName, ImageSet]:
-    """Return the very pictures that a run's training used or kept away from, those splits of them that there are.
-
-    Raises:
-        InputError: the training pictures are no longer those it was trained on.
-    """
-    recipe = run.recipe()
-    dataset = load_dataset(recipe, progress)
-    sets = training_sets(recipe, dataset)
-    _check_same_pictures(run, sets.described(), "measure on pictures of your choice with --data")
-    splits: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation}
-    splits["test"] = dataset.test
-    return {split: image_set for split, image_set in splits.items() if image_set is not None and len(image_set)}
-
-
-def other_pictures(data: str, model: Model, split: SplitName, progress: Progress | None = None) -> ImageSet:
-    """Return pictures of another data set, brought to the form that a model takes.
-
-    Raises:
-        InputError: there are none of that split.
-    """
-    form = model.preprocess
-    dataset = load(
-        data, size=form.size, channels=form.channels, resize=form.resize, resample=form.resample, progress=progress
-    )
-    if split not in dataset.splits:
-        raise InputError(f"{data} has no {split} pictures; it has {', '.join(dataset.splits)}")
-    return dataset.splits[split]
-
-
 def _settled(
-    recipe: Recipe | str, overrides: Iterable[str], run: Run | str | None, root: Path, pictures_given: bool
+    recipe: Recipe | str, overrides: Collection[str], run: Run | str | None, root: Path, pictures_given: bool
 ) -> tuple[Recipe, Source | None]:
     """Return a recipe as it is to run, and the model that it begins from, where it names one."""
     if isinstance(recipe, str):
-        recipe = find_recipe(recipe, overrides)
+        recipe = with_own_arguments(find_recipe(recipe, overrides), overrides)
     elif overrides:
-        given = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-        recipe = checked(override(given, overrides), recipe.name)
+        recipe = with_settings(recipe, overrides)
     source = None
     if recipe.model.weights is not None and not _has_begun(run, recipe):
         recipe, source = begin_from(recipe, root)
@@ -356,6 +229,8 @@ def _train_in(
                 run.note(f"left out: {skipped.source}: {skipped.reason}")
             if keep_memory():
                 run.note("the C library was told to keep freed memory")
+            before = run.checkpoint_step()
+            earlier = sum(row["seconds"] for row in run.steps() if row["step"] <= before)
             with processes.noticing():
                 model = loop.train(
                     recipe,
@@ -370,10 +245,16 @@ def _train_in(
             model = made_trustworthy(model, sets.train, sets.validation, run.note, reporter.message)
             model.save(run.model_file)
             draw_training(run.metrics(), run.steps(), run.figures, ranges=recipe.figures.ranges)
-            write_json(run.report_file, training_report(run, recipe, sets.described(), model, started))
+            write_json(run.report_file, training_report(run, recipe, sets.described(), model, started, earlier))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
     except (Interrupted, processes.Lost) as stop:
         raise type(stop)(f"{stop}; go on with: retinula train --resume {run.path}") from stop
+    except RetinulaError as error:
+        # Of all that can fail only a disk can be better the next time; a lock that another holds is a `TimeoutError`.
+        refused = isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, TimeoutError)
+        if not refused or isinstance(error, InputError) or not any(run.checkpoints.glob("step-*")):
+            raise
+        raise RetinulaError(f"{error}; go on with: retinula train --resume {run.path}") from error
     return model
 
 
@@ -386,11 +267,4 @@ def _has_begun(run: Run | str | None, recipe: Recipe) -> bool:
 def _check_goes_on(run: Run, recipe: Recipe, data: dict[str, Any]) -> None:
     if run.recipe().digest() != recipe.digest():
         raise InputError(f"{run.path} belongs to another recipe; begin a new run for this one")
-    _check_same_pictures(run, data, "begin a new run")
-
-
-def _check_same_pictures(run: Run, data: dict[str, Any], remedy: str) -> None:
-    before = run.environment().get("data", {})
-    for key, what in (("fingerprint", "training"), ("validation_fingerprint", "validation")):
-        if before.get(key) != data[key]:
-            raise InputError(f"{run.path}: the {what} pictures have changed since it began; {remedy}")
+    check_same_pictures(run, data, "begin a new run")

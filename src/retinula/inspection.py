@@ -4,7 +4,8 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,19 +14,19 @@ from typing import Any, Final
 import torch
 
 from retinula.datasets.reading import Progress, SplitName, pictures_of
-from retinula.durable import write_json
+from retinula.durable import explained, write_json
 from retinula.errors import InputError
 from retinula.evaluation.duplicates import NearDuplicate, find_near_duplicates
 from retinula.evaluation.embedding import EmbeddingMap, map_embedding, sample
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.label_errors import LabelErrors, find_label_errors, out_of_fold
 from retinula.evaluation.robustness import SAMPLE, Robustness, measure_robustness
-from retinula.experiment import other_pictures, own_splits
 from retinula.images import ImageSet
 from retinula.model_file import Averaging, Model
 from retinula.plots import examination
 from retinula.plots.figure import save
 from retinula.run import Run
+from retinula.run_data import learned_from, other_pictures, own_splits
 
 FILE_NAME: Final = "inspection.json"
 
@@ -83,9 +84,10 @@ class Inspection:
             spoilt = self.robustness
             worst = min(spoilt.accuracy, key=lambda kind: sum(spoilt.accuracy[kind]))
             of = "" if spoilt.num_images == spoilt.num_available else f" drawn from {spoilt.num_available:,}"
+            looks = "single looks" if spoilt.tta == "none" else f"averaged ({spoilt.tta})"
             said.append(
-                f"Spoilt pictures ({len(spoilt.accuracy)} corruptions, 5 strengths, {spoilt.num_images:,}{of}): "
-                f"{spoilt.mean:.1%} right on average, {spoilt.clean:.1%} unspoilt; {worst} costs most."
+                f"Spoilt pictures ({len(spoilt.accuracy)} corruptions, 5 strengths, {spoilt.num_images:,}{of}; "
+                f"{looks}): {spoilt.mean:.1%} right on average, {spoilt.clean:.1%} unspoilt; {worst} costs most."
             )
         if self.label_errors is not None:
             count = len(self.label_errors.errors)
@@ -94,7 +96,14 @@ class Inspection:
             )
         for name, pairs in (self.duplicates or {}).items():
             exact = sum(pair.exact for pair in pairs)
-            said.append(f"Near-duplicates {name}: {len(pairs):,} pairs, {exact:,} of them equal in every pixel.")
+            if name.startswith("within"):
+                pictures = len({place for pair in pairs for place in (pair.index, pair.other)})
+            else:
+                pictures = len({pair.index for pair in pairs})
+            said.append(
+                f"Near-duplicates {name}: {pictures:,} pictures have one; {len(pairs):,} pairs, {exact:,} of them "
+                "equal in every pixel."
+            )
         return said
 
 
@@ -115,20 +124,37 @@ class Inspected:
     found: Inspection
 
 
-def read_inspection(folder: Path) -> Inspected | None:
-    """Read what was found earlier in a run's folder; None where nobody has looked.
+def read_inspection(folder: Path, split: SplitName) -> Inspected | None:
+    """Read what was found earlier in a run's folder among the pictures of a split; None where nobody has looked.
 
     Raises:
         InputError: the file cannot be read, or is not whole.
     """
+    values = _read(folder).get(split)
+    if values is None:
+        return None
+    with _whole(folder):
+        return Inspected(values["dataset"], split, values.get("fingerprint", ""), Inspection.from_dict(values))
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """Return what was found by split, as the file holds it; earlier versions wrote that of one split alone."""
+    file = folder / FILE_NAME
+    with _whole(folder):
+        if not file.exists():
+            return {}
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if "dataset" in values:
+            return {values["split"]: values}
+        return dict(values.items())
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Say in one line why the file of what was found cannot be used."""
     file = folder / FILE_NAME
     try:
-        if not file.exists():
-            return None
-        values = json.loads(file.read_text(encoding="utf-8"))
-        return Inspected(
-            values["dataset"], values["split"], values.get("fingerprint", ""), Inspection.from_dict(values)
-        )
+        yield
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror})") from error
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
@@ -176,7 +202,8 @@ def inspect_run(
     image_set = (
         other_pictures(data, model, split, progress) if data else pictures_of(own, split, run.recipe().data.name)
     )
-    train_set = own.get("train") if data or split != "train" else None
+    learned = learned_from(run, image_set, split)
+    train_set = None if learned else own.get("train")
     truth = labels_for(model, image_set)
     figures: dict[str, Any] = {}
     logits = features = torch.empty(0)
@@ -189,13 +216,12 @@ def inspect_run(
         robustness = measure_robustness(model, image_set, num_images=num_images, tta=tta, progress=told)
         figures["robustness"] = examination.robustness(robustness)
     if labels:
-        seen = split == "train" and not data
         answers = (
             out_of_fold(features.numpy(), truth.numpy(), len(model.classes))
-            if seen
+            if learned
             else model.calibrated(logits).numpy()
         )
-        method = "5-fold linear head on the embeddings" if seen else "held out"
+        method = "5-fold linear head on the embeddings" if learned else "held out"
         found = find_label_errors(answers, truth.numpy(), model.classes, method=method, sources=image_set.sources)
         if found.errors:
             figures["label-errors"] = examination.label_errors(image_set, found.errors)
@@ -212,7 +238,9 @@ def inspect_run(
     for name, figure in figures.items():
         save(figure, where / "figures", f"{split}-{name}")
     about = {"dataset": image_set.name, "split": split, "fingerprint": image_set.fingerprint()}
-    write_json(where / FILE_NAME, {**_earlier(where, about), **about, **inspection.to_dict()})
+    with explained(where):
+        where.mkdir(parents=True, exist_ok=True)  # where no figure was drawn, nothing has made it yet
+    write_json(where / FILE_NAME, _with_earlier(where, about | inspection.to_dict()))
     return inspection
 
 
@@ -227,15 +255,19 @@ def _own_splits(run: Run, asks_others: bool, progress: Progress | None) -> Mappi
         ) from error
 
 
-def _earlier(folder: Path, about: dict[str, str]) -> dict[str, Any]:
-    """Return what was found before on the same pictures, so that one look does not forget another."""
+def _with_earlier(folder: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """Return what was found by split, with what was found before, so that one look does not forget another.
+
+    Forgotten is what was found among other pictures of the same split, and what cannot be read.
+    """
+    split = found["split"]
     try:
-        before = read_inspection(folder)
+        before, same = _read(folder), read_inspection(folder, split)
     except InputError:
-        return {}
-    if before is None or {name: getattr(before, name) for name in about} != about:
-        return {}
-    return before.found.to_dict()
+        return {split: found}
+    if same is not None and (same.dataset, same.fingerprint) == (found["dataset"], found["fingerprint"]):
+        found = same.found.to_dict() | found
+    return before | {split: found}
 
 
 def _compare(

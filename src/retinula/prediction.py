@@ -7,6 +7,7 @@ in batches, and come out in the order they were named. Knows nothing of the term
 import csv
 import glob
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -210,12 +211,16 @@ def class_number(name: str, classes: Sequence[str]) -> int | None:
     """
     if name in classes:
         return classes.index(name)
-    folded = [number for number, each in enumerate(classes) if each.casefold() == name.casefold()]
+    folded = [number for number, each in enumerate(classes) if _folded(each) == _folded(name)]
     if len(folded) == 1:
         return folded[0]
     if not name.isdecimal() or any(each.lstrip("+-").isdecimal() for each in classes):
         return None
     return int(name) if int(name) < len(classes) else None
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()  # as names of classes are made: an accent is no letter
 
 
 def score(predictions: Iterable[Prediction], labels: Mapping[str, str]) -> Score:

@@ -8,7 +8,7 @@ import json
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -16,7 +16,17 @@ NotNegative = Annotated[float, Field(ge=0)]
 Range = Annotated[tuple[NotNegative, NotNegative], Field(description="low, high")]
 Share = Annotated[float, Field(gt=0, le=1)]
 ValidationMetric = Literal["val_loss", "val_accuracy"]
-Size = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
+
+
+def _square(value: Any) -> Any:
+    """Take one whole number for the side of a square; a list becomes a tuple, as strict checking wants it here."""
+    if type(value) is int:
+        return value, value
+    return tuple(value) if isinstance(value, list) else value
+
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+Size = Annotated[tuple[Side, Side], BeforeValidator(_square), Field(description="height, width")]
 
 
 class Section(BaseModel):
@@ -118,8 +128,8 @@ class Objective(Section):
 class Optimizer(Section):
     """How weights move. `momentum` and `nesterov` belong to SGD, SAM and Muon, `betas` to Adam, `rho` to SAM.
 
-    Muon's rate is the share of their norm by which a layer's weights move a step; the head, biases and normalisation
-    move by Adam, at `rest_rate` times that rate.
+    Muon's rate is the share of their norm by which a layer's weights move a step; the head, biases, normalisation and
+    what begins at zero move by Adam, at `rest_rate` times that rate and without decay.
 
     `body_rate` multiplies the rate of all layers but the head, where training begins from a trained model.
     """
@@ -159,7 +169,9 @@ class Schedule(Section):
     points: tuple[tuple[Fraction, NotNegative], ...] = ()
 
     @model_validator(mode="after")
-    def _points_in_order(self) -> "Schedule":
+    def _has_its_places(self) -> "Schedule":
+        if self.name == "step" and not self.milestones:
+            raise ValueError("step needs milestones, the fractions of the training at which the rate changes")
         fractions = [fraction for fraction, _ in self.points]
         if self.name == "piecewise" and (len(fractions) < 2 or fractions != sorted(set(fractions))):
             raise ValueError("piecewise needs at least two points, their fractions rising")
@@ -284,7 +296,7 @@ class Claim(Section):
 
 
 class Recipe(Section):
-    """A whole experiment: equal recipes on equal data give equal results.
+    """A whole experiment: equal recipes on equal data give equal results, computed with equal hardware.
 
     `track` are the forms in which its logs are also written, for other programs: it changes no result.
     """

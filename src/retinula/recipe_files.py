@@ -15,7 +15,41 @@ from pydantic import ValidationError
 from retinula.assignment import assign, forget_replaced, parse
 from retinula.errors import InputError, nearest
 from retinula.recipe import Recipe, Section
+from retinula.synonyms import CHOSEN, ELSEWHERE
 
+# One for each setting that is a list; what stands in a recipe is TOML too.
+EXAMPLES = {
+    "data.more": "['more photos', 'others.zip']",
+    "data.classes": "['cat', 'dog']",
+    "inputs.size": "[64, 64]",
+    "inputs.crop": "[28, 28]",
+    "inputs.mean": "[0.5, 0.5, 0.5]",
+    "inputs.std": "[0.25, 0.25, 0.25]",
+    "augment.random_crop": "[28, 28]",
+    "augment.contrast": "[0.8, 1.2]",
+    "augment.saturation": "[0.8, 1.2]",
+    "augment.noise": "[0.0, 0.1]",
+    "optimizer.betas": "[0.9, 0.999]",
+    "schedule.milestones": "[0.5, 0.75]",
+    "schedule.points": "[[0.0, 0.1], [0.3, 1.0], [1.0, 0.0]]",
+    "training.sizes": "[[0.0, 24], [0.5, 32]]",
+    "prediction.scales": "[1.0, 0.75]",
+    "prediction.zooms": "[0.9, 0.8]",
+    "figures.ranges": "[[0, 100], [900, 1000]]",
+    "track": "['csv', 'tensorboard']",
+}
+_NO_SUCH_LIST = {"tuple_type", "missing", "too_long"}
+# By pydantic's names for what is wrong.
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text, in quotation marks",
+    "model_type": "a section",
+    "dict_type": "a section",
+}
+_ONE_OF_SEVERAL_KINDS = {"bool", "int", "float", "str"}  # the last word of a place where one of them may stand
 _BEYOND_REASON = "a number has thousands of digits, or values lie hundreds deep in each other"
 
 
@@ -99,9 +133,29 @@ def full_key(key: str) -> str:
         return f"{key}.name"
     by_last_word = {name.rpartition(".")[2]: name for name in known}
     if key not in by_last_word:
-        hint = nearest(key, {*known, *by_last_word}) or "; those of a recipe are shown by: retinula recipes NAME"
-        raise InputError(f"no setting {key!r}{hint}")
+        raise InputError(f"no setting {key!r}{_hint(key, {*known, *by_last_word, *Recipe.model_fields})}")
     return by_last_word[key]
+
+
+def brief(key: str) -> str:
+    """Write a setting's full name as briefly as `full_key` takes it.
+
+    >>> brief("optimizer.lr"), brief("optimizer.name"), brief("model.arguments.width")
+    ('lr', 'optimizer', 'model.arguments.width')
+    """
+    return key if key.startswith("model.arguments.") else key.removesuffix(".name").rpartition(".")[2]
+
+
+def meant_setting(word: str) -> str | None:
+    """Return the full name of the setting that a word is, or would be elsewhere; None where it is none.
+
+    >>> meant_setting("epochs"), meant_setting("learning_rate"), meant_setting("photo album")
+    ('training.epochs', 'optimizer.lr', None)
+    """
+    try:
+        return full_key(ELSEWHERE.get(word, word))
+    except InputError:
+        return None
 
 
 def setting_names() -> list[str]:
@@ -136,20 +190,45 @@ def _read(path: Path) -> str:
         raise InputError(f"{path}: not a text file in UTF-8") from error
 
 
+def _hint(key: str, known: Iterable[str]) -> str:
+    """Say what a word that is no setting may have meant, as the end of an error message."""
+    word = key.rpartition(".")[2]
+    meant = ELSEWHERE.get(word, key)
+    inside = [name for name in setting_names() if name.startswith(f"{meant}.")]
+    if inside:
+        return f"; the section {meant!r} has {', '.join(inside)}"
+    if meant != key:
+        return f"; did you mean {meant!r}?"
+    if word in CHOSEN:
+        return "; what to compute with is chosen for this machine, by measuring, and written into the run's log.txt"
+    return nearest(key, known) or "; those of a recipe are shown by: retinula recipes NAME"
+
+
 def _explanation(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
+    kind, value = first["type"], first["input"]
+    value = list(value) if isinstance(value, tuple) else value  # as it was written
     key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
+    if kind == "extra_forbidden":
         section, _, word = key.rpartition(".")
         homes = [name for name in setting_names() if name.endswith(f".{word}")]
         if homes:
             return f"unknown key {key!r}; did you mean {homes[0]!r}?"
         siblings = {name for name in (*setting_names(), *Recipe.model_fields) if name.rpartition(".")[0] == section}
-        return f"unknown key {key!r}{nearest(word, [name.rpartition('.')[2] for name in siblings])}"
-    if first["type"] == "json_invalid":
-        return message
-    return f"{key}: {message}, not {first['input']!r}" if _is_plain(first["input"]) else f"{key or 'recipe'}: {message}"
+        return f"unknown key {key!r}{_hint(word, [name.rpartition('.')[2] for name in siblings])}"
+    if kind == "json_invalid":
+        return str(first["msg"])
+    last = first["loc"][-1] if first["loc"] else ""
+    listed = next((name for name in EXAMPLES if key == name or key.startswith(f"{name}.")), None)
+    if listed and kind in _NO_SUCH_LIST:
+        key, message = listed, f"expected a list such as {listed.rpartition('.')[2]}={EXAMPLES[listed]}"
+    elif last in _ONE_OF_SEVERAL_KINDS:
+        key, message = key.removesuffix(f".{last}"), "expected text or a number"
+    elif kind in _EXPECTED:
+        message = f"expected {_EXPECTED[kind]}"
+    else:
+        message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{key}: {message}, not {value!r}" if _is_plain(value) else f"{key or 'recipe'}: {message}"
 
 
 def _is_plain(value: Any) -> bool:

@@ -6,9 +6,12 @@ All that comes later needs only the folder. Knows nothing of training or torch.
 import csv
 import hashlib
 import json
+import os
 import platform
 import re
+import shutil
 import sys
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from retinula.durable import append_text, explained, write_json, write_text
+from retinula.durable import UNFINISHED, append_text, explained, write_json, write_text
 from retinula.errors import InputError, RetinulaError, nearest
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
@@ -26,6 +29,7 @@ from retinula.version import __version__
 
 RUNS = Path("runs")
 STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "seconds")
+LOCK = ".lock"
 EVENTS = "events.out.tfevents"  # TensorBoard knows its files by it
 _STEP_HEAD = ",".join(STEP_COLUMNS) + "\n"
 _PACKAGES = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "pytorch-optimizer")
@@ -145,8 +149,12 @@ class Run:
             InputError: the run is not finished, or its report is not readable.
         """
         if not self.finished:
-            raise InputError(f"{self.path}: not finished; go on with: retinula train --resume {self.path}")
+            raise InputError(f"{self.path}: not finished; {self.unfinished()}")
         return _read_json(self.report_file)
+
+    def unfinished(self) -> str:
+        """Say what to do about a run that is not finished."""
+        return "it is being trained now" if self.in_training() else f"go on with: retinula train --resume {self.path}"
 
     def environment(self) -> dict[str, Any]:
         """Read machine, versions, data, command, and the digest of the recipe."""
@@ -223,13 +231,26 @@ class Run:
         Raises:
             RetinulaError: another process holds it.
         """
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock = FileLock(self.path / LOCK, timeout=0)
         with explained(self.path):
             try:
                 lock.acquire()
             except Timeout as error:
                 raise RetinulaError(f"{self.path}: another process is training in this folder") from error
         return lock
+
+    def in_training(self) -> bool:
+        """Tell whether a process is training into this folder now."""
+        lock = FileLock(self.path / LOCK, timeout=0)
+        try:
+            if Path(lock.lock_file).exists():
+                with lock:
+                    pass
+        except Timeout:
+            return True
+        except OSError:  # a folder that may only be read: nobody is training into it
+            return False
+        return False
 
 
 class WrittenElsewhere(Run):
@@ -251,25 +272,28 @@ class WrittenElsewhere(Run):
 def create_run(recipe: Recipe, environment: dict[str, Any], name: str | None = None, root: Path = RUNS) -> Run:
     """Make the folder of a new training: `root/name`, or `root/<recipe>-<number>`.
 
+    It has its name once all is in it, so that whatever comes between leaves none that cannot go on.
+
     Raises:
         InputError: the name is taken, or no name for a folder.
         RetinulaError: the folder cannot be written.
     """
     if name is not None and (not re.fullmatch(r"\w[\w.-]{0,99}", name) or name == "last"):
         raise InputError(f"{name!r} cannot be a run's name: letters, digits, dots, dashes; and not 'last'")
-    with explained(root):
-        root.mkdir(parents=True, exist_ok=True)
-        path = root / name if name else _free_path(root, recipe.name)
-        try:
-            path.mkdir(exist_ok=not name)
-        except FileExistsError as error:
-            raise InputError(
-                f"there is a run {name!r} already in {root}: choose another name, or --resume it"
-            ) from error
-    run = Run(path)
-    write_json(run.environment_file, {**environment, "digest": recipe.digest()})
-    write_text(run.recipe_file, recipe.to_toml())
-    return run
+    made = Run(root / f"{UNFINISHED}{uuid.uuid4().hex}")
+    try:
+        with explained(root):
+            made.path.mkdir(parents=True)
+        write_json(made.environment_file, {**environment, "digest": recipe.digest()})
+        write_text(made.recipe_file, recipe.to_toml())
+        with explained(root):
+            if name is None:
+                return Run(_numbered(made.path, root, recipe.name))
+            if not _renamed(made.path, root / name):
+                raise InputError(f"there is a run {name!r} already in {root}: choose another name, or --resume it")
+            return Run(root / name)
+    finally:
+        shutil.rmtree(made.path, ignore_errors=True)
 
 
 def find_run(name: str | Path, root: Path = RUNS) -> Run:
@@ -337,18 +361,25 @@ def describe_environment(data: dict[str, Any], machine: dict[str, Any], started:
     }
 
 
-def _free_path(root: Path, stem: str) -> Path:
+def _numbered(folder: Path, root: Path, stem: str) -> Path:
+    """Give a folder the first name with a number that is free."""
     taken = {path.name for path in root.glob(f"{stem}-*")}
     number = 1
-    while True:
-        if f"{stem}-{number}" not in taken:
-            try:
-                (root / f"{stem}-{number}").mkdir()
-            except FileExistsError:
-                pass  # another process took it between the look and the step
-            else:
-                return root / f"{stem}-{number}"
+    # Another process may take one between the look and the step.
+    while f"{stem}-{number}" in taken or not _renamed(folder, root / f"{stem}-{number}"):
         number += 1
+    return root / f"{stem}-{number}"
+
+
+def _renamed(folder: Path, path: Path) -> bool:
+    """Rename a folder, unless something has the name; an empty folder may give way, as the system likes."""
+    try:
+        folder.rename(path)
+    except OSError:
+        if not os.path.lexists(path):
+            raise
+        return False
+    return True
 
 
 def _step_lines(rows: Iterable[tuple[int, int, float, float, float]]) -> str:

@@ -1,4 +1,4 @@
-"""Settings of recipes as `key=value`, in what two recipes differ, and whether one is as shipped. Knows recipes only."""
+"""Settings of recipes as `key=value`: in what two recipes differ, and whether one is as shipped. Knows recipes only."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +14,14 @@ _FROM_MODEL = {
     *(f"inputs.{name}" for name in ("size", "channels", "crop", "mean", "std")),
 }
 _ARGUMENTS = "model.arguments."
+_LENGTHS = ("training.epochs", "training.steps")  # of which a recipe has one
 
 
 def changed_settings(recipe: Recipe, usual: Recipe, *, with_seed: bool = False) -> list[str]:
     """Return, as `key=value`, the settings by which a recipe differs from a usual one, such as that shipped.
 
-    What cannot change a result is left out, and what comes from the model that a recipe begins from.
+    One that is left open here, but not there, is told as `without key`. What cannot change a result is left out, and
+    what comes from the model that a recipe begins from.
 
     Args:
         recipe: whose values are told.
@@ -33,7 +35,12 @@ def changed_settings(recipe: Recipe, usual: Recipe, *, with_seed: bool = False) 
         left_open = {key for key in after if before.get(key) in (None, "")}
         beside |= {"model.weights"} | {key for key in left_open if key in _FROM_MODEL or key.startswith(_ARGUMENTS)}
     keys = sorted((before.keys() | after.keys()) - beside)
-    return [f"{key}={after.get(key)}" for key in keys if before.get(key) != after.get(key)]
+    changed = [key for key in keys if before.get(key) != after.get(key)]
+    return [
+        f"without {key}" if after.get(key) is None else f"{key}={after[key]}"
+        for key in changed
+        if after.get(key) is not None or key not in _LENGTHS  # the other one is told
+    ]
 
 
 def changed_from_shipped(recipe: Recipe) -> list[str] | None:

@@ -14,6 +14,7 @@ import torch
 from retinula.errors import InputError, nearest
 from retinula.model_file import Model
 from retinula.models.catalog import NETWORKS, build
+from retinula.models.elsewhere import known_elsewhere
 from retinula.models.head import head_of
 from retinula.recipe import Inputs, Recipe
 from retinula.run import RUNS, Run, find_run, list_runs
@@ -110,7 +111,8 @@ def find_weights(weights: str, root: Path = RUNS) -> Path:
         return path
     if weights != "last" and not (path.is_dir() or (root / weights).is_dir()):
         known = {*NETWORKS, *(run.name for run in list_runs(root))}
-        raise InputError(f"there is no network {weights!r}, nor a run or model file{nearest(weights, known)}")
+        hint = known_elsewhere(weights) or nearest(weights, known)
+        raise InputError(f"there is no network {weights!r}, nor a run or model file{hint}")
     run = find_run(path if path.is_dir() else weights, root)
     run.report()  # refuses an unfinished one
     return run.model_file

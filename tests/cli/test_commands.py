@@ -1,14 +1,19 @@
 """The main journey through the command line, in one process, on small pictures."""
 
 import csv
+import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from command_line import run_command
+from retinula import prediction
+from retinula.errors import InputError
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ("epochs=2", "model.arguments.width=0.25")
@@ -42,6 +47,9 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert 0 <= measured["accuracy_low"] <= measured["accuracy"] <= measured["accuracy_high"] <= 1
     report = json.loads((run / "report.json").read_text())
     assert report["evaluations"]["digits/test"]["accuracy"] == measured["accuracy"]
+    averaged = json.loads(call("evaluate", "last", "--tta", "--out", "averaged", "--json"))
+    plain = json.loads(call("evaluate", "last", "--no-tta", "--out", "plain", "--json"))
+    assert (averaged["tta"], plain["tta"], measured["tta"]) == ("mirror-shift", "none", "none")
     assert "validation pictures: " in call("evaluate", str(run), "--split", "validation", "--out", "elsewhere")
     call("evaluate", str(run), "--out", str(run), code=2)
     assert "is the folder of a run" in call.err
@@ -72,6 +80,16 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert str(three) in call("predict", str(run / "model.safetensors"), str(three), "--plot", "drawn")
     assert [path.name for path in sorted(Path("drawn").iterdir())] == [f"{three.stem}.png", f"{three.stem}.svg"]
     call("predict", "last", "unpacked/test/3/broken.png", code=2)
+    # A model that fails behind the first batch has answered that one.
+    asked = prediction.predict_files
+
+    def fails_late(*given: Any) -> Iterator[prediction.Prediction]:
+        yield from itertools.islice(asked(*given), 2)
+        raise InputError("the disk is gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prediction, "predict_files", fails_late)
+        assert call("predict", "last", "unpacked/test/3", code=2).count("unpacked/test/3/") == 2
     assert not call("predict", "last", str(three), "--csv", "nofolder/x.csv", code=2), "nothing is answered before"
     assert call.err == "retinula: nofolder/x.csv: there is no folder nofolder; make it first\n"
 

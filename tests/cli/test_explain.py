@@ -68,6 +68,11 @@ def test_filters_need_no_picture_and_a_model_file_no_run(call: Call) -> None:
     assert all(Path(file).stat().st_size > 1000 for file in told["files"])
 
 
+def test_a_layer_that_lacks_the_channel_is_left_out(call: Call) -> None:
+    said = call("last", "--method", "filters", "--channel", "5", "--out", "looked")
+    assert [Path(file).stem for file in said.splitlines()] == ["filters-conv2-channel-5"] * 2
+
+
 def test_one_layer_into_a_folder(call: Call) -> None:
     said = call("last", "--method", "filters", "--layer", "conv2", "--channel", "63", "--out", "looked")
     assert said.splitlines()[0] == str(Path("looked/filters-conv2-channel-63.png"))
@@ -151,7 +156,7 @@ def test_pictures_that_excite(call: Call) -> None:
             "layer 'linear1' is no convolution, but a Linear",
         ),
         (("last", "--method", "filters", "--layer", ""), "no layer ''"),
-        (("last", "--method", "filters", "--channel", "3"), "the filters of conv1 see channels 0 to 2, not 3"),
+        (("last", "--method", "filters", "--channel", "64"), "the filters of conv2 see channels 0 to 63, not 64"),
         (("last", "--method", "filters", "--layer", "conv2", "--channel", "64"), "see channels 0 to 63, not 64"),
         (("last", "--method", "exciting", "--layer", "conv9"), "no layer 'conv9'"),
         (("last", "--method", "exciting", "--data", "nothing"), "nothing"),

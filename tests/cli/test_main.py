@@ -3,8 +3,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from command_line import run_command
 
 
 def retinula(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,6 +44,20 @@ def test_the_package_calls_itself_by_the_name_of_its_command(tmp_path: Path) -> 
     assert done.stdout.startswith("Usage: retinula runs ")
 
 
+def test_every_command_says_in_one_line_what_it_does() -> None:
+    from retinula.cli import main
+
+    def look(command: Any) -> None:
+        for name, inner in getattr(command, "commands", {}).items():
+            assert not inner.get_short_help_str(60).endswith("..."), name
+            look(inner)
+        for each in command.params:
+            kind = each.type.name
+            assert each.metavar or getattr(each, "is_flag", False) or kind == "choice", f"{command.name} {each.name}"
+
+    look(typer.main.get_command(main.app))
+
+
 @pytest.mark.slow
 def test_help_is_there_at_once(tmp_path: Path) -> None:
     times = []
@@ -56,8 +74,16 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
         (("train", "cifar1O"), 2, "'cifar1O' is no recipe, no data set and no folder here"),
         (("train", "digits", "shapes"), 2, "one recipe, data set or folder at a time"),
         (("train", "epochs=x"), 2, "training.epochs"),
+        (("train", "epochs", "3"), 2, "settings are written epochs=3"),
+        (("train", "--epochs", "3"), 2, "settings are written epochs=3"),
+        (("train", "--learning-rate=0.1"), 2, "settings are written lr=0.1"),
+        (("tune", "digits", "--lr", "1e-3..1"), 2, "settings are written lr=1e-3..1"),
+        (("evaluate", "last", "--epochs", "3"), 2, "No such option: --epochs"),
         (("train", "--colour", "red"), 2, "--colour"),
         (("train", "--model", "resnet"), 2, "no network 'resnet'"),
+        (("train", "--model", "ResNet18"), 2, "no networks trained elsewhere are shipped: the nearest is residual"),
+        (("train", "model=yolo11n-cls"), 2, "no networks trained elsewhere are shipped: the nearest is residual"),
+        (("models", "mobilenet_v2"), 2, "did you mean 'mobilenetv2'"),
         (("train", "--model", "last"), 2, "there is no run in"),
         (("train", "--model", "broken.safetensors"), 2, "broken.safetensors: not a safetensors file"),
         (("train", "--freeze"), 2, "freeze needs a trained model to begin from: give model.weights (--model RUN"),
@@ -122,6 +148,24 @@ def test_an_error_nobody_thought_of_is_one_line_too(
     monkeypatch.setenv("RETINULA_TRACEBACK", "1")
     with pytest.raises(LookupError):
         main.main()
+
+
+@pytest.mark.parametrize("kind", ["of Python", "of torch", "of torch on a GPU"])
+def test_too_little_memory_is_called_that(
+    kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    from retinula import recipe_files
+
+    def fail() -> dict[str, str]:
+        if kind == "of torch":
+            torch.empty(2**50)
+        raise MemoryError if kind == "of Python" else torch.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr(recipe_files, "shipped", fail)
+    _, err = run_command(monkeypatch, capsys, "recipes", code=1)
+    assert err == "retinula: not enough memory; try a smaller training.batch_size or inputs.size\n"
 
 
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (MemoryError(), 1)])

@@ -169,7 +169,7 @@ def test_progress_and_layout(tmp_path: Path) -> None:
     check_files(written(tmp_path, clean()), progress=lambda *words: told.append(words))
     assert told[0] == ("checking", 1, 48)
     assert told[-1] == ("checking", 48, 48)
-    with pytest.raises(InputError, match="1.png is neither a folder nor a .zip"):
+    with pytest.raises(InputError, match=r"1\.png is neither a folder nor a \.zip"):
         check_files(tmp_path / "train" / "cat" / "1.png")
     with pytest.raises(InputError, match="expected a folder a class"):
         check_files(written(tmp_path / "flat", {"1.png": picture(1)}))

@@ -53,6 +53,17 @@ def test_planted_copies_are_found_and_few_others(real: Images) -> None:
             assert wanted <= {(pair.index, pair.other) for pair in pairs if pair.exact}
 
 
+def test_equal_flat_pictures_are_found_by_their_pixels_alone() -> None:
+    levels = (0, 255, 128, 0, 255, 0)
+    flat = np.stack([np.full((3, 32, 32), level, dtype=np.uint8) for level in levels])
+    assert [(pair.index, pair.other, pair.exact) for pair in find_near_duplicates(flat)] == [
+        (0, 3, True),
+        (1, 4, True),
+        (3, 5, True),
+    ]
+    assert [(pair.index, pair.other) for pair in find_near_duplicates(flat[:3], flat[3:])] == [(0, 2), (1, 1)]
+
+
 def test_within_a_set_each_pair_comes_once(real: Images) -> None:
     assert len(find_near_duplicates(real)) <= 2
     both = np.concatenate([real[:50], real[:50]])

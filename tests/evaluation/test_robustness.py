@@ -34,14 +34,14 @@ def test_what_changes_brightness_costs_accuracy_and_what_does_not_costs_none() -
     done: list[tuple[int, int]] = []
     result = measure_robustness(MODEL, made(), progress=lambda *both: done.append(both))
     assert result.clean == 1
-    assert set(result.accuracy) == set(CORRUPTIONS)
+    assert set(result.accuracy) == set(CORRUPTIONS) - {"saturation"}, "grey pictures have none"
     for kind in ("gaussian blur", "pixelation", "shift", "rotation", "jpeg", "contrast"):
         assert result.accuracy[kind] == (1.0,) * 5
     assert result.accuracy["brightness"] == (1.0, 1.0, 0.5, 0.5, 0.5)  # 70 / 255 and 0.22 are more than 0.45
     assert result.accuracy["darkness"] == (1.0, 0.5, 0.5, 0.5, 0.5)
     shares = [share for row in result.accuracy.values() for share in row]
     assert result.mean == pytest.approx(np.mean(shares))
-    assert done[-1] == (40 * 81, 40 * 81)
+    assert done[-1] == (40 * 76, 40 * 76)
     assert measure_robustness(MODEL, made()) == result
     assert result.to_dict()["mean_corruption_accuracy"] == result.mean
 

@@ -8,7 +8,7 @@ import torch
 from retinula.evaluation.denoising import Denoising
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.text import text_report, verdict
-from retinula.metrics import Calibration, calibration, confusion_matrix
+from retinula.metrics import Calibration, CalibrationBin, calibration, confusion_matrix
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2])
 PROBABILITIES = torch.tensor(
@@ -59,7 +59,8 @@ def test_a_classification_in_words() -> None:
     assert text_report(result()) == [
         "zoo, test pictures: accuracy 83.33 % (5 of 6 right; 95 % interval 43.6 to 97.0 %)",
         "Loss 0.5000; a blind guess has 1.0986.",
-        "On average it is 80.0 % sure and right for 83.3 %: it could be surer than it is (calibration error 3.3 %).",
+        "On average it is 80.0 % sure and right for 83.3 %: as far as 6 pictures can tell, its probabilities can be "
+        "believed (calibration error 3.3 %; so few pictures overstate it).",
         "Most often mistaken:",
         "  ant taken for bee: 1 of 2",
         "Surest of what is wrong:",
@@ -84,6 +85,7 @@ def test_what_is_known_besides_is_said() -> None:
         top5=0.99,
         superclasses=("insect", "insect", "beast"),
         split="train",
+        learned_from=True,
         unverified_copy=True,
         tta="mirror",
         plain_accuracy=0.9417,
@@ -161,16 +163,73 @@ def test_a_reconstruction_in_words() -> None:
     ]
 
 
+def calibrated(confidence: float, number: int) -> Calibration:
+    """Of so many pictures, 76 % of them right."""
+    bins = (CalibrationBin(0.0, 1.0, number, confidence, 0.76),)
+    return Calibration(error=0.0, confidence=confidence, accuracy=0.76, bins=bins)
+
+
 @pytest.mark.parametrize(
-    ("confidence", "words"),
+    ("confidence", "number", "words"),
     [
-        (0.75, "its probabilities can be believed on the whole"),
-        (0.73, "it could be surer than it is"),
-        (0.80, "it is surer than it should be"),
+        (0.75, 10_000, "its probabilities can be believed on the whole"),
+        (0.73, 10_000, "it could be surer than it is"),
+        (0.80, 10_000, "it is surer than it should be"),
+        (0.75, 30, "as far as 30 pictures can tell, its probabilities can be believed"),
+        (0.70, 30, "as far as 30 pictures can tell, its probabilities can be believed"),
+        (0.99, 30, "it is surer than it should be"),
     ],
 )
-def test_verdict(confidence: float, words: str) -> None:
-    assert verdict(Calibration(error=0.0, confidence=confidence, accuracy=0.76, bins=())) == words
+def test_verdict(confidence: float, number: int, words: str) -> None:
+    assert verdict(calibrated(confidence, number)) == words
+
+
+@pytest.mark.parametrize("number", [30, 360, 5000])
+def test_a_calibrated_classifier_is_hardly_ever_called_too_sure_or_not_sure_enough(number: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    sure = 0.5 + 0.5 * torch.rand(400, number, generator=generator)
+    right = (torch.rand(sure.shape, generator=generator) < sure).double()
+    blamed = 0
+    for confidence, accuracy in zip(sure.mean(1).tolist(), right.mean(1).tolist(), strict=True):
+        bins = (CalibrationBin(0.0, 1.0, number, confidence, accuracy),)
+        blamed += "surer" in verdict(Calibration(0.0, confidence, accuracy, bins))
+    assert blamed <= 0.06 * 400
+
+
+def test_pictures_of_others_are_not_called_learned_from() -> None:
+    assert not [line for line in text_report(replace(result(), split="train")) if "learned from" in line]
+
+
+def test_nothing_wrong_is_certain() -> None:
+    sure = PROBABILITIES.clone()
+    sure[1] = torch.tensor([1e-6, 1 - 2e-6, 1e-6])
+    (line,) = [line for line in text_report(replace(result(), probabilities=sure)) if "picture 1:" in line]
+    assert line.endswith("ant taken for bee, over 99.9 % sure")
+
+
+def test_pictures_under_many_conditions_do_not_count_as_so_many_pictures() -> None:
+    # Ten pictures under 95 conditions, five always right and five always wrong: that is known of ten, not of 950.
+    labels = torch.zeros(950, dtype=torch.int64)
+    answers = (torch.arange(950) % 10 >= 5).long()
+    probabilities = torch.nn.functional.one_hot(answers, 3).float() * 0.9 + 0.03
+    spoilt = replace(
+        result(),
+        num_images=950,
+        labels=labels,
+        logits=probabilities.log(),
+        probabilities=probabilities,
+        confusion=confusion_matrix(answers, labels, 3),
+        calibration=calibration(probabilities, labels),
+        conditions=tuple(f"fog/{number}" for number in range(1, 96)),
+    )
+    assert spoilt.accuracy == 0.5
+    low, high = spoilt.accuracy_interval
+    assert (low, high) == pytest.approx((0.5 - 0.3267, 0.5 + 0.3267), abs=1e-3)
+    assert text_report(spoilt)[1] == (
+        "They are 10 pictures under 95 conditions each; the interval is about the pictures, and holds for these "
+        "conditions."
+    )
+    assert replace(spoilt, conditions=()).accuracy_interval[0] > 0.46
 
 
 def test_a_kind_without_words_is_our_mistake() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from retinula.errors import InputError
+from retinula.errors import InputError, Interrupted
 from retinula.images import ImageSet
 from retinula.linear_code import linear_code_psnr
 from retinula.metrics import psnr
@@ -87,6 +87,19 @@ def test_training_begins_at_the_components_of_its_pictures(make_set: MakeSet, tm
     given = torch.sigmoid(model.outputs(test_set.images))
     mean = float(psnr(torch.from_numpy(test_set.images.copy()).float() / 255, given).mean())
     assert mean == pytest.approx(linear_code_psnr(train_set, test_set, 12), abs=0.05)
+
+
+def test_under_muon_all_of_it_learns_and_goes_on_as_if_it_had_not_stopped(make_set: MakeSet, tmp_path: Path) -> None:
+    settings = ["steps=6", "optimizer=muon", "lr=0.1", "momentum=0.6", "batch_size=10", "warmup=0", "snapshots=false"]
+    recipe = load_recipe("cifar10-code256", [*settings, "model.arguments.numbers=12", "model.arguments.width=8"])
+    runs = [create_run(recipe, {}, root=tmp_path) for _ in range(2)]
+    whole = train(recipe, make_set(40), None, runs[0], hardware=PLAIN)
+    with pytest.raises(Interrupted):
+        train(recipe, make_set(40), None, runs[1], hardware=PLAIN, stop_requested=lambda: True)
+    resumed = train(recipe, make_set(40), None, runs[1])
+    for name, weights in resumed.network.named_parameters():
+        assert weights.any(), f"{name} is still zero"
+        assert torch.equal(weights, whole.network.get_parameter(name)), name
 
 
 @pytest.mark.parametrize(

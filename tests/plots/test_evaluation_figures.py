@@ -249,12 +249,12 @@ def test_examples_are_named_rightly_where_the_set_has_another_order(
     draw_evaluation(classification(("ant", "bee", "cat")), shuffled, tmp_path)
     said = sorted((axes.get_title(), axes.get_xlabel()) for axes in drawn["test-examples"].axes)
     assert said == [
-        ("ant", f"{RIGHT} ant (80 %)"),
-        ("ant", f"{WRONG} bee (80 %)"),
-        ("bee", f"{RIGHT} bee (80 %)"),
-        ("bee", f"{RIGHT} bee (80 %)"),
-        ("cat", f"{RIGHT} cat (80 %)"),
-        ("cat", f"{RIGHT} cat (80 %)"),
+        ("ant", f"{RIGHT} ant (80.0 %)"),
+        ("ant", f"{WRONG} bee (80.0 %)"),
+        ("bee", f"{RIGHT} bee (80.0 %)"),
+        ("bee", f"{RIGHT} bee (80.0 %)"),
+        ("cat", f"{RIGHT} cat (80.0 %)"),
+        ("cat", f"{RIGHT} cat (80.0 %)"),
     ]
 
 
@@ -275,7 +275,7 @@ def test_draw_evaluation_of_an_autoencoder(tmp_path: Path) -> None:
         denoising=(Denoising(0.1, 4, 20.2, 0.7, 24.5, 0.8),),
     )
     drawn = _figures(result, pictures(("x",), [0] * 6))["reconstructions"]
-    assert "Noise of deviation 0.1: PSNR 20.2 dB, after the network 24.5 dB." in words(drawn)
+    assert "Noise of deviation 0.1 added to 4 of them: PSNR 20.2 dB, after the network 24.5 dB." in words(drawn)
     rows = [label.get_text().replace("\n", " ") for label in drawn.axes[0].get_yticklabels()]
     assert rows == ["original", "result", "noise of 0.1", "result from the noise"]
     assert_whole(drawn)

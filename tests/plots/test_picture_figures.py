@@ -51,7 +51,7 @@ def test_examples_name_truth_and_answer_and_mark_what_is_wrong() -> None:
         answer = image_set.classes[int(answers[index])]
         assert (shown(axes) == index).all()
         assert axes.get_title() == image_set.classes[labels[index]]
-        assert axes.get_xlabel() == f"{RIGHT if right else WRONG} {answer} (80 %)"
+        assert axes.get_xlabel() == f"{RIGHT if right else WRONG} {answer} (80.0 %)"
         assert axes.xaxis.label.get_color() == (BLUE if right else VERMILLION)
         assert is_framed(axes) is not right
     assert len(set(seen)) == 16

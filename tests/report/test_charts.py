@@ -36,6 +36,19 @@ def test_ticks_are_round() -> None:
     assert [words for _, words in chart.x_ticks] == ["0", "20", "40", "60", "80", "100"]
 
 
+@pytest.mark.parametrize("last", [1, 2, 3, 4, 7, 10])
+def test_epochs_are_counted_in_whole_numbers(last: int) -> None:
+    chart = line_chart("t", "epoch", "y", [("a", [(epoch, 0.5) for epoch in range(1, last + 1)])])
+    ticks = [words for _, words in chart.x_ticks]
+    assert ticks
+    assert all(words.isdecimal() for words in ticks)
+
+
+def test_a_line_is_told_in_words() -> None:
+    chart = line_chart("t", "epoch", "loss", [("a", [(1, 2.0), (2, 0.25), (3, 0.5)]), ("b", [(3, 0.1)])])
+    assert chart.told == "a: 2 (epoch 1) to 0.5 (epoch 3), lowest 0.25, highest 2. b: 0.1 (epoch 3)."
+
+
 def test_bars_are_as_high_as_their_share() -> None:
     chart = share_bars("t", "x", "y", [(0.0, 0.5, 0.25, "low", True), (0.5, 1.0, 1.0, "high", False)])
     low, high = chart.bars

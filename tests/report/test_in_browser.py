@@ -4,6 +4,7 @@ import pytest
 
 from browser_checks import Pages, until
 from hostile_names import HOSTILE, PLAIN
+from retinula.report import answers
 from retinula.report.page import write_report
 from retinula.run import Run
 
@@ -52,6 +53,32 @@ def test_a_number_opens_the_pictures_behind_it(open_page: Pages, address: str) -
     assert page.locator("#behind-pictures i.pic").count() == number
     page.keyboard.press("Escape")
     until(page, f"!({SHOWN})")
+
+
+def test_the_arrow_keys_go_through_a_matrix_of_many_classes(
+    open_page: Pages, inspected: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "TABLED", 2)  # three classes are many, then
+    file, contents = write_report(inspected)
+    assert contents.answers is not None
+    page = open_page(file.as_uri(), LOADED)
+    under = page.locator("#under")
+    said = under.text_content()
+    page.locator(".dots").focus()
+    page.keyboard.press("Enter")
+    assert not page.evaluate(SHOWN), "no field is chosen yet"
+    for cell in contents.answers.dots:
+        page.keyboard.press("ArrowRight")
+        assert under.text_content().startswith(f"{cell.count} \u00d7 ")
+        assert page.locator(".dots .current").get_attribute("data-cell") == f"{cell.true}-{cell.answer}"
+        assert under.text_content() != said
+        said = under.text_content()
+    page.keyboard.press("ArrowUp")
+    *_, column = contents.answers.dots
+    assert page.locator(".dots .current").get_attribute("data-cell").endswith(f"-{column.answer}")
+    page.keyboard.press("Enter")
+    until(page, SHOWN)
+    assert page.locator("#behind-title").text_content() == under.text_content()
 
 
 def test_the_map_tells_of_the_mark_that_is_pointed_at(open_page: Pages, address: str) -> None:

@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import typer
 from hostile_names import HOSTILE, PLAIN, QUOTED
 from retinula.cli import main
 from retinula.errors import InputError
+from retinula.evaluation.robustness import Robustness
+from retinula.evaluation.shares import sureness
 from retinula.images import ImageSet
 from retinula.inspection import FILE_NAME
 from retinula.model_file import Model
@@ -23,7 +26,10 @@ from retinula.plots.figure import INK, SERIES
 from retinula.recipe import Augmentation
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
-from retinula.report.page import MOST_BYTES, write_report
+from retinula.report.page import MOST_BYTES, commands, render, write_report
+from retinula.report.reconstruction import ReconstructionPart
+from retinula.report.sheet import Sheet
+from retinula.report.spoilt import spoilt_part
 from retinula.report.training import training_part
 from retinula.run import Run
 
@@ -98,8 +104,9 @@ def test_every_cell_opens_the_pictures_behind_it(written: tuple[str, Contents]) 
     for key, shown in data["cells"].items():
         true, named = map(int, key.split("-"))
         assert len(shown) == min(data["counts"][key], 24) or true != named
-        sure = [each[2] for each in shown]
-        assert sure == sorted(sure, reverse=True)
+        probabilities = [float(result.probabilities[index].max()) for _, index, _ in shown]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert [sure for _, _, sure in shown] == [sureness(each) for each in probabilities]
         for _, index, _ in shown:
             assert (int(result.labels[index]), int(result.predicted[index])) == (true, named)
 
@@ -190,7 +197,9 @@ def test_what_has_no_right_answers_is_told_by_its_loss(
         for epoch, loss in enumerate(losses, start=1)
     ]
     copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert training_part(copy).finding == f"After 2 epochs the loss on the training pictures is 0.25{words}"
+    assert training_part(copy).finding == (
+        f"After 2 epochs the loss (cross entropy) on the training pictures is 0.25{words}"
+    )
 
 
 def test_classes_have_the_colours_that_they_have_in_figures(written: tuple[str, Contents]) -> None:
@@ -204,7 +213,7 @@ def test_what_a_deep_evaluation_found_is_shown(inspected: Run) -> None:
     page = Page(text)
     assert contents.missing == {}
     assert "On 31 pictures it is right for 90.0 % as they are and for 60.0 % on average" in page.words
-    assert "Fog costs most: 30.0 % are left." in page.words
+    assert "on average once they are spoilt, in 2 ways. Fog costs most: 30.0 % are left. Each answer is a" in page.words
     assert contents.spoilt is not None
     assert [row.kind for row in contents.spoilt.rows] == ["fog", "of another version"]
     assert all(cell.place < 0 for cell in contents.spoilt.rows[1].cells)
@@ -248,7 +257,6 @@ def test_the_map_shows_the_pictures_it_is_made_of(inspected: Run) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"split": "train"}, "tells of other pictures"),
         ({"dataset": "other/test"}, "tells of other pictures"),
         ({"fingerprint": "0" * 64}, "tells of other pictures"),
         ({"robustness": 3}, "is not whole"),
@@ -267,6 +275,86 @@ def test_findings_that_do_not_belong_here_are_left_out_and_it_is_said(
     said = Page(page.read_text()).words
     assert said.count(message) == 3
     assert "Surest mistakes" in said
+
+
+def test_findings_among_other_splits_are_none_among_these(inspected: Run) -> None:
+    file = inspected.path / FILE_NAME
+    found = json.loads(file.read_text())
+    file.write_text(json.dumps({"validation": found | {"split": "validation"}}))
+    page, contents = write_report(inspected)
+    assert contents.missing == {}
+    assert contents.labels is None
+    assert f"retinula evaluate {inspected.path.resolve()} --deep" in Page(page.read_text()).words
+    file.write_text(json.dumps({"validation": found | {"split": "validation"}, "test": found}))
+    assert write_report(inspected)[1].labels is not None
+
+
+def test_photos_are_told_with_their_number_interval_and_way(at_hand: Run, tmp_path: Path) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    photos = {"resize": "squash", "views": "the whole", "resample": "bicubic", "correct": 53, "total": 59}
+    spoilt = {
+        "accuracy": 0.5,
+        "num_correct": 475_000,
+        "num_images": 950_000,
+        "accuracy_low": 0.49,
+        "accuracy_high": 0.51,
+    }
+    copy.report_file.write_text(json.dumps(at_hand.report() | {"photos": photos, "evaluations": {"cifar10-c": spoilt}}))
+    assert training_part(copy).measurements == (
+        ("cifar10-c", "50.00 % of 950,000 right (49.0 to 51.0 %)"),
+        ("photos", "53 of 59 right, 89.8 % (79.5 to 95.3 %), seen by squash, the whole, bicubic"),
+    )
+
+
+def test_charts_are_told_in_words_and_name_their_loss(written: tuple[str, Contents]) -> None:
+    text, contents = written
+    page = Page(text)
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    drawings = [each for each in page.named("svg") if each.get("role") == "img" and "aria-describedby" in each]
+    assert len(drawings) >= 3
+    assert {each["aria-describedby"] for each in drawings} <= set(ids)
+    loss = contents.training.charts[0]
+    assert loss.title == "Loss (cross entropy)"
+    assert loss.told in page.words
+    assert "the loss (cross entropy) on the training pictures is" in page.words
+
+
+def test_commands_of_a_reconstruction_say_what_they_do(at_hand: Run) -> None:
+    for denoises, words in ((False, "Give back a photo of any size"), (True, "Take noise out of a photo of any size")):
+        told = dict(commands(at_hand, "reconstruction", denoises=denoises))
+        assert "--noise" not in told[words]
+        assert "--noise" in told["See what it makes of noise that is added first"]
+
+
+def test_a_reconstruction_names_its_measure_and_how_many_pictures_had_noise(written: tuple[str, Contents]) -> None:
+    sheet = written[1].pictures
+    assert sheet is not None
+    noise = {"noise": 0.1, "num_images": 2000, "psnr_noised": 20.22, "psnr": 24.5}
+    measures = {
+        "num_images": 10_000,
+        "psnr": 21.4,
+        "ssim": 0.8,
+        "loss": 0.574,
+        "loss_floor": 0.5465,
+        "code_numbers": None,
+    }
+    part = ReconstructionPart(measures | {"denoising": [noise]}, (("original", (0,)),), sheet)
+    said = Page(render(replace(written[1], task="reconstruction", answers=None, reconstruction=part))).words
+    assert "binary cross entropy 0.5740, of which a perfect copy would still have 0.5465" in said
+    assert "Means over 2,000 pictures to which noise was added." in said
+    assert "Give back a photo of any size" in said
+
+
+def test_jpeg_is_written_as_it_is_called(written: tuple[str, Contents]) -> None:
+    assert written[1].answers is not None
+    result = written[1].answers.result
+    measured = Robustness(31, 31, 0.9, {"jpeg": (0.5,) * 5, "fog": (0.6,) * 5})
+    images = np.zeros((31, 1, 8, 8), dtype=np.uint8)
+    part = spoilt_part(measured, result, images, Sheet((8, 8)))
+    assert [row.kind for row in part.rows] == ["JPEG", "fog"]
+    assert part.chart.lines[1].words == "JPEG, which costs most"
 
 
 def test_what_training_began_with_is_shown(written: tuple[str, Contents]) -> None:

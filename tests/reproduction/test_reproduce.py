@@ -20,10 +20,11 @@ from retinula.reproduction.records import keep_records, without_folders
 from retinula.reproduction.reproduce import Reproduction, reproduce
 from retinula.reproduction.results import gather, results_list, results_page
 from retinula.run import Run, create_run, list_runs
+from retinula.run_data import own_pictures
 from retinula.settings import changed_settings
 from retinula.training import loop
 from retinula.training.hardware import Hardware
-from retinula.training.reporting import Progress, Reporter
+from retinula.training.reporting import Reporter, StepProgress
 
 CLAIMS = (
     Claim(metric="accuracy", value=0.5, tolerance=0.01, at_least=True, fault="made up"),
@@ -42,7 +43,7 @@ class Listens(Reporter):
     def message(self, text: str) -> None:
         self.said.append(text)
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: StepProgress) -> None:
         if progress.step == self.stop_at:
             raise Interrupted("stopped here")
 
@@ -435,7 +436,7 @@ def test_the_command_of_a_record_names_no_folders(word: str, told: str) -> None:
 @pytest.mark.usefixtures("_undrawn")
 def test_a_damaged_curve_is_measured_anew() -> None:
     (run,) = run_it().runs
-    test_set = experiment.own_pictures(run, "test")
+    test_set = own_pictures(run, "test")
     curve = curve_on_test(run, test_set, Reporter())
     assert [row["epoch"] for row in curve] == [1, 2]
     file = run.snapshots / "test.json"

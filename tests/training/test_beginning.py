@@ -88,9 +88,9 @@ def test_a_training_goes_through_its_sizes_and_leaves_the_last(tmp_path: Path) -
 
 def test_sizes_that_a_network_does_not_take_are_told_before_the_first_step(tmp_path: Path) -> None:
     network = build("cifar10-cnn", num_classes=3)
-    check_sizes(network, "cifar10-cnn", 3, [32])
+    check_sizes(network, "cifar10-cnn", (3, 32, 32), [32])
     with pytest.raises(InputError, match=r"cifar10-cnn takes no inputs of 24x24 pixels .* change training\.sizes"):
-        check_sizes(network, "cifar10-cnn", 3, [32, 24])
+        check_sizes(network, "cifar10-cnn", (3, 32, 32), [32, 24])
     assert network.training
     recipe = small(sizes=[[0.0, 5]])
     with pytest.raises(InputError, match="whitened takes no inputs of 5x5"):
@@ -137,3 +137,17 @@ def test_it_learns_in_either_precision(precision: Literal["float32", "bfloat16"]
     assert f" in {precision}" in str(model.provenance["hardware"])
     answers = model.outputs(shaded.images).argmax(dim=1)
     assert float((answers == torch.from_numpy(np.arange(90) % 3)).float().mean()) > 0.9
+
+
+def test_sizes_are_refused_where_the_inputs_are_no_squares(tmp_path: Path) -> None:
+    full = pictures(side=16)
+    wide = ImageSet(full.images[:, :, :12], full.labels, full.classes, full.name)
+    recipe = small(sizes=[[0.0, 12], [0.5, 16]])
+    with pytest.raises(InputError, match=r"training\.sizes are sides of squares, and the inputs are of 12x16"):
+        train(recipe, wide, None, create_run(recipe, {}, root=tmp_path), hardware=PLAIN)
+    cropped = checked({**recipe.model_dump(mode="json", exclude_none=True), "inputs": {"crop": [12, 12]}}, "cropped")
+    model = train(cropped, wide, None, create_run(cropped, {}, root=tmp_path), hardware=PLAIN)
+    assert model.preprocess.input_shape == (3, 12, 12)
+    recipe = small(steps=1)
+    model = train(recipe, wide, None, create_run(recipe, {}, root=tmp_path), hardware=PLAIN)
+    assert model.preprocess.input_shape == (3, 12, 16)

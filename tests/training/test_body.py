@@ -21,7 +21,7 @@ from retinula.training import loop
 from retinula.training.body import freeze_body, take_body, train_mode
 from retinula.training.hardware import Hardware
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
-from retinula.training.reporting import Progress, Reporter
+from retinula.training.reporting import Reporter, StepProgress
 from retinula.transforms.preprocess import Preprocess
 
 MakeSet = Callable[..., ImageSet]
@@ -153,7 +153,7 @@ def test_resumed_without_the_source_is_never_stopped(
     whole = trained(wanted, make_set, "whole")
 
     class Stops(Reporter):
-        def step(self, progress: Progress) -> None:
+        def step(self, progress: StepProgress) -> None:
             if progress.step == 6:
                 raise Interrupted("stopped here")
 
@@ -195,7 +195,7 @@ def test_a_refused_beginning_leaves_no_run(make_set: MakeSet, their: Path) -> No
 
 def test_another_source_is_another_experiment(make_set: MakeSet, their: Path) -> None:
     class Stops(Reporter):
-        def step(self, progress: Progress) -> None:
+        def step(self, progress: StepProgress) -> None:
             raise Interrupted("stopped here")
 
     with pytest.raises(Interrupted):

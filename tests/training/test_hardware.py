@@ -1,11 +1,21 @@
 import itertools
+import os
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from retinula.errors import InputError
-from retinula.training.hardware import Hardware, available_threads, choose_hardware, describe_machine, keep_memory
+from retinula.training import hardware
+from retinula.training.hardware import (
+    Hardware,
+    available_cores,
+    available_threads,
+    choose_hardware,
+    describe_machine,
+    keep_memory,
+)
 
 
 def network() -> nn.Module:
@@ -47,6 +57,27 @@ def test_what_is_hopeless_at_first_sight_is_not_tried(small: nn.Module) -> None:
     chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock)  # type: ignore[arg-type]  # a test's
     assert (chosen.precision, chosen.channels_last) == ("float32", False)
     assert "bfloat16 channels-last was not tried: at first sight 4 times the fastest's time" in chosen.reason
+
+
+@pytest.mark.parametrize(("look", "whole", "layer"), [(0.001, 64, 256), (0.1, 40, 160), (1.0, 4, 16), (90.0, 4, 16)])
+def test_trials_are_short_also_where_the_processor_is_held_by_others(
+    small: nn.Module, monkeypatch: pytest.MonkeyPatch, look: float, whole: int, layer: int
+) -> None:
+    tried, pictures_of_layers = list[int](), list[int]()
+
+    def trial(network: nn.Module, shape: tuple[int, ...], *_: object) -> float:
+        tried.append(shape[0])
+        return look
+
+    def ways(_network: nn.Module, _inputs: torch.Tensor, num_images: int, *_: object) -> dict[str, object]:
+        pictures_of_layers.append(num_images)
+        return {}
+
+    monkeypatch.setattr(hardware, "_trial", trial)
+    monkeypatch.setattr(hardware, "seconds_by_way", ways)
+    choose_hardware(small, (3, 8, 8), device="cpu", precision="float32", num_images=500)
+    assert tried == [4, 4, whole, whole]
+    assert pictures_of_layers == [layer]
 
 
 def test_the_preferred_is_tried_however_slow_it_looks(small: nn.Module) -> None:
@@ -136,7 +167,7 @@ def test_a_missing_device_is_an_error(small: nn.Module) -> None:
 def test_the_machine_is_described() -> None:
     machine = describe_machine()
     assert machine["processor"]
-    assert machine["cores"] == available_threads() >= 1
+    assert machine["cores"] == available_cores() >= available_threads() >= 1
     assert machine["bfloat16_units"] in ("amx", "avx512", "none", "unknown")
     assert isinstance(keep_memory(), bool)
 
@@ -151,3 +182,67 @@ def test_threads_follow_the_number_of_processes() -> None:
     before = alone.to_dict()
     del before["processes"]  # a checkpoint from before there were several
     assert Hardware.from_dict(before) == alone
+
+
+@pytest.mark.parametrize(
+    ("asked", "others", "processes", "threads"),
+    [
+        (None, {}, 1, 8),
+        ("3", {}, 1, 3),
+        ("1", {}, 1, 1),
+        ("64", {}, 1, 8),
+        ("0", {}, 1, 8),
+        ("4,2", {}, 1, 8),
+        ("²", {}, 1, 8),
+        ("", {}, 1, 8),
+        (None, {}, 3, 2),
+        (None, {}, 20, 1),
+        ("3", {}, 2, 3),
+        ("1", {"TORCHELASTIC_RUN_ID": "x"}, 2, 4),
+        ("2", {"TORCHELASTIC_RUN_ID": "x"}, 2, 2),
+        ("1", {"TORCHELASTIC_RUN_ID": "x", "RETINULA_LAUNCHED": "1 file"}, 2, 1),
+    ],
+)
+def test_threads_are_as_many_as_asked_for_and_at_most_the_share_of_the_cores(
+    asked: str | None, others: dict[str, str], processes: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "available_cores", lambda: 8)
+    for name in ("OMP_NUM_THREADS", "TORCHELASTIC_RUN_ID", "RETINULA_LAUNCHED"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**({} if asked is None else {"OMP_NUM_THREADS": asked}), **others}.items():
+        monkeypatch.setenv(name, value)
+    assert available_threads(processes) == threads
+
+
+@pytest.mark.parametrize(
+    ("group", "limits", "cores"),
+    [
+        ("0::/", {}, 8),
+        ("0::/", {"": "max 100000"}, 8),
+        ("0::/", {"": "150000 100000"}, 2),
+        ("0::/", {"": "1600000 100000"}, 8),
+        ("0::/", {"": "5000 100000"}, 1),
+        ("0::/a/b", {"a": "300000 100000", "a/b": "max 100000"}, 3),
+        ("0::/a/b", {"a": "300000 100000", "a/b": "200000 100000"}, 2),
+        ("0::/a", {"b": "100000 100000"}, 8),
+        ("0::/", {"": "nonsense"}, 8),
+        ("1:cpu:/a", {"a": "100000 100000"}, 8),
+    ],
+)
+def test_cores_are_those_that_the_process_may_use_all_the_time(
+    group: str, limits: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    (tmp_path / "own").write_text(f"9:name=systemd:/\n{group}\n")
+    monkeypatch.setattr(hardware, "_OWN_GROUP", tmp_path / "own")
+    monkeypatch.setattr(hardware, "_GROUPS", tmp_path / "groups")
+    for name, limit in limits.items():
+        (tmp_path / "groups" / name).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / name / "cpu.max").write_text(f"{limit}\n")
+    assert available_cores() == cores
+
+
+def test_where_no_group_is_known_all_cores_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    monkeypatch.setattr(hardware, "_OWN_GROUP", tmp_path / "own")
+    assert available_cores() == 3

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -107,7 +108,9 @@ def test_killed_and_resumed_is_never_stopped_bit_for_bit(tmp_path: Path) -> None
     whole = Run(tmp_path / "whole")
     assert killed.finished
     assert not killed.checkpoints.exists()
-    assert killed.log_file.read_text().count("going on from step") >= 1
+    gone_on = [int(step) for step in re.findall(r"going on from step (\d+)", killed.log_file.read_text())]
+    assert len(gone_on) == KILLS
+    assert gone_on == sorted(set(gone_on)), "each time from a later checkpoint"
     assert measured(killed) == measured(whole)
     assert len(whole.metrics()) == 6
     one, other = load_tensors(killed.model_file)[0], load_tensors(whole.model_file)[0]

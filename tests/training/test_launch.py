@@ -32,7 +32,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, end: Exception | None, run: Path | 
         return start
 
     monkeypatch.setattr(launch, "elastic_launch", agent)
-    monkeypatch.setattr(launch, "available_threads", lambda: 2)
+    monkeypatch.setattr(launch, "available_cores", lambda: 2)
     return started
 
 

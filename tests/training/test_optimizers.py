@@ -214,3 +214,24 @@ def test_muon_decays_in_proportion_to_the_rate() -> None:
     optimizer.step()
     assert torch.allclose(weight_of(network), before["0.weight"] * (1 - 0.1 * 0.5))
     assert torch.equal(network.get_parameter("3.weight"), before["3.weight"])
+
+
+def test_muon_leaves_to_adam_what_begins_at_zero() -> None:
+    networks = []
+    for _ in range(2):
+        network = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.Linear(8, 2))
+        nn.init.zeros_(network.get_parameter("1.weight"))
+        networks.append((network, build_optimizer(Optimizer(name="muon", lr=0.1, weight_decay=0.5), network, CPU)))
+    (network, optimizer), (_, resumed) = networks
+    before = copy.deepcopy(network.state_dict())
+    for _ in range(3):  # in the first one nothing comes through to what is before it
+        step(network, optimizer)
+    for name, weights in network.named_parameters():
+        assert not torch.equal(weights, before[name]), name
+    # A training that goes on builds its optimizer over a new network, and reads the weights then.
+    sizes = [[len(group["params"]) for group in each.param_groups] for each in (optimizer, resumed)]
+    assert sizes == [[1, 5], [1, 5]]
+    resumed.load_state_dict(optimizer.state_dict())
+    moments = [set(state) for state in resumed.state.values()]
+    assert moments.count({"momentum"}) == 1
+    assert moments.count({"step", "mean", "square"}) == 5

@@ -30,3 +30,21 @@ def test_an_unknown_network_is_named_with_the_nearest(make_set: Callable[..., Im
     plain = Hardware("cpu", 1, False, "float32", "for the test")
     with pytest.raises(InputError, match="no network 'residul'; did you mean 'residual'"):
         make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)
+
+
+@pytest.mark.parametrize("name", ["cifar10-denoise", "code-autoencoder"])
+def test_networks_that_give_their_inputs_back_take_them_in_0_to_1_alone(
+    name: str, make_set: Callable[..., ImageSet]
+) -> None:
+    settings = [f"model={name}", "objective=mse", "metric=val_loss"]
+    for unfit in (["normalise=dataset"], ["normalise=unit", "mean=[0.5]", "std=[1]"], ["mean=[0]", "std=[0.5]"]):
+        with pytest.raises(InputError, match=f"{name} takes pictures in 0..1: give inputs.normalise=unit"):
+            make_preprocess(load_recipe("digits", [*settings, *unfit]), make_set(20))
+    for fit in (["normalise=unit"], ["mean=[0]", "std=[1]"]):
+        assert make_preprocess(load_recipe("digits", [*settings, *fit]), make_set(20)).mean == (0.0,)
+
+
+def test_a_network_that_learns_its_inputs_takes_them_on_any_scale(make_set: Callable[..., ImageSet]) -> None:
+    settings = ["model=cifar10-autoencoder", "objective=bce", "metric=val_loss", "normalise=dataset"]
+    train_set = make_set(20)
+    assert make_preprocess(load_recipe("digits", settings), train_set).mean == train_set.statistics()[0]

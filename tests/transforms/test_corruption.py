@@ -6,7 +6,7 @@ import torch
 
 from retinula.datasets import shapes
 from retinula.errors import InputError
-from retinula.transforms.corruption import CORRUPTIONS, STRENGTHS, corrupt
+from retinula.transforms.corruption import CORRUPTIONS, STRENGTHS, corrupt, corruptions_of
 
 PICTURES = torch.from_numpy(next(shapes.read(num_train=48, num_test=0).splits["train"]()).images)
 
@@ -38,6 +38,21 @@ def test_spoils_more_and_more_and_keeps_the_form(kind: str) -> None:
 def test_grey_and_tiny_pictures_too(kind: str, shape: tuple[int, int, int]) -> None:
     pictures = torch.randint(0, 256, (3, *shape), dtype=torch.uint8)
     assert spoilt(kind, 5, pictures).shape == pictures.shape
+
+
+def test_blur_does_something_to_tiny_pictures_and_more_at_each_strength() -> None:
+    tiny = torch.nn.functional.interpolate(PICTURES.float(), size=(8, 8), mode="area").round().to(torch.uint8)
+    losses = [(spoilt("gaussian blur", level, tiny).float() - tiny.float()).abs().mean().item() for level in STRENGTHS]
+    assert losses[0] > 1
+    assert losses == sorted(set(losses))
+
+
+def test_only_colours_can_be_saturated() -> None:
+    assert corruptions_of(3) == tuple(CORRUPTIONS)
+    assert set(CORRUPTIONS) - set(corruptions_of(1)) == {"saturation"}
+    grey = PICTURES[:, :1]
+    for kind in corruptions_of(1):
+        assert not torch.equal(spoilt(kind, 5, grey), grey), kind
 
 
 def test_moves_go_as_far_as_they_say() -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from retinula.errors import InputError
 from retinula.recipe_files import load_recipe
-from retinula.tuning.space import Choices, Range, Value, check_space, own_values, read_space, settings_for, with_values
+from retinula.resetting import with_settings
+from retinula.tuning.space import Choices, Range, Value, check_space, own_values, read_space, settings_for
 
 DIGITS = load_recipe("digits")
 
@@ -76,7 +77,7 @@ def test_what_is_no_range_is_named(texts: list[str], message: str) -> None:
         (["momentum=0.5..1.5"], r"optimizer\.momentum: .* less than 1, not 1.5"),
         (["batch_size=0..8"], r"training\.batch_size: .* greater than or equal to 1, not 0"),
         (["optimizer=sgd|adamm"], r"optimizer\.name: .*not 'adamm'"),
-        (["nesterov=true|maybe"], r"optimizer\.nesterov: .*boolean"),
+        (["nesterov=true|maybe"], r"optimizer\.nesterov: expected true or false"),
         (["momentum=0..0.9"], "nesterov needs momentum above 0"),
         (["seed=0..9"], "seed cannot be chosen by trials: the luckiest seed"),
         (["data=digits|shapes"], "data.name cannot be chosen by trials"),
@@ -116,7 +117,7 @@ def test_a_trial_is_a_recipe() -> None:
     }
     settings = settings_for(space, values)
     assert settings[:2] == ["optimizer.lr=1e-05", "training.batch_size=32"]
-    recipe = with_values(DIGITS, ["nesterov=false", *settings])
+    recipe = with_settings(DIGITS, ["nesterov=false", *settings])
     assert (recipe.optimizer.lr, recipe.training.batch_size, recipe.inputs.crop) == (1e-5, 32, (7, 7))
 
 

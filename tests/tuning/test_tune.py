@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from command_line import run_command
-from retinula import experiment
+from retinula import experiment, run_data
 from retinula.cli import trials as terminal
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError, Interrupted, RetinulaError
@@ -20,10 +22,10 @@ from retinula.images import ImageSet
 from retinula.plots.figure import save
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.run import Run
+from retinula.run import Run, list_runs
 from retinula.training import loop
 from retinula.training.hardware import Hardware
-from retinula.training.reporting import Progress
+from retinula.training.reporting import StepProgress
 from retinula.tuning import ledger, search
 from retinula.tuning import tune as finding
 from retinula.tuning.search import TuningReporter
@@ -44,7 +46,7 @@ def splits(tmp_path: Path, make_set: MakeSet, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(experiment, "made_trustworthy", lambda model, *_: model)
     monkeypatch.setattr(finding, "save", lambda figure, folder, name: [folder / f"{name}.png"])
     found = {"train": make_set(60)}
-    monkeypatch.setattr(experiment, "load", lambda *_, **__: Dataset("made", dict(found)))  # type: ignore[arg-type]  # names of splits
+    monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("made", dict(found)))  # type: ignore[arg-type]  # names of splits
     return found
 
 
@@ -66,7 +68,7 @@ class Stops(TuningReporter):
     def trial_begins(self, number: int, wanted: int, settings: Any) -> None:
         self._trial = number
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: StepProgress) -> None:
         if (self._trial, progress.step) == self._wanted:
             raise self._error
 
@@ -131,7 +133,7 @@ def test_cut_before_its_first_file_or_after_its_last() -> None:
     with pytest.raises(Killed):
         searched(RATE, trials=2, reporter=Stops(1, 1, Killed()))
     run = Study(Path("studies/digits")).run(1)
-    run.recipe_file.unlink()
+    shutil.rmtree(run.path)
     found = tune(study="studies/digits", trials=2)
     assert [trial.state for trial in found.trials] == ["finished", "finished"]
     assert run.finished
@@ -332,7 +334,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert "one recipe, data set or folder at a time" in call("tune", "digits", "shapes", RATE, code=2)[1]
     assert "name what to tune" in call("tune", code=2)[1]
 
-    def ctrl_c(self: terminal.TrialsReporter, progress: Progress) -> None:
+    def ctrl_c(self: terminal.TrialsReporter, progress: StepProgress) -> None:
         if progress.step == 3:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -344,3 +346,25 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         "go on with: retinula tune --study 'my study' --trials 3"
     )
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_trial_that_memory_does_not_suffice_for_fails_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train(recipe: Recipe, **options: Any) -> Any:
+        if options["run"] == "trial-0001":
+            torch.empty(2**50)
+        return trains(recipe, **options)
+
+    trains = experiment.train
+    monkeypatch.setattr(experiment, "train", train)
+    found = searched(RATE, trials=3)
+    assert [trial.state for trial in found.trials] == ["finished", "failed", "finished"]
+    assert found.trials[1].reason == "not enough memory"
+
+
+def test_another_network_is_tried_without_the_arguments_it_has_not() -> None:
+    base = load_recipe("digits", [*QUICK, "epochs=1"])
+    found = tune(base, ["model=residual|cifar10-augmented"], trials=6)
+    assert [trial.state for trial in found.trials] == ["finished"] * 6
+    models = [run.recipe().model for run in list_runs(found.study.runs)]  # what was drawn before is not trained again
+    networks = {model.name: model.arguments for model in models}
+    assert networks == {"residual": {"width": 0.25}, "cifar10-augmented": {}}

@@ -14,7 +14,10 @@ def bench(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure this machine: pictures a second, share of its peak, and how long each recipe would take here."""
+    """Measure this machine, and how long each recipe takes here.
+
+    Of each recipe the pictures a second, and the share of the machine's peak.
+    """
     from retinula.bench import PEAK_PRECISIONS, first_answer_seconds, matrix_peak, measurable, measure_speeds, untrained
     from retinula.plots.figure import duration
     from retinula.recipe_files import load_recipe, shipped

@@ -179,9 +179,9 @@ def unpack(
 
 def _drawn(source: str, recipe: "Recipe", progress: "Progress") -> "dict[str, Figure]":
     """Return figures by their files' names: one picture as training changes it, if it does, and the first batch."""
-    from retinula.experiment import load_dataset, training_sets
     from retinula.plots.batch import batch
     from retinula.plots.distortion import distortions, happenings
+    from retinula.run_data import load_dataset, training_sets
     from retinula.training.shown import fed_batch
     from retinula.transforms.augment import Augment
 

@@ -4,7 +4,10 @@ from retinula.cli.terminal import AsJson, say, say_json, table
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what this installation can do, what it lacks, and how to get that."""
+    """Say what this installation can do, and what it lacks.
+
+    Also how to get what it lacks.
+    """
     from retinula.diagnosis import diagnose
     from retinula.errors import RetinulaError
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, say, say_json
+from retinula.cli.trained import FinishedRun
 
 
 class Split(StrEnum):
@@ -18,19 +19,30 @@ class Split(StrEnum):
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")],
+    run: FinishedRun,
     data: Annotated[
         str | None, typer.Option(metavar="NAME|FOLDER", help="Other pictures of the same classes.", show_default=False)
     ] = None,
     split: Annotated[Split, typer.Option(help="Which part of the data set.")] = Split.TEST,
     tta: Annotated[
-        bool, typer.Option("--tta", help="Average over mirrored and shifted pictures, as the speed records count.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--tta/--no-tta",
+            help="Average over mirrored and shifted pictures, as the speed records count, or do not; as the recipe "
+            "says unless given.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write report and figures there, not into the run.")
     ] = None,
     corruptions: Annotated[
-        bool, typer.Option("--corruptions", help="Also measure on pictures spoilt in 16 ways, 5 strengths each (slow).")
+        bool,
+        typer.Option(
+            "--corruptions",
+            help="Also measure on pictures spoilt in 16 ways, 5 strengths each, by single looks unless --tta is given "
+            "(slow).",
+        ),
     ] = False,
     sample: Annotated[
         int, typer.Option(metavar="N", help="How many pictures to spoil, drawn at random; 0 for all.", min=0)
@@ -49,7 +61,10 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a trained model: accuracy with its interval, per class, calibration, and figures."""
+    """Measure a trained model, and draw figures of it.
+
+    Accuracy with its interval, of each class, and how sure it is against how often it is right.
+    """
     from retinula.evaluation.text import text_report
     from retinula.experiment import evaluate_run
     from retinula.run import find_run
@@ -57,7 +72,12 @@ def evaluate(
     found = find_run(run)
     with counting() as progress:
         result = evaluate_run(
-            found, data=data, split=split.value, tta="mirror-shift" if tta else None, folder=out, progress=progress
+            found,
+            data=data,
+            split=split.value,
+            tta=None if tta is None else "mirror-shift" if tta else "none",
+            folder=out,
+            progress=progress,
         )
     if deep or corruptions or labels or duplicates or embedding:
         from retinula.inspection import inspect_run

@@ -74,11 +74,13 @@ def explain(
         str | None,
         typer.Option(metavar="NAME,...", help="Classes to ask about; the likeliest unless given.", show_default=False),
     ] = None,
-    top: Annotated[int, typer.Option(help="How many of the likeliest classes.", min=1, max=10)] = 3,
+    top: Annotated[int, typer.Option(metavar="N", help="How many of the likeliest classes.", min=1, max=10)] = 3,
     layer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this convolution; every one unless given.")
     ] = None,
-    channel: Annotated[int | None, typer.Option(help="Which input channel of the filters; 0 unless given.")] = None,
+    channel: Annotated[
+        int | None, typer.Option(metavar="N", help="Which input channel of the filters; 0 unless given.")
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(metavar="NAME|FOLDER", help="Pictures for exciting; the run's test pictures unless given."),
@@ -88,7 +90,10 @@ def explain(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look inside a model: what made it decide, what its convolutions see, what they weigh."""
+    """Look inside a model: what made it decide, and what it sees.
+
+    Draws where what speaks for a class lies, what convolutions make of pictures, or their weights.
+    """
     from retinula.plots.figure import save
     from retinula.run import find_run
 
@@ -186,7 +191,7 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
 
     from retinula.answers import judged
     from retinula.datasets.unpack import safe_names
-    from retinula.evaluation.shares import percent
+    from retinula.evaluation.shares import sureness
     from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, attribute, check_explainable, gradcam_layer
     from retinula.explanation.features import seen_picture
     from retinula.plots.attribution import attribution
@@ -205,7 +210,7 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
             chosen = asked if asked is not None else np.argsort(-probabilities, kind="stable")[:top].tolist()
             seen = seen_picture(model, views[0])
             maps = attribute(model, np.repeat(seen[None], len(chosen), axis=0), np.array(chosen), kind)
-            captions = [f"{names[number]}, {percent(probabilities[number])}" for number in chosen]
+            captions = [f"{names[number]}, {sureness(float(probabilities[number]))}" for number in chosen]
             yield (
                 f"{method.value}-{stem}",
                 attribution(
@@ -258,8 +263,8 @@ def _exciting(model: "Model", run: str, data: str | None, layer: str | None) -> 
 
 
 def _set_for(run: str, model: "Model", data: str | None) -> "ImageSet":
-    from retinula.experiment import other_pictures, own_pictures
     from retinula.run import find_run
+    from retinula.run_data import other_pictures, own_pictures
 
     if data is not None:
         return other_pictures(data, model, "test")
@@ -273,8 +278,19 @@ def _filters(model: "Model", layer: str | None, channel: int) -> "Drawing":
     from retinula.explanation.layers import convolutions
     from retinula.plots.layers import filter_sheet
 
-    first = next(iter(convolutions(model.network)), None)
-    chosen = shaped_convolutions(model) if layer is None else [layer]
+    known = convolutions(model.network)
+    first = next(iter(known), None)
+    if layer is not None:
+        chosen = [layer]
+    else:
+        shaped = shaped_convolutions(model)
+        chosen = [name for name in shaped if channel < known[name].in_channels // known[name].groups]
+        if not chosen:
+            widest = max(shaped, key=lambda name: known[name].in_channels // known[name].groups)
+            filters(model, widest, channel)  # refuses, and says which channels there are
+        if len(chosen) < len(shaped):
+            lacking = [name for name in shaped if name not in chosen]
+            remark(f"left out, as their filters see no channel {channel}: {', '.join(lacking)}")
     weights = {name: filters(model, name, channel) for name in chosen}
 
     def figures() -> "Iterator[tuple[str, Figure]]":

@@ -52,7 +52,8 @@ def export(
         ),
     ] = False,
     max_loss: Annotated[
-        float, typer.Option(help="Percentage points of accuracy that --int8 may lose.", min=0, max=100)
+        float,
+        typer.Option(metavar="POINTS", help="Percentage points of accuracy that --int8 may lose.", min=0, max=100),
     ] = 0.5,
     data: Annotated[
         str | None,
@@ -74,9 +75,12 @@ def export(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a model for other programs, proved to say the same on 500 pictures and 20 photos; or write nothing."""
-    from retinula.experiment import other_pictures
+    """Write a model for other programs, proved to say the same.
+
+    The proof is on 500 pictures and 20 photos; where it fails nothing is written.
+    """
     from retinula.export.parity import proof_of
+    from retinula.run_data import other_pictures
 
     try:
         from retinula.export.browser_runtime import browser_runtime
@@ -204,8 +208,8 @@ def _photos(folder: str) -> "list[Photo]":
 
 
 def _splits(run: str, progress: "Progress") -> "Mapping[SplitName, ImageSet]":
-    from retinula.experiment import own_splits
     from retinula.run import find_run
+    from retinula.run_data import own_splits
 
     if Path(run).is_file():
         raise InputError(f"nobody knows which pictures {run} has seen: name its run, or other pictures with --data")

@@ -7,7 +7,7 @@ import atexit
 import gc
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,11 +23,13 @@ from retinula.cli import (
     reconstruct,
     report,
     reproduce,
+    runs,
     serve,
     train,
     tune,
 )
-from retinula.errors import RetinulaError
+from retinula.cli.targets import as_setting
+from retinula.errors import RetinulaError, ran_out_of_memory
 from retinula.version import __version__
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -40,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command("train")(train.train)
 app.command("tune")(tune.tune)
@@ -56,7 +58,7 @@ app.command("results")(reproduce.results)
 app.add_typer(data.app, name="data")
 app.command("models")(catalogs.models)
 app.command("recipes")(catalogs.recipes)
-app.add_typer(catalogs.runs_app, name="runs")
+app.add_typer(runs.app, name="runs")
 app.command("bench")(bench.bench)
 app.command("doctor")(doctor.doctor)
 
@@ -102,15 +104,15 @@ def _exit_code() -> int:
         # Whoever read our output has gone; say nothing more, and let nothing be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except MemoryError:
-        return _complain("not enough memory; try a smaller training.batch_size or inputs.size", FAILED)
     except Exception as error:
+        if ran_out_of_memory(error):
+            return _complain("not enough memory; try a smaller training.batch_size or inputs.size", FAILED)
         if hasattr(error, "format_message"):  # what typer itself complains about: an unknown option and the like
             message = error.format_message()
             if message.startswith("Usage:"):  # nothing but a group's name was given: its help, as it is laid out
                 typer.echo(message, err=True)
                 return WRONG_USE
-            return _complain(f"{message} (see --help)", WRONG_USE)
+            return _complain(_setting_meant(error) or f"{message} (see --help)", WRONG_USE)
         if os.environ.get(TRACEBACK):
             raise
         kind = type(error).__name__
@@ -118,6 +120,18 @@ def _exit_code() -> int:
     if code == INTERRUPTED:  # what typer makes of Ctrl-C
         return _complain("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else DONE
+
+
+def _setting_meant(error: Any) -> str | None:
+    """Tell those who write `--epochs 3` how settings are written, where the command takes any."""
+    option = getattr(error, "option_name", "")
+    if not option.startswith("--") or not any("key=value" in (each.metavar or "") for each in error.ctx.command.params):
+        return None
+    for word, following in zip(sys.argv, [*sys.argv[1:], "..."], strict=True):
+        name, equals, value = word.partition("=")
+        if name == option:
+            return as_setting(option, value if equals else following)
+    return None
 
 
 def _complain(message: str, code: int) -> int:

@@ -13,6 +13,7 @@ from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.durable import check_destination
 from retinula.errors import InputError
+from retinula.evaluation.shares import sureness
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
@@ -43,7 +44,7 @@ def predict(
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE...", help="Pictures, folders, patterns, or - for standard input.")
     ],
-    top: Annotated[int, typer.Option(help="How many classes to name for each picture.", min=1)] = 5,
+    top: Annotated[int, typer.Option(metavar="N", help="How many classes to name for each picture.", min=1)] = 5,
     labels: Annotated[
         Path | None,
         typer.Option(metavar="TABLE.csv", help="The right answers: file,label. Prints the accuracy of every --resize."),
@@ -60,20 +61,26 @@ def predict(
     ] = None,
     resample: Annotated[Filter | None, typer.Option(help="By which filter photos are made small; likewise.")] = None,
     crops: Annotated[
-        int | None, typer.Option(help="Average over so many parts with the model's proportions: 0, 1, 3 or 5.", min=0)
+        int | None,
+        typer.Option(metavar="N", help="Average over so many parts with the model's proportions: 0, 1, 3 or 5.", min=0),
     ] = None,
     scale: Annotated[
-        list[float] | None, typer.Option(help="Share of the longest side that crops have; may be repeated.")
+        list[float] | None,
+        typer.Option(metavar="SHARE", help="Share of the longest side that crops have; may be repeated."),
     ] = None,
     zoom: Annotated[
-        list[float] | None, typer.Option(help="Average over a middle part with these shares of the sides; likewise.")
+        list[float] | None,
+        typer.Option(metavar="SHARE", help="Average over a middle part with these shares of the sides; likewise."),
     ] = None,
     mirror: Annotated[
         bool | None, typer.Option("--mirror/--no-mirror", help="Average over mirrored photos too.", show_default=False)
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is on pictures. Files that are no pictures are named and skipped."""
+    """Say what is on pictures.
+
+    Files that are no pictures are named and skipped.
+    """
     if csv:
         check_destination(csv)
     with loading():
@@ -85,22 +92,18 @@ def predict(
     model = _looking(loaded, resize, resample, given)
     references = find_pictures(sources)
     answers = match_labels(references, read_labels(labels), model.classes) if labels else {}
-    predictions = []
-    with counting() as progress:
-        for prediction in predict_files(model, references):
+    predictions, answered = [], 0
+    for prediction in predict_files(model, references):
+        answered += not prediction.skipped
+        if csv or plot or labels:
             predictions.append(prediction)
-            progress("predicting", len(predictions), len(references))
-    skipped = [prediction for prediction in predictions if prediction.skipped]
-    if as_json:
-        for prediction in predictions:
+        if as_json:
             say_json(_as_json(prediction, top))
-    else:
-        for prediction in predictions:
-            if not prediction.skipped:
-                _say_answers(prediction, top, answers.get(prediction.src))
-    for prediction in skipped:
-        remark(f"skipped {prediction.src}: {prediction.skipped}")
-    if len(skipped) == len(predictions):
+        elif not prediction.skipped:
+            _say_answers(prediction, top, answers.get(prediction.src))
+        if prediction.skipped:
+            remark(f"skipped {prediction.src}: {prediction.skipped}")
+    if not answered:
         raise InputError("no picture could be read")
     if csv:
         write_table(csv, predictions, answers)
@@ -211,7 +214,7 @@ def _as_json(prediction: "Prediction", top: int) -> dict[str, object]:
 
 
 def _say_answers(prediction: "Prediction", top: int, label: str | None) -> None:
-    named = ", ".join(f"{answer.label} {share(answer.probability, 1)}" for answer in prediction.answers[:top])
+    named = ", ".join(f"{answer.label} {sureness(answer.probability)}" for answer in prediction.answers[:top])
     if prediction.unfamiliar:
         named = f"unlike anything it was trained on; if it must say: {named}"
     verdict = "" if label is None else "  (right)" if label == prediction.best.label else f"  (wrong: {label})"

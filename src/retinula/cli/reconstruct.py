@@ -25,9 +25,12 @@ def reconstruct(
         ),
     ],
     noise: Annotated[
-        float, typer.Option(help="Add Gaussian noise of this deviation first, on the scale 0..1.", min=0, max=1)
+        float,
+        typer.Option(
+            metavar="DEVIATION", help="Add Gaussian noise of this deviation first, on the scale 0..1.", min=0, max=1
+        ),
     ] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of the noise.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the noise.", min=0)] = 0,
     codes: Annotated[
         Path | None,
         typer.Option(
@@ -37,7 +40,10 @@ def reconstruct(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the pictures go.")] = Path("reconstructed"),
     as_json: AsJson = False,
 ) -> None:
-    """Put pictures through a network that gives pictures back, and measure what is lost or gained."""
+    """Put pictures through a network that gives pictures back.
+
+    Measures what is lost or gained.
+    """
     from retinula.prediction import find_pictures
     from retinula.reconstruction import CODE_FILES, check_code_file, read_codes, reconstructing
 

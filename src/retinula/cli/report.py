@@ -6,16 +6,20 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
+from retinula.cli.trained import FinishedRun
 
 
 def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")],
+    run: FinishedRun,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the page goes; report.html in the run unless given.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write all that is known of a run as one HTML file, which needs no network and no other file."""
+    """Write all that is known of a run as one HTML file.
+
+    It needs no network and no other file.
+    """
     from retinula.report.page import write_report
     from retinula.run import find_run
 

@@ -15,7 +15,9 @@ def reproduce(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[key=value ...]", help="Settings to change, such as epochs=4.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many trainings, each with a seed of its own.", min=1)] = 1,
+    seeds: Annotated[
+        int, typer.Option(metavar="N", help="How many trainings, each with a seed of its own.", min=1)
+    ] = 1,
     photos: Annotated[
         Path | None,
         typer.Option(
@@ -30,13 +32,17 @@ def reproduce(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Repeat a published work: train or reuse its runs, set published beside measured, draw what it drew."""
+    """Repeat a published work: published beside measured.
+
+    Trains its runs, or uses those that are there, and draws what the work drew.
+    """
     from retinula.recipe_files import load_recipe
     from retinula.reproduction import reproduce as work
     from retinula.reproduction.table import HEAD
+    from retinula.resetting import with_own_arguments
     from retinula.run import RUNS
 
-    recipe = load_recipe(name, settings or [])
+    recipe = with_own_arguments(load_recipe(name, settings or []), settings or [])
     folder = out or Path("reproductions") / recipe.name
     with TrainingReporter() as reporter:
         result = work.reproduce(recipe, seeds, root=RUNS, folder=folder, photos=photos, reporter=reporter)
@@ -59,7 +65,10 @@ def results(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set out what finished runs measured, as a page in Markdown: those under runs/ and those that --write has kept."""
+    """Set out what finished runs measured, as a Markdown page.
+
+    Of those under runs/, and those that --write has kept.
+    """
     from retinula.durable import write_text
     from retinula.reproduction.records import RECORDS, keep_records
     from retinula.reproduction.results import gather, results_list, results_page

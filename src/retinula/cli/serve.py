@@ -25,39 +25,52 @@ TOKEN_VARIABLE = "RETINULA_TOKEN"  # noqa: S105 - the name of a variable, not a 
 def serve(
     run: RunOrModel,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; others than this machine reach 0.0.0.0.")
+        str, typer.Option(metavar="ADDRESS", help="The address to listen on; others than this machine reach 0.0.0.0.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8080,
+    port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.", min=0, max=65535)] = 8080,
     token: Annotated[
         str | None,
         typer.Option(
+            metavar="TOKEN",
             envvar=TOKEN_VARIABLE,
             help="What clients have to show: Authorization: Bearer TOKEN. Others on this machine see what the command "
             "line says, but not what the variable says.",
             show_default=False,
         ),
     ] = None,
-    max_mib: Annotated[int, typer.Option(help="MiB that a request may have.", min=1, max=1024)] = 32,
+    max_mib: Annotated[int, typer.Option(metavar="N", help="MiB that a request may have.", min=1, max=1024)] = 32,
     max_pixels: Annotated[
-        int, typer.Option(help="Pixels that a picture may have.", min=1, max=64_000_000)
+        int, typer.Option(metavar="N", help="Pixels that a picture may have.", min=1, max=64_000_000)
     ] = 64_000_000,
-    max_pictures: Annotated[int, typer.Option(help="Pictures that a request may have.", min=1, max=10_000)] = 256,
+    max_pictures: Annotated[
+        int, typer.Option(metavar="N", help="Pictures that a request may have.", min=1, max=10_000)
+    ] = 256,
     max_waiting: Annotated[
         int,
         typer.Option(
+            metavar="N",
             help="Requests that may be worked on or wait; twice as many connections may be open, 64 at least.",
             min=1,
             max=10_000,
         ),
     ] = 256,
     similar: Annotated[
-        int, typer.Option(help="How many pictures from training to look through for the most similar ones.", min=0)
+        int,
+        typer.Option(
+            metavar="N", help="How many pictures from training to look through for the most similar ones.", min=0
+        ),
     ] = 1000,
     seconds: Annotated[
-        float, typer.Option(help="Seconds that a request may take to arrive, and its answer to be ready.", min=0.1)
+        float,
+        typer.Option(
+            metavar="SECONDS", help="Seconds that a request may take to arrive, and its answer to be ready.", min=0.1
+        ),
     ] = 30.0,
 ) -> None:
-    """Answer over HTTP, and in a browser, what is on pictures. Only this machine is served unless --host is given."""
+    """Answer over HTTP, and in a browser, what is on pictures.
+
+    Only this machine is served unless --host is given.
+    """
     if missing_modules("serve"):
         raise InputError("the server needs packages that are not installed: pip install 'retinula[serve]'")
     if token is None and TOKEN_VARIABLE in os.environ:
@@ -121,7 +134,7 @@ def _neighbours(model: "Model", run: "Run", number: int) -> "Neighbours | None":
     """Look through pictures of the run's training; a server does without them where they are not at hand."""
     from retinula.datasets.catalog import CATALOG
     from retinula.datasets.load import is_here
-    from retinula.experiment import own_pictures
+    from retinula.run_data import own_pictures
     from retinula.serving.neighbours import Neighbours
 
     if not number or model.task != "classification":

@@ -1,22 +1,24 @@
 """What the commands share: output for people and for machines, progress on a terminal, plain lines elsewhere."""
 
 import json
-import os
 import sys
+import time
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from retinula.errors import InputError
-from retinula.training.reporting import Progress, Reporter
+from retinula.training.reporting import Reporter, StepProgress
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
 
     from retinula.recipe import ValidationMetric
 
+PATIENCE = 5.0  # seconds for which nothing is said of what goes on
+BETWEEN_LINES = 10.0  # seconds between two lines about the same thing
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 
 
@@ -46,16 +48,29 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     >>> table(("name", "pictures"), [("digits", "1,797")])
     ['name    pictures', 'digits     1,797']
     """
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    numeric = [all(row[column][:1].isdigit() or not row[column] for row in rows) for column in range(len(head))]
+    columns = range(len(head))
+    widths = [max(width(row[column]) for row in (head, *rows)) for column in columns]
+    numeric = [all(row[column][:1].isdigit() or row[column] in ("", "-") for row in rows) for column in columns]
     lines = []
     for row in (head, *rows):
-        cells = [
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ]
+        cells = []
+        for cell, wide, right in zip(row, widths, numeric, strict=True):
+            space = " " * (wide - width(cell))
+            cells.append(f"{space}{cell}" if right else f"{cell}{space}")
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+def width(text: str) -> int:
+    """Return how many columns a terminal needs for a text: two for a wide letter, none for an accent by itself.
+
+    >>> width("cat"), width("写真"), width("cafe\u0301")
+    (3, 4, 4)
+    """
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
 
 
 def share(value: float | None, places: int = 2) -> str:
@@ -73,25 +88,34 @@ def reached(metric: "ValidationMetric", value: float | None) -> str:
     return share(value) if metric == "val_accuracy" else number(value)
 
 
-def one_target(words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Part what is to be trained, None where nothing is named, from settings as `key=value`.
+class Lines:
+    """Says how far something is where nothing can be drawn over itself: in lines, and only of what takes a while.
 
-    What begins as a path does, or is here, is no setting, even with an equals sign in its name.
-
-    Raises:
-        InputError: more than one thing is named.
+    Args:
+        clock: gives the seconds of now.
     """
-    names = [word for word in words if _is_target(word)]
-    if len(names) > 1:
-        raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
-    return next(iter(names), None), [word for word in words if not _is_target(word)]
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._quiet_until = clock() + PATIENCE
+        self._what: str | None = None
+        self._next = 0.0
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Print a line where another thing is being done, or the last line was long ago."""
+        now = self._clock()
+        if now < self._quiet_until or (what == self._what and now < self._next):
+            return
+        far = f" {done / total:.0%}" if total else f" {done:,}" if done else ""
+        remark(f"{what}{far}")
+        self._what, self._next = what, now + BETWEEN_LINES
 
 
 @contextmanager
 def counting() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yield a function `(what, done, total)` that shows how far something is; it draws only on a terminal."""
+    """Yield a function `(what, done, total)` that shows how far something is: a bar on a terminal, else lines."""
     if not on_terminal():
-        yield lambda what, done, total: None
+        yield Lines()
         return
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -107,17 +131,20 @@ class TrainingReporter(Reporter):
     def __init__(self) -> None:
         self._bar: rich_progress.Progress | None = None
         self._task: Any = None
+        self._lines = Lines()
 
     def message(self, text: str) -> None:
         """Print it above the bar."""
         self._line(text)
 
     def loading(self, what: str, done: int, total: int | None) -> None:
-        """Move the bar for a download or the preparation."""
-        if self._bar is not None:
+        """Move the bar for a download or the preparation; elsewhere say in lines how far it is."""
+        if self._bar is None:
+            self._lines(what, done, total)
+        else:
             self._bar.update(self._task, completed=done, total=total, description=what)
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: StepProgress) -> None:
         """Move the bar."""
         if self._bar is not None:
             self._bar.update(
@@ -171,7 +198,3 @@ class TrainingReporter(Reporter):
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.stop()
-
-
-def _is_target(word: str) -> bool:
-    return "=" not in word or word.startswith((".", "/")) or os.path.exists(word)  # noqa: PTH110 - Path's fails at long ones

@@ -1,5 +1,6 @@
 """`retinula train`."""
 
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, TrainingReporter, one_target, remark, say, say_json, share
+from retinula.cli.targets import one_target
+from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, share
+from retinula.cli.trained import newest_finished
 from retinula.errors import InputError, Interrupted
 from retinula.training.reporting import Reporter
 
@@ -17,7 +20,8 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[RECIPE|DATASET|FOLDER] [key=value ...]",
-            help="What to train, and settings such as epochs=4 or optimizer.lr=0.05. Nothing: the handwritten digits.",
+            help="What to train, and settings such as epochs=4 or optimizer.lr=0.05. Nothing: the handwritten digits. "
+            "All settings: retinula recipes default.",
             show_default=False,
         ),
     ] = None,
@@ -32,7 +36,7 @@ def train(
     freeze: Annotated[
         bool, typer.Option("--freeze", help="Of a model to begin from train only the new last layer.")
     ] = False,
-    run: Annotated[str | None, typer.Option(help="A name for the run's folder under runs/.")] = None,
+    run: Annotated[str | None, typer.Option(metavar="NAME", help="A name for the run's folder under runs/.")] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = None,
     procs: Annotated[
         int,
@@ -40,14 +44,19 @@ def train(
     ] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Train a network: by a recipe, on a data set, or on a folder of pictures."""
-    from retinula import experiment
-    from retinula.run import RUNS, find_run
-    from retinula.training import processes
+    """Train a network: by a recipe, a data set, or a folder."""
+    from retinula.targets import find_recipe
 
     name, overrides = one_target(target or [])
     if resume is not None and (target or model or freeze or run):
         raise InputError("--resume goes on with a run as it is: give nothing else with it")
+    if resume is None and "WORLD_SIZE" not in os.environ:  # of several processes one says what is wrong, having met
+        # Before torch is loaded, which takes seconds. Settings may fit only a model to begin from.
+        find_recipe(name or "digits", [] if model or freeze else overrides)
+    from retinula import experiment
+    from retinula.run import RUNS, find_run
+    from retinula.training import processes
+
     announced = processes.announced()
     if announced == 1 and procs > 1:
         from retinula.training import launch
@@ -55,11 +64,11 @@ def train(
         sys.exit(launch.start(procs, sys.argv[1:], remark))  # what is to be said has been said
     if procs not in (1, announced):
         raise InputError(f"there are {announced} processes already, started by torchrun: leave --procs out")
-    if model is not None:
-        overrides = [_beginning(model), *overrides]
+    speaks = processes.speaks()
+    if model is not None:  # of several processes the first one's is taken
+        overrides = [_beginning(newest_finished(model) if speaks else model), *overrides]
     if freeze:
         overrides = ["model.freeze=true", *overrides]
-    speaks = processes.speaks()
     try:
         with TrainingReporter() if speaks else nullcontext(Reporter()) as reporter:
             if resume is not None:

@@ -5,12 +5,38 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retinula.cli.terminal import remark
 from retinula.errors import InputError
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
 
-RunOrModel = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or name, 'last', or a model file.")]
+
+def newest_finished(run: str) -> str:
+    """Return, where `last` is given, the folder of the newest finished run; all else, or where there is none, as it is.
+
+    Only what needs a model asks for it: to go on with a run, or to look at it, `last` is the one begun last.
+    """
+    if run != "last":
+        return run
+    from retinula.run import list_runs
+
+    runs = list_runs()
+    finished = [each for each in runs if each.finished]
+    if not finished:
+        return run
+    if finished[-1] != runs[-1]:
+        remark(f"last: {finished[-1].path}, since {runs[-1].path} is not finished")
+    return str(finished[-1].path)
+
+
+RunOrModel = Annotated[
+    str,
+    typer.Argument(metavar="RUN", help="A run's folder or name, 'last', or a model file.", callback=newest_finished),
+]
+FinishedRun = Annotated[
+    str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.", callback=newest_finished)
+]
 
 
 def trained_model(run: str) -> "Model":
@@ -22,9 +48,10 @@ def trained_model(run: str) -> "Model":
     if is_onnx(run):
         raise InputError(f"{run} only answers (retinula predict, retinula serve); name the run that it came from")
     if not path.is_file():
-        path = find_run(run).path
-        if not (path / "model.safetensors").exists():
-            raise InputError(f"{path} has no model yet; go on with: retinula train --resume {path}")
+        found = find_run(run)
+        path = found.path
+        if not found.model_file.exists():
+            raise InputError(f"{path} has no model yet; {found.unfinished()}")
     return Model.load(path)
 
 

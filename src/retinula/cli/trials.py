@@ -5,7 +5,8 @@ from typing import Any
 
 from retinula.cli.terminal import TrainingReporter, number, reached
 from retinula.recipe import ValidationMetric
-from retinula.training.reporting import Progress
+from retinula.recipe_files import brief
+from retinula.training.reporting import StepProgress
 from retinula.tuning.search import TuningReporter
 from retinula.tuning.space import Value
 from retinula.tuning.study import Trial
@@ -35,7 +36,7 @@ class TrialsReporter(TrainingReporter, TuningReporter):
             parts.append(f"{number(trial.seconds, 1)} s")
         self._line("  ".join([*parts, *(["best so far"] if best else [])]))
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: StepProgress) -> None:
         """Move the bar."""
         super().step(progress)
         if self._bar is not None:
@@ -43,15 +44,6 @@ class TrialsReporter(TrainingReporter, TuningReporter):
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Say nothing: a trial has one line."""
-
-
-def brief(key: str) -> str:
-    """Write a setting as one may type it.
-
-    >>> brief("optimizer.lr"), brief("optimizer.name")
-    ('lr', 'optimizer')
-    """
-    return key.removesuffix(".name").rpartition(".")[2]
 
 
 def shown(value: Value) -> str:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, number, one_target, reached, say, say_json, table
+from retinula.cli.targets import one_target
+from retinula.cli.terminal import AsJson, number, reached, say, say_json, table
 
 if TYPE_CHECKING:
     from retinula.tuning.tune import Tuning
@@ -24,25 +25,35 @@ def tune(
             show_default=False,
         ),
     ] = None,
-    trials: Annotated[int, typer.Option(help="How many trials there shall be in all.", min=1)] = 20,
+    trials: Annotated[int, typer.Option(metavar="N", help="How many trials there shall be in all.", min=1)] = 20,
     minutes: Annotated[
-        float | None, typer.Option(help="Begin no further trial after so many minutes.", show_default=False)
+        float | None, typer.Option(metavar="MINUTES", help="Begin no further trial after so long.", show_default=False)
     ] = None,
     study: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The study; studies/RECIPE unless given.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the drawing.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of the drawing.", min=0)] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Search for better settings by trials, chosen by validation pictures; the same command goes on with it."""
+    """Search for better settings by trials on validation pictures.
+
+    The same command goes on with a search. All settings: retinula recipes default.
+    """
+    from retinula.recipe_files import full_key
+    from retinula.targets import find_recipe
+
+    name, settings = one_target(target or [])
+    recipe = name or ("digits" if settings else None)
+    if recipe is not None:  # wrong words are refused before torch is loaded, which takes seconds
+        find_recipe(recipe)
+    for setting in settings:
+        full_key(setting.partition("=")[0].strip())
     from retinula.cli.trials import TrialsReporter
     from retinula.tuning.ledger import check_installed
 
     check_installed()
     from retinula.tuning.tune import tune as search
 
-    name, settings = one_target(target or [])
-    recipe = name or ("digits" if settings else None)
     with TrialsReporter() as reporter:
         tuning = search(recipe, settings, trials=trials, minutes=minutes, study=study, seed=seed, reporter=reporter)
     if as_json:

@@ -32,6 +32,7 @@ _DECOMPRESSORS: Final[tuple[tuple[bytes, Callable[[IO[bytes]], "_Source"]], ...]
     (b"\xfd7zXZ\0", lzma.LZMAFile),
 )
 
+REFUSED_ENDINGS: Final = (".rar", ".7z")  # of archives that are told what they are
 _FOREIGN: Final = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 
 # Control characters would reach the terminal with the first message; lone surrogates cannot be written at all.

@@ -14,7 +14,7 @@ from typing import Final
 
 from PIL import Image
 
-from retinula.datasets.archives import is_archive_name, members
+from retinula.datasets.archives import REFUSED_ENDINGS, is_archive_name, members
 from retinula.datasets.layout import Layout, arrange, natural_order
 from retinula.datasets.listing import Files, find_in_folder, foreign, is_ignored
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart, stacked
@@ -188,7 +188,7 @@ def find(path: Path) -> Files:
     if path.is_dir():
         return find_in_folder(path)
     if path.is_file():
-        if not is_archive_name(path):
+        if not is_archive_name(path) and path.suffix.lower() not in REFUSED_ENDINGS:
             raise InputError(f"{path} is neither a folder nor a .zip, .tar, .csv or .npz file")
         return _find_in_archive(path)
     raise InputError(f"there is no folder or archive {path}")

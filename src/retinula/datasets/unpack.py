@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from retinula.datasets.reading import Dataset, Progress, SplitName
-from retinula.durable import replacing_folder
+from retinula.durable import is_empty, replacing_folder
 from retinula.errors import InputError
 from retinula.images import CHUNK, Images, ImageSet, copied
 
@@ -47,7 +47,7 @@ def unpack(
     """
     if picture_format not in _ENDINGS:
         raise InputError(f"pictures are unpacked as png or jpeg, not {picture_format!r}")
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+    if folder.is_file() or (folder.is_dir() and not is_empty(folder)):
         raise InputError(f"{folder} is not empty; name a new folder to unpack to")
     classes = list(dict.fromkeys(name for image_set in dataset.splits.values() for name in image_set.classes))
     names = dict(zip(classes, safe_names(classes), strict=True))

@@ -5,6 +5,7 @@ by embeddings where there are any. A candidate counts where the pixels agree onc
 as they can, coarse and fine structure both, so that two pictures of blue sky do not. Knows nothing of files.
 """
 
+import hashlib
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -79,12 +80,14 @@ def find_near_duplicates(
         other_features: `[M, D]`, those of the others.
 
     Returns:
-        Each pair once, at most six for each picture: three neighbours by each measure.
+        Each pair once, at most seven for each picture: three neighbours by each measure, and an equal one. So of very
+        many pictures that are nearly the same not all pairs are found, but each picture is in one.
     """
     within = others is None
     compared = images if others is None else others
     first = _thumbnails(images)
     candidates = _neighbours(first, first if within else _thumbnails(compared), within)
+    candidates |= _equal(images, others)
     if features is not None:
         near = F.normalize(features.float(), dim=1)
         far = near if other_features is None else F.normalize(other_features.float(), dim=1)
@@ -94,6 +97,28 @@ def find_near_duplicates(
     for start in range(0, len(pairs), _ROWS):
         found += _verified(images, compared, pairs[start : start + _ROWS])
     return tuple(sorted(found, key=lambda pair: (not pair.exact, -pair.correlation, pair.index, pair.other)))
+
+
+def _equal(images: Images, others: Images | None) -> set[tuple[int, int]]:
+    """Return positions of pictures that are equal in every pixel: of each the last one before it, or the last other.
+
+    Flat pictures, whose thumbnails are nothing without their brightness, are found by this alone.
+    """
+    last: dict[bytes, int] = {}
+    if others is not None:
+        last = {_hash(picture): number for number, picture in enumerate(others)}
+    pairs = set()
+    for number, picture in enumerate(images):
+        key = _hash(picture)
+        if key in last:
+            pairs.add((last[key], number) if others is None else (number, last[key]))
+        if others is None:
+            last[key] = number
+    return pairs
+
+
+def _hash(picture: NDArray[np.uint8]) -> bytes:
+    return hashlib.sha256(picture.tobytes()).digest()
 
 
 def _neighbours(vectors: Tensor, others: Tensor, within: bool) -> set[tuple[int, int]]:

@@ -33,7 +33,7 @@ from retinula.transforms.noise import noised
 
 CALIBRATION_BINS = 15  # as Guo et al. 2017, so that figures compare
 EXAMPLES = 8  # reconstructed pictures kept for a figure
-Progress = Callable[[int, int], None]
+Counting = Callable[[int, int], None]
 
 
 def evaluate(
@@ -44,7 +44,7 @@ def evaluate(
     batch_size: int = 500,
     tta: Averaging = "none",
     device: torch.device | None = None,
-    progress: Progress | None = None,
+    progress: Counting | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Evaluation:
     """Measure a model: a `ClassificationResult` or a `ReconstructionResult`, by the model's task.
@@ -91,7 +91,7 @@ class _Runner:
         batch_size: int,
         tta: Averaging,
         device: torch.device | None,
-        progress: Progress | None,
+        progress: Counting | None,
         clock: Callable[[], float],
     ):
         self.model, self.image_set, self.batch_size, self.tta = model, image_set, batch_size, tta

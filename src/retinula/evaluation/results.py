@@ -3,6 +3,7 @@
 Knows nothing of how it is measured, of training, of files or of figures.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -53,6 +54,7 @@ class Evaluation:
         seconds: how long the network ran over all pictures.
         unverified_copy: whether the pictures came from a copy whose hash is not the official one.
         provenance: where the pictures came from, as words.
+        learned_from: whether the model was trained on these very pictures.
     """
 
     dataset: str
@@ -64,6 +66,7 @@ class Evaluation:
     seconds: float
     unverified_copy: bool
     provenance: dict[str, str]
+    learned_from: bool = False
 
     @property
     def images_per_second(self) -> float:
@@ -138,7 +141,12 @@ class ClassificationResult(Evaluation):
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
-        """Between which shares the accuracy on all such pictures lies, with 95 % confidence."""
+        """Between which shares the accuracy on all such pictures lies, with 95 % confidence.
+
+        The same picture under several conditions counts once, with the share of them under which it is right.
+        """
+        if self.conditions:
+            return _interval_of_mean(self._right.view(len(self.conditions), -1).mean(dim=0))
         return wilson_interval(self.num_correct, self.num_images)
 
     @property
@@ -159,8 +167,13 @@ class ClassificationResult(Evaluation):
         """The share of right answers under each condition, 0..1; their mean is the accuracy."""
         if not self.conditions:
             return {}
-        right = (self.predicted == self.labels).double().view(len(self.conditions), -1).mean(dim=1)
+        right = self._right.view(len(self.conditions), -1).mean(dim=1)
         return dict(zip(self.conditions, right.tolist(), strict=True))
+
+    @property
+    def _right(self) -> Tensor:
+        """Of each picture 1 where its answer is right, else 0: float64 `[N]`."""
+        return (self.predicted == self.labels).double()
 
     @property
     def uncalibrated_error(self) -> float:
@@ -270,6 +283,14 @@ def group_numbers(superclasses: tuple[str, ...] | None) -> Tensor | None:
         return None
     names = sorted(set(superclasses))
     return torch.tensor([names.index(name) for name in superclasses])
+
+
+def _interval_of_mean(values: Tensor) -> tuple[float, float]:
+    """Return the bounds, 0..1, between which the mean of all such values lies with 95 % confidence."""
+    if len(values) < 2:
+        return 0.0, 1.0
+    mean, reach = values.mean().item(), 1.96 * values.std().item() / math.sqrt(len(values))
+    return max(0.0, mean - reach), min(1.0, mean + reach)
 
 
 def _average(scores: ClassScores, weights: Tensor) -> dict[str, float]:

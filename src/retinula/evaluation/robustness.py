@@ -12,12 +12,12 @@ import torch
 
 from retinula.errors import InputError
 from retinula.evaluation.fitting import check_pictures, labels_for
-from retinula.evaluation.measuring import Progress
+from retinula.evaluation.measuring import Counting
 from retinula.images import ImageSet, copied
 from retinula.metrics import accuracy
 from retinula.model_file import Averaging, Model
 from retinula.transforms.batches import generator_for
-from retinula.transforms.corruption import CORRUPTIONS, STRENGTHS, corrupt
+from retinula.transforms.corruption import STRENGTHS, corrupt, corruptions_of
 
 SAMPLE = 1000  # pictures: their accuracy is known within three points, the mean over 80 measurements far better
 _AT_ONCE = 500  # pictures: bounds memory
@@ -73,10 +73,10 @@ def measure_robustness(
     image_set: ImageSet,
     *,
     num_images: int = SAMPLE,
-    kinds: Sequence[str] = tuple(CORRUPTIONS),
+    kinds: Sequence[str] | None = None,
     seed: int = 0,
     tta: Averaging = "none",
-    progress: Progress | None = None,
+    progress: Counting | None = None,
 ) -> Robustness:
     """Ask a classifier about the same pictures under every corruption at every strength.
 
@@ -84,7 +84,7 @@ def measure_robustness(
         model: a classifier.
         image_set: labelled, at the model's size.
         num_images: at most so many pictures, drawn at random; 0 for all.
-        kinds: names of `CORRUPTIONS`.
+        kinds: names of `CORRUPTIONS`; all that do anything to such pictures where None.
         seed: the same seed draws the same pictures and spoils them in the same way.
         tta: averaging at test time.
         progress: called with the number of pictures done and of all.
@@ -102,6 +102,7 @@ def measure_robustness(
     if 0 < num_images < len(image_set):
         chosen = np.sort(np.random.default_rng(seed).permutation(len(image_set))[:num_images])
     labels = labels[chosen]
+    kinds = corruptions_of(image_set.shape[0]) if kinds is None else kinds
     measured, total = 0, len(chosen) * (1 + len(kinds) * len(STRENGTHS))
 
     def share(kind: str | None, strength: int) -> float:

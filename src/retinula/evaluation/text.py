@@ -4,7 +4,7 @@ import math
 import unicodedata
 
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.evaluation.shares import percent
+from retinula.evaluation.shares import percent, sureness
 from retinula.metrics import Calibration
 
 MISTAKES = 5  # kinds of mistakes that are named
@@ -16,7 +16,7 @@ def text_report(evaluation: Evaluation) -> list[str]:
     """Say what was measured and what came out, one string a line."""
     lines = _results(evaluation)
     lines += ["", _speed(evaluation)]
-    if evaluation.split == "train":
+    if evaluation.learned_from:
         lines.append("These are the pictures that it learned from: expect less on new ones.")
     if evaluation.unverified_copy:
         lines.append("The pictures come from an unverified copy: its hash is not the official one.")
@@ -39,6 +39,11 @@ def _classification(result: ClassificationResult) -> list[str]:
         f"{_where(result)}: accuracy {100 * result.accuracy:.2f} % "
         f"({result.num_correct:,} of {result.num_images:,} right; 95 % interval {100 * low:.1f} to {percent(high)})"
     ]
+    if result.conditions:
+        lines.append(
+            f"They are {result.num_images // len(result.conditions):,} pictures under {len(result.conditions)} "
+            "conditions each; the interval is about the pictures, and holds for these conditions."
+        )
     if result.plain_accuracy is not None:
         lines.append(
             f"These are averaged answers ({result.tta}); a single look at each picture is right for "
@@ -67,7 +72,7 @@ def _classification(result: ClassificationResult) -> list[str]:
         lines.append("Surest of what is wrong:")
         lines += [
             f"  picture {each.index:,}{'' if each.source is None else f' ({each.source})'}: {each.label} taken for "
-            f"{each.answer}, {percent(each.probability)} sure"
+            f"{each.answer}, {sureness(each.probability)} sure"
             for each in result.surest_mistakes(SUREST_NAMED)
         ]
     return [*lines, "", *_table(result)]
@@ -97,17 +102,35 @@ def _reconstruction(result: ReconstructionResult) -> list[str]:
 
 
 def verdict(calibration: Calibration) -> str:
-    """Say in words whether the answers are as sure as they are right."""
+    """Say in words whether the answers are as sure as they are right, no more than so many pictures can tell."""
     surplus = calibration.confidence - calibration.accuracy
-    if abs(surplus) <= BELIEVABLE:
+    if abs(surplus) > max(BELIEVABLE, _by_chance(calibration)):
+        return "it is surer than it should be" if surplus > 0 else "it could be surer than it is"
+    if not is_few(calibration):
         return "its probabilities can be believed on the whole"
-    return "it is surer than it should be" if surplus > 0 else "it could be surer than it is"
+    number = sum(row.count for row in calibration.bins)
+    return f"as far as {number:,} pictures can tell, its probabilities can be believed"
+
+
+def _by_chance(calibration: Calibration) -> float:
+    """Return by how much, 0..1, the accuracy on so many pictures differs from how sure answers are by chance alone.
+
+    Of a model that is as sure as it is right the difference is smaller in at least 95 of 100 draws of pictures.
+    """
+    number = sum(row.count for row in calibration.bins)
+    return 1.96 * math.sqrt(calibration.confidence * (1 - calibration.confidence) / number)
+
+
+def is_few(calibration: Calibration) -> bool:
+    """Tell whether the pictures are so few that their calibration error is mostly chance, which only adds to it."""
+    return _by_chance(calibration) > BELIEVABLE
 
 
 def _belief(calibration: Calibration) -> str:
+    few = "; so few pictures overstate it" if is_few(calibration) else ""
     return (
         f"On average it is {percent(calibration.confidence)} sure and right for {percent(calibration.accuracy)}: "
-        f"{verdict(calibration)} (calibration error {percent(calibration.error)})."
+        f"{verdict(calibration)} (calibration error {percent(calibration.error)}{few})."
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from retinula.durable import replacing_folder
+from retinula.durable import is_empty, replacing_folder
 from retinula.errors import InputError
 from retinula.export.browser_runtime import PROGRAM, SCRIPT, BrowserRuntime
 from retinula.export.files import Exported
@@ -27,7 +27,7 @@ def check_free(folder: Path) -> None:
         InputError: so it is, or it is no folder.
     """
     try:
-        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        taken = folder.exists() and (not folder.is_dir() or not is_empty(folder))
     except OSError as error:
         raise InputError(f"{folder}: cannot be read ({error.strerror or error})") from error
     if taken:

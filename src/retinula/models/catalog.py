@@ -16,6 +16,7 @@ from retinula.models.blueprint import mobilenetv2_bsconv_s, mobilenetv2_bsconv_u
 from retinula.models.cnn import cifar10_augmented, cifar10_cnn, cifar100_cnn
 from retinula.models.code_autoencoder import code_autoencoder
 from retinula.models.denoiser import cifar10_denoise
+from retinula.models.elsewhere import known_elsewhere
 from retinula.models.grouped import mobilenetv2_grouped
 from retinula.models.mobilenet import mobilenetv2
 from retinula.models.residual import residual
@@ -39,6 +40,7 @@ class Network:
         num_classes: of the published setting.
         channels: of the published setting.
         size: height and width of the published setting.
+        unit_inputs: whether it takes pictures in 0..1 alone, as they are: it gives back its inputs but for a change.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Network:
     num_classes: int
     channels: int = 3
     size: tuple[int, int] = (32, 32)
+    unit_inputs: bool = False
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -113,6 +116,7 @@ _CATALOG = (
         parameters=2_941_068,
         multiply_adds=69_271_552,
         num_classes=10,
+        unit_inputs=True,
     ),
     Network(
         name="cifar10-denoise",
@@ -123,6 +127,7 @@ _CATALOG = (
         parameters=124_684,
         multiply_adds=31_850_496,
         num_classes=10,
+        unit_inputs=True,
     ),
     Network(
         name="mobilenetv2",
@@ -200,7 +205,7 @@ def network_named(name: str) -> Network:
         InputError: there is none; the nearest name is in the message.
     """
     if name not in NETWORKS:
-        raise InputError(f"there is no network {name!r}{nearest(name, NETWORKS)}")
+        raise InputError(f"there is no network {name!r}{known_elsewhere(name) or nearest(name, NETWORKS)}")
     return NETWORKS[name]
 
 

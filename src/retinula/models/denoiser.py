@@ -20,7 +20,7 @@ class Denoiser(nn.Module):
     2018) it works on the four pixels of every 2x2 square at once, which reaches twice as far for a quarter of the
     work. The last convolution begins at 0: a new network gives back what it gets.
 
-    Inputs must be pictures in 0..1 (`inputs.normalise = "unit"`): the noise is taken away from them as they are.
+    Inputs must be pictures in 0..1 (`unit_inputs` of the catalog): the noise is taken away from them as they are.
     `forward` gives logits, whose sigmoid is the picture, so that every objective for pictures fits.
     """
 

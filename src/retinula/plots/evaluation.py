@@ -197,7 +197,8 @@ def _reconstruction_remark(result: ReconstructionResult) -> str:
     for each in result.denoising:
         if each.noise == EXAMPLE_LEVEL:
             before, after = (f"{value:.1f} dB" for value in (each.psnr_noised, each.psnr))
-            remark += f" Noise of deviation {each.noise}: PSNR {before}, after the network {after}."
+            remark += f" Noise of deviation {each.noise} added to {each.num_images:,} of them: PSNR {before}, "
+            remark += f"after the network {after}."
     return remark
 
 

@@ -11,7 +11,7 @@ from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.results import Mistake
 from retinula.evaluation.robustness import Robustness
-from retinula.evaluation.shares import percent
+from retinula.evaluation.shares import percent, sureness
 from retinula.images import ImageSet
 from retinula.plots.figure import (
     GREY,
@@ -43,11 +43,13 @@ def robustness(result: Robustness) -> Figure:
     pictures = plural(result.num_images, "picture")
     if result.num_images < result.num_available:
         pictures += f" drawn from {result.num_available:,}"
+    looks = "single looks" if result.tta == "none" else f"averaged ({result.tta})"
     figure = new_figure(
         8.5,
         0.36 * len(kinds) + 1.0,
         f"{percent(result.clean)} right on clean pictures, {percent(result.mean)} on average on spoilt ones",
-        f"Right answers in %, on {pictures}, at strengths from 1 (mild) to 5 (hard); what costs most at the top.",
+        f"Right answers in %, {looks}, on {pictures}, at strengths from 1 (mild) to 5 (hard); what costs most at the "
+        "top.",
     )
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=100, aspect="auto")
@@ -77,7 +79,7 @@ def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong:
     remark = "Above each picture its label, which may be wrong itself; below it the answer and how sure it is."
     return captioned(
         [image_set.images[each.index] for each in mistakes],
-        [(each.label, f"{each.answer} ({100 * each.probability:.0f} %)", False) for each in mistakes],
+        [(each.label, f"{each.answer} ({sureness(each.probability)})", False) for each in mistakes],
         title,
         remark,
     )
@@ -98,7 +100,7 @@ def label_errors(image_set: ImageSet, errors: Sequence[LabelError]) -> Figure:
     )
     return captioned(
         [image_set.images[each.index] for each in shown],
-        [(each.label, f"{each.suggestion} ({100 * each.probability:.0f} %)", False) for each in shown],
+        [(each.label, f"{each.suggestion} ({sureness(each.probability)})", False) for each in shown],
         title,
         remark,
     )

@@ -15,7 +15,7 @@ from PIL import Image
 
 from retinula.answers import Answer
 from retinula.errors import InputError
-from retinula.evaluation.shares import percent
+from retinula.evaluation.shares import sureness
 from retinula.images import Images, ImageSet
 from retinula.pictures import flatten
 from retinula.plots.figure import (
@@ -84,7 +84,7 @@ def answered_examples(
         captions.append(
             _Caption(
                 above=wrap("" if truth is None else names[truth], (SIDE - 0.05) * POINTS, TEXT),
-                below=wrap(f"{mark}{names[answer]} ({100 * sure:.0f} %)", (SIDE - 0.05) * POINTS, TEXT, bold=True),
+                below=wrap(f"{mark}{names[answer]} ({sureness(sure)})", (SIDE - 0.05) * POINTS, TEXT, bold=True),
                 right=truth is None or answer == truth,
             )
         )
@@ -121,9 +121,9 @@ def prediction(
     if correct is not None and correct not in [answer.label for answer in shown]:
         shown += [answer for answer in answers[top:] if answer.label == correct]
     best = answers[0]
-    title = f"{name}: {best.label}, {percent(best.probability)} sure"
+    title = f"{name}: {best.label}, {sureness(best.probability)} sure"
     if correct is not None:
-        title = f"{name}: {RIGHT if best.label == correct else WRONG} {best.label}, {percent(best.probability)} sure"
+        title = f"{name}: {RIGHT if best.label == correct else WRONG} {best.label}, {sureness(best.probability)} sure"
         title += "" if best.label == correct else f"; it is {correct}"
     labels = [drawable(answer.label) for answer in shown]
     labels = [

@@ -46,7 +46,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture behind a cell: its place on the sheet, its number in the set, how sure the answer is in percent."""
+    """A picture behind a cell: its place on the sheet, its number in the set, how sure the answer is, 0..1."""
 
     place: int
     index: int
@@ -163,7 +163,7 @@ def _pictures(
         true, answer = int(labels[index]), int(answers[index])
         cell = cells.setdefault(f"{true}-{answer}", [])
         if len(cell) < (right if true == answer else per_cell):
-            cell.append(Shown(sheet.add(images[index], ("asked", index)), index, round(100 * float(sure[index]), 1)))
+            cell.append(Shown(sheet.add(images[index], ("asked", index)), index, float(sure[index])))
     return {key: tuple(cell) for key, cell in cells.items()}
 
 

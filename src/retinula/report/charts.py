@@ -40,13 +40,17 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Axes with lines or bars: ticks are places in the box with the number written there."""
+    """Axes with lines or bars: ticks are places in the box with the number written there.
+
+    `told` says in words what the lines or bars show.
+    """
 
     title: str
     x_words: str
     y_words: str
     x_ticks: tuple[tuple[float, str], ...]
     y_ticks: tuple[tuple[float, str], ...]
+    told: str
     lines: tuple[Line, ...] = ()
     bars: tuple[Bar, ...] = ()
     diagonal: str = ""
@@ -71,7 +75,7 @@ def line_chart(
 
     Args:
         title: of the chart.
-        x_words: what the horizontal axis counts.
+        x_words: what the horizontal axis counts, so that only whole numbers are written there.
         y_words: what the vertical axis measures.
         series: what each line is called, and its points; at least one point in all, all finite.
         logarithmic: whether the vertical axis is; then every y is above 0.
@@ -85,7 +89,7 @@ def line_chart(
     low, high = min(low, y_ticks[0]), max(high, y_ticks[-1])
     if logarithmic:
         low, high = math.log(low), math.log(high)
-    x_ticks = [tick for tick in _round_ticks(min(xs), max(xs)) if min(xs) <= tick <= max(xs)] or [xs[0]]
+    x_ticks = [tick for tick in _round_ticks(min(xs), max(xs)) if min(xs) <= tick <= max(xs) and tick == round(tick)]
 
     def place(x: float, y: float) -> tuple[float, float]:
         height = math.log(y) if logarithmic else y
@@ -100,8 +104,9 @@ def line_chart(
         title,
         x_words,
         y_words,
-        tuple((place(tick, y_ticks[0])[0], _number(tick)) for tick in x_ticks),
+        tuple((place(tick, y_ticks[0])[0], _number(tick)) for tick in x_ticks or xs[:1]),
         tuple((place(xs[0], tick)[1], _number(tick)) for tick in y_ticks),
+        told=" ".join(_told(words, x_words, points) for words, points in drawn),
         lines=tuple(lines),
     )
 
@@ -143,8 +148,20 @@ def share_bars(
         y_words,
         tuple((across(tick), f"{100 * tick:.0f}") for tick in ticks),
         tuple((up(tick), f"{100 * tick:.0f}") for tick in ticks),
+        told="; ".join(bar.words for bar in shapes) + ".",
         bars=tuple(shapes),
         diagonal=diagonal,
+    )
+
+
+def _told(words: str, x_words: str, points: Points) -> str:
+    (first, begin), (last, end) = points[0], points[-1]
+    if len(points) == 1:
+        return f"{words}: {_number(begin)} ({x_words} {_number(first)})."
+    lowest, highest = min(y for _, y in points), max(y for _, y in points)
+    return (
+        f"{words}: {_number(begin)} ({x_words} {_number(first)}) to {_number(end)} ({x_words} {_number(last)}), "
+        f"lowest {_number(lowest)}, highest {_number(highest)}."
     )
 
 

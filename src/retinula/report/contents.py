@@ -3,16 +3,16 @@
 Knows nothing of pages.
 """
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 
-from retinula.datasets.reading import SplitName, lacking
+from retinula.datasets.reading import Progress, SplitName, lacking
 from retinula.errors import InputError
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
-from retinula.experiment import own_splits
 from retinula.images import ImageSet
 from retinula.inspection import FILE_NAME, Inspection, read_inspection
 from retinula.model_file import Model
@@ -28,12 +28,11 @@ from retinula.report.sheet import Sheet, SheetPage
 from retinula.report.spoilt import SpoiltPart, spoilt_part
 from retinula.report.training import TrainingPart, training_part
 from retinula.run import Run
+from retinula.run_data import own_splits
 
 # Before they are written as text, which takes a third more.
 SHEET_BYTES, SEEN_BYTES, MAP_BYTES, SMALL_BYTES = 3_000_000, 900_000, 1_000_000, 120_000
 SEEN_SIDE = 128  # pixels of a picture with its reasons, at most
-
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,12 @@ def gather(run: Run, progress: Progress | None = None) -> Contents:
     return replace(contents, pictures=sheet.finish(SHEET_BYTES))
 
 
+def deep_look(run: Run, split: SplitName) -> str:
+    """Return the command that looks closer at the pictures that a page is about."""
+    which = "" if split == "test" else f" --split {split}"
+    return f"retinula evaluate {shlex.quote(str(run.path.resolve()))}{which} --deep"
+
+
 def _splits(run: Run, missing: dict[str, str], progress: Progress | None) -> Mapping[SplitName, ImageSet]:
     """Return the run's pictures; of those to measure on and to train on that are not there the reason is noted."""
     try:
@@ -170,15 +175,13 @@ def _with_inspection(contents: Contents, asked: ImageSet, train_set: ImageSet | 
     if contents.answers is None:
         return contents
     try:
-        inspected = read_inspection(contents.run.path)
+        inspected = read_inspection(contents.run.path, contents.split)
         if inspected is None:
             return contents
-        if (inspected.dataset, inspected.split) != (asked.name, contents.split) or (
-            inspected.fingerprint not in ("", asked.fingerprint())
-        ):
+        if inspected.dataset != asked.name or inspected.fingerprint not in ("", asked.fingerprint()):
             raise InputError(
                 f"{contents.run.path / FILE_NAME} tells of other pictures ({inspected.dataset}, {inspected.split}); "
-                f"look again with: retinula evaluate {contents.run.path} --deep"
+                f"look again with: {deep_look(contents.run, contents.split)}"
             )
         return _shown(contents, contents.answers, inspected.found, asked, train_set, sheet)
     except InputError as error:
@@ -186,7 +189,7 @@ def _with_inspection(contents: Contents, asked: ImageSet, train_set: ImageSet | 
     except IndexError:
         file = contents.run.path / FILE_NAME
         contents.missing["inspected"] = (
-            f"{file} names pictures that there are not; look again with: retinula evaluate {contents.run.path} --deep"
+            f"{file} names pictures that there are not; look again with: {deep_look(contents.run, contents.split)}"
         )
     return contents
 

@@ -16,7 +16,7 @@ SHOWN = 24
 
 @dataclass(frozen=True)
 class Doubted:
-    """A picture whose label is likely wrong: its number, its place on the sheet, both names, how sure in percent."""
+    """A picture whose label is likely wrong: its number, its place on the sheet, both names, how sure, 0..1."""
 
     index: int
     place: int
@@ -88,8 +88,8 @@ def labels_part(found: LabelErrors, asked: ImageSet, sheet: Sheet) -> LabelsPart
             sheet.add(asked.images[each.index], ("asked", each.index)),
             each.label,
             each.suggestion,
-            100 * each.label_probability,
-            100 * each.probability,
+            each.label_probability,
+            each.probability,
         )
         for each in found.errors[:SHOWN]
     )

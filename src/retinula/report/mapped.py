@@ -13,7 +13,7 @@ SIDE = 32  # pixels of a picture on its sheet, at most
 
 @dataclass(frozen=True)
 class Point:
-    """A picture on the map: where it is drawn, its number, its class, the answer, how sure in percent, its place."""
+    """A picture on the map: where it is drawn, its number, its class, the answer, how sure, 0..1, its place."""
 
     x: float
     y: float
@@ -54,7 +54,7 @@ def map_part(placed: EmbeddingMap, result: ClassificationResult, images: Images,
         IndexError: the map is of other pictures.
     """
     sheet = Sheet((images.shape[2], images.shape[3]), longest=SIDE)
-    sure = (100 * result.probabilities.max(dim=1).values).tolist()
+    sure = result.probabilities.max(dim=1).values.tolist()
     points: dict[int, list[Point]] = {}
     for index, (x, y) in zip(placed.indices.tolist(), placed.points.tolist(), strict=True):
         label = int(result.labels[index])
@@ -65,7 +65,7 @@ def map_part(placed: EmbeddingMap, result: ClassificationResult, images: Images,
                 index=index,
                 label=label,
                 answer=int(result.predicted[index]),
-                sure=round(sure[index], 1),
+                sure=sure[index],
                 place=sheet.add(images[index]),
             )
         )

@@ -14,11 +14,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from retinula.datasets.reading import Progress
 from retinula.durable import explained, write_bytes
 from retinula.errors import InputError
-from retinula.evaluation.text import verdict
+from retinula.evaluation.shares import sureness
+from retinula.evaluation.text import is_few, verdict
 from retinula.plots.figure import duration
-from retinula.report.contents import Contents, Progress, gather
+from retinula.report.contents import Contents, deep_look, gather
 from retinula.report.mapped import HEIGHT, WIDTH
 from retinula.report.pictures import mixes
 from retinula.run import Run
@@ -72,16 +74,17 @@ def render(contents: Contents) -> str:
         a=contents.answers,
         interval=contents.answers.result.accuracy_interval if contents.answers else None,
         verdict=verdict(contents.answers.result.calibration) if contents.answers else "",
+        few=is_few(contents.answers.result.calibration) if contents.answers else False,
         mixes=mixes(contents.recipe),
         behind=_behind(contents),
         behind_map=_behind_map(contents),
         forms=FORMS,
         map_box=(WIDTH, HEIGHT),
-        deep=f"retinula evaluate {shlex.quote(str(contents.run.path.resolve()))} --deep",
+        deep=deep_look(contents.run, contents.split),
         style=Markup(style),  # noqa: S704  # a file of this package, without foreign text
         script=Markup(script),  # noqa: S704  # a file of this package, too
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        commands=commands(contents.run, contents.task),
+        commands=commands(contents.run, contents.task, denoises=contents.recipe.augment.noise is not None),
         python_path=repr(str(contents.run.path.resolve())),
         version=__version__,
     )
@@ -97,30 +100,29 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["percent"] = lambda share, places=1: f"{100 * share:.{places}f}\u00a0%"
-    made.filters["sure"] = sureness
+    made.filters["sure"] = lambda share: sureness(share).replace(" ", "\u00a0")
     made.filters["count"] = lambda number: f"{number:,}"
     made.filters["duration"] = duration
     return made
 
 
-def sureness(percent: float) -> str:
-    r"""Write how sure an answer is, so that nothing is rounded up to certainty.
+def commands(run: Run, task: str, *, denoises: bool = False) -> list[tuple[str, str]]:
+    """Return commands that work on the run, each with what it does.
 
-    >>> sureness(100.0), sureness(0.01), sureness(62.0)
-    ('over 99.9\xa0%', 'under 0.1\xa0%', '62.0\xa0%')
+    Args:
+        run: a finished run.
+        task: `classification` or `reconstruction`.
+        denoises: whether it was trained to take noise out.
     """
-    if percent >= 99.95:
-        return "over 99.9\u00a0%"
-    return "under 0.1\u00a0%" if percent < 0.05 else f"{percent:.1f}\u00a0%"
-
-
-def commands(run: Run, task: str) -> list[tuple[str, str]]:
-    """Return commands that work on the run, each with what it does."""
     path = shlex.quote(str(run.path.resolve()))
     if task == "reconstruction":
+        given_back = "Take noise out of a photo of any size" if denoises else "Give back a photo of any size"
         return [
-            ("Give back a photo of any size", f"retinula reconstruct {path} photo.jpg --out reconstructed"),
-            ("Take noise out of it", f"retinula reconstruct {path} photo.jpg --noise 0.1 --out reconstructed"),
+            (given_back, f"retinula reconstruct {path} photo.jpg --out reconstructed"),
+            (
+                "See what it makes of noise that is added first",
+                f"retinula reconstruct {path} photo.jpg --noise 0.1 --out noised",
+            ),
             ("Measure it again", f"retinula evaluate {path}"),
             ("Train it anew, with another seed", f"retinula train {path}/recipe.toml seed=1"),
         ]
@@ -142,7 +144,7 @@ def _behind(contents: Contents) -> dict[str, object]:
     part, sheet = contents.answers, contents.pictures
     if part is None or sheet is None:
         return {}
-    cells = {key: [(one.place, one.index, one.sure) for one in shown] for key, shown in part.pictures.items()}
+    cells = {key: [(one.place, one.index, sureness(one.sure)) for one in shown] for key, shown in part.pictures.items()}
     counts = {f"{true}-{answer}": int(part.result.confusion[true, answer]) for true, answer in map(_pair, cells)}
     geometry = {key: value for key, value in asdict(sheet).items() if key != "uri"}
     return {"classes": part.classes, "cells": cells, "counts": counts, "sheet": geometry}
@@ -154,7 +156,7 @@ def _behind_map(contents: Contents) -> dict[str, object]:
     if part is None or answers is None:
         return {}
     points = [
-        (one.x, one.y, one.index, one.label, one.answer, one.sure, one.place)
+        (one.x, one.y, one.index, one.label, one.answer, sureness(one.sure), one.place)
         for each in part.points.values()
         for one in each
     ]

@@ -36,8 +36,8 @@ class Reasoned:
         index: the picture's number in the set.
         label: the true class.
         answer: the class answered.
-        sure: of the answer, in percent.
-        sure_label: of the true class, in percent.
+        sure: of the answer, 0..1.
+        sure_label: of the true class, 0..1.
         seen: place on the sheet of what the network saw.
         maps: places on the sheet of the maps over it.
     """
@@ -155,8 +155,8 @@ def _reasoned(
                 index=index,
                 label=result.classes[label],
                 answer=result.classes[answer],
-                sure=100 * float(result.probabilities[index, answer]),
-                sure_label=100 * float(result.probabilities[index, label]),
+                sure=float(result.probabilities[index, answer]),
+                sure_label=float(result.probabilities[index, label]),
                 seen=sheet.add(seen[place]),
                 maps=tuple(each[place] for each in maps),
             )

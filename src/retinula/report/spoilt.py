@@ -27,7 +27,7 @@ class SpoiltCell:
 
 @dataclass(frozen=True)
 class SpoiltRow:
-    """A corruption: its name, its mean over all strengths, 0..1, and a cell a strength."""
+    """A corruption: its name as it is written, its mean over all strengths, 0..1, and a cell a strength."""
 
     kind: str
     mean: float
@@ -73,7 +73,7 @@ def spoilt_part(measured: Robustness, result: ClassificationResult, images: Imag
                 spoilt = corrupt(picture, kind, strength, generator_for(0, f"{kind} {strength}", index))
                 place = sheet.add(spoilt[0].numpy())
             cells.append(SpoiltCell(share, place))
-        rows.append(SpoiltRow(kind, sum(shares) / len(shares), tuple(cells)))
+        rows.append(SpoiltRow("JPEG" if kind == "jpeg" else kind, sum(shares) / len(shares), tuple(cells)))
     return SpoiltPart(
         measured,
         tuple(rows),

@@ -4,7 +4,7 @@ Knows the run's folder only; needs neither model nor pictures.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
@@ -16,6 +16,12 @@ from retinula.report.charts import Chart, line_chart
 from retinula.reproduction.table import Row, make_rows
 from retinula.run import Run
 
+OBJECTIVES = {  # what a loss is, by the name in the recipe
+    "cross_entropy": "cross entropy",
+    "bce": "binary cross entropy",
+    "mse": "mean squared error",
+    "log_mse": "logarithm of the mean squared error",
+}
 SMOOTHED = 30  # means of steps that a line of losses has, at least; single batches scatter too much to be read
 
 _NEEDED = {
@@ -71,8 +77,8 @@ def training_part(run: Run) -> TrainingPart:
         report=report,
         about=recipe.about,
         facts=tuple(_facts(run, report, metrics)),
-        charts=tuple(_charts(metrics, run.steps())),
-        finding=_finding(metrics),
+        charts=tuple(_charts(metrics, run.steps(), OBJECTIVES[recipe.objective.name])),
+        finding=_finding(metrics, OBJECTIVES[recipe.objective.name]),
         claims=tuple(make_rows(recipe, [run])),
         claims_source=recipe.source,
         measurements=tuple(_measurements(report)),
@@ -127,12 +133,12 @@ def _count(number: Any) -> str:
     return f"{number:,}" if isinstance(number, int) and number else ""
 
 
-def _charts(metrics: Metrics, steps: Sequence[dict[str, float]]) -> list[Chart]:
+def _charts(metrics: Metrics, steps: Sequence[dict[str, float]], objective: str) -> list[Chart]:
     charts = []
     losses = [("training", _column(metrics, "loss")), ("validation", _column(metrics, "val_loss"))]
     losses = [(words, points) for words, points in losses if points]
     if losses:
-        charts.append(line_chart("Loss", "epoch", "loss", losses, logarithmic=_spreads(losses)))
+        charts.append(line_chart(f"Loss ({objective})", "epoch", "loss", losses, logarithmic=_spreads(losses)))
     shares = [("training", _column(metrics, "accuracy", 100)), ("validation", _column(metrics, "val_accuracy", 100))]
     shares = [(words, points) for words, points in shares if points]
     if shares:
@@ -140,7 +146,7 @@ def _charts(metrics: Metrics, steps: Sequence[dict[str, float]]) -> list[Chart]:
     finite = [(row["step"], row["loss"]) for row in steps if math.isfinite(row["loss"])]
     if len(finite) > SMOOTHED:
         points = [("mean of neighbouring batches", _smoothed(finite))]
-        charts.append(line_chart("Loss by step", "step", "loss", points, logarithmic=_spreads(points)))
+        charts.append(line_chart(f"Loss by step ({objective})", "step", "loss", points, logarithmic=_spreads(points)))
     rates = [(row["step"], row["learning_rate"]) for row in steps if row["learning_rate"] > 0]
     if len(rates) > SMOOTHED and len({rate for _, rate in rates}) > 1:
         charts.append(line_chart("Learning rate", "step", "rate", [("learning rate", rates)]))
@@ -164,12 +170,12 @@ def _smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(run[-1][0], math.fsum(loss for _, loss in run) / len(run)) for run in runs]
 
 
-def _finding(metrics: Metrics) -> str:
+def _finding(metrics: Metrics, objective: str) -> str:
     if not metrics:
         return ""
     last = metrics[-1]
     length = plural(last["epoch"], "epoch") if _is_whole(metrics) else plural(last["step"], "step")
-    words = [f"After {length} the loss on the training pictures is {last['loss']:.4g}"]
+    words = [f"After {length} the loss ({objective}) on the training pictures is {last['loss']:.4g}"]
     if last.get("accuracy") is not None:
         words.append(f", with {100 * last['accuracy']:.1f} % of them right")
     if last.get("val_accuracy") is not None:
@@ -219,7 +225,7 @@ def _measurements(report: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for name, each in sorted(report.get("evaluations", {}).items()):
         if isinstance(each.get("num_correct"), int) and each.get("num_images"):
-            low, high = wilson_interval(each["num_correct"], each["num_images"])
+            low, high = _interval(each)
             share, bounds = f"{100 * each['accuracy']:.2f} %", f"{100 * low:.1f} to {100 * high:.1f} %"
             words = f"{share} of {each['num_images']:,} right ({bounds})"
         elif each.get("psnr") is not None:
@@ -227,7 +233,18 @@ def _measurements(report: dict[str, Any]) -> list[tuple[str, str]]:
         else:
             continue
         found.append((name, words))
-    photos: Callable[[str], Any] = report.get("photos", {}).get
-    if photos("accuracy") is not None:
-        found.append(("photos", f"{100 * photos('accuracy'):.1f} % right"))
+    photos = report.get("photos", {})
+    if photos.get("correct") is not None and photos.get("total"):
+        low, high = wilson_interval(photos["correct"], photos["total"])
+        words = f"{photos['correct']} of {photos['total']} right, {100 * photos['correct'] / photos['total']:.1f} % "
+        ways = ", ".join(str(photos[key]) for key in ("resize", "views", "resample") if photos.get(key))
+        found.append(("photos", words + f"({100 * low:.1f} to {100 * high:.1f} %)" + (ways and f", seen by {ways}")))
     return found
+
+
+def _interval(measured: dict[str, Any]) -> tuple[float, float]:
+    """Return the interval as it was measured; of what an earlier version has measured, that of so many pictures."""
+    low, high = measured.get("accuracy_low"), measured.get("accuracy_high")
+    if isinstance(low, float) and isinstance(high, float):
+        return low, high
+    return wilson_interval(measured["num_correct"], measured["num_images"])

@@ -22,7 +22,7 @@ def curve_on_test(run: Run, test_set: ImageSet, reporter: Reporter) -> list[dict
 
     Args:
         run: a finished one.
-        test_set: its own test pictures, as `experiment.own_pictures` gives them.
+        test_set: its own test pictures, as `run_data.own_pictures` gives them.
         reporter: told how far it is.
     """
     rows = [row for row in run.metrics() if run.snapshot_file(row["epoch"]).exists()]

@@ -7,7 +7,6 @@ from pathlib import Path
 from retinula.datasets.unpack import safe_names
 from retinula.durable import explained
 from retinula.errors import InputError
-from retinula.experiment import own_splits
 from retinula.explanation.features import feature_maps, seen_picture
 from retinula.explanation.filters import filters
 from retinula.explanation.layers import convolutions
@@ -25,6 +24,7 @@ from retinula.reconstruction import reconstruct_files, side_by_side, write_pictu
 from retinula.reproduction.curve import curve_on_test
 from retinula.reproduction.measures import NOISE
 from retinula.run import Run
+from retinula.run_data import own_splits
 from retinula.training.reporting import Reporter
 from retinula.transforms.augment import Augment
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from retinula.durable import explained, write_json, write_text
 from retinula.errors import InputError
-from retinula.experiment import evaluate_run, load_dataset, training_sets
+from retinula.experiment import evaluate_run
 from retinula.recipe import Recipe
 from retinula.reproduction.figures import draw_work
 from retinula.reproduction.measures import evaluation
@@ -14,6 +14,7 @@ from retinula.reproduction.photos import TABLE, answer_photos, check_photos, fin
 from retinula.reproduction.runs import runs_for
 from retinula.reproduction.table import Row, make_rows, markdown
 from retinula.run import Run
+from retinula.run_data import load_dataset, training_sets
 from retinula.training.reporting import Reporter
 
 

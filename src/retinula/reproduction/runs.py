@@ -9,6 +9,7 @@ from retinula.errors import InputError
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, list_runs
+from retinula.targets import anchored
 from retinula.training.reporting import Reporter
 from retinula.transfer import NEWEST_OF, begin_from
 
@@ -33,7 +34,7 @@ def runs_for(recipe: Recipe, seeds: int, *, root: Path, reporter: Reporter) -> l
         raise InputError(f"a reproduction needs at least one seed, not {seeds}")
     if recipe.seed + seeds > 2**32:
         raise InputError(f"{seeds} seeds from {recipe.seed} on go beyond {2**32 - 1}: begin with a smaller seed")
-    settled = _settled(experiment.anchored(recipe), root, reporter)
+    settled = _settled(anchored(recipe), root, reporter)
     return [
         _run_for(settled.model_copy(update={"seed": recipe.seed + number}), root, reporter) for number in range(seeds)
     ]

@@ -1,7 +1,7 @@
 """What a network is given of the training pictures before the first step, where it is made to begin from them."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import numpy as np
 import torch
@@ -56,12 +56,24 @@ def patch_covariance(train_set: ImageSet, preprocess: Preprocess, patch: int) ->
     return eigenvalues.flip(0).clamp(min=0).float(), (directions * signs[:, None]).float()
 
 
-def check_sizes(network: nn.Module, name: str, channels: int, sides: Iterable[int]) -> None:
+def check_sizes(network: nn.Module, name: str, input_shape: tuple[int, int, int], sides: Collection[int]) -> None:
     """See that a network takes inputs of all sides that its training is to go through.
 
+    Args:
+        network: left as it is.
+        name: of the network, for messages.
+        input_shape: channels, height and width that it is asked with once it is trained.
+        sides: of squares.
+
     Raises:
-        InputError: it does not.
+        InputError: it does not, or what it is asked with is no square, whose proportions it would never see.
     """
+    channels, height, width = input_shape
+    if sides and height != width:
+        raise InputError(
+            f"training.sizes are sides of squares, and the inputs are of {height}x{width}: leave it out, "
+            "or give inputs.size or inputs.crop of a square"
+        )
     was_training = network.training
     network.eval()
     try:

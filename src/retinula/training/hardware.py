@@ -30,12 +30,17 @@ LAYER_TRIAL_IMAGES = 256
 # Without units for bfloat16 its trial would last a hundred times as long as the others' and end the same.
 LOOK_IMAGES = 4
 HOPELESS = 4
+# By that look a pass of the whole network's trial takes no longer; where other programs hold the processor it has fewer
+# pictures, and so have the trials of layers.
+TRIAL_SECONDS = 1.0
 
 _WORDS: dict[Way, str] = {
     "side_by_side": "with pictures side by side",
     "winograd": "by Winograd's way",
     "winograd_gradients": "with gradients by Winograd's way",
 }
+_GROUPS, _OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_TORCHRUN = "TORCHELASTIC_RUN_ID"  # set for the processes that it starts
 # glibc's mallopt parameters, from malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
@@ -121,10 +126,24 @@ def available_device() -> str:
     return "cpu"
 
 
-def available_threads() -> int:
-    """Return how many processor cores this process may use."""
+def available_cores() -> int:
+    """Return how many processor cores this process may use, by its affinity and the quota of its control group."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else (os.cpu_count() or 1)
+    cores = len(affinity(0)) if affinity else (os.cpu_count() or 1)
+    return min(cores, _quota() or cores)
+
+
+def available_threads(num_processes: int = 1) -> int:
+    """Return how many threads each of so many processes may compute with: its share of the cores, or fewer.
+
+    `OMP_NUM_THREADS` asks for fewer, where it is a whole number from 1; but for the 1 that torchrun sets where its user
+    sets nothing.
+    """
+    share = max(1, available_cores() // num_processes)
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    by_torchrun = asked == "1" and _TORCHRUN in os.environ and not processes.is_launched()
+    wanted = int(asked) if asked.isascii() and asked.isdecimal() and not by_torchrun else 0
+    return min(share, wanted or share)
 
 
 def keep_memory() -> bool:
@@ -156,7 +175,7 @@ def choose_hardware(
         input_shape: channels, height, width of its inputs.
         precision: forced, or `auto` for the fastest.
         device: forced, or None for the best there is.
-        threads: forced, or None for every core this process may use.
+        threads: forced, or None for as many as `available_threads` says.
         num_images: pictures in a batch of the training, which is known to fit; a trial may take fewer.
         clock: seconds; a test's own clock makes the choice predictable.
 
@@ -180,8 +199,12 @@ def choose_hardware(
         if precision in ("auto", name) and not (name == "bfloat16" and not channels_last)
     ]
     preferred = candidates[0]
-    candidates, hopeless = _look(network, (min(num_images, LOOK_IMAGES), *input_shape), candidates, clock)
-    shape = (min(num_images, TRIAL_IMAGES), *input_shape)
+    few = min(num_images, LOOK_IMAGES)
+    looks = {candidate: _trial(network, (few, *input_shape), candidate, clock) for candidate in candidates}
+    hopeless = _hopeless(looks, preferred)
+    affordable = min(TRIAL_IMAGES, max(LOOK_IMAGES, int(few * TRIAL_SECONDS / looks[preferred])))
+    candidates = [candidate for candidate in candidates if candidate not in hopeless]
+    shape = (min(num_images, affordable), *input_shape)
     seconds = {candidate: _trial(network, shape, candidate, clock) for candidate in candidates}
     fastest = min(candidates, key=seconds.__getitem__)
     choice = fastest if seconds[fastest] * GAIN < seconds[preferred] else preferred
@@ -189,7 +212,8 @@ def choose_hardware(
     for candidate, times in hopeless.items():
         figures += f"; {_name(candidate)} was not tried: at first sight {times:.0f} times the fastest's time"
     choice = replace(choice, reason=f"a trial step took: {figures}")
-    return _choose_ways(network, input_shape, choice, min(num_images, LAYER_TRIAL_IMAGES), clock)
+    layer_images = LAYER_TRIAL_IMAGES * affordable // TRIAL_IMAGES
+    return _choose_ways(network, input_shape, choice, min(num_images, layer_images), clock)
 
 
 def shared_hardware(given: Hardware | None, choose: Callable[..., Hardware], num_images: int) -> Hardware:
@@ -204,7 +228,7 @@ def shared_hardware(given: Hardware | None, choose: Callable[..., Hardware], num
         InputError: the device is not there, or a batch is too small to be shared.
     """
     processes.check_batch(num_images)
-    threads = max(1, available_threads() // processes.count_here())
+    threads = available_threads(processes.count_here())
     part = -(-num_images // processes.count())
     device = None
     if processes.count() > 1:
@@ -223,7 +247,7 @@ def describe_machine() -> dict[str, Any]:
     """Return processor, cores, memory and accelerator, as a report needs them."""
     return {
         "processor": _processor(),
-        "cores": available_threads(),
+        "cores": available_cores(),
         "memory_gib": _memory_gib(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "bfloat16_units": _bfloat16_units(),
@@ -234,20 +258,11 @@ def _name(candidate: Hardware) -> str:
     return candidate.precision + (" channels-last" if candidate.channels_last else "")
 
 
-def _look(
-    network: nn.Module, shape: tuple[int, int, int, int], candidates: list[Hardware], clock: Clock
-) -> tuple[list[Hardware], dict[Hardware, float]]:
-    """Part the candidates worth a trial, the first among them, from those many times as slow as the fastest."""
-    if len(candidates) == 1:
-        return candidates, {}
-    seconds = {candidate: _trial(network, shape, candidate, clock) for candidate in candidates}
-    fastest = min(seconds.values())
-    hopeless = {
-        candidate: seconds[candidate] / fastest
-        for candidate in candidates[1:]
-        if seconds[candidate] > HOPELESS * fastest
-    }
-    return [candidate for candidate in candidates if candidate not in hopeless], hopeless
+def _hopeless(looks: Mapping[Hardware, float], preferred: Hardware) -> dict[Hardware, float]:
+    """Return the candidates not worth a trial, and how many times as slow as the fastest they looked."""
+    fastest = min(looks.values())
+    slower = {candidate: seconds / fastest for candidate, seconds in looks.items() if candidate != preferred}
+    return {candidate: times for candidate, times in slower.items() if times > HOPELESS}
 
 
 def _trial(network: nn.Module, shape: tuple[int, int, int, int], candidate: Hardware, clock: Clock) -> float:
@@ -289,6 +304,25 @@ def _for_trial(
     inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     inputs = inputs.contiguous(memory_format=candidate.memory_format)
     return candidate.place(copy.deepcopy(network)).train(), inputs
+
+
+def _quota() -> int | None:
+    """Return the cores that the control groups of this process (cgroup v2) give it the time of, rounded up."""
+    try:
+        lines = _OWN_GROUP.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None  # not Linux
+    own = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
+    quotas = []
+    for group in (_GROUPS / own, *(_GROUPS / own).parents):
+        try:
+            time, period = (group / "cpu.max").read_text(encoding="utf-8").split()
+            quotas.append(-(-int(time) // int(period)))
+        except (OSError, ValueError):
+            pass  # no such group here, or one without a limit: `max`
+        if group == _GROUPS:
+            break
+    return min(quotas, default=None)
 
 
 def _processor() -> str:

@@ -20,7 +20,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.run import Run
-from retinula.training.hardware import available_threads
+from retinula.training.hardware import available_cores
 from retinula.training.processes import LAUNCHED, LOST_CODE
 
 MOST_PER_CORE = 4  # more would do nothing but wait for each other, and each takes memory
@@ -80,7 +80,7 @@ def start(num_processes: int, words: Sequence[str], warn: Callable[[str], None])
 
 
 def _check_number(num_processes: int, warn: Callable[[str], None]) -> None:
-    gpus, cores = torch.cuda.device_count(), available_threads()
+    gpus, cores = torch.cuda.device_count(), available_cores()
     if gpus:
         if num_processes > gpus:
             raise InputError(f"{num_processes} processes need a GPU each, and there are {gpus}: --procs {gpus} at most")

@@ -33,15 +33,17 @@ from retinula.training.hardware import Hardware, choose_hardware, shared_hardwar
 from retinula.training.inputs import prepare
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
 from retinula.training.plan import Plan, build_network, make_plan, make_preprocess
-from retinula.training.reporting import Progress, Reporter
+from retinula.training.reporting import Reporter, StepProgress
 from retinula.training.state import EpochSums, TrainState
 from retinula.training.tracking import StepRow, Tracking, tracking
 from retinula.training.validation import validate
 from retinula.transfer import Source
 from retinula.transforms.batches import Batch, seed_for
+from retinula.transforms.preprocess import Preprocess
 
 CHECKPOINT_SECONDS = 60.0
-STATISTICS_IMAGES = 4096  # of an average: enough for means and deviations to a few per cent on maps of one pixel
+# Of an average, where an epoch has so many: enough for means and deviations to a few per cent on maps of one pixel.
+STATISTICS_IMAGES = 4096
 
 
 def train(
@@ -84,24 +86,16 @@ def train(
         reporter.message(text)
 
     saved = processes.by_first(lambda: _newest_checkpoint(run, tell))
-    origin = None if source is None else source.to_dict()
-    if saved is not None:
-        origin = saved.get("source")
-    if recipe.model.weights is not None and origin is None:
-        raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
-    _warn(train_set, tell)
+    origin = _origin(recipe, source, saved)
+    for warning in few_pictures(train_set):
+        tell(warning)
     preprocess = make_preprocess(recipe, train_set)
-    torch.manual_seed(seed_for(recipe.seed, "weights"))
-    network = build_network(recipe, len(train_set.classes), preprocess)
-    check_sizes(network, recipe.model.name, preprocess.channels, (side for _, side in recipe.training.sizes))
+    network = _network(recipe, train_set, preprocess)
     if saved is None:
         begin_from_pictures(network, train_set, preprocess)
-    if source is not None and saved is None:
-        take_body(network, source.model.network)
-        tell(f"begins from {source}; {'only the new head' if recipe.model.freeze else 'all of it'} is trained")
-    if recipe.model.freeze:
-        freeze_body(network)
-    check_single(network, recipe, preprocess.input_shape)
+        if source is not None:
+            take_body(network, source.model.network)
+            tell(f"begins from {source}; {'only the new head' if recipe.model.freeze else 'all of it'} is trained")
     fits = {
         "recipe": recipe.digest(),
         "data": train_set.fingerprint(),
@@ -111,6 +105,8 @@ def train(
     if saved is not None:
         _check_fit(saved["fits"], fits, run)
         hardware = _saved_hardware(saved["hardware"], run)
+    elif hardware is None:
+        reporter.loading("measuring what computes fastest here", 0, None)
     choose = partial(choose_hardware, network, preprocess.input_shape, precision=recipe.training.precision)
     hardware = shared_hardware(hardware, choose, max(2, min(recipe.training.batch_size, len(train_set))))
     torch.set_num_threads(hardware.threads)
@@ -241,12 +237,13 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
     if plan.validation_set is not None or plan.recipe.training.snapshots or state.step == plan.num_steps:
         _make_ready(plan, state)
     if plan.validation_set is not None:
-        row["val_loss"], row["val_accuracy"] = validate(plan, state.evaluated, plan.validation_set)
-        value = row[plan.recipe.training.metric]
-        score = -value if plan.recipe.training.metric == "val_loss" else value
-        if not math.isfinite(row["val_loss"]):
-            run.note(f"the validation loss after epoch {epoch} is {row['val_loss']}: not kept as the best")
-            score, row["val_loss"] = -math.inf, None
+        loss, accuracy = validate(plan, state.evaluated, plan.validation_set)
+        row["val_loss"], row["val_accuracy"] = loss, accuracy
+        if not math.isfinite(loss):
+            run.note(f"the validation loss after epoch {epoch} is {loss}: not kept as the best")
+            row["val_loss"] = None
+        # A metric other than the loss says the same of many epochs where validation pictures are few.
+        score = (-loss if plan.recipe.training.metric == "val_loss" else row["val_accuracy"], -loss)
         state.best.offer(score, state.step, state.evaluated)
     if plan.recipe.training.snapshots and processes.is_first():
         with explained(run.snapshots):
@@ -262,7 +259,7 @@ def _make_ready(plan: Plan, state: TrainState) -> None:
     """Fit the statistics of an average to its weights, on the pictures of the last steps as these saw them."""
     _settle(state)
     if state.average:
-        count = -(-STATISTICS_IMAGES // plan.batches.batch_size)
+        count = min(-(-STATISTICS_IMAGES // plan.batches.batch_size), plan.batches.steps_per_epoch)
         last = plan.batches.batches(max(state.step - count, 0), state.step)
         state.average.renew_statistics((prepare(plan, batch).inputs for batch in last), plan.hardware.autocast)
         processes.average_statistics(state.average.normalisations)
@@ -282,8 +279,8 @@ def _stops_early(plan: Plan, state: TrainState) -> bool:
     return bool(patience and _ends_epoch(plan, state) and state.best.epochs_since >= patience)
 
 
-def _progress(plan: Plan, state: TrainState, batch: Batch, loss: float, seconds_per_step: float) -> Progress:
-    return Progress(
+def _progress(plan: Plan, state: TrainState, batch: Batch, loss: float, seconds_per_step: float) -> StepProgress:
+    return StepProgress(
         step=state.step,
         num_steps=plan.num_steps,
         epoch=batch.epoch + 1,
@@ -301,9 +298,23 @@ def _add(sums: EpochSums, loss: float, num_images: int, correct: int | None, sec
     sums.correct = None if sums.correct is None or correct is None else sums.correct + correct
 
 
-def _warn(train_set: ImageSet, tell: Callable[[str], None]) -> None:
-    for warning in few_pictures(train_set):
-        tell(warning)
+def _origin(recipe: Recipe, source: Source | None, saved: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the model says of itself that a training begins from, or began from."""
+    origin = saved.get("source") if saved is not None else None if source is None else source.to_dict()
+    if recipe.model.weights is not None and origin is None:
+        raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
+    return origin
+
+
+def _network(recipe: Recipe, train_set: ImageSet, preprocess: Preprocess) -> nn.Module:
+    """Build the recipe's network with its first weights, and see that the recipe can be trained with it."""
+    torch.manual_seed(seed_for(recipe.seed, "weights"))
+    network = build_network(recipe, len(train_set.classes), preprocess)
+    check_sizes(network, recipe.model.name, preprocess.input_shape, [side for _, side in recipe.training.sizes])
+    if recipe.model.freeze:
+        freeze_body(network)
+    check_single(network, recipe, preprocess.input_shape)
+    return network
 
 
 def _new_state(plan: Plan, network: nn.Module) -> TrainState:

@@ -21,6 +21,7 @@ class Muon(torch.optim.Optimizer):
 
     A step of Muon moves a layer's weights by `lr` times their own norm, whatever their scale is. The step of a whole
     layer so depends on no layer above or below it, and the weights of normalised layers need no decay to keep learning.
+    Weights that are all zero it cannot move.
     A first dimension is what comes out, the others are what goes in: filters are laid flat.
 
     Args:

@@ -19,7 +19,7 @@ def build_optimizer(settings: Optimizer, network: nn.Module, device: torch.devic
     """Return the optimizer over the network's trainable weights.
 
     Weight decay touches only weights of two dimensions and more: on biases and normalisation it does harm
-    (Goyal et al. 2017, section 5.3).
+    (Goyal et al. 2017, section 5.3). Of Muon it touches what Muon itself moves, none of what it leaves to Adam.
 
     Raises:
         InputError: `body_rate` or Muon is asked for, but the network has no head.
@@ -126,8 +126,11 @@ def _muon(settings: Optimizer, network: nn.Module) -> Muon:
             "choose another optimizer.name"
         ) from error
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    inner = [parameter for parameter in trainable if parameter.ndim > 1 and parameter not in head]
-    others = [parameter for parameter in trainable if parameter.ndim < 2 or parameter in head]
+    # Muon moves weights by a share of their norm: what begins at zero would stay there. Which these are does not depend
+    # on where a training stands, for a network is built anew before its checkpoint is read.
+    inner = [weights for weights in trainable if weights.ndim > 1 and weights not in head and bool(weights.any())]
+    moved = set(inner)
+    others = [weights for weights in trainable if weights not in moved]
     groups: list[dict[str, Any]] = [
         {"params": inner, ORTHOGONALISES: True, RATE_FACTOR: 1.0, "weight_decay": settings.weight_decay},
         {"params": others, ORTHOGONALISES: False, RATE_FACTOR: settings.rest_rate, "weight_decay": 0.0},

@@ -55,7 +55,7 @@ def make_preprocess(recipe: Recipe, train_set: ImageSet) -> Preprocess:
     """Return how the recipe's pictures become inputs; means and deviations come from the training pictures.
 
     Raises:
-        InputError: the pictures are not at the recipe's size.
+        InputError: the pictures are not at the recipe's size, or the network takes them in 0..1 alone.
     """
     inputs = recipe.inputs
     channels, height, width = train_set.shape
@@ -71,6 +71,8 @@ def make_preprocess(recipe: Recipe, train_set: ImageSet) -> Preprocess:
         std = tuple(max(value, 1 / 255) for value in std)  # a channel that never changes has no deviation
     else:
         mean, std = (0.0,) * channels, (1.0,) * channels
+    if network_named(recipe.model.name).unit_inputs and (any(mean) or set(std) != {1.0}):
+        raise InputError(f"{recipe.model.name} takes pictures in 0..1: give inputs.normalise=unit, no mean and no std")
     asked = recipe.prediction
     views = Views(asked.crops, asked.scales, asked.zooms, asked.mirror)
     return Preprocess(channels, (height, width), mean, std, inputs.resize, inputs.crop, inputs.resample, views)

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 
-class Progress(NamedTuple):
+class StepProgress(NamedTuple):
     """Where a training stands after a step."""
 
     step: int
@@ -24,7 +24,7 @@ class Reporter:
     def loading(self, what: str, done: int, total: int | None) -> None:
         """Take in how far a download or the preparation of the pictures is, in bytes or pictures."""
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: StepProgress) -> None:
         """Take in that a step was made."""
 
     def epoch(self, row: dict[str, Any]) -> None:

@@ -27,18 +27,25 @@ class EpochSums:
 
 @dataclass
 class Best:
-    """The best weights so far by the recipe's metric, and since how many epochs there was no better."""
+    """The best weights so far by the recipe's metric, and since how many epochs there was no better value of it.
 
-    score: float | None = None
+    `score` is a pair of what counts and of what decides where that is the same; higher is better in both.
+    """
+
+    score: tuple[float, float] | None = None
     step: int = 0
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
     epochs_since: int = 0
 
-    def offer(self, score: float, step: int, network: nn.Module) -> None:
-        """Take the weights over when `score` (higher is better, not finite the worst) is above the best one so far."""
+    def offer(self, score: tuple[float, float], step: int, network: nn.Module) -> None:
+        """Take the weights over when `score` is above the best one so far and all of it is finite."""
         self.epochs_since += 1
-        if math.isfinite(score) and (self.score is None or score > self.score):
-            self.score, self.step, self.epochs_since = score, step, 0
+        if not all(map(math.isfinite, score)):
+            return
+        if self.score is None or score[0] > self.score[0]:
+            self.epochs_since = 0
+        if self.score is None or score > self.score:
+            self.score, self.step = score, step
             self.weights = copy.deepcopy(network.state_dict())
 
 
@@ -92,4 +99,7 @@ class TrainState:
                     moments[name] = torch.empty_like(parameter).copy_(value)
         self.step = values["step"]
         self.sums = EpochSums(**values["sums"])
-        self.best = Best(weights=values["best_weights"], **values["best"])
+        best = values["best"]
+        if isinstance(best["score"], float):  # of an earlier version, by which the first of equal epochs was kept
+            best = {**best, "score": (best["score"], 0.0)}  # as if it had no loss
+        self.best = Best(weights=values["best_weights"], **best)

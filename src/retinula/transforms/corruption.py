@@ -55,7 +55,8 @@ def _impulse_noise(pictures: Tensor, level: int, generator: torch.Generator) -> 
 
 
 def _gaussian_blur(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
-    return _blurred(pictures, (0.4, 0.6, 0.8, 1.1, 1.5)[level] * _unit(pictures))
+    least = (0.40, 0.45, 0.50, 0.55, 0.60)[level]  # pixels: below, hardly anything of a pixel reaches the next one
+    return _blurred(pictures, max(least, (0.4, 0.6, 0.8, 1.1, 1.5)[level] * _unit(pictures)))
 
 
 def _motion_blur(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
@@ -145,6 +146,11 @@ CORRUPTIONS: Final[dict[str, Corruption]] = {
     "zoom in": _zoom_in,
     "zoom out": _zoom_out,
 }
+
+
+def corruptions_of(channels: int) -> tuple[str, ...]:
+    """Return the names of the corruptions that do anything to pictures of so many channels."""
+    return tuple(kind for kind in CORRUPTIONS if channels > 1 or kind != "saturation")
 
 
 def _unit(pictures: Tensor) -> float:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from retinula import experiment
-from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.errors import InputError, Interrupted, RetinulaError, ran_out_of_memory
 from retinula.recipe import Recipe, ValidationMetric
+from retinula.resetting import with_settings
 from retinula.run import Run
-from retinula.training.reporting import Progress, Reporter
+from retinula.training.reporting import Reporter, StepProgress
 from retinula.tuning.ledger import Ledger, Outcome, Taken
-from retinula.tuning.space import Dimension, Value, settings_for, with_values
+from retinula.tuning.space import Dimension, Value, settings_for
 from retinula.tuning.study import Study, Trial, best_of, write_best, write_table
 
 CUT_OFTEN = 3  # times that a trial is taken up at one step; if it is cut again, something in it kills the process
@@ -91,10 +92,12 @@ class Search:
                     self._try(taken, wanted, asked)
                 finally:
                     taken.lock.release()
-        except Interrupted as stop:
-            reason = str(stop).partition("; go on with")[0]
+        except RetinulaError as stop:
+            reason, of_trial, _ = str(stop).partition("; go on with")
+            if not of_trial and not isinstance(stop, Interrupted):
+                raise
             command = f"retinula tune --study {shlex.quote(str(self.study.path))} --trials {wanted}"
-            raise Interrupted(f"{reason}; go on with: {command}") from stop
+            raise type(stop)(f"{reason}; go on with: {command}") from stop
 
     def _try(self, taken: Taken, wanted: int, asked: Callable[[], bool]) -> None:
         settings = settings_for(self.space, taken.values)
@@ -119,14 +122,15 @@ class Search:
             return Outcome("pruned", reason=str(reason), seconds=_seconds(run))
         except InputError as error:
             return Outcome("failed", reason=str(error))
-        except MemoryError:
-            return Outcome("failed", reason="not enough memory")
         except RetinulaError as error:
             if not isinstance(error, Interrupted) and run.failure.exists():  # settings to keep away from
                 shutil.rmtree(run.checkpoints, ignore_errors=True)
                 return Outcome("pruned", reason=str(error).partition(";")[0], seconds=_seconds(run))
             raise
-        except Exception as error:  # a fault of ours or of torch: told, but not met again by going on
+        except Exception as error:
+            if ran_out_of_memory(error):
+                return Outcome("failed", reason="not enough memory")
+            # A fault of ours or of torch: told, but not met again by going on.
             self.ledger.end(taken, Outcome("failed", reason=f"{type(error).__name__}: {error}"))
             raise
         value = run.report()["training"].get(self.metric)
@@ -145,9 +149,7 @@ class Search:
                 raise InputError(f"it was taken up {CUT_OFTEN} times after step {step} and came no further")
             experiment.train(run.recipe(), run=run, reporter=reporter)
             return
-        if taken.again:
-            shutil.rmtree(run.path, ignore_errors=True)  # cut before it had a recipe
-        recipe = with_values(self.recipe, settings)
+        recipe = with_settings(self.recipe, settings)
         experiment.train(recipe, run=run.name, reporter=reporter, root=self.study.runs)
 
 
@@ -165,7 +167,7 @@ class _TrialReporter(Reporter):
         self._stop_where_asked()
         self._search.reporter.loading(what, done, total)
 
-    def step(self, progress: Progress) -> None:
+    def step(self, progress: StepProgress) -> None:
         """Hand it on."""
         if not self._num_steps:
             self._stop_where_asked()

@@ -15,7 +15,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from retinula.assignment import parse
 from retinula.errors import InputError
 from retinula.recipe import Recipe, Section
-from retinula.recipe_files import checked, full_key, override
+from retinula.recipe_files import full_key
+from retinula.resetting import with_settings
 
 TENFOLD = 10  # a range of fractions whose ends lie at least so far apart is drawn from by its logarithm
 _RANGE = re.compile(r"(?:(log|linear):)?(.*?)\.\.(.*)")
@@ -139,16 +140,6 @@ def settings_for(space: Sequence[Dimension], values: Mapping[str, Value]) -> lis
     return [f"{each.key}={_written(values[each.key])}" for each in space]
 
 
-def with_values(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """Return the recipe with other settings.
-
-    Raises:
-        InputError: they do not fit it.
-    """
-    values = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    return checked(override(values, settings), recipe.name)
-
-
 def check_space(recipe: Recipe, space: Sequence[Dimension]) -> list[Recipe]:
     """See that every end of every range, and every choice, fits the recipe by itself or together with others'.
 
@@ -195,7 +186,7 @@ def _fitting(recipe: Recipe, space: Sequence[Dimension], wanted: Dimension, valu
     for others in ways:
         settings = [f"{key}={_written(each)}" for key, each in {**others, wanted.key: value}.items()]
         try:
-            return with_values(recipe, settings)
+            return with_settings(recipe, settings)
         except InputError as error:
             refusal = refusal or error
     raise refusal or InputError(f"{wanted} does not fit {recipe.name}")

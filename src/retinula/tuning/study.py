@@ -14,8 +14,9 @@ from retinula.durable import write_text
 from retinula.errors import InputError
 from retinula.recipe import Recipe, ValidationMetric
 from retinula.recipe_files import load_recipe
+from retinula.resetting import with_settings
 from retinula.run import Run
-from retinula.tuning.space import Dimension, Value, settings_for, with_values
+from retinula.tuning.space import Dimension, Value, settings_for
 
 STUDIES = Path("studies")
 State = Literal["finished", "pruned", "failed", "running"]
@@ -147,7 +148,7 @@ def write_best(
 ) -> Recipe:
     """Write `best.toml`, the recipe with the best trial's settings, and return it."""
     chosen = settings_for(space, best.values)
-    tuned = with_values(recipe, chosen)
+    tuned = with_settings(recipe, chosen)
     head = (
         f"# Trial {best.number} of {num_trials}, {metric} {best.value:.4f}: the best on the validation pictures, by "
         f"which it was chosen.\n# Chosen: {', '.join(chosen)}\n# Command: retinula train {study.best_file}\n"

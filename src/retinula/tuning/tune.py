@@ -11,20 +11,22 @@ from typing import Any
 
 import torch
 
-from retinula import experiment
 from retinula.durable import write_text
 from retinula.errors import InputError, RetinulaError
 from retinula.images import ImageSet
 from retinula.plots.figure import save
 from retinula.plots.tuning import Drawn, tuning_figure
 from retinula.recipe import Recipe, ValidationMetric
+from retinula.resetting import with_own_arguments, with_settings
 from retinula.run import RUNS
+from retinula.run_data import load_dataset, training_sets
+from retinula.targets import anchored, find_recipe
 from retinula.training.interruption import stop_requests
 from retinula.training.plan import build_network, make_preprocess
 from retinula.transfer import begin_from
 from retinula.tuning.ledger import Ledger, check_installed
 from retinula.tuning.search import Search, TuningReporter
-from retinula.tuning.space import Dimension, Range, check_space, own_values, read_space, settings_for, with_values
+from retinula.tuning.space import Dimension, Range, check_space, own_values, read_space, settings_for
 from retinula.tuning.study import STUDIES, Study, Trial, best_of
 
 TRIALS = 20
@@ -147,13 +149,16 @@ def _prepared(
 
 def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path) -> Recipe:
     """Return the recipe that all trials have in common, which makes no claims."""
-    recipe = experiment.find_recipe(recipe, fixed) if isinstance(recipe, str) else with_values(recipe, fixed)
+    if isinstance(recipe, str):
+        recipe = with_own_arguments(find_recipe(recipe, fixed), fixed)
+    else:
+        recipe = with_settings(recipe, fixed)
     if not recipe.data.validation:
         raise InputError(f"{recipe.name} trains on all pictures, which leaves none to choose by: give validation=0.1")
     if recipe.model.weights is not None:
         recipe, _ = begin_from(recipe, root)
     name = recipe.name.removesuffix(TUNED)[: 100 - len(TUNED)] + TUNED
-    return experiment.anchored(recipe).model_copy(update={"name": name, "claims": (), "source": ""})
+    return anchored(recipe).model_copy(update={"name": name, "claims": (), "source": ""})
 
 
 def _metric(recipe: Recipe) -> ValidationMetric:
@@ -163,7 +168,7 @@ def _metric(recipe: Recipe) -> ValidationMetric:
 def _about(recipe: Recipe, space: Sequence[Dimension], reporter: TuningReporter) -> dict[str, Any]:
     """Return what a study is begun with, once it is certain that its trials can be trained."""
     recipes = check_space(recipe, space)
-    sets = experiment.training_sets(recipe, experiment.load_dataset(recipe, reporter.loading))
+    sets = training_sets(recipe, load_dataset(recipe, reporter.loading))
     _check_networks(recipe, recipes, sets.train)
     return {
         "recipe": recipe.digest(),
@@ -219,7 +224,7 @@ def _result(search: Search) -> Tuning:
             why = next((trial.reason for trial in reversed(trials) if trial.reason), "given up")
             raise RetinulaError(f"none of {len(trials)} trials in {study.path} came to its end; the last: {why}")
         return Tuning(study, space, metric, tuple(trials), None, None, ())
-    recipe = with_values(search.recipe, settings_for(space, best.values))
+    recipe = with_settings(search.recipe, settings_for(space, best.values))
     drawn = [Drawn(each.number, each.state, each.value, dict(each.values)) for each in trials]
     axes = {each.key: isinstance(each, Range) and each.log for each in space}
     figures = save(tuning_figure(drawn, axes, metric, best.number), study.figures, "tuning")

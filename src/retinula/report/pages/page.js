@@ -50,7 +50,7 @@
       ring.removeAttribute("hidden");
       const truth = document.createElement("b");
       truth.textContent = classes[label];
-      const said = label === answer ? ` \u2713 rightly called so, ${sure} % sure` : ` \u2717 called ${classes[answer]}, ${sure} % sure`;
+      const said = label === answer ? ` \u2713 rightly called so, ${sure} sure` : ` \u2717 called ${classes[answer]}, ${sure} sure`;
       const line = document.createElement("div");
       line.append(truth, said);
       const where = document.createElement("small");
@@ -114,7 +114,7 @@
         const box = document.createElement("span");
         const picture = pictured("pictures", sheet, place, words(key));
         const caption = document.createElement("small");
-        caption.textContent = `${sure} %\nno. ${index}`;
+        caption.textContent = `${sure}\nno. ${index}`;
         box.append(picture, caption);
         return box;
       }),
@@ -127,9 +127,36 @@
     else if (event.target === dialog) dialog.close();
   });
   const under = document.getElementById("under");
-  if (under)
-    document.querySelector(".dots").addEventListener("pointerover", (event) => {
-      const key = event.target.dataset.cell;
-      if (key) under.textContent = `${counts[key]} \u00d7 ${words(key)}`;
-    });
+  if (!under) return;
+  const dots = document.querySelector(".dots");
+  const fields = [...dots.querySelectorAll("[data-cell]")]; // row by row
+  let current = -1;
+  const point = (number) => {
+    fields[current]?.classList.remove("current");
+    current = number;
+    fields[current].classList.add("current");
+    const key = fields[current].dataset.cell;
+    under.textContent = `${counts[key]} \u00d7 ${words(key)}`;
+  };
+  const inColumn = (step) => {
+    const [, column] = fields[current].dataset.cell.split("-");
+    for (let next = current + step; next in fields; next += step) if (fields[next].dataset.cell.split("-")[1] === column) return next;
+    return current;
+  };
+  dots.addEventListener("pointerover", (event) => {
+    const number = fields.indexOf(event.target);
+    if (number >= 0) point(number);
+  });
+  dots.addEventListener("keydown", (event) => {
+    const moves = {
+      ArrowRight: () => point(Math.min(current + 1, fields.length - 1)),
+      ArrowLeft: () => point(Math.max(current - 1, 0)),
+      ArrowDown: () => point(current < 0 ? 0 : inColumn(1)),
+      ArrowUp: () => point(current < 0 ? 0 : inColumn(-1)),
+      Enter: () => current >= 0 && show(fields[current].dataset.cell),
+    };
+    if (!moves[event.key]) return;
+    event.preventDefault();
+    moves[event.key]();
+  });
 })();

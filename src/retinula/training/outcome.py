@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.summary import summarize
 from retinula.recipe import Recipe
@@ -12,15 +11,18 @@ from retinula.training.memory import peak_memory_mib
 from retinula.version import __version__
 
 
-def training_report(run: Run, recipe: Recipe, data: dict[str, Any], model: Model, started: datetime) -> dict[str, Any]:
+def training_report(
+    run: Run, recipe: Recipe, data: dict[str, Any], model: Model, started: datetime, earlier: float = 0.0
+) -> dict[str, Any]:
     """Return the report of a run that has just been trained; evaluations are added to it later.
 
     Args:
         run: with the logs of all its epochs.
         recipe: that it was trained by.
-        data: the pictures, from `describe_data`.
+        data: the pictures, from `run_data.Sets.described`.
         model: that came of it.
         started: when this process began, with its time zone.
+        earlier: the seconds of the steps that processes before it have made; what they did besides is not known.
     """
     metrics = run.metrics()
     kept = next((row for row in metrics if row["step"] == model.provenance["kept_step"]), metrics[-1])
@@ -51,7 +53,7 @@ def training_report(run: Run, recipe: Recipe, data: dict[str, Any], model: Model
             "val_accuracy": kept["val_accuracy"],
             "hardware": model.provenance["hardware"],
             "seconds": round(seconds, 3),
-            "seconds_in_all": round((datetime.now(UTC) - started).total_seconds(), 3),
+            "seconds_in_all": round(earlier + (datetime.now(UTC) - started).total_seconds(), 3),
             "images_per_second": round(images / seconds, 1) if seconds else None,
             "peak_memory_mib": peak_memory_mib(),
         },
@@ -60,18 +62,4 @@ def training_report(run: Run, recipe: Recipe, data: dict[str, Any], model: Model
         "versions": environment["versions"],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "evaluations": {},
-    }
-
-
-def describe_data(train_set: ImageSet, validation_set: ImageSet | None, num_skipped: int) -> dict[str, Any]:
-    """Say which pictures a training uses, so that others can be told from them."""
-    return {
-        "name": train_set.name,
-        "num_images": len(train_set),
-        "num_validation_images": 0 if validation_set is None else len(validation_set),
-        "num_skipped": num_skipped,
-        "num_classes": len(train_set.classes),
-        "fingerprint": train_set.fingerprint(),
-        "validation_fingerprint": None if validation_set is None else validation_set.fingerprint(),
-        **train_set.provenance,
     }
