@@ -12,6 +12,7 @@ SOURCE = Path(retinula.__file__).parent
 ROOMS = (
     "version",
     "errors",
+    "shares",
     "extras",
     "durable",
     "images",

@@ -91,7 +91,7 @@ def test_or_the_last_ones_or_the_sources_own_or_none(make_set: MakeSet) -> None:
 def test_too_few_pictures_are_refused(make_set: MakeSet) -> None:
     with pytest.raises(InputError, match="no pictures to train on"):
         training_sets(recipe(), Dataset("made", {"test": make_set()}))
-    with pytest.raises(InputError, match=r"3 pictures are too few to set 10% apart.*validation=0"):
+    with pytest.raises(InputError, match=r"3 pictures are too few to set 10 % apart.*validation=0"):
         training_sets(recipe(), Dataset("made", {"train": make_set(3)}))
 
 

@@ -180,8 +180,8 @@ def test_the_command_answers_without_torch(tmp_path: Path) -> None:
     assert first["label"] == "cat"
     assert len(first["top"]) == 2
     assert second["skipped"]
-    assert "accuracy 100.00%" in done.stderr
-    assert "  crop   100.00%: 1 of 1; used: crop, the whole, box" in done.stderr
-    assert all(f"  {way:6} 100.00%: 1 of 1\n" in done.stderr for way in ("squash", "pad", "crops"))
+    assert "accuracy 100.00 %" in done.stderr
+    assert "  crop   100.00 %: 1 of 1; used: crop, the whole, box" in done.stderr
+    assert all(f"  {way:6} 100.00 %: 1 of 1\n" in done.stderr for way in ("squash", "pad", "crops"))
     assert (tmp_path / "out.csv").read_text().splitlines()[1].startswith("red.png,cat,cat,True,0.9999")
     assert (tmp_path / "drawn" / "red.png").stat().st_size > 1000

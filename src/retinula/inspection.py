@@ -27,6 +27,7 @@ from retinula.plots import examination
 from retinula.plots.figure import save
 from retinula.run import Run
 from retinula.run_data import learned_from, other_pictures, own_splits
+from retinula.shares import percent
 
 FILE_NAME: Final = "inspection.json"
 
@@ -87,7 +88,8 @@ class Inspection:
             looks = "single looks" if spoilt.tta == "none" else f"averaged ({spoilt.tta})"
             said.append(
                 f"Spoilt pictures ({len(spoilt.accuracy)} corruptions, 5 strengths, {spoilt.num_images:,}{of}; "
-                f"{looks}): {spoilt.mean:.1%} right on average, {spoilt.clean:.1%} unspoilt; {worst} costs most."
+                f"{looks}): {percent(spoilt.mean)} right on average, {percent(spoilt.clean)} unspoilt; "
+                f"{worst} costs most."
             )
         if self.label_errors is not None:
             count = len(self.label_errors.errors)

@@ -12,6 +12,7 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.run import Run
+from retinula.shares import percent
 from retinula.transforms.batches import seed_for
 
 
@@ -82,7 +83,7 @@ def training_sets(recipe: Recipe, dataset: Dataset) -> Sets:
         rest, apart = train_set.split(share, seed_for(recipe.seed, "validation") % 2**32)
     if not len(rest) or not len(apart):
         raise InputError(
-            f"{train_set.name}: {len(train_set)} pictures are too few to set {share:.0%} apart; "
+            f"{train_set.name}: {len(train_set)} pictures are too few to set {percent(share, 0)} apart; "
             "add pictures, or train with validation=0"
         )
     return Sets(rest, apart, dataset.skipped)

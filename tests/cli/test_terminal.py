@@ -20,7 +20,7 @@ def test_a_dash_stands_for_a_number_and_wide_letters_take_two_columns() -> None:
 
 
 def test_shares_and_numbers() -> None:
-    assert (share(0.7416), share(0.5, 0), share(None)) == ("74.16%", "50%", "-")
+    assert (share(0.7416), share(0.5, 0), share(None)) == ("74.16 %", "50 %", "-")
     assert (number(0.90349), number(1.0, 1), number(None)) == ("0.9035", "1.0", "-")
 
 
@@ -51,8 +51,8 @@ def test_elsewhere_than_on_a_terminal_an_epoch_is_a_line(capsys: pytest.CaptureF
         )
     assert capsys.readouterr().err.splitlines() == [
         "computing on cpu",
-        "epoch   2  step    780  loss 1.2500  accuracy 50.00%  48.2 s",
-        "epoch   3  step   1170  loss 1.0000  val_loss 0.9000  val_accuracy 60.00%  48.0 s",
+        "epoch   2  step    780  loss 1.2500  accuracy 50.00 %  48.2 s",
+        "epoch   3  step   1170  loss 1.0000  val_loss 0.9000  val_accuracy 60.00 %  48.0 s",
     ]
 
 
@@ -68,11 +68,11 @@ def test_elsewhere_than_on_a_terminal_what_takes_a_while_is_told_in_lines(capsys
             tell("waiting", 0, None)
             tell("preparing digits", 121, 300)
     assert capsys.readouterr().err.splitlines() == [
-        "preparing digits 17%",
+        "preparing digits 17 %",
         "copying 12,345",
         "waiting",
-        "preparing digits 40%",
-        "preparing digits 73%",
+        "preparing digits 40 %",
+        "preparing digits 73 %",
     ]
 
 

@@ -18,7 +18,6 @@ from hostile_names import HOSTILE, PLAIN, QUOTED
 from retinula.cli import main
 from retinula.errors import InputError
 from retinula.evaluation.robustness import Robustness
-from retinula.evaluation.shares import sureness
 from retinula.images import ImageSet
 from retinula.inspection import FILE_NAME
 from retinula.model_file import Model
@@ -32,6 +31,7 @@ from retinula.report.sheet import Sheet
 from retinula.report.spoilt import spoilt_part
 from retinula.report.training import training_part
 from retinula.run import Run
+from retinula.shares import sureness
 
 
 class Page(HTMLParser):

@@ -79,7 +79,7 @@ def test_the_command_prints_a_table_and_draws(
         main.main()
     assert left.value.code == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[1].split()[:6] == ["one", "80.00%", "2", "4", "99.00%", "compared"]
+    assert said[1].split()[:8] == ["one", "80.00", "%", "2", "4", "99.00", "%", "compared"]
     assert said[2].endswith("optimizer.lr=0.05")
     assert said[3].startswith("best     two (best by val_accuracy")
     assert Path(said[4].split()[1]).stat().st_size > 1000

@@ -191,11 +191,11 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
 
     from retinula.answers import judged
     from retinula.datasets.unpack import safe_names
-    from retinula.evaluation.shares import sureness
     from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, attribute, check_explainable, gradcam_layer
     from retinula.explanation.features import seen_picture
     from retinula.plots.attribution import attribution
     from retinula.plots.figure import class_names
+    from retinula.shares import sureness
 
     kind = next(each for each in ATTRIBUTIONS if each == method.value)
     check_explainable(model)

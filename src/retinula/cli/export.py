@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, counting, remark, say, say_json
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, trained_model
 from retinula.durable import check_destination
 from retinula.errors import InputError
@@ -163,8 +163,8 @@ def _tell(exported: "Exported", as_json: bool) -> None:
     remark(f"proved {before}on {on}: {what} within {parity.largest_difference:.1g}")
     if int8 is not None:
         remark(
-            f"accuracy on {int8.num_images:,} {int8.split} pictures: {int8.accuracy:.2%} in float32, "
-            f"{int8.accuracy_int8:.2%} in int8"
+            f"accuracy on {int8.num_images:,} {int8.split} pictures: {share(int8.accuracy)} in float32, "
+            f"{share(int8.accuracy_int8)} in int8"
         )
     say(f"{exported.path}  ({exported.num_bytes / 1024**2:.1f} MiB)")
 

@@ -13,7 +13,7 @@ from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.durable import check_destination
 from retinula.errors import InputError
-from retinula.evaluation.shares import sureness
+from retinula.shares import sureness
 
 if TYPE_CHECKING:
     from retinula.model_file import Model

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from retinula.shares import percent
 from retinula.training.reporting import Reporter, StepProgress
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def width(text: str) -> int:
 
 def share(value: float | None, places: int = 2) -> str:
     """Write a share as a percentage; `-` where there is none."""
-    return "-" if value is None else f"{value:.{places}%}"
+    return "-" if value is None else percent(value, places)
 
 
 def number(value: float | None, places: int = 4) -> str:
@@ -106,7 +107,7 @@ class Lines:
         now = self._clock()
         if now < self._quiet_until or (what == self._what and now < self._next):
             return
-        far = f" {done / total:.0%}" if total else f" {done:,}" if done else ""
+        far = f" {percent(done / total, 0)}" if total else f" {done:,}" if done else ""
         remark(f"{what}{far}")
         self._what, self._next = what, now + BETWEEN_LINES
 
@@ -160,11 +161,11 @@ class TrainingReporter(Reporter):
         """Print the epoch's figures."""
         parts = [f"epoch {row['epoch']:>3}", f"step {row['step']:>6}", f"loss {row['loss']:.4f}"]
         if row["accuracy"] is not None:
-            parts.append(f"accuracy {row['accuracy']:.2%}")
+            parts.append(f"accuracy {share(row['accuracy'])}")
         if row["val_loss"] is not None:
             parts.append(f"val_loss {row['val_loss']:.4f}")
         if row["val_accuracy"] is not None:
-            parts.append(f"val_accuracy {row['val_accuracy']:.2%}")
+            parts.append(f"val_accuracy {share(row['val_accuracy'])}")
         parts.append(f"{row['seconds']:.1f} s")
         self._line("  ".join(parts))
         if self._bar is not None:

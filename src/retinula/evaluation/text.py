@@ -4,8 +4,8 @@ import math
 import unicodedata
 
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.evaluation.shares import percent, sureness
 from retinula.metrics import Calibration
+from retinula.shares import percent, sureness
 
 MISTAKES = 5  # kinds of mistakes that are named
 SUREST_NAMED = 3  # wrong answers that are named one by one

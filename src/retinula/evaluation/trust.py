@@ -13,6 +13,7 @@ from retinula.evaluation.temperature import TemperatureFit, fit_temperature
 from retinula.familiarity import FEWEST, fit_familiarity
 from retinula.images import ImageSet, copied, evenly_spread
 from retinula.model_file import Model
+from retinula.shares import percent
 
 TRAINING_PICTURES = 5000  # looked at to learn what pictures are like; more change the limits by less than chance does
 VALIDATION_PICTURES = 20_000  # likewise to set the limits by: bounds memory
@@ -56,7 +57,7 @@ def made_trustworthy(
     if familiarity is None:
         say(f"it cannot tell unfamiliar pictures: that needs at least {FEWEST} validation pictures")
     else:
-        say(f"{familiarity.accepted:.1%} of the validation pictures count as familiar")
+        say(f"{percent(familiarity.accepted)} of the validation pictures count as familiar")
     provenance = model.provenance | {"calibration": asdict(fit)}
     return replace(model, temperature=fit.temperature, familiarity=familiarity, provenance=provenance)
 
@@ -66,5 +67,5 @@ def _in_words(fit: TemperatureFit) -> str:
         return f"temperature 1, nothing fitted: {fit.reason}"
     return (
         f"temperature {fit.temperature:.3f}, fitted on {fit.num_images:,} validation pictures: calibration error "
-        f"{fit.error_before:.2%} before, {fit.error_after:.2%} after"
+        f"{percent(fit.error_before, 2)} before, {percent(fit.error_after, 2)} after"
     )

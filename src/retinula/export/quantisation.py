@@ -17,6 +17,7 @@ from retinula.errors import InputError, RetinulaError, first_line
 from retinula.export.preprocessing import INPUTS
 from retinula.images import Images, ImageSet, copied, evenly_spread
 from retinula.onnx_model import INPUT, OnnxModel, in_colour
+from retinula.shares import percent
 
 try:
     from onnxruntime import quantization
@@ -120,8 +121,8 @@ def measured(graph: ModelProto, small: ModelProto, held_out: ImageSet, split: st
     if not result.loss <= max_loss:
         raise RetinulaError(
             f"int8 loses {result.loss:.2f} points of accuracy on {len(held_out):,} {split} pictures "
-            f"({result.accuracy:.2%} before, {result.accuracy_int8:.2%} after), more than {max_loss:g}; nothing is "
-            "written; export without --int8, or allow more with --max-loss"
+            f"({percent(result.accuracy, 2)} before, {percent(result.accuracy_int8, 2)} after), "
+            f"more than {max_loss:g}; nothing is written; export without --int8, or allow more with --max-loss"
         )
     return result
 

@@ -6,7 +6,6 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from retinula.evaluation.shares import percent
 from retinula.plots.figure import (
     GREY,
     METRIC_NAMES,
@@ -17,6 +16,7 @@ from retinula.plots.figure import (
     styled,
     wrap,
 )
+from retinula.shares import percent
 
 MOST = 12  # trainings in one figure: more lines cannot be told apart
 NAME = 220  # points that a training's name may take in a line

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from retinula.evaluation.denoising import EXAMPLE_LEVEL
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.evaluation.shares import percent
 from retinula.evaluation.text import verdict
 from retinula.images import ImageSet
 from retinula.metrics import Calibration
@@ -36,6 +35,7 @@ from retinula.plots.figure import (
     wrap,
 )
 from retinula.plots.pictures import answered_examples, reconstructions
+from retinula.shares import percent
 
 Counts = NDArray[np.int64]
 

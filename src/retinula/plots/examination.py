@@ -11,7 +11,6 @@ from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.results import Mistake
 from retinula.evaluation.robustness import Robustness
-from retinula.evaluation.shares import percent, sureness
 from retinula.images import ImageSet
 from retinula.plots.figure import (
     GREY,
@@ -28,6 +27,7 @@ from retinula.plots.figure import (
 )
 from retinula.plots.pictures import captioned
 from retinula.plots.tiles import tiled, upright
+from retinula.shares import percent, sureness
 
 SHOWN = 24  # pictures or pairs in one figure
 _COLOURS = (*SERIES, INK)

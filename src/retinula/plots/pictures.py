@@ -15,7 +15,6 @@ from PIL import Image
 
 from retinula.answers import Answer
 from retinula.errors import InputError
-from retinula.evaluation.shares import sureness
 from retinula.images import Images, ImageSet
 from retinula.pictures import flatten
 from retinula.plots.figure import (
@@ -39,6 +38,7 @@ from retinula.plots.figure import (
     wrap,
 )
 from retinula.plots.tiles import upright
+from retinula.shares import sureness
 from retinula.shrinking import shrink
 
 if TYPE_CHECKING:  # figures of what a model in ONNX says are drawn without torch

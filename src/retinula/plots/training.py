@@ -15,7 +15,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from retinula.evaluation.shares import percent
 from retinula.plots.figure import (
     BLUE,
     GREY,
@@ -26,6 +25,7 @@ from retinula.plots.figure import (
     save,
     styled,
 )
+from retinula.shares import percent
 
 Values = NDArray[np.float64]
 Range = tuple[int, int]

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from retinula.evaluation.shares import percent
 from retinula.plots.figure import (
     BLUE,
     GREY,
@@ -25,6 +24,7 @@ from retinula.plots.figure import (
     styled,
     wrap,
 )
+from retinula.shares import percent
 
 COLUMNS = 3  # of the panels, one a setting
 NAME = 190  # points that a setting's name may take in a line below its panel

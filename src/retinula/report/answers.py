@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinula.evaluation.results import ClassificationResult
-from retinula.evaluation.shares import percent
 from retinula.images import Images
 from retinula.plots.evaluation import FEW
 from retinula.report.charts import Chart, share_bars
 from retinula.report.sheet import Sheet
+from retinula.shares import percent
 
 TABLED = 20  # up to this many classes the confusion matrix is a table with numbers
 DRAWN = 120  # up to this many classes it is drawn at all; of more only the commonest mistakes are listed

@@ -17,13 +17,13 @@ from markupsafe import Markup
 from retinula.datasets.reading import Progress
 from retinula.durable import explained, write_bytes
 from retinula.errors import InputError
-from retinula.evaluation.shares import sureness
 from retinula.evaluation.text import is_few, verdict
 from retinula.plots.figure import duration
 from retinula.report.contents import Contents, deep_look, gather
 from retinula.report.mapped import HEIGHT, WIDTH
 from retinula.report.pictures import mixes
 from retinula.run import Run
+from retinula.shares import sureness
 from retinula.version import __version__
 
 FILE_NAME = "report.html"

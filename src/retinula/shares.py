@@ -1,13 +1,13 @@
-"""Shares as people read them. Apart from the measurements, because a drawing of one photo's answer needs no torch."""
+"""Shares as people read them."""
 
 
-def percent(share: float) -> str:
-    """Write a share, 0..1, with one decimal.
+def percent(share: float, places: int = 1) -> str:
+    """Write a share, 0..1, with so many decimals.
 
-    >>> percent(0.7416)
-    '74.2 %'
+    >>> percent(0.7416), percent(0.7416, 2)
+    ('74.2 %', '74.16 %')
     """
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.{places}f} %"
 
 
 def sureness(share: float) -> str:
