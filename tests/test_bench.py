@@ -81,6 +81,21 @@ def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyP
     assert speed.seconds == pytest.approx(7 * 1.1)
 
 
+def test_steps_of_fewer_pictures_leave_muons_part_to_its_own_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
+        model, _ = trains(recipe, noise, hardware)
+        moved_by.append(recipe.optimizer.name)
+        return model, 0.3
+
+    trains, moved_by = bench._train, list[str]()
+    monkeypatch.setattr(bench, "_train", trained)
+    monkeypatch.setattr(bench, "_update_seconds", lambda recipe, _: {"muon": 0.5}[recipe.optimizer.name])
+    recipe = load_recipe("digits", ["optimizer=muon", "batch_size=100"])
+    assert measure_speed(recipe, steps=3, hardware=PLAIN, num_images=20).step_seconds == pytest.approx(0.5 + 5 * 0.3)
+    assert measure_speed(recipe, steps=3, hardware=PLAIN).step_seconds == pytest.approx(0.3)
+    assert moved_by == ["sgd", "muon"]
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "muon", "sam"])
 def test_the_optimizer_takes_a_part_of_a_step(optimizer: str) -> None:
     recipe = load_recipe("digits", [f"optimizer={optimizer}", "batch_size=64"])

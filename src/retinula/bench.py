@@ -29,7 +29,7 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build, network_named
 from retinula.models.summary import summarize
-from retinula.recipe import Recipe
+from retinula.recipe import Optimizer, Recipe
 from retinula.run import create_run
 from retinula.training.hardware import HOPELESS, Hardware, available_device, choose_hardware, keep_memory
 from retinula.training.inputs import prepare
@@ -39,9 +39,10 @@ from retinula.training.plan import build_network, make_plan, make_preprocess
 from retinula.transforms.batches import BatchPlan
 from retinula.transforms.preprocess import Preprocess
 
-STEPS, WARM_UP = 5, 2  # of a training; the first claim memory and choose kernels
+STEPS, WARM_UP = 4, 1  # of a training; the first claims memory and chooses kernels
 # A step is measured with as many of its pictures as the processor could do in this time, were it always at its peak.
 STEP_SECONDS = 0.2
+PLAIN_RATE = 0.001  # of SGD, where nothing but time is asked: noise must not drive the weights away
 FEWEST = 16  # pictures; with fewer the library's convolutions are not at their best
 PREDICTED = 512  # pictures at most
 SIDE = 2048  # of the matrices whose product shows the machine's peak
@@ -128,7 +129,7 @@ def measure_speed(
 
     Args:
         recipe: one of a data set of the catalog, that begins from first weights.
-        steps: to train, more than two.
+        steps: to train, more than one.
         hardware: what to compute with; chosen by measurement where None.
         num_images: pictures in a measured step; where they are fewer than the recipe's own, its step is said to take
             longer in proportion, but for the optimizer's part. All of the recipe's where None.
@@ -145,18 +146,22 @@ def measure_speed(
     hardware = hardware or _choose(recipe, few)
     whole_noise = _noise(recipe, batch * steps)
     noise = whole_noise.take(np.arange(few * steps))
+    # Muon's part may take longer than the few pictures of a step: it is measured by itself, and no step makes it.
+    apart = few < batch and recipe.optimizer.name == "muon"
+    stepping = recipe.model_copy(update={"optimizer": Optimizer(name="sgd", lr=PLAIN_RATE)}) if apart else recipe
     # Of a measured step, but loading of a whole one: it costs little, and with few pictures much of that by the call.
     seconds = loading = work = 0.0
     for share, sizes in _phases(recipe):
-        model, median = _train(_shortened(recipe, few, steps, sizes), noise, hardware)
+        model, median = _train(_shortened(stepping, few, steps, sizes), noise, hardware)
         seconds += share * median
         loading += share * _loading_seconds(_shortened(recipe, batch, steps, sizes), whole_noise, hardware)
         channels, height, width = model.preprocess.input_shape
         if sizes:
             height = width = sizes[0][1]
         work += share * PASSES * summarize(model.network, (channels, height, width)).multiply_adds * few
-    whatever = 0.0 if few == batch else min(_update_seconds(recipe, hardware), seconds)
-    step_seconds = whatever + (seconds - whatever) * batch / few
+    whatever = 0.0 if few == batch else _update_seconds(recipe, hardware)
+    of_pictures = seconds if apart else max(seconds - whatever, 0.0)
+    step_seconds = whatever + of_pictures * batch / few
     images = noise.images[: min(PREDICTED, PASSES * few)]
     model.outputs(images[:2])
     predicting = _seconds(model.outputs(part) for part in np.array_split(images, max(1, len(images) // 64)))

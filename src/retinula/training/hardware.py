@@ -32,7 +32,7 @@ LOOK_IMAGES = 4
 HOPELESS = 4
 # By that look a pass of the whole network's trial takes no longer; where other programs hold the processor it has fewer
 # pictures, and so have the trials of layers.
-TRIAL_SECONDS = 1.0
+TRIAL_SECONDS = 0.5
 
 _WORDS: dict[Way, str] = {
     "side_by_side": "with pictures side by side",
