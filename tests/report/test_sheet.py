@@ -47,3 +47,11 @@ def test_large_pictures_become_smaller_and_poor_ones_where_bytes_are_few() -> No
 def test_pictures_of_another_size_are_refused() -> None:
     with pytest.raises(ValueError, match="pictures of this sheet"):
         Sheet((8, 8)).add(np.zeros((3, 8, 9), dtype=np.uint8))
+
+
+def test_noise_is_drawn_too() -> None:
+    sheet = Sheet((32, 32))
+    for picture in np.random.default_rng(0).integers(0, 256, (2 * COLUMNS, 3, 32, 32), dtype=np.uint8):
+        sheet.add(picture)
+    page = sheet.finish(10**7)
+    assert pixels(page).std() > 50

@@ -89,7 +89,8 @@ class Sheet:
         content = b""
         for quality in QUALITIES:
             file = io.BytesIO()
-            picture.save(file, "JPEG", quality=quality, subsampling=0, optimize=True)
+            # Not optimised: Pillow does that in a buffer of a byte a pixel, which noise does not fit.
+            picture.save(file, "JPEG", quality=quality, subsampling=0)
             content = file.getvalue()
             if len(content) <= most_bytes:
                 break
