@@ -13,6 +13,7 @@ ROOMS = (
     "version",
     "errors",
     "shares",
+    "columns",
     "extras",
     "durable",
     "images",

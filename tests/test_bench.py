@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -22,6 +24,19 @@ PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
 COARSE = ("labels=coarse", "validation=0", "early_stopping=0")
 
 
+def steps_take(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[Recipe], float]) -> list[Recipe]:
+    """Let steps take so long, however long they take; return the recipes they were made by, in turn."""
+    trains, stepped = bench._train, list[Recipe]()
+
+    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
+        stepped.append(recipe)
+        model, _ = trains(recipe, noise, hardware)
+        return model, seconds(recipe)
+
+    monkeypatch.setattr(bench, "_train", trained)
+    return stepped
+
+
 def test_the_figures_fit_together() -> None:
     recipe = load_recipe("digits", ["batch_size=32", "model.arguments.width=0.25", "epochs=3", "validation=0.1"])
     speed = measure_speed(recipe, steps=4, hardware=PLAIN)
@@ -43,12 +58,7 @@ def test_steps_count_where_a_recipe_counts_them() -> None:
 
 
 def test_small_pictures_count_for_as_long_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
-        model, _ = trains(recipe, noise, hardware)
-        return model, {16: 0.2, 32: 1.0}[recipe.training.sizes[0][1]]
-
-    trains = bench._train
-    monkeypatch.setattr(bench, "_train", trained)
+    steps_take(monkeypatch, lambda recipe: {16: 0.2, 32: 1.0}[recipe.training.sizes[0][1]])
     narrow = [f"model.arguments.width{number}=16" for number in (1, 2, 3)]
     recipe = load_recipe("cifar10-glance", [*narrow, "batch_size=8", "steps=100", "sizes=[[0.0, 16], [0.75, 32]]"])
     speed = measure_speed(recipe, steps=3, hardware=PLAIN)
@@ -57,24 +67,19 @@ def test_small_pictures_count_for_as_long_as_they_are_shown(monkeypatch: pytest.
 
 
 def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
-        model, _ = trains(recipe, noise, hardware)
-        measured.append(recipe.training.batch_size)
-        return model, 0.3
-
-    trains, measured = bench._train, list[int]()
-    monkeypatch.setattr(bench, "_train", trained)
+    stepped = steps_take(monkeypatch, lambda _: 0.3)
+    loads, batches_loaded = bench._loading_seconds, list[int]()
 
     def loaded(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> float:
-        measured.append(recipe.training.batch_size)
+        batches_loaded.append(recipe.training.batch_size)
         return loads(recipe, noise, hardware)
 
-    loads = bench._loading_seconds
     monkeypatch.setattr(bench, "_loading_seconds", loaded)
     monkeypatch.setattr(bench, "_update_seconds", lambda *_: 0.1)
     recipe = load_recipe("digits", ["batch_size=100", "steps=7"])
     speed = measure_speed(recipe, steps=3, hardware=PLAIN, num_images=20)
-    assert measured == [20, 100], "but all of a batch is loaded"
+    assert [each.training.batch_size for each in stepped] == [20]
+    assert batches_loaded == [100], "but all of a batch is loaded"
     assert speed.step_seconds == pytest.approx(0.1 + 5 * 0.2)
     assert speed.trained == pytest.approx(100 / 1.1)
     assert speed.loading_share == pytest.approx(speed.trained / speed.loaded)
@@ -82,18 +87,12 @@ def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyP
 
 
 def test_steps_of_fewer_pictures_leave_muons_part_to_its_own_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
-        model, _ = trains(recipe, noise, hardware)
-        moved_by.append(recipe.optimizer.name)
-        return model, 0.3
-
-    trains, moved_by = bench._train, list[str]()
-    monkeypatch.setattr(bench, "_train", trained)
+    stepped = steps_take(monkeypatch, lambda _: 0.3)
     monkeypatch.setattr(bench, "_update_seconds", lambda recipe, _: {"muon": 0.5}[recipe.optimizer.name])
     recipe = load_recipe("digits", ["optimizer=muon", "batch_size=100"])
     assert measure_speed(recipe, steps=3, hardware=PLAIN, num_images=20).step_seconds == pytest.approx(0.5 + 5 * 0.3)
     assert measure_speed(recipe, steps=3, hardware=PLAIN).step_seconds == pytest.approx(0.3)
-    assert moved_by == ["sgd", "muon"]
+    assert [each.optimizer.name for each in stepped] == ["sgd", "muon"]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "muon", "sam"])

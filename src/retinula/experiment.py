@@ -26,7 +26,7 @@ from retinula.models.catalog import network_named
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe import Recipe
-from retinula.resetting import with_own_arguments, with_settings
+from retinula.resetting import with_settings
 from retinula.run import RUNS, Run, WrittenElsewhere, create_run, describe_environment, evaluation_key, find_run
 from retinula.run_data import (
     Sets,
@@ -37,7 +37,7 @@ from retinula.run_data import (
     own_pictures,
     training_sets,
 )
-from retinula.targets import anchored, find_recipe
+from retinula.targets import anchored
 from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
@@ -167,10 +167,7 @@ def _settled(
     recipe: Recipe | str, overrides: Collection[str], run: Run | str | None, root: Path, pictures_given: bool
 ) -> tuple[Recipe, Source | None]:
     """Return a recipe as it is to run, and the model that it begins from, where it names one."""
-    if isinstance(recipe, str):
-        recipe = with_own_arguments(find_recipe(recipe, overrides), overrides)
-    elif overrides:
-        recipe = with_settings(recipe, overrides)
+    recipe = with_settings(recipe, overrides)
     source = None
     if recipe.model.weights is not None and not _has_begun(run, recipe):
         recipe, source = begin_from(recipe, root)

@@ -6,16 +6,21 @@ from retinula.assignment import parse
 from retinula.models.catalog import NETWORKS
 from retinula.recipe import Recipe
 from retinula.recipe_files import checked, full_key, override
+from retinula.targets import find_recipe
 
 _ARGUMENTS = "model.arguments."
 
 
-def with_settings(recipe: Recipe, settings: Collection[str]) -> Recipe:
-    """Return the recipe with other settings, each `key=value`.
+def with_settings(recipe: Recipe | str, settings: Collection[str]) -> Recipe:
+    """Return a recipe, or what `targets.find_recipe` finds by a word, with other settings, each `key=value`.
 
     Raises:
-        InputError: they do not fit it.
+        InputError: they do not fit it, or nothing is found.
     """
+    if isinstance(recipe, str):
+        return with_own_arguments(find_recipe(recipe, settings), settings)
+    if not settings:
+        return recipe
     values = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     return with_own_arguments(checked(override(values, settings), recipe.name), settings)
 

@@ -283,13 +283,11 @@ def _filters(model: "Model", layer: str | None, channel: int) -> "Drawing":
     if layer is not None:
         chosen = [layer]
     else:
-        shaped = shaped_convolutions(model)
-        chosen = [name for name in shaped if channel < known[name].in_channels // known[name].groups]
+        seen = {name: known[name].in_channels // known[name].groups for name in shaped_convolutions(model)}
+        chosen = [name for name, channels in seen.items() if channel < channels]
         if not chosen:
-            widest = max(shaped, key=lambda name: known[name].in_channels // known[name].groups)
-            filters(model, widest, channel)  # refuses, and says which channels there are
-        if len(chosen) < len(shaped):
-            lacking = [name for name in shaped if name not in chosen]
+            filters(model, max(seen, key=seen.__getitem__), channel)  # refuses, and says which channels there are
+        if lacking := [name for name in seen if name not in chosen]:
             remark(f"left out, as their filters see no channel {channel}: {', '.join(lacking)}")
     weights = {name: filters(model, name, channel) for name in chosen}
 

@@ -17,7 +17,7 @@ def one_target(words: Sequence[str]) -> tuple[str | None, list[str]]:
     names = [word for word in words if _is_target(word)]
     if len(names) > 1:
         for name, value in zip(names, [*names[1:], "..."], strict=True):
-            mended = None if os.path.exists(name) else as_setting(name, value)  # noqa: PTH110 - as below
+            mended = None if _is_here(name) else as_setting(name, value)
             if mended:
                 raise InputError(mended)
         raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
@@ -37,4 +37,8 @@ def as_setting(word: str, value: str) -> str | None:
 
 
 def _is_target(word: str) -> bool:
-    return "=" not in word or word.startswith((".", "/")) or os.path.exists(word)  # noqa: PTH110 - Path's fails at long ones
+    return "=" not in word or word.startswith((".", "/")) or _is_here(word)
+
+
+def _is_here(word: str) -> bool:
+    return os.path.exists(word)  # noqa: PTH110 - Path's fails at long ones

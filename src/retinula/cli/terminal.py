@@ -3,13 +3,13 @@
 import json
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from retinula.columns import columns
 from retinula.shares import percent
 from retinula.training.reporting import Reporter, StepProgress
 
@@ -49,29 +49,17 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     >>> table(("name", "pictures"), [("digits", "1,797")])
     ['name    pictures', 'digits     1,797']
     """
-    columns = range(len(head))
-    widths = [max(width(row[column]) for row in (head, *rows)) for column in columns]
-    numeric = [all(row[column][:1].isdigit() or row[column] in ("", "-") for row in rows) for column in columns]
+    places = range(len(head))
+    widths = [max(columns(row[place]) for row in (head, *rows)) for place in places]
+    numeric = [all(row[place][:1].isdigit() or row[place] in ("", "-") for row in rows) for place in places]
     lines = []
     for row in (head, *rows):
         cells = []
         for cell, wide, right in zip(row, widths, numeric, strict=True):
-            space = " " * (wide - width(cell))
+            space = " " * (wide - columns(cell))
             cells.append(f"{space}{cell}" if right else f"{cell}{space}")
         lines.append("  ".join(cells).rstrip())
     return lines
-
-
-def width(text: str) -> int:
-    """Return how many columns a terminal needs for a text: two for a wide letter, none for an accent by itself.
-
-    >>> width("cat"), width("写真"), width("cafe\u0301")
-    (3, 4, 4)
-    """
-    return sum(
-        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
-        for letter in text
-    )
 
 
 def share(value: float | None, places: int = 2) -> str:

@@ -1,8 +1,8 @@
 """A measurement in plain words and one table: lines for a terminal. Knows nothing of the terminal itself."""
 
 import math
-import unicodedata
 
+from retinula.columns import columns
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.metrics import Calibration
 from retinula.shares import percent, sureness
@@ -142,8 +142,8 @@ def _table(result: ClassificationResult) -> list[str]:
         rows.append((name, *_cells(scores), f"{scores['support']:,}"))
     for title, key in (("mean of the classes", "macro_average"), ("mean of the pictures", "weighted_average")):
         rows.append((title, *_cells(everything[key]), f"{result.num_images:,}"))
-    width = max(_columns(row[0]) for row in rows)
-    table = [row[0] + " " * (width - _columns(row[0])) + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
+    width = max(columns(row[0]) for row in rows)
+    table = [row[0] + " " * (width - columns(row[0])) + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
     return [
         *table,
         "precision: of the pictures called so, the share that is so",
@@ -174,13 +174,6 @@ def _conditions(accuracy: dict[str, float]) -> list[str]:
 
 def _cells(scores: dict[str, float]) -> tuple[str, str, str]:
     return f"{scores['precision']:.3f}", f"{scores['recall']:.3f}", f"{scores['f1']:.3f}"
-
-
-def _columns(text: str) -> int:
-    """Count the columns of a terminal that a text takes: wide letters take two, combining marks none."""
-    return sum(
-        0 if unicodedata.combining(letter) else 1 + (unicodedata.east_asian_width(letter) in "WF") for letter in text
-    )
 
 
 def _where(evaluation: Evaluation) -> str:

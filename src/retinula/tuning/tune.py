@@ -17,10 +17,10 @@ from retinula.images import ImageSet
 from retinula.plots.figure import save
 from retinula.plots.tuning import Drawn, tuning_figure
 from retinula.recipe import Recipe, ValidationMetric
-from retinula.resetting import with_own_arguments, with_settings
+from retinula.resetting import with_settings
 from retinula.run import RUNS
 from retinula.run_data import load_dataset, training_sets
-from retinula.targets import anchored, find_recipe
+from retinula.targets import anchored
 from retinula.training.interruption import stop_requests
 from retinula.training.plan import build_network, make_preprocess
 from retinula.transfer import begin_from
@@ -149,10 +149,7 @@ def _prepared(
 
 def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path) -> Recipe:
     """Return the recipe that all trials have in common, which makes no claims."""
-    if isinstance(recipe, str):
-        recipe = with_own_arguments(find_recipe(recipe, fixed), fixed)
-    else:
-        recipe = with_settings(recipe, fixed)
+    recipe = with_settings(recipe, fixed)
     if not recipe.data.validation:
         raise InputError(f"{recipe.name} trains on all pictures, which leaves none to choose by: give validation=0.1")
     if recipe.model.weights is not None:
