@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -16,6 +17,10 @@ from retinula.images import ImageSet
 
 if TYPE_CHECKING:
     from browser_checks import Pages
+
+# How long one example takes depends on what else the machine does.
+hypothesis.settings.register_profile("retinula", deadline=None)
+hypothesis.settings.load_profile("retinula")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 

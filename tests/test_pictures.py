@@ -372,7 +372,7 @@ class TestRefusals:
     def test_nothing_behind_the_header(self) -> None:
         assert "PNG" in refused(png(100, 100))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(data=st.data(), kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "PPM", "WEBP"]))
     def test_damage_never_escapes(self, data: st.DataObject, kind: str) -> None:
         content = bytearray(encoded(noise(8, 8), kind))

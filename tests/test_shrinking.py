@@ -186,7 +186,7 @@ class TestViews:
         both = look_at(NOISE, (8, 8), "squash", 3, views=Views(crops=3, mirror=True))
         assert np.array_equal(both, np.concatenate([plain, plain[..., ::-1]]))
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=50)
     @given(st.integers(1, 300), st.integers(1, 300), st.floats(0.01, 1), st.sampled_from([1, 3, 5]))
     def test_every_view_of_every_photo_can_be_made(self, width: int, height: int, share: float, crops: int) -> None:
         views = Views(crops=crops, scales=(1.0, share), zooms=(share,))

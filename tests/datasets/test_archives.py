@@ -76,7 +76,7 @@ def test_gives_names_sizes_and_contents_in_order_whatever_the_file_is_called(tmp
 names = st.text("abÄ語 .-", min_size=1, max_size=8).filter(lambda name: name.strip(" .") != "" and "." not in name[-1:])
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(names, st.binary(max_size=3000), max_size=5), st.sampled_from(sorted(WRITERS)))
 def test_reads_back_whatever_was_written(tmp_path: Path, files: dict[str, bytes], kind: str) -> None:
     folded = {name.casefold() for name in files}

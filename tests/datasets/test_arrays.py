@@ -68,7 +68,7 @@ def test_reads_validation_pictures_and_class_names(tmp_path: Path) -> None:
     assert arrays.read(save(tmp_path / "b.npz", classes=np.array([b"cat", b"dog", b"owl"]))).classes[0] == "cat"
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.tuples(st.integers(1, 5), st.sampled_from([1, 3]), st.integers(4, 7), st.integers(4, 7)),
     st.sampled_from(["NHWC", "NCHW", "NHW"]),

@@ -61,7 +61,7 @@ def test_leaves_nothing_but_the_set(tmp_path: Path) -> None:
     ]
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_pictures_may_come_out_of_order(tmp_path: Path, data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 30))

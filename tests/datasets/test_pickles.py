@@ -45,7 +45,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(values, st.integers(0, 5))
 def test_reads_what_python_3_writes_in_every_protocol(value: Any, protocol: int) -> None:
     assert same(pickles.load(pickle.dumps(value, protocol=protocol), "a"), value)

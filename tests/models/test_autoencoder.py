@@ -36,7 +36,7 @@ def test_forward_is_decoding_the_code_and_the_picture_its_sigmoid(network: Autoe
 
 
 @given(height=st.integers(1, 21), width=st.integers(1, 21), channels=st.sampled_from([1, 3]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_any_size(height: int, width: int, channels: int) -> None:
     pictures = Autoencoder(channels).reconstruct(torch.rand(2, channels, height, width))
     assert pictures.shape == (2, channels, height, width)

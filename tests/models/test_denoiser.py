@@ -35,7 +35,7 @@ def test_logits_stay_finite_at_black_and_white() -> None:
 
 
 @given(height=st.integers(1, 9), width=st.integers(1, 9), channels=st.sampled_from([1, 3]))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_any_size(height: int, width: int, channels: int) -> None:
     pictures = Denoiser(channels, width=4, layers=2).reconstruct(torch.rand(2, channels, height, width))
     assert pictures.shape == (2, channels, height, width)

@@ -20,7 +20,7 @@ from retinula.models.summary import summarize
     channels=st.sampled_from([1, 3]),
     num_classes=st.sampled_from([2, 10, 5000]),
 )
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_any_size_channels_and_classes(height: int, width: int, channels: int, num_classes: int) -> None:
     network = residual(num_classes, channels, (height, width)).eval()
     with torch.inference_mode():

@@ -128,7 +128,7 @@ def test_text_is_as_wide_as_it_is_drawn(bold: bool) -> None:
     assert text_width("maple_tree, 100 %", TEXT, bold=bold) == pytest.approx(points, rel=0.03)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.sampled_from("abc WM_-/%\u0436"), max_size=60), st.floats(20, 200))
 def test_wrapping_keeps_every_letter_and_the_width(text: str, room: float) -> None:
     lines = wrap(text, room, TEXT)

@@ -91,7 +91,7 @@ def asked() -> Iterator[tuple[asyncio.Runner, httpx.AsyncClient, list[int]]]:
     assert {200, 400, 404, 405, 413, 415, 422} <= set(statuses)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 # More bytes than the limit are rarely drawn.
 @example(method="POST", path="/v1/predict", query={}, kind="image/png", headers={}, body=b"x" * 2001)
 @given(method=METHODS, path=PATHS, query=QUERIES, kind=st.sampled_from(KINDS), headers=HEADERS, body=BODIES)

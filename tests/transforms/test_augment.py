@@ -137,7 +137,7 @@ def test_every_crop_offset_occurs_equally_often(padding: int) -> None:
 
 
 @given(height=st.integers(1, 6), width=st.integers(1, 6), data=st.data())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_every_window_of_a_random_crop_occurs(height: int, width: int, data: st.DataObject) -> None:
     size = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
     one = torch.arange(height * width, dtype=torch.uint8).view(1, 1, height, width)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retinula.transforms.colour import (
@@ -35,7 +35,6 @@ def pixels_of(planes: torch.Tensor) -> np.ndarray[tuple[int, int], np.dtype[np.f
 
 
 @given(pixels=PIXELS, data=st.data())
-@settings(deadline=None)
 def test_hue_is_that_of_colorsys(pixels: list[tuple[int, int, int]], data: st.DataObject) -> None:
     turns = data.draw(st.lists(st.floats(-0.5, 0.5, width=32), min_size=len(pixels), max_size=len(pixels)))
     planes, scratch = planes_of(pixels)
@@ -48,7 +47,6 @@ def test_hue_is_that_of_colorsys(pixels: list[tuple[int, int, int]], data: st.Da
 
 
 @given(pixels=PIXELS, data=st.data())
-@settings(deadline=None)
 def test_saturation_is_that_of_colorsys(pixels: list[tuple[int, int, int]], data: st.DataObject) -> None:
     factors = data.draw(st.lists(st.floats(0, 4, width=32), min_size=len(pixels), max_size=len(pixels)))
     planes, scratch = planes_of(pixels)
@@ -71,7 +69,6 @@ def test_red_turned(turn: float, expected: Pixel) -> None:
 
 
 @given(pixels=PIXELS, turn=st.floats(-0.5, 0.5, width=32))
-@settings(deadline=None)
 def test_turning_there_and_back(pixels: list[tuple[int, int, int]], turn: float) -> None:
     planes, scratch = planes_of(pixels)
     before = planes.clone()
@@ -81,7 +78,6 @@ def test_turning_there_and_back(pixels: list[tuple[int, int, int]], turn: float)
 
 
 @given(pixels=PIXELS, factor=st.sampled_from([0.0, 1.0, 100.0]))
-@settings(deadline=None)
 def test_saturation_at_its_limits(pixels: list[tuple[int, int, int]], factor: float) -> None:
     planes, scratch = planes_of(pixels)
     before = pixels_of(planes)

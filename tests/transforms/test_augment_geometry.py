@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retinula.transforms import geometry
@@ -22,7 +22,6 @@ def yes(count: int) -> torch.Tensor:
 
 
 @given(count=st.integers(1, 4), channels=st.integers(1, 3), height=SIDES, width=SIDES)
-@settings(deadline=None)
 def test_flipping(count: int, channels: int, height: int, width: int) -> None:
     images = numbered(count, channels, height, width)
     mirrored = crop_and_flip(images, size=(height, width), mirrored=yes(count))
@@ -34,7 +33,6 @@ def test_flipping(count: int, channels: int, height: int, width: int) -> None:
 
 
 @given(data=st.data(), count=st.integers(1, 5), height=st.integers(2, 9), width=st.integers(2, 9))
-@settings(deadline=None)
 def test_windows_are_those_of_numpy(data: st.DataObject, count: int, height: int, width: int) -> None:
     """Every picture its own window past the border and its own flips, against numpy's padding."""
     window = data.draw(st.tuples(st.integers(1, height), st.integers(1, width)))
@@ -102,7 +100,6 @@ def test_alternating_flips_are_half_and_unrelated(seed: int) -> None:
 
 
 @given(indices=st.lists(st.integers(0, 2**40), min_size=1, max_size=20), seed=st.integers(0, 2**63 - 1))
-@settings(deadline=None)
 def test_an_alternating_flip_belongs_to_the_picture_not_its_place(indices: list[int], seed: int) -> None:
     together = alternating_flips(torch.tensor(indices), epoch=4, seed=seed)
     alone = [alternating_flips(torch.tensor([index]), epoch=4, seed=seed).item() for index in indices]
@@ -128,7 +125,6 @@ def test_a_square_in_the_middle_at_the_border_and_of_even_side() -> None:
 
 
 @given(data=st.data(), height=SIDES, width=SIDES)
-@settings(deadline=None)
 def test_boxes_have_the_pixels_asked_for(data: st.DataObject, height: int, width: int) -> None:
     row, column = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
     tall, wide = data.draw(st.integers(0, 12)), data.draw(st.integers(0, 12))

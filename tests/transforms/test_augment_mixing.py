@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from retinula.transforms.augment import Augment, mix
@@ -19,7 +19,6 @@ def own_colours(count: int, height: int = 6, width: int = 7) -> tuple[torch.Tens
 
 
 @given(seed=st.integers(0, 2**31), mixup=st.floats(0.05, 5), count=st.integers(1, 12))
-@settings(deadline=None)
 def test_mixup_mixes_pictures_as_their_targets_say(seed: int, mixup: float, count: int) -> None:
     inputs, targets = own_colours(count)
     mixed, soft = mix(inputs, targets, Augment(mixup=mixup), generator(seed))
@@ -30,7 +29,6 @@ def test_mixup_mixes_pictures_as_their_targets_say(seed: int, mixup: float, coun
 
 
 @given(seed=st.integers(0, 2**31), cutmix=st.floats(0.05, 5), count=st.integers(1, 12))
-@settings(deadline=None)
 def test_cutmix_puts_one_box_and_the_targets_are_its_area(seed: int, cutmix: float, count: int) -> None:
     inputs, targets = own_colours(count)
     mixed, soft = mix(inputs, targets, Augment(cutmix=cutmix), generator(seed))

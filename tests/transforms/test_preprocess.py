@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -76,7 +76,6 @@ def test_normalised_by_their_own_statistics_pictures_have_mean_0_and_deviation_1
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.data())
-@settings(deadline=None)
 def test_the_crop_is_the_centre(height: int, width: int, data: st.DataObject) -> None:
     crop = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
     preprocess = Preprocess(1, (height, width), (0.0,), (1.0,), crop=crop)
