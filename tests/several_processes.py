@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from unittest import mock
 
 import numpy as np
+import torch._dynamo  # which the first optimizer of a process loads, for two seconds  # noqa: F401
 from torch import nn
 
 from retinula import experiment

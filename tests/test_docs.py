@@ -1,23 +1,29 @@
 """The documentation's commands are run, or at least understood by the command line."""
 
+import inspect
+import json
 import os
 import re
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
-from itertools import groupby
+import tomllib
+from itertools import groupby, takewhile
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
 
 import retinula
 from retinula.cli.main import app
-from retinula.recipe import Recipe
-from retinula.recipe_files import setting_names
+from retinula.models.catalog import NETWORKS
+from retinula.recipe import Claim, Metric, Recipe
+from retinula.recipe_files import checked, setting_names, shipped
 from retinula.reproduction.records import RECORDS
-from retinula.reproduction.results import gather, results_page
+from retinula.reproduction.results import gather, results_list, results_page
 
 BASH = shutil.which("bash") or pytest.skip("needs bash", allow_module_level=True)
 ROOT = Path(__file__).parent.parent
@@ -87,6 +93,24 @@ def test_marked_blocks_run_as_they_stand(page: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout
+    printed = {shape(line) for line in (done.stderr + done.stdout).splitlines()}
+    for line in shown(page):
+        assert shape(line) in printed, f"the program prints no line like {line!r}"
+
+
+def shown(page: Path) -> list[str]:
+    """The lines that a page shows of what its marked blocks print."""
+    texts = [text for kind, text in blocks(page) if kind == "text shown"]
+    return [line for text in texts for line in text.splitlines() if line not in ("", "...")]
+
+
+def shape(line: str) -> str:
+    """A line without its figures and widths, which no two runs have in common."""
+    return re.sub(r"\d+(?:\.\d+)?", "0", " ".join(line.split()))
+
+
+def test_the_readme_shows_what_its_commands_print() -> None:
+    assert len(shown(ROOT / "README.md")) > 5  # what they print is compared where they are run
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -99,6 +123,91 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_the_page_of_results_is_what_its_records_say() -> None:
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     assert results_page(gather([ROOT / RECORDS])) == page, "write it anew: retinula results --write"
+
+
+def rows(page: Path, head: str) -> list[list[str]]:
+    """The cells of every row of a page's table, found by how its head begins."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith(head)) + 2
+    table = takewhile(lambda line: line.startswith("|"), lines[first:])
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
+
+
+def words(cell: str) -> list[str]:
+    """What is marked as code in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_results_in_the_readme_are_those_of_the_records() -> None:
+    measured = {
+        each["recipe"]: each["measured"]
+        for each in results_list(gather([ROOT / RECORDS]))
+        if each["settings"] == "as shipped"
+    }
+    table = rows(ROOT / "README.md", "| recipe |")
+    assert len(table) == 3
+    for name, _, right, seeds, training in table:
+        accuracies = [100 * value for value in measured[name.strip("`")]["accuracy"]]
+        spread = f" ± {statistics.stdev(accuracies):.1f}" if len(accuracies) > 1 else ""
+        assert right == f"{statistics.fmean(accuracies):.1f}{spread} %"
+        assert int(seeds) == len(accuracies)
+        assert training == f"{statistics.fmean(measured[name.strip('`')]['seconds']) / 60:.0f} minutes"
+
+
+def test_what_recipes_cost_is_what_was_measured() -> None:
+    measured = {}
+    for page in ("results-earlier.md", "results.md"):
+        for name, settings, _, _, _, seconds, _ in rows(ROOT / "docs" / page, "| recipe | settings |"):
+            if settings == "as shipped":
+                measured[name] = f"{int(seconds.split()[0]):,} s"
+    table = rows(ROOT / "docs" / "recipes.md", "| recipe | what |")
+    cost = {name: row[2] for row in table for name in words(row[0])}
+    assert set(cost) == set(shipped())
+    for name, text in shipped().items():
+        if name in ("digits", "default"):
+            continue
+        assert cost[name] == measured.get(name, "not measured"), name
+        assert f"# Cost:    {cost[name]}" in text, name
+
+
+def test_arguments_of_networks_are_told() -> None:
+    told = {
+        (network, words(row[1])[0]): json.loads(row[3].replace("`", '"'))
+        for row in rows(ROOT / "docs" / "recipes.md", "| network | argument |")
+        for network in words(row[0])
+    }
+    built = {(name, key): value for name, network in NETWORKS.items() for key, value in network.arguments.items()}
+    assert told == built
+
+
+def test_claims_are_told() -> None:
+    page = ROOT / "docs" / "recipes.md"
+    example = next(text for kind, text in blocks(page) if kind == "toml" and "[[claims]]" in text)
+    recipe = checked({**tomllib.loads(example), "name": "example"}, "the example")
+    assert {key for claim in recipe.claims for key in claim.model_dump()} == set(Claim.model_fields)
+    for key in Claim.model_fields:
+        assert f"\n{key} = " in example
+    told = [name for row in rows(page, "| metric | what") for name in words(row[0])]
+    assert sorted(told) == sorted(get_args(Metric))
+
+
+def test_parameters_of_the_package_are_told() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    parts = re.split(r"^## (\w+)$", text, flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    for name in retinula.__all__:
+        if name.startswith("_") or name in ("Model", "RetinulaError"):
+            continue
+        parameters = list(inspect.signature(getattr(retinula, name)).parameters)
+        cells = re.findall(r"^\| (`[^|]+) \|", sections[name], re.MULTILINE)
+        assert sorted(word for cell in cells for word in words(cell)) == sorted(parameters), name
+    methods = []
+    for line in sections["Model"].splitlines():
+        for method in words(line.partition(" | ")[0]) if line.startswith("| `") else []:
+            methods.append(method)
+            told = words(line.split(" | ")[1])
+            assert set(inspect.signature(getattr(retinula.Model, method)).parameters) - {"self"} <= {*told, "on_batch"}
+    assert methods == ["load", "save", "predict", "probabilities", "outputs", "unfamiliar"]
 
 
 def test_every_name_of_the_package_has_its_example() -> None:
@@ -121,6 +230,5 @@ def test_every_setting_is_explained() -> None:
     text = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     table = "\n".join(line for line in text.splitlines() if line.startswith("| `"))
     for key in [*setting_names(), "claims"]:
-        if key not in ("name", "about"):
-            assert key in table or f"`{key.rpartition('.')[2]}`" in table, key
+        assert f"`{key}`" in table or f"`{key.rpartition('.')[2]}`" in table, key
     assert "claims" in Recipe.model_fields

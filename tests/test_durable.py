@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from retinula import durable
 from retinula.durable import (
     UNFINISHED,
     check_destination,
+    check_folder,
     clear_abandoned,
+    reading,
     replacing,
     replacing_folder,
     write_bytes,
@@ -81,6 +84,36 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
         (temporary / "new").write_text("new")
     assert names(tmp_path) == ["set"]
     assert (tmp_path / "set" / "one").read_text() == "old"
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "missing"])
+def test_where_nothing_may_go_what_came_meanwhile_stays(tmp_path: Path, there: bool) -> None:
+    place = tmp_path / "set"
+    if there:
+        place.mkdir()
+
+    def write() -> None:
+        with replacing_folder(place, may_replace=False) as temporary:
+            (temporary / "one").write_text("ours")
+            place.mkdir(exist_ok=True)
+            (place / "one").write_text("theirs")
+
+    with pytest.raises(InputError, match=r"set: somebody else has put something there meanwhile, which stays"):
+        write()
+    assert names(tmp_path) == ["set"]
+    assert names(place) == ["one"]
+    assert (place / "one").read_text() == "theirs"
+
+
+def test_where_nothing_may_go_a_file_stays_and_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="meanwhile"), replacing_folder(tmp_path / "a", may_replace=False):
+        (tmp_path / "a").write_text("theirs")
+    with replacing_folder(tmp_path / "b", may_replace=False) as temporary:
+        (temporary / "one").write_text("ours")
+        (tmp_path / "b").mkdir()
+    assert (tmp_path / "a").read_text() == "theirs"
+    assert names(tmp_path) == ["a", "b"]
+    assert names(tmp_path / "b") == ["one"]
 
 
 def test_an_empty_folder_is_filled_even_where_one_stands_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,7 +256,7 @@ def test_json_refuses_what_is_no_json(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RetinulaError, match=r"cannot write .*missing.*: No such file or directory"):
+    with pytest.raises(InputError, match=r"cannot write .*missing.*: No such file or directory"):
         write_text(tmp_path / "missing" / "a.txt", "x")
 
 
@@ -231,11 +264,12 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     # Writing through a link to the device that is always full: the temporary file itself cannot be put there.
     with (
-        pytest.raises(RetinulaError, match=r"cannot write .*a\.txt: No space left on device"),
+        pytest.raises(RetinulaError, match=r"cannot write .*a\.txt: No space left on device") as full,
         replacing(tmp_path / "a.txt"),
         open("/dev/full", "wb", buffering=0) as device,  # noqa: PTH123 (a device)
     ):
         device.write(b"x")
+    assert not isinstance(full.value, InputError), "no fault of the words"
     assert names(tmp_path) == []
 
 
@@ -247,3 +281,34 @@ def test_a_file_that_cannot_be_written_is_refused_early(tmp_path: Path) -> None:
         check_destination(tmp_path)
     with pytest.raises(RetinulaError, match=r"cannot write .*: File name too long"):
         check_destination(tmp_path / ("x" * 300))
+
+
+def test_a_folder_that_cannot_be_filled_is_refused_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path, tmp_path / "new" / "deep"):
+        check_folder(folder)
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RetinulaError, match=rf"cannot write {folder}: Not a directory"):
+            check_folder(folder)
+    with pytest.raises(RetinulaError, match="File name too long"):
+        check_folder(tmp_path / ("x" * 300))
+    assert names(tmp_path) == ["file"], "looking makes nothing"
+
+    def refuse(**_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    for check, place in ((check_folder, tmp_path / "new"), (check_destination, tmp_path / "file")):
+        with pytest.raises(InputError, match=rf"cannot write {place}: Read-only file system"):
+            check(place)
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path, reason in (
+        (tmp_path / "none", "no such file"),
+        (tmp_path, r"cannot be read \(Is a directory\)"),
+        (tmp_path / "file" / "below", r"cannot be read \(Not a directory\)"),
+    ):
+        with pytest.raises(InputError, match=rf"^{path}: {reason}$"), reading(path):
+            path.read_bytes()

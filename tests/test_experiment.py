@@ -1,3 +1,4 @@
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 from retinula import experiment, run_data
+from retinula.assignment import assignments
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Skipped
+from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.evaluation.results import ClassificationResult
 from retinula.experiment import evaluate_run, resume, train
@@ -17,11 +20,13 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.run import Run, find_run, own_evaluation
+from retinula.run import Run, create_run, find_run
 from retinula.run_data import training_sets
+from retinula.run_files import own_evaluation
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.reporting import Reporter, StepProgress
+from small_runs import SURROUNDINGS, whole_report
 
 MakeSet = Callable[..., ImageSet]
 QUICK = ("epochs=2", "model.arguments.width=0.25", "batch_size=32")
@@ -81,8 +86,8 @@ def test_or_the_last_ones_or_the_sources_own_or_none(make_set: MakeSet) -> None:
     assert np.array_equal(last.train.images, full.images[:54])
     assert np.array_equal(last.validation.images, full.images[54:])
     given = Dataset("made", {"train": full, "validation": own, "test": full}, (Skipped("x", "y"),))
-    assert training_sets(recipe(), given) == (full, own, given.skipped)
-    assert training_sets(recipe("validation=0"), given) == (full, None, given.skipped)
+    assert training_sets(recipe(), given)[:3] == (full, own, given.skipped)
+    assert training_sets(recipe("validation=0"), given)[:3] == (full, None, given.skipped)
     empty = training_sets(recipe(), Dataset("made", {"train": full, "validation": own.take(np.arange(0))}))
     assert empty.validation is not None
     assert len(empty.validation) == 6
@@ -138,6 +143,36 @@ def test_a_refused_training_leaves_no_run(source: dict[str, ImageSet], make_set:
     assert list(Path("runs").iterdir()) == []
 
 
+def test_settings_are_a_list_or_a_mapping(source: dict[str, ImageSet]) -> None:
+    plain = {"model.arguments.width": 0.25, "optimizer": "sgd", "nesterov": False, "name": "3", "betas": (0.5, 0.9)}
+    train("digits", overrides={"epochs": 1, "batch_size": 32, **plain}, root="elsewhere")
+    assert find_run("3-1", Path("elsewhere")).recipe() == load_recipe(
+        "digits",
+        [
+            "epochs=1",
+            "batch_size=32",
+            "model.arguments.width=0.25",
+            "optimizer=sgd",
+            "nesterov=false",
+            "name='3'",
+            "betas=[0.5, 0.9]",
+        ],
+    )
+    for wrong in ("epochs=1", [("epochs", 1)]):  # letters, pairs
+        with pytest.raises(InputError, match=r"overrides is a list of settings, such as \['epochs=1'\], not .*epochs"):
+            train("digits", overrides=wrong)  # type: ignore[arg-type]  # what is refused
+    nested = {"optimizer": {"lr": 0.5}, "model.arguments": {"width": 0.25}}
+    assert assignments(nested, "overrides") == ["optimizer.lr=0.5", "model.arguments.width=0.25"]
+    for key, value, refusal in (
+        ("lr", object(), "lr cannot be <object"),
+        ("lr", float("nan"), "lr cannot be nan"),
+        ("inputs", {"crop": None}, r"^inputs\.crop cannot be None: leave it out$"),
+    ):
+        with pytest.raises(InputError, match=refusal):
+            train("digits", overrides={key: value})
+    assert assignments({"data": Path("my photos")}, "overrides") == ['data="my photos"']
+
+
 def test_measurements_join_the_report(source: dict[str, ImageSet]) -> None:
     train(recipe(), run="mine")
     run = find_run("mine")
@@ -166,7 +201,41 @@ def test_measurements_join_the_report(source: dict[str, ImageSet]) -> None:
         evaluate_run(run)
     source["test"] = source["train"]
     source["train"] = source["train"].take(np.arange(50))
-    with pytest.raises(InputError, match="training pictures have changed since it began; measure on pictures"):
+    with pytest.raises(InputError, match="training pictures have changed since it began, and the test pictures, too"):
+        evaluate_run(run)
+
+
+def test_test_pictures_of_then_are_measured_on_whatever_has_become_of_the_others(source: dict[str, ImageSet]) -> None:
+    train(recipe(), run="mine")
+    run, said = find_run("mine"), list[str]()
+    data = run.environment()["data"]
+    assert data["test_fingerprint"] == source["test"].fingerprint()
+    assert data["skipped"] == [{"source": "bad.png", "reason": "it is empty"}]
+    before = evaluate_run(run, remark=said.append)
+    assert said == []
+    full, test = source["train"], source["test"]
+    labels = full.known_labels().copy()
+    labels[7] = (labels[7] + 1) % 3
+    source["train"] = replace(full, labels=labels)  # one label corrected
+    after = evaluate_run(run, remark=said.append)
+    assert isinstance(before, ClassificationResult)
+    assert isinstance(after, ClassificationResult)
+    assert after.accuracy == before.accuracy
+    assert said == ["runs/mine: the training pictures have changed since it began; the test pictures are those of then"]
+    with pytest.raises(InputError, match="the training pictures have changed since it began; measure on pictures"):
+        evaluate_run(run, split="train")
+    with pytest.raises(InputError, match=r"the training pictures have changed since it began$"):
+        evaluate_run(run, split="train", remedy="")
+    source["test"] = test.take(np.arange(1, 30))
+    with pytest.raises(InputError, match="changed since it began, and the test pictures, too; measure on pictures"):
+        evaluate_run(run)
+    source["train"] = full
+    assert evaluate_run(run).num_images == 29, "other test pictures are as good while nothing was learned from them"
+    source |= {"train": replace(full, labels=labels), "test": test}
+    environment = run.environment()
+    del environment["data"]["test_fingerprint"]  # a run of an earlier version
+    run.environment_file.write_text(json.dumps(environment))
+    with pytest.raises(InputError, match="changed since it began, perhaps the test pictures, too; measure on"):
         evaluate_run(run)
 
 
@@ -196,13 +265,6 @@ def test_other_pictures_leave_the_own_result_alone(
         assert json.loads((place / "report.json").read_text())["num_images"] == 45
         assert (place / "figures" / "test-confusion.png").exists()
     assert run.other_folder("cifar10-c") == run.path / "other" / "cifar10-c"
-
-
-@pytest.mark.parametrize(
-    "report", [{}, {"data": [], "evaluations": {}}, {"data": {"name": 3}, "evaluations": {"3/test": 1}}]
-)
-def test_a_damaged_report_has_no_result(report: dict[str, Any]) -> None:
-    assert own_evaluation(report, "none") == {}
 
 
 def test_an_unfinished_run_is_not_measured(source: dict[str, ImageSet]) -> None:
@@ -276,6 +338,46 @@ def test_where_a_disk_refuses_it_says_how_to_go_on(cause: OSError | None, source
     assert str(caught.value).endswith(hint) == (cause is not None), "only a disk can be better the next time"
     resume("mine")
     assert find_run("mine").finished
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_disk_that_may_not_be_written_to_any_more_takes_nothing_away(
+    epochs: int, source: dict[str, ImageSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether there is a checkpoint by then or not."""
+    assert source
+
+    def refuse(model: Model, path: Path) -> None:
+        with explained(path):
+            raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Model, "save", refuse)
+    with pytest.raises(RetinulaError, match=r"^cannot write runs/mine/model\.safetensors: Read-only file system"):
+        train(recipe(f"epochs={epochs}"), run="mine")
+    assert find_run("mine").metrics()
+
+
+def test_a_run_that_is_moved_while_it_is_trained_says_how_to_go_on(source: dict[str, ImageSet]) -> None:
+    assert source
+
+    class Moves(Reporter):
+        def step(self, progress: StepProgress) -> None:
+            if progress.step == 3:
+                Path("runs/mine").rename("runs/other")
+
+    with pytest.raises(RetinulaError, match=r"^runs/mine was moved or removed while .* --resume ITS-NEW-PLACE$"):
+        train(recipe(), run="mine", reporter=Moves())
+    resume("runs/other")
+    assert find_run("other").finished
+
+
+@pytest.mark.parametrize("change", [{"evaluations": [1]}, {"data": None}, {"parameters": "x"}])
+def test_a_damaged_report_is_refused_before_the_work(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = create_run(recipe(), SURROUNDINGS, "mine")
+    run.report_file.write_text(json.dumps(whole_report() | change))
+    monkeypatch.setattr("retinula.model_file.Model.load", lambda _: pytest.fail("the work has begun"))
+    with pytest.raises(InputError, match=r"runs/mine/report\.json: "):
+        evaluate_run(run)
 
 
 def test_where_a_run_is_taken_it_does_not_say_to_go_on(source: dict[str, ImageSet]) -> None:

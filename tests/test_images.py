@@ -2,8 +2,9 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retinula.errors import InputError, RetinulaError
-from retinula.images import ImageSet, copied
+from retinula.images import ImageSet, copied, drawn
 
 MakeSet = Callable[..., ImageSet]
 
@@ -24,8 +25,12 @@ def labelled(labels: list[int], classes: int) -> ImageSet:
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [
-        (np.zeros((2, 3, 4, 4), np.float32), [0, 1], "must be uint8"),
-        (np.zeros((2, 4, 4), np.uint8), [0, 1], "must be uint8"),
+        (np.zeros((2, 3, 4, 4), np.float32), [0, 1], r"must be uint8 .*; of values in 0..1: \(images \* 255\)"),
+        (np.zeros((2, 3, 4, 4), np.int64), [0, 1], r"must be uint8 .* not int64 \[2, 3, 4, 4\]$"),
+        (np.zeros((2, 4, 4), np.uint8), [0, 1], r"must be uint8 .* channel: images\[:, None\]$"),
+        (np.zeros((2, 4), np.uint8), [0, 1], r"must be uint8 .* not uint8 \[2, 4\]$"),
+        (np.zeros((2, 4, 4, 3), np.uint8), [0, 1], r"1 or 3 channels.*: images\.transpose\(0, 3, 1, 2\)$"),
+        (np.zeros((2, 2, 4, 4), np.uint8), [0, 1], r"1 or 3 channels, not uint8 \[2, 2, 4, 4\]$"),
         (np.zeros((2, 3, 4, 4), np.uint8), [0], "2 pictures but 1 labels"),
         (np.zeros((2, 3, 4, 4), np.uint8), [0, 2], "labels run from 0 to 2, but there are 2 classes"),
         (np.zeros((2, 3, 4, 4), np.uint8), [-1, 0], "labels run from -1"),
@@ -34,6 +39,56 @@ def labelled(labels: list[int], classes: int) -> ImageSet:
 def test_what_does_not_fit_is_refused(images: np.ndarray, labels: list[int], message: str) -> None:
     with pytest.raises(InputError, match=message):
         ImageSet(images, np.array(labels, np.int64), ("a", "b"), "set")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((2, 3, 4, 4), np.uint8), [0, 1], "labels must be an array of whole numbers, .* not a list$"),
+        (np.zeros((2, 3, 4, 4), np.uint8), np.zeros(2), r"labels must be .* not float64 \[2\]$"),
+        (np.zeros((2, 3, 4, 4), np.uint8), np.array(["a", "b"]), r"labels must be .* not <U1 \[2\]$"),
+        ([[[[0]]], [[[0]]]], None, "images must be uint8 .* not a list$"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused(images: Any, labels: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ImageSet(images, labels, ("a", "b"), "set")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, ">i4", np.uint64])
+def test_labels_of_any_whole_numbers_become_those_that_networks_take(dtype: Any) -> None:
+    image_set = ImageSet(np.zeros((2, 1, 2, 2), np.uint8), np.array([0, 1], dtype), ("a", "b"), "set")
+    assert image_set.known_labels().dtype == np.int64
+    assert image_set.known_labels().tolist() == [0, 1]
+
+
+def test_names_that_are_no_text_are_refused() -> None:
+    with pytest.raises(InputError, match=r"^mine: no class can be called 0: names are text, such as '0'$"):
+        replace(labelled([0, 1], 2), classes=range(10), name="mine")  # type: ignore[arg-type]  # what is refused
+
+
+def test_pictures_are_drawn_at_random_in_order() -> None:
+    chosen = drawn(5000, 100, 3)
+    assert len(set(chosen.tolist())) == 100
+    assert np.array_equal(chosen, np.sort(chosen))
+    assert 0 <= chosen[0] < 500
+    assert 4500 <= chosen[-1] < 5000
+    assert np.array_equal(chosen, drawn(5000, 100, 3))
+    assert not np.array_equal(chosen, drawn(5000, 100, 4))
+    assert drawn(5, 5, 3).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_set_is_shown_in_one_line() -> None:
+    images = np.zeros((1442, 1, 8, 9), np.uint8)
+    image_set = ImageSet(images, np.zeros(1442, np.int64), ("a", "b"), "digits/train")
+    assert repr(image_set) == "ImageSet(digits/train: 1,442 pictures 1x8x9, 2 classes)"
+    assert repr(replace(image_set, labels=None)) == "ImageSet(digits/train: 1,442 pictures 1x8x9, 2 classes, no labels)"
+
+
+@pytest.mark.parametrize("classes", [("a", "a"), ("a", "b\n"), ("a", "")])
+def test_classes_that_no_model_could_be_read_with_are_refused(classes: tuple[str, str]) -> None:
+    with pytest.raises(InputError, match=r"set: (two classes are|no class can be) called"):
+        ImageSet(np.zeros((0, 3, 4, 4), np.uint8), None, classes, "set")
 
 
 def test_subset_renumbers_in_the_order_given() -> None:
@@ -77,6 +132,12 @@ def test_split_is_stratified_and_loses_nothing(counts: list[int], fraction: floa
 def test_split_takes_the_exact_number_where_it_can() -> None:
     rest, share = labelled([0] * 500 + [1] * 501, 2).split(0.1, 0)
     assert (len(rest), len(share)) == (901, 100)
+
+
+def test_split_takes_fewer_where_classes_keep_their_only_picture() -> None:
+    rest, share = labelled([*range(50), *[50] * 110], 51).split(0.5, 0)
+    assert (len(rest), len(share)) == (104, 56)
+    assert set(share.known_labels().tolist()) == {50}
 
 
 def test_other_seeds_give_other_parts(make_set: MakeSet) -> None:

@@ -5,12 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from retinula.intervals import wilson_interval
+from retinula.intervals import interval_of_mean, wilson_interval
 
 
 def test_wilson_interval_by_hand() -> None:
     # 8 of 10 with z = 1.959964: (0.8 + 0.1920729 +- 1.959964 * sqrt(0.016 + 0.0096036)) / 1.3841459
     assert wilson_interval(8, 10) == pytest.approx((0.490162, 0.943318), abs=1e-6)
+
+
+def test_interval_of_a_mean_is_narrower_where_values_differ_less() -> None:
+    assert interval_of_mean(0.8, 0.16, 10) == pytest.approx(wilson_interval(8, 10), abs=1e-12)
+    # (0.8 + 0.1920729 +- 1.959964 * sqrt(0.004 + 0.0096036)) / 1.3841459
+    assert interval_of_mean(0.8, 0.04, 10) == pytest.approx((0.551585, 0.881896), abs=1e-6)
+    assert interval_of_mean(1.0, 0.0, 3) == pytest.approx((3 / 6.841459, 1.0), abs=1e-6)
+    low, high = interval_of_mean(0.8, 0.04, 10, confidence=0.5)
+    assert 0.551585 < low < 0.8 < high < 0.881896
 
 
 @given(st.integers(1, 500), st.floats(0.5, 0.999), st.data())

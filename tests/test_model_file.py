@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from retinula.errors import InputError
+from retinula.errors import InputError, RetinulaError
+from retinula.evaluation.temperature import HIGHEST, LOWEST
 from retinula.model_file import Model
-from retinula.models.catalog import NETWORKS, build
+from retinula.models.catalog import NETWORKS, build, build_outline
 from retinula.shrinking import Views
 from retinula.tensor_file import load_tensors, save_tensors
 from retinula.transforms.preprocess import Preprocess
@@ -46,6 +47,7 @@ def change(model: Model, tmp_path: Path) -> Callable[..., Path]:
 def test_what_goes_in_comes_out(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path / "model.safetensors")
     loaded = Model.load(tmp_path)  # a run's folder
+    assert (loaded.task, loaded.classifies) == ("classification", True)
     assert torch.equal(loaded.outputs(PICTURES), model.outputs(PICTURES))
     for field in ("network_name", "arguments", "classes", "preprocess", "superclasses", "temperature", "provenance"):
         assert getattr(loaded, field) == getattr(model, field), field
@@ -69,7 +71,12 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
         ({"classes": ["cat", "dog"]}, "2 classes|do not fit together"),
         ({"classes": [1, 2, 3]}, "list of text"),
         ({"superclasses": ["pet"]}, "1 superclasses for 3 classes"),
-        ({"temperature": 0}, "temperature must be above 0"),
+        ({"classes": ["cat", "dog", "cat"]}, "two classes are called 'cat'"),
+        ({"classes": ["cat", "dog", "a\nb\x1b[2J"]}, r"no class can be called 'a.nb.x1b\[2J'"),
+        ({"superclasses": ["pet", "pet", "\u202epet"]}, r"no class can be called '.u202epet'"),
+        ({"temperature": 0}, "temperature must lie between 0.001 and 1000, not 0.0"),
+        ({"temperature": 1e-300}, "temperature must lie between"),
+        ({"temperature": 1e300}, "temperature must lie between"),
         ({"temperature": 10**400}, "do not fit together"),
         ({"familiarity": {"means": []}}, "do not fit together"),
         ({"familiarity": []}, "do not fit together"),
@@ -77,7 +84,8 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
         ({"preprocess": {**FORM, "channels": 3, "mean": [0] * 3, "std": [1] * 3}}, "do not fit together"),
         ({"preprocess": {**FORM, "crop": []}}, "1 to 4096 pixels"),
         ({"preprocess": {**FORM, "size": [10**9, 8]}}, "1 to 4096 pixels"),
-        ({"preprocess": {**FORM, "std": [0]}}, "std above 0"),
+        ({"preprocess": {**FORM, "std": [1e-320]}}, "std must lie between"),
+        ({"preprocess": {**FORM, "mean": [1e308]}}, "mean must lie between"),
         ({"preprocess": {**FORM, "resize": "melt"}}, "resize"),
         ({"preprocess": {**FORM, "resample": "nearest"}}, "resample is box"),
         ({"preprocess": {**FORM, "views": None}}, "do not fit together"),
@@ -124,14 +132,28 @@ def test_a_monstrous_network_costs_nothing(
     asked: list[torch.device] = []
 
     def listening(*names: Any, **arguments: Any) -> torch.nn.Module:
-        network = build(*names, **arguments)
+        network = build_outline(*names, **arguments)
         asked.extend({parameter.device for parameter in network.parameters()})
         return network
 
-    monkeypatch.setattr("retinula.model_file.build", listening)
+    monkeypatch.setattr("retinula.model_file.build_outline", listening)
     with pytest.raises(InputError, match="do not fit together"):
         Model.load(change(network=name, arguments=MONSTROUS[name], preprocess=LARGE))
     assert asked == [torch.device("meta")]
+
+
+def test_every_temperature_that_a_fit_gives_can_be_read(change: Callable[..., Path]) -> None:
+    for temperature in (LOWEST, HIGHEST):
+        assert Model.load(change(temperature=temperature)).temperature == temperature
+
+
+def test_answers_that_are_no_numbers_are_refused(change: Callable[..., Path]) -> None:
+    loaded = Model.load(change(lambda value: value * 1e30 if value.is_floating_point() else value))
+    for ask in (loaded.probabilities, loaded.judge, loaded.probs):
+        with pytest.raises(RetinulaError, match="answers to 4 of 4 pictures are not finite numbers"):
+            ask(PICTURES)
+    with pytest.raises(RetinulaError, match="answers to 1 of 2 pictures are not finite numbers"):
+        loaded.calibrated(torch.tensor([[1.0, 2.0], [float("inf"), 0.0]]))
 
 
 def test_files_of_the_first_version_are_still_read(change: Callable[..., Path]) -> None:
@@ -183,14 +205,31 @@ def test_one_picture_in_any_form(model: Model, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(content.getvalue())
     expected = model.probabilities(PICTURES[:1])[0]
     colour = np.repeat(array[..., None], 3, axis=2)
-    for form in (array, colour, picture, content.getvalue(), tmp_path / "a.png", str(tmp_path / "a.png")):
+    arrays = (array, array[..., None], array[None], colour, colour.transpose(2, 0, 1))
+    for form in (*arrays, picture, content.getvalue(), tmp_path / "a.png", str(tmp_path / "a.png")):
         answers = model.predict(form)
         assert [answer.label for answer in answers] == [CLASSES[i] for i in expected.argsort(descending=True).tolist()]
         assert sum(answer.probability for answer in answers) == pytest.approx(1)
         assert answers[0].probability == pytest.approx(float(expected.max()), abs=1e-6)
-    for wrong in (array.astype(np.float32), array[..., None], colour[None]):
-        with pytest.raises(InputError, match=r"a picture is uint8 \[H, W\]"):
+    for wrong, remedy in (
+        (array.astype(np.float32), r"; of values in 0..1: \(picture \* 255\).*"),
+        (colour[None], "; for several at once there is probabilities"),
+        (np.zeros((8, 8, 4), np.uint8), ""),
+        (array[0], ""),
+    ):
+        with pytest.raises(InputError, match=rf"a picture is uint8 \[H, W\].* not \w+ \[[\d, ]+\]{remedy}$"):
             model.predict(wrong)
+
+
+def test_channels_come_last_where_both_orders_are_possible(model: Model) -> None:
+    rows = np.random.default_rng(1).integers(0, 256, (3, 8, 3), dtype=np.uint8)
+    assert model.predict(rows) == model.predict(Image.fromarray(rows))
+
+
+def test_a_model_is_shown_in_one_line(model: Model) -> None:
+    assert repr(model) == f"Model({model.network_name}: pictures 1x8x8 to {len(CLASSES)} classes)"
+    autoencoder = replace(model, network_name="cifar10-autoencoder", classes=("a", "b"))
+    assert repr(autoencoder) == "Model(cifar10-autoencoder: pictures 1x8x8 to pictures)"
 
 
 def test_other_pictures_are_refused(model: Model) -> None:
@@ -205,6 +244,7 @@ def test_a_reconstruction_knows_no_classes() -> None:
     network = build("cifar10-autoencoder", num_classes=0).eval()
     model = Model(network, "cifar10-autoencoder", {}, (), Preprocess(3, (32, 32), (0.0,) * 3, (1.0,) * 3))
     pictures = np.zeros((1, 3, 32, 32), np.uint8)
+    assert (model.task, model.classifies) == ("reconstruction", False)
     assert model.outputs(pictures).shape == (1, 3, 32, 32)
     with pytest.raises(InputError, match="knows no classes"):
         model.probabilities(pictures)

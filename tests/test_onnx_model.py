@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retinula import onnx_model
+from retinula import extras
 from retinula.errors import InputError
 from retinula.onnx_model import OnnxModel
 from retinula.shrinking import Views
@@ -91,6 +91,7 @@ def test_a_classifier_gives_no_pictures(model: OnnxModel) -> None:
         ({"classes": ["a", 1]}, "not right"),
         ({"classes": []}, "not right"),
         ({"classes": "abc"}, "not right"),
+        ({"classes": ["a", "b", "a"]}, "two classes are called 'a'"),
         ({"preprocess": {}}, "not right"),
         ({"preprocess": {**FORM.to_dict(), "size": [0, 8]}}, "not right"),
         ({"preprocess": {**FORM.to_dict(), "size": [1e300, 8]}}, "not right"),
@@ -117,8 +118,16 @@ def test_a_graph_that_does_not_fit_what_is_said_is_refused() -> None:
 
 
 def test_without_the_runtime_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_model, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"pip install 'retinula\[export\]'"):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "onnxruntime" else object())
+    with pytest.raises(InputError, match=r"needs onnxruntime, not installed: pip install 'retinula\[export\]'"):
+        OnnxModel.from_bytes(tiny_onnx())
+
+
+def test_a_broken_runtime_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('DLL load failed')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    with pytest.raises(InputError, match=r"^onnxruntime cannot be loaded \(DLL load failed\): install it anew$"):
         OnnxModel.from_bytes(tiny_onnx())
 
 

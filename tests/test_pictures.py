@@ -18,6 +18,7 @@ from retinula.pictures import (
     MAX_PIXELS,
     MAX_SIDE,
     UnreadablePicture,
+    as_picture,
     decode,
     decode_all,
     flatten,
@@ -442,6 +443,15 @@ class TestDecodeAll:
 def test_picture_names(name: str, expected: bool) -> None:
     assert is_picture_name(name) is expected
     assert is_picture_name(Path(name)) is expected
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_of_an_array_stay_what_they_are(channels: int) -> None:
+    whole = np.random.default_rng(0).integers(0, 256, (2, channels, 9, 7), dtype=np.uint8)
+    for image in (whole[1], whole[1, :, ::2, 1:6]):  # the second lies scattered in memory
+        picture = as_picture(image)
+        assert picture.mode == {1: "L", 3: "RGB"}[channels]
+        assert np.array_equal(np.asarray(picture).reshape(*image.shape[1:], channels).transpose(2, 0, 1), image)
 
 
 LOGGED = """

@@ -26,6 +26,7 @@ from retinula.prediction import (
     predict_files,
     read_labels,
     score,
+    without_picture,
     write_table,
 )
 from retinula.shrinking import Views
@@ -123,6 +124,20 @@ class TestFindPictures:
         assert find_pictures(["-"], io.BytesIO(b"content")) == [Reference("-", b"content")]
         with pytest.raises(InputError, match="named once"):
             find_pictures(["-", "-"], io.BytesIO(b"content"))
+
+    def test_a_closed_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", None)  # as Python has it then
+        with pytest.raises(InputError, match="standard input is closed"):
+            find_pictures(["-"])
+
+    def test_a_folder_that_may_not_be_entered(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def closed(_: Path) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        (tmp_path / "closed").mkdir()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("os.scandir", closed)
+        assert find_pictures(["closed"]) == [Reference("closed", b"", "Permission denied")]
 
     def test_the_processs_own_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"content")))
@@ -337,6 +352,18 @@ class TestMatchLabels:
     def test_a_path_written_in_two_ways_is_one(self) -> None:
         assert match_labels(refs("a/1.png"), {"./a/1.png": "red", "a\\1.png": "red"}, CLASSES) == {"a/1.png": "red"}
 
+    def test_accents_may_be_apart_on_either_side(self) -> None:
+        whole, apart = (unicodedata.normalize(form, "Käfer/nº é.jpg") for form in ("NFC", "NFD"))
+        assert match_labels(refs(f"p/{apart}"), {whole: "red"}, CLASSES) == {f"p/{apart}": "red"}
+        assert match_labels(refs(whole), {f"p/{apart}": "red"}, CLASSES) == {whole: "red"}
+        both = {whole: "red", apart: "green"}
+        assert match_labels(refs(whole, apart), both, CLASSES) == both, "where both are there each is itself"
+        assert match_labels(refs(f"p/{apart}", f"p/{whole}"), {whole: "red"}, CLASSES) == {f"p/{whole}": "red"}
+
+    def test_files_of_a_table_that_no_picture_is(self) -> None:
+        labels = {"./1.png": "red", "gone.png": "red", "1.png": "red", "a/2.png": "blue"}
+        assert without_picture(refs("p/1.png", "other.png"), labels) == ["gone.png", "a/2.png"]
+
     def test_pictures_without_a_label_are_left_out(self) -> None:
         labels = {"1.png": "red", "unseen.png": "blue"}
         assert match_labels(refs("1.png", "2.png"), labels, CLASSES) == {"1.png": "red"}
@@ -361,6 +388,11 @@ class TestMatchLabels:
         assert class_number("0", classes) is None
         with pytest.raises(InputError, match=r"the label '0' of x\.png is no class"):
             match_labels(refs("x.png"), {"x.png": "0"}, classes)
+
+    def test_a_label_of_thousands_of_digits_is_no_class(self) -> None:
+        """Python refuses to make a number of it."""
+        assert class_number("9" * 5000, ("cat", "owl")) is None
+        assert class_number("01", ("cat", "owl")) == 1
 
     @pytest.mark.parametrize(
         ("label", "words"), [("grean", "mean 'green'"), ("3", "known: blue, green, red"), ("rEd", None)]

@@ -4,7 +4,7 @@ import pytest
 
 from command_line import run_command
 from retinula.recipe_files import load_recipe
-from retinula.resetting import with_own_arguments, with_settings
+from retinula.resetting import recipe_named, with_settings
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from retinula.resetting import with_own_arguments, with_settings
 def test_another_network_keeps_what_it_has_and_what_was_assigned(
     name: str, settings: list[str], arguments: dict[str, object]
 ) -> None:
-    assert with_own_arguments(load_recipe(name, settings), settings).model.arguments == arguments
+    assert recipe_named(name, settings).model.arguments == arguments
     assert with_settings(load_recipe(name), settings).model.arguments == arguments
 
 

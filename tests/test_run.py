@@ -1,6 +1,10 @@
+import errno
 import json
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +14,7 @@ from retinula.errors import InputError, RetinulaError
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, WrittenElsewhere, create_run, find_run, list_runs
+from small_runs import SURROUNDINGS, epoch_row, whole_report
 
 
 @pytest.fixture
@@ -36,11 +41,24 @@ def test_names_that_are_no_folder_names_are_refused(tmp_path: Path, recipe: Reci
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_may_be_named_as_text(tmp_path: Path, recipe: Recipe) -> None:
+    made = create_run(recipe, {}, "mine", tmp_path)
+    run = Run(str(made.path))
+    assert (run, run.finished, run.recipe()) == (made, False, recipe)
+    assert {run, made, WrittenElsewhere(str(made.path)), WrittenElsewhere(made.path)} == {
+        made,
+        WrittenElsewhere(made.path),
+    }
+
+
 def test_a_taken_name_is_refused(tmp_path: Path, recipe: Recipe) -> None:
-    create_run(recipe, {"x": 1}, "mine", tmp_path)
-    with pytest.raises(InputError, match="there is a run 'mine' already"):
+    run = create_run(recipe, SURROUNDINGS, "mine", tmp_path)
+    with pytest.raises(InputError, match=r"there is a run 'mine' already .*: choose another name, or resume it$"):
         create_run(recipe, {}, "mine", tmp_path)
-    assert find_run("mine", tmp_path).environment() == {"x": 1, "digest": recipe.digest()}
+    run.report_file.write_text("{}")
+    with pytest.raises(InputError, match=r"there is a run 'mine' already .*: choose another name$"):
+        create_run(recipe, {}, "mine", tmp_path)
+    assert find_run("mine", tmp_path).environment() == {**SURROUNDINGS, "digest": recipe.digest()}
 
 
 def test_a_missing_run_is_named_with_the_nearest(tmp_path: Path, recipe: Recipe) -> None:
@@ -58,7 +76,7 @@ def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:
     run.add_steps(rows[:3])
     run.add_steps(rows[3:])
     for step in (3, 6):
-        run.add_metrics({"epoch": step // 3, "step": step, "loss": 0.5})
+        run.add_metrics(epoch_row(step // 3, step))
     before = run.steps_file.read_text().splitlines()
     assert before[0] == "step,epoch,loss,learning_rate,seconds"
     assert [row["step"] for row in run.steps()] == [1, 2, 3, 4, 5, 6]
@@ -71,52 +89,14 @@ def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:
 
 def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path, recipe: Recipe) -> None:
     run = create_run(recipe, {}, root=tmp_path)
-    run.add_metrics({"epoch": 1, "step": 3})
+    run.add_metrics(epoch_row(1, 3))
     run.add_steps([(1, 1, 0.5, 0.1, 0.1)])
     with run.metrics_file.open("a") as file:
         file.write('{"epoch": 2, "st')
-    assert run.metrics() == [{"epoch": 1, "step": 3}]
+    assert run.metrics() == [epoch_row(1, 3)]
     for torn in ("2,1,0.4", "2,1,0.4,0.1,"):
         run.steps_file.write_text(f"step,epoch,loss,learning_rate,seconds\n1,1,0.5,0.1,0.1\n{torn}")
         assert len(run.steps()) == 1
-
-
-@pytest.mark.parametrize(
-    ("row", "words"),
-    [
-        (b"1,1,abc,0.1,0.2\n", "not readable as a table of numbers"),
-        (b"1,1,\xff,0.1,0.2\n", "not readable as a table of numbers"),
-        (b"1.5,1,0.5,0.1,0.2\n", "a row has a step or an epoch that is no whole number"),
-        (b"1,nan,0.5,0.1,0.2\n", "a row has a step or an epoch that is no whole number"),
-    ],
-)
-def test_a_damaged_table_of_steps_is_one_line(tmp_path: Path, recipe: Recipe, row: bytes, words: str) -> None:
-    run = create_run(recipe, {}, root=tmp_path)
-    run.steps_file.write_bytes(b"step,epoch,loss,learning_rate,seconds\n" + row)
-    for read in (run.steps, lambda: run.cut_logs(3)):
-        with pytest.raises(InputError, match=rf"steps\.csv: {words}") as caught:
-            read()
-        assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        (b"\xff}\n", "not readable as JSON"),
-        (b'{"epoch": ' + b"[" * 100_000 + b"}\n", "not readable as JSON"),
-        (b'{"epoch": 1, "step": ' + b"9" * 5000 + b"}\n", "not readable as JSON"),
-        (b'{"epoch": "a", "step": "b"}\n', "a line has no epoch or no step that is a whole number"),
-        (b'{"epoch": 1, "step": 2.5}\n', "a line has no epoch or no step that is a whole number"),
-        (b'{"epoch": 1, "step": true}\n', "a line has no epoch or no step that is a whole number"),
-    ],
-)
-def test_damaged_metrics_are_one_line(tmp_path: Path, recipe: Recipe, line: bytes, words: str) -> None:
-    run = create_run(recipe, {}, root=tmp_path)
-    run.metrics_file.write_bytes(line)
-    for read in (run.metrics, lambda: run.cut_logs(3)):
-        with pytest.raises(InputError, match=rf"metrics\.jsonl: {words}") as caught:
-            read()
-        assert "\n" not in str(caught.value)
 
 
 def test_only_one_process_trains_in_a_folder(tmp_path: Path, recipe: Recipe) -> None:
@@ -132,12 +112,10 @@ def test_reports(tmp_path: Path, recipe: Recipe) -> None:
     assert not run.finished
     with pytest.raises(InputError, match="not finished; go on with: retinula train --resume"):
         run.report()
-    run.report_file.write_text(json.dumps({"accuracy": 1}))
-    assert run.report() == {"accuracy": 1}
-    for broken in ("{", "[]"):
-        run.report_file.write_text(broken)
-        with pytest.raises(InputError, match=r"report\.json"):
-            run.report()
+    report = whole_report(evaluations={"digits/test": {"accuracy": 0.5}, "digits/test/mirror": {"accuracy": 0.6}})
+    run.report_file.write_text(json.dumps(report))
+    assert run.report() == report
+    assert (run.evaluation(), run.evaluation("train")) == ({"accuracy": 0.5}, {})
 
 
 def test_a_root_that_cannot_be_written_is_one_line(tmp_path: Path, recipe: Recipe) -> None:
@@ -151,7 +129,7 @@ def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
     run = WrittenElsewhere(tmp_path / "elsewhere")
     run.note("a line")
     run.add_steps([(1, 1, 0.5, 0.1, 0.01)])
-    run.add_metrics({"epoch": 1})
+    run.add_metrics(epoch_row(1))
     run.cut_logs(0)
     assert not run.path.exists()
 
@@ -193,7 +171,61 @@ def test_what_is_there_already_is_no_place_for_a_run(kind: str, tmp_path: Path, 
             (tmp_path / name).write_text("")
         else:
             (tmp_path / name).symlink_to("nowhere")
-    with pytest.raises(InputError, match="there is a run 'mine' already"):
+    with pytest.raises(InputError, match="there is something called 'mine' already"):
         create_run(recipe, {}, "mine", tmp_path)
     assert create_run(recipe, {}, root=tmp_path).name == "digits-2"
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_is_gone_or_may_not_be_entered_hides_no_other(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "gone", "closed", "two"):
+        create_run(recipe, {}, name, tmp_path)
+    look = Path.stat
+
+    def changing(path: Path, **options: Any) -> os.stat_result:
+        if path == tmp_path / "gone" / "recipe.toml":
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        if path == tmp_path / "closed" / "recipe.toml":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", changing)
+    said: list[str] = []
+    assert {run.name for run in list_runs(tmp_path, said.append)} == {"one", "two"}
+    closed = f"{tmp_path / 'closed'}: cannot be looked into (Permission denied)"
+    assert said == [closed]
+    assert find_run("last", tmp_path, said.append).name == "two"
+    assert said == [closed, closed], "it may be a newer one"
+    with pytest.raises(InputError, match=r"closed: cannot be looked into"):
+        find_run("closed", tmp_path)
+
+
+def test_a_root_that_may_not_be_entered_or_is_none_holds_no_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "none", tmp_path / "file"):
+        assert list_runs(root, said.append) == []
+    assert said == []
+
+    def closed(path: Path) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    assert list_runs(tmp_path, said.append) == []
+    assert said == [f"{tmp_path}: cannot be looked into (Permission denied)"]
+
+
+def test_checkpoints_are_told_from_other_files(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert (run.can_go_on, run.checkpoint_step()) == (False, 0)
+    run.checkpoints.mkdir()
+    (run.checkpoints / "notes.txt").touch()
+    assert not run.can_go_on
+    for step in (12, 3):
+        run.checkpoint_file(step).touch()
+    assert run.checkpoint_files() == [run.checkpoint_file(3), run.checkpoint_file(12)]
+    assert (run.can_go_on, run.checkpoint_step()) == (True, 12)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from retinula.errors import InputError
-from retinula.shrinking import BORDER, Resample, Resize, Views, look_at, shrink
+from retinula.forms import Resample, Resize
+from retinula.shrinking import BORDER, Views, look_at, shrink
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (48, 80, 3), dtype=np.uint8))

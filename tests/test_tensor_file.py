@@ -49,6 +49,19 @@ def test_a_file_cut_short_is_refused(tmp_path: Path, length: int) -> None:
         load_tensors(path)
 
 
+def test_a_file_that_is_there_is_not_called_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library says so of whatever it cannot open."""
+    path = tmp_path / "a.safetensors"
+    save_tensors(path, TENSORS, {})
+
+    def closed(self: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(InputError, match=r"a\.safetensors: cannot be read \(Permission denied\)"):
+        load_tensors(path)
+
+
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     save_file({"x": torch.ones(2)}, path)

@@ -20,6 +20,7 @@ from retinula.run import Run, create_run
 from retinula.shrinking import Views
 from retinula.transfer import begin_from, find_weights
 from retinula.transforms.preprocess import Preprocess
+from small_runs import whole_report
 
 FORM = Preprocess(1, (8, 8), (0.25,), (0.5,), "pad")
 
@@ -42,7 +43,7 @@ def saved(path: Path, model: Model | None = None) -> Path:
 def finished(root: Path, name: str, recipe: str = "digits", *settings: str) -> Run:
     run = create_run(load_recipe("digits", [f"name={recipe}", *settings]), {}, name, root)
     saved(run.model_file)
-    write_json(run.report_file, {"recipe": recipe})
+    write_json(run.report_file, whole_report(recipe=recipe))
     return run
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from retinula.cli.main import main
+from retinula.cli.entry import main
 
 if __name__ == "__main__":
     sys.argv[0] = "retinula"  # for logs and messages, not the path of this file

@@ -3,11 +3,15 @@
 Knows how they are read and put into nested values, and which replace each other; not which settings there are.
 """
 
+import json
 import tomllib
-from collections.abc import Set
-from typing import Any
+from collections.abc import Iterable, Mapping, Set
+from os import fspath
+from typing import Any, Final
 
 from retinula.errors import InputError
+
+ARGUMENTS: Final = "model.arguments."  # what the full names of a network's own settings begin with
 
 
 def parse(assignment: str) -> tuple[str, Any]:
@@ -23,6 +27,42 @@ def parse(assignment: str) -> tuple[str, Any]:
     if not equals or not key:
         raise InputError(f"{assignment!r}: expected key=value, such as epochs=4 or optimizer.lr=0.05")
     return key.strip(), _toml_value(text.strip())
+
+
+def assignments(given: Iterable[str] | Mapping[str, Any], called: str) -> list[str]:
+    """Return settings that Python was given, `key=value` or a mapping, nested or not, as a list of the former.
+
+    >>> assignments({"epochs": 4, "flip": "random"}, "overrides")
+    ['epochs=4', 'flip=random']
+
+    Args:
+        given: the settings.
+        called: the name of the argument, for a message.
+
+    Raises:
+        InputError: they are one text, whose letters would be taken for settings, or hold what is none.
+    """
+    if isinstance(given, Mapping):
+        return [f"{key}={_written(key, value)}" for key, value in flat(given).items()]
+    settings = [] if isinstance(given, str) else list(given)
+    if isinstance(given, str) or not all(isinstance(setting, str) for setting in settings):
+        raise InputError(f"{called} is a list of settings, such as ['epochs=1'], not {given!r}")
+    return settings
+
+
+def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Return nested settings under their full names.
+
+    >>> flat({"seed": 1, "optimizer": {"lr": 0.1}})
+    {'seed': 1, 'optimizer.lr': 0.1}
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{before}{key}.")
+        else:
+            found[f"{before}{key}"] = value
+    return found
 
 
 def assign(values: dict[str, Any], key: str, value: Any) -> None:
@@ -41,7 +81,7 @@ def assign(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
-    """Drop the other length, and what belongs to another network or model to begin from, than those assigned.
+    """Drop the other length, and what belongs to another schedule, network or model to begin from, than those assigned.
 
     What was assigned as well stays, so that a contradiction is found later, not hidden here.
     """
@@ -49,6 +89,10 @@ def forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
     if isinstance(training, dict) and len(assigned & {"training.epochs", "training.steps"}) == 1:
         # A user who asks for 4 epochs does not want to be told about steps.
         training.pop("steps" if "training.epochs" in assigned else "epochs", None)
+    schedule = values.get("schedule")
+    begins_anew = "schedule.name" in assigned and "schedule.warmup" not in assigned
+    if isinstance(schedule, dict) and begins_anew and schedule["name"] == "one-cycle":
+        schedule.pop("warmup", None)  # it rises by itself
     model = values.get("model")
     if not isinstance(model, dict):
         return
@@ -57,13 +101,25 @@ def forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
         dropped = ("name", "weights_sha256")
         arguments = model.pop("arguments", {})
         if isinstance(arguments, dict):
-            own = {name: value for name, value in arguments.items() if f"model.arguments.{name}" in assigned}
+            own = {name: value for name, value in arguments.items() if f"{ARGUMENTS}{name}" in assigned}
             model.update({"arguments": own} if own else {})
     elif "model.name" in assigned:
         dropped = ("weights", "weights_sha256", "freeze")
     for name in dropped:
         if f"model.{name}" not in assigned:
             model.pop(name, None)
+
+
+def _written(key: str, value: Any) -> str:
+    """Write a setting's value so that `parse` reads it back."""
+    if value is None:
+        raise InputError(f"{key} cannot be None: leave it out")
+    if isinstance(value, str) and _toml_value(value.strip()) == value:
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False, default=fspath, allow_nan=False)  # TOML, too
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{key} cannot be {value!r} ({error})") from error
 
 
 def _toml_value(text: str) -> Any:

@@ -148,7 +148,7 @@ def measure_speed(
     noise = whole_noise.take(np.arange(few * steps))
     # Muon's part may take longer than the few pictures of a step: it is measured by itself, and no step makes it.
     apart = few < batch and recipe.optimizer.name == "muon"
-    stepping = recipe.model_copy(update={"optimizer": Optimizer(name="sgd", lr=PLAIN_RATE)}) if apart else recipe
+    stepping = recipe.changed(optimizer=Optimizer(name="sgd", lr=PLAIN_RATE)) if apart else recipe
     # Of a measured step, but loading of a whole one: it costs little, and with few pictures much of that by the call.
     seconds = loading = work = 0.0
     for share, sizes in _phases(recipe):
@@ -227,7 +227,7 @@ def _phases(recipe: Recipe) -> list[tuple[float, Sizes]]:
 def _shortened(recipe: Recipe, batch: int, steps: int, sizes: Sizes) -> Recipe:
     whole = {"epochs": None, "keep": "last", "early_stopping": 0, "snapshots": False}
     changes = {"steps": steps, "batch_size": batch, "sizes": sizes, **whole}
-    return recipe.model_copy(update={"training": recipe.training.model_copy(update=changes)})
+    return recipe.changed(training=changes)
 
 
 def _choose(recipe: Recipe, num_images: int) -> Hardware:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.load import cache_folder, is_here, search_folders
 from retinula.errors import InputError
-from retinula.extras import EXTRAS, missing_modules
+from retinula.extras import EXTRAS, how_to_install, missing_modules
 from retinula.run import RUNS
 from retinula.training.hardware import available_device, describe_machine
 from retinula.version import __version__
@@ -68,9 +68,7 @@ def _extras() -> list[Finding]:
 def _extra(name: str, purpose: str, missing: list[str]) -> Finding:
     if not missing:
         return Finding(f"extra {name}", "fine", purpose)
-    return Finding(
-        f"extra {name}", "missing", f"{purpose}; without {', '.join(missing)}: pip install 'retinula[{name}]'"
-    )
+    return Finding(f"extra {name}", "missing", f"{purpose}; without {', '.join(missing)}: {how_to_install(name)}")
 
 
 def _writable(what: str, folder: Path) -> Finding:

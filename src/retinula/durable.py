@@ -1,6 +1,7 @@
 """Writing files so that a reader sees the old content or the new, never a part of either.
 
-Write beside, flush to the disk, rename. Knows nothing of what is written.
+Write beside, flush to the disk, rename; and one wording for what the system refuses, reading or writing. Knows nothing
+of what is written.
 """
 
 import errno
@@ -15,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
-from retinula.errors import InputError, RetinulaError
+from retinula.errors import WRONG_PLACE, InputError, RetinulaError
 
 UNFINISHED: Final = ".retinula-"  # how names of temporary files begin: short, for no name may be longer than 255 bytes
 _LONGEST_ENDING: Final = 16
@@ -30,11 +31,12 @@ def replacing(path: Path) -> Iterator[Path]:
     stays what it is, and is given the content.
 
     Raises:
-        RetinulaError: the disk is full, the folder is missing or may not be written to. `path` is untouched.
+        InputError: the folder is missing or may not be written to.
+        RetinulaError: the disk is full, or the like. `path` is untouched either way.
     """
     with explained(path):
         place = _led_to(path)
-        special = path.exists() and (not path.is_file() or _standard_stream(path) is not None)
+        special = _is_special(path)
         # Those who write by the ending of a name find it here, too.
         ending = path.suffix if len(path.suffix) <= _LONGEST_ENDING else ""
         handle, name = tempfile.mkstemp(dir=None if special else place.parent, prefix=UNFINISHED, suffix=ending)
@@ -56,13 +58,19 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def replacing_folder(path: Path, *, may_replace: bool = True) -> Iterator[Path]:
     """Yield a temporary folder; when the block succeeds it becomes `path`, replacing what was there.
 
     An empty folder is filled instead: another drive may be mounted on it, its parent may be closed to us, or
     somebody may stand in it.
 
+    Args:
+        path: the folder.
+        may_replace: whether a folder that has something in it may go; where not, also one that came while the block ran
+            is left as it is.
+
     Raises:
+        InputError: something is in the way that may not go.
         RetinulaError: as `replacing`.
     """
     with explained(path):
@@ -76,12 +84,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             for file in temporary.rglob("*"):
                 _sync(file)
             if empty:
+                if not may_replace and not is_empty(place):
+                    raise _taken(path)
                 for item in temporary.iterdir():
                     item.replace(place / item.name)
                 _sync(place)
             else:
                 temporary.chmod(0o777 & ~_umask())
-                _take_place(temporary, place)
+                if may_replace:
+                    _take_place(temporary, place)
+                elif not _take_free_place(temporary, place):
+                    raise _taken(path)
                 _sync(place.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -108,6 +121,11 @@ def _led_to(path: Path) -> Path:
         return path.resolve()
     except RuntimeError as error:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+
+
+def _is_special(path: Path) -> bool:
+    """Tell whether a path is given its content, and not replaced: a device, a pipe, or what is printed to."""
+    return path.exists() and (not path.is_file() or _standard_stream(path) is not None)
 
 
 def _standard_stream(path: Path) -> int | None:
@@ -141,6 +159,21 @@ def _take_place(made: Path, place: Path) -> None:
         aside.replace(place)
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _take_free_place(made: Path, place: Path) -> bool:
+    """Rename a folder to a name that nothing has but perhaps an empty folder, or tell that it is taken."""
+    try:
+        made.rename(place)  # the system replaces no folder that has something in it, and looks and renames in one
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        return False
+    return True
+
+
+def _taken(path: Path) -> InputError:
+    return InputError(f"{path}: somebody else has put something there meanwhile, which stays; name another folder")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -179,16 +212,58 @@ def check_destination(path: Path) -> None:
         folder = _led_to(path).parent if path.is_symlink() else path.parent
         if not folder.is_dir():
             raise InputError(f"{path}: there is no folder {folder}; make it first")
+        if not _is_special(path):
+            _try_to_write(folder)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder that cannot be made, or written to, before the work that would fill it. Nothing is made.
+
+    Raises:
+        RetinulaError: naming it and what is in the way.
+    """
+    with explained(path):
+        place = _led_to(path)
+        while not place.exists():
+            place = place.parent
+        _try_to_write(place)
 
 
 @contextmanager
 def explained(path: Path, remedy: str = "") -> Iterator[None]:
-    """Turn an `OSError` into one line that names the file, and a remedy if there is one."""
+    """Turn an `OSError` into one line that names the file, and a remedy if there is one.
+
+    Raises:
+        InputError: the place is wrong: it is missing, or may not be written to.
+        RetinulaError: anything else that the system refuses, such as a full disk.
+    """
     try:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise RetinulaError(f"cannot write {path}: {'; '.join([reason, remedy] if remedy else [reason])}") from error
+        kind = InputError if error.errno in WRONG_PLACE else RetinulaError
+        raise kind(f"cannot write {path}: {'; '.join([reason, remedy] if remedy else [reason])}") from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an `OSError` over a file or folder that is read into one line that names it.
+
+    Raises:
+        InputError: it is missing, or the system refuses. As that is a `ValueError`, catch those inside the block.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _try_to_write(folder: Path) -> None:
+    # What may be written is known only by trying: rights, lists of access and read-only drives all have a say.
+    with tempfile.TemporaryFile(dir=folder, prefix=UNFINISHED):
+        pass
 
 
 def _sync(path: Path) -> None:

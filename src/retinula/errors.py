@@ -1,7 +1,9 @@
 """The errors a user can cause or meet, each one line that names the thing and the remedy."""
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
 
 
 class RetinulaError(Exception):
@@ -20,6 +22,26 @@ class Interrupted(RetinulaError):
     """The user or the system asked to stop; the message says what was saved and how to go on."""
 
     exit_code = 130
+
+
+# What the system says of a wrong name or place; all else that it refuses is no fault of the words.
+WRONG_PLACE: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+
+
+def refused_by_system(error: BaseException) -> bool:
+    """Whether an error tells what the system refused, such as a disk; not that another process holds a lock."""
+    return isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, TimeoutError)
 
 
 # How torch words it: for the processor (on Windows otherwise), and for a GPU.

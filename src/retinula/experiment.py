@@ -4,7 +4,7 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 """
 
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,36 +12,42 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retinula.assignment import assignments
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Progress, SplitName
-from retinula.durable import write_json
-from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.durable import check_folder, write_json
+from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.trust import made_trustworthy
+from retinula.forms import Averaging
 from retinula.images import ImageSet
 from retinula.linear_code import linear_code_psnr
-from retinula.model_file import Averaging, Model
+from retinula.model_file import Model
 from retinula.models.catalog import network_named
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe import Recipe
 from retinula.resetting import with_settings
-from retinula.run import RUNS, Run, WrittenElsewhere, create_run, describe_environment, evaluation_key, find_run
+from retinula.run import RUNS, Run, WrittenElsewhere, create_run, find_run
 from retinula.run_data import (
+    OTHERS,
     Sets,
     check_same_pictures,
+    find_own,
     learned_from,
     load_dataset,
     other_pictures,
-    own_pictures,
+    pictures_to_measure,
     training_sets,
 )
+from retinula.run_files import evaluation_key
 from retinula.targets import anchored
 from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
-from retinula.training.outcome import training_report
+from retinula.training.objectives import only_in_training
+from retinula.training.outcome import describe_environment, training_report
 from retinula.training.reporting import Reporter
 from retinula.training.tracking import check_trackers
 from retinula.transfer import Source, begin_from
@@ -53,9 +59,9 @@ def train(
     validation_set: ImageSet | None = None,
     run: Run | str | None = None,
     *,
-    overrides: Iterable[str] = (),
+    overrides: Iterable[str] | Mapping[str, Any] = (),
     reporter: Reporter | None = None,
-    root: Path = RUNS,
+    root: str | Path = RUNS,
     checkpoint_seconds: float = loop.CHECKPOINT_SECONDS,
 ) -> Model:
     """Train a recipe and leave a finished run: logs, model file, figures, report.
@@ -67,7 +73,7 @@ def train(
         train_set: pictures to train on; the recipe's own, split as it says, where None.
         validation_set: pictures to choose by; only together with `train_set`.
         run: an unfinished run to go on with, a name for a new one, or None for a name made from the recipe's.
-        overrides: `key=value` settings for a recipe given by name.
+        overrides: settings that replace the recipe's, such as `["epochs=1"]` or `{"epochs": 1}`.
         reporter: told what happens.
         root: the folder of the runs.
         checkpoint_seconds: the longest time between two checkpoints.
@@ -75,18 +81,20 @@ def train(
     Raises:
         RetinulaError: with one line that says what failed and what to do.
     """
-    settings = tuple(overrides)
+    settings = assignments(overrides, "overrides")
+    runs = Path(root)
     with processes.joined():
         told = reporter if reporter is not None and processes.is_first() else Reporter()
-        settled, source = processes.by_first(lambda: _settled(recipe, settings, run, root, train_set is not None))
+        settled, source = processes.by_first(lambda: _settled(recipe, settings, run, runs, train_set is not None))
         sets = processes.by_each(lambda: _sets(settled, train_set, validation_set, told))
-        begun = processes.by_first(lambda: _begun(run, settled, sets.described(), root))
+        begun = processes.by_first(lambda: _begun(run, settled, sets.described(), runs))
         if not processes.is_first():
             return _help_in(begun, settled, sets, source, checkpoint_seconds)
         try:
             return _train_in(begun, settled, sets, source, told, checkpoint_seconds)
-        except InputError:
-            if not isinstance(run, Run) and not begun.checkpoints.exists():  # refused: nothing to keep
+        except InputError as error:
+            begins = not isinstance(run, Run) and not begun.checkpoints.exists()
+            if begins and not refused_by_system(error):  # settings that do not fit: nothing to keep
                 shutil.rmtree(begun.path, ignore_errors=True)
             raise
 
@@ -95,7 +103,7 @@ def resume(
     name: str | Path,
     *,
     reporter: Reporter | None = None,
-    root: Path = RUNS,
+    root: str | Path = RUNS,
     checkpoint_seconds: float = loop.CHECKPOINT_SECONDS,
 ) -> Model:
     """Go on with a training that was interrupted, so that its result is the one it would have had.
@@ -105,7 +113,7 @@ def resume(
     """
 
     def unfinished() -> tuple[Run, Recipe]:
-        run = find_run(name, root)
+        run = find_run(name, Path(root), (reporter or Reporter()).message)
         if run.finished:
             raise InputError(f"{run.path} is finished; train anew with: retinula train {run.recipe_file}")
         return run, run.recipe()
@@ -122,7 +130,9 @@ def evaluate_run(
     split: SplitName = "test",
     tta: Averaging | None = None,
     folder: Path | None = None,
+    remedy: str = OTHERS,
     progress: Progress | None = None,
+    remark: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Measure a finished run's model, draw the figures, and add the result to its report.
 
@@ -133,33 +143,43 @@ def evaluate_run(
         tta: averaging at test time; as the recipe says where None.
         folder: where report and figures go; where None into the run, of other pictures than its own into a folder of
             theirs in it.
+        remedy: what to do where the run's own pictures have changed, the end of the message.
         progress: told how far loading and measuring are.
+        remark: told where others of the run's own pictures have changed, but not these.
     """
-    run.report()  # refuses an unfinished run before the work
+    run.report()  # refuses an unfinished or damaged run before the work
     if folder is not None and (folder / run.recipe_file.name).exists():
         raise InputError(f"{folder} is the folder of a run, whose report would be lost; name another one")
+    place = folder or run.measured_in(data)
+    check_folder(place)
     recipe = run.recipe()
     model = Model.load(run.path)
-    image_set = other_pictures(data, model, split, progress) if data else own_pictures(run, split, progress)
+    if data:
+        own, image_set = None, other_pictures(data, model, split, progress)
+    else:
+        own = find_own(run, progress)
+        image_set = pictures_to_measure(own, split, remedy, remark)
     told = partial(progress, "evaluating") if progress else None
+    seen = learned_from(run, image_set, split)
     result = evaluate(model, image_set, split=split, tta=tta or recipe.evaluation.tta, progress=told)
-    if data is None and isinstance(result, ReconstructionResult) and result.code_numbers and not model.preprocess.crop:
-        linear = linear_code_psnr(own_pictures(run, "train"), image_set, result.code_numbers)
-        result = replace(result, linear_psnr=linear)
-    result = replace(result, learned_from=learned_from(run, image_set, split))
+    if own and isinstance(result, ReconstructionResult) and result.code_numbers and not model.preprocess.crop:
+        learned = own.splits.get("train")
+        # Where they have changed, nothing else is fair beside a code learned from those of then.
+        if learned is not None:
+            result = replace(result, linear_psnr=linear_code_psnr(learned, image_set, result.code_numbers))
+    result = replace(result, learned_from=seen)
     known = CATALOG.get(result.dataset)
     if known is not None and isinstance(result, ClassificationResult):
         result = replace(result, conditions=known.conditions)
-    place = folder or run.measured_in(data)
-    draw_evaluation(result, image_set, place / "figures")
+    draw_evaluation(result, image_set, place / run.figures.name)
     if folder is None:
         report = run.report()  # read late: another measurement may have been added meanwhile
         measured = result.dataset if data is None else place.name  # others may be called as its own are
         key = evaluation_key(measured, split, result.tta)
-        report.setdefault("evaluations", {})[key] = result.to_dict()
+        report["evaluations"][key] = result.to_dict()
         write_json(run.report_file, report)
     if place != run.path:
-        write_json(place / "report.json", result.to_dict())
+        write_json(place / run.report_file.name, result.to_dict())
     return result
 
 
@@ -181,7 +201,9 @@ def _sets(recipe: Recipe, train_set: ImageSet | None, validation_set: ImageSet |
         return Sets(train_set, validation_set, ())
     if validation_set is not None:
         raise InputError("pictures to choose by need pictures to train on: give train_set as well")
-    return training_sets(recipe, load_dataset(recipe, reporter.loading))
+    dataset = load_dataset(recipe, reporter.loading)
+    test_fingerprint = None if dataset.test is None else dataset.test.fingerprint()
+    return training_sets(recipe, dataset)._replace(test_fingerprint=test_fingerprint)
 
 
 def _begun(run: Run | str | None, recipe: Recipe, data: dict[str, Any], root: Path) -> Run:
@@ -241,15 +263,25 @@ def _train_in(
                 )
             model = made_trustworthy(model, sets.train, sets.validation, run.note, reporter.message)
             model.save(run.model_file)
-            draw_training(run.metrics(), run.steps(), run.figures, ranges=recipe.figures.ranges)
+            draw_training(
+                run.metrics(),
+                run.steps(),
+                run.figures,
+                ranges=recipe.figures.ranges,
+                only_in_training=only_in_training(recipe),
+            )
             write_json(run.report_file, training_report(run, recipe, sets.described(), model, started, earlier))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
     except (Interrupted, processes.Lost) as stop:
         raise type(stop)(f"{stop}; go on with: retinula train --resume {run.path}") from stop
     except RetinulaError as error:
-        # Of all that can fail only a disk can be better the next time; a lock that another holds is a `TimeoutError`.
-        refused = isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, TimeoutError)
-        if not refused or isinstance(error, InputError) or not any(run.checkpoints.glob("step-*")):
+        refused = refused_by_system(error)  # of all that can fail only a disk can be better the next time
+        if refused and not run.path.exists():
+            raise RetinulaError(
+                f"{run.path} was moved or removed while it was being trained; "
+                "if moved, go on with: retinula train --resume ITS-NEW-PLACE"
+            ) from error
+        if not refused or not run.can_go_on:
             raise
         raise RetinulaError(f"{error}; go on with: retinula train --resume {run.path}") from error
     return model
@@ -258,7 +290,7 @@ def _train_in(
 def _has_begun(run: Run | str | None, recipe: Recipe) -> bool:
     """Tell whether a checkpoint has what the recipe's model to begin from gave, so that its file is needed no more."""
     settled = recipe.model.weights_sha256 is not None
-    return settled and isinstance(run, Run) and any(run.checkpoints.glob("step-*"))
+    return settled and isinstance(run, Run) and run.can_go_on
 
 
 def _check_goes_on(run: Run, recipe: Recipe, data: dict[str, Any]) -> None:

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from retinula.durable import explained
 from retinula.errors import InputError, nearest
+from retinula.names import fault_in_class_names
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
+CHANNELS = (1, 3)  # that pictures can have: grey, or red, green and blue
 CHUNK = 4096  # pictures looked at together: bounds memory whatever the number of pictures
 LARGEST_COPY = 512 * 1024**2  # bytes of pictures that a part of a set holds in memory; a larger part is mapped too
 LARGEST_MAPPED = 512 * 1024**2  # bytes of a file of pictures that may all be resident; of a larger one little ever is
@@ -35,7 +37,7 @@ class ImageSet:
 
     Attributes:
         images: uint8 `[N, C, H, W]`, in memory or memory-mapped; never written to.
-        labels: int64 `[N]`, indices into `classes`, or None where nothing is known.
+        labels: int64 `[N]` (made of any whole numbers), indices into `classes`, or None where nothing is known.
         classes: the names of the classes.
         name: what the set is called in logs and reports, such as `cifar10/train`.
         superclasses: for each class the name of the group it belongs to, or None.
@@ -52,11 +54,14 @@ class ImageSet:
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.images.dtype != np.uint8 or self.images.ndim != 4:
-            raise InputError(
-                f"{self.name}: images must be uint8 [N, C, H, W], not {self.images.dtype} {list(self.images.shape)}"
-            )
+        if fault := _fault_in_pictures(self.images):
+            raise InputError(f"{self.name}: images must be uint8 [N, C, H, W] of 1 or 3 channels, not {fault}")
         if self.labels is not None:
+            if not _are_numbers(self.labels):
+                raise InputError(
+                    f"{self.name}: labels must be an array of whole numbers, such as np.array([0, 1]), "
+                    f"not {kind_of(self.labels)}"
+                )
             if self.labels.shape != (len(self.images),):
                 raise InputError(f"{self.name}: {len(self.images)} pictures but {self.labels.size} labels")
             if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
@@ -64,15 +69,24 @@ class ImageSet:
                     f"{self.name}: labels run from {self.labels.min()} to {self.labels.max()}, "
                     f"but there are {len(self.classes)} classes"
                 )
+            object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
         for what, values, expected in (
             ("superclasses", self.superclasses, len(self.classes)),
             ("sources", self.sources, len(self.images)),
         ):
             if values is not None and len(values) != expected:
                 raise InputError(f"{self.name}: {len(values)} {what}, expected {expected}")
+        # Here, because what is trained on these pictures carries their names, which a model file has to be read with.
+        if fault := fault_in_class_names(self.classes, self.superclasses):
+            raise InputError(f"{self.name}: {fault}")
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        unlabelled = "" if self.labels is not None else ", no labels"
+        size = "x".join(map(str, self.shape))
+        return f"ImageSet({self.name}: {len(self):,} pictures {size}, {len(self.classes)} classes{unlabelled})"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -131,8 +145,8 @@ class ImageSet:
         """Split off a stratified share of the pictures: `(rest, share)`.
 
         Every class gives the same fraction of its pictures, rounded so that the whole share has
-        `round(fraction * N)` pictures; a class of one picture stays in the rest. Both parts keep the
-        original order.
+        `round(fraction * N)` pictures, or fewer: every class keeps one picture, so that a class of one
+        stays in the rest. Both parts keep the original order.
 
         Args:
             fraction: the share to split off, above 0 and below 1.
@@ -212,6 +226,43 @@ class ImageSet:
         return wanted
 
 
+def _fault_in_pictures(images: object) -> str:
+    """Return in words what something is instead of pictures, and what makes it so; nothing where it is."""
+    if not isinstance(images, np.ndarray):
+        return kind_of(images)
+    remedy = from_floats(images.dtype, "images")
+    if images.dtype == np.uint8 and images.ndim == 4:
+        if images.shape[1] in CHANNELS:
+            return ""
+        if images.shape[3] in CHANNELS:
+            remedy = "; bring the channels to the front: images.transpose(0, 3, 1, 2)"
+    elif images.dtype == np.uint8 and images.ndim == 3:
+        remedy = "; give them their channel: images[:, None]"
+    return f"{kind_of(images)}{remedy}"
+
+
+def _are_numbers(labels: object) -> bool:
+    return isinstance(labels, np.ndarray) and labels.dtype.kind in "iu"
+
+
+def kind_of(value: object) -> str:
+    """Say what something is instead of what was expected, in a few words: of an array its type and shape.
+
+    >>> kind_of(np.zeros((2, 3))), kind_of([1, 2])
+    ('float64 [2, 3]', 'a list')
+    """
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+
+
+def from_floats(dtype: np.dtype[Any], name: str) -> str:
+    """Say how pictures in floating point become those in bytes, as the end of a message; of other types nothing.
+
+    >>> from_floats(np.dtype(np.float32), "x")
+    '; of values in 0..1: (x * 255).round().astype("uint8")'
+    """
+    return f'; of values in 0..1: ({name} * 255).round().astype("uint8")' if dtype.kind == "f" else ""
+
+
 def copied(images: Images, chosen: slice | NDArray[np.int64]) -> Images:
     """Return some pictures, uint8 `[n, C, H, W]`, as an array of their own.
 
@@ -269,7 +320,7 @@ def _may_be_written_to(folder: Path) -> bool:
 
 
 def _proportional_shares(counts: NDArray[np.int64], fraction: float) -> list[int]:
-    """Share `round(fraction * sum)` among the classes by largest remainder, leaving each class one picture."""
+    """Share `round(fraction * sum)` among the classes by largest remainder, less what leaves each class one picture."""
     exact = counts * fraction
     shares = np.floor(exact).astype(np.int64)
     room = np.maximum(counts - 1, 0)
@@ -291,3 +342,14 @@ def evenly_spread(number: int, most: int) -> NDArray[np.int64]:
     ([0, 3, 6, 9], [0, 1, 2])
     """
     return np.linspace(0, number - 1, min(most, number)).round().astype(np.int64)
+
+
+def drawn(number: int, most: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return positions of at most so many pictures of `number`, at random, in order; the same seed draws the same.
+
+    >>> drawn(3, 5).tolist(), len(drawn(100, 5))
+    ([0, 1, 2], 5)
+    """
+    if number <= most:
+        return np.arange(number)
+    return np.sort(np.random.default_rng(seed).permutation(number)[:most])

@@ -4,32 +4,32 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 
-from retinula.datasets.reading import Progress, SplitName, pictures_of
-from retinula.durable import explained, write_json
+from retinula.datasets.reading import Progress, SplitName
+from retinula.durable import explained, reading, write_json
 from retinula.errors import InputError
 from retinula.evaluation.duplicates import NearDuplicate, find_near_duplicates
-from retinula.evaluation.embedding import EmbeddingMap, map_embedding, sample
+from retinula.evaluation.embedding import MAPPED, EmbeddingMap, map_embedding
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.label_errors import LabelErrors, find_label_errors, out_of_fold
 from retinula.evaluation.robustness import SAMPLE, Robustness, measure_robustness
-from retinula.images import ImageSet
-from retinula.model_file import Averaging, Model
+from retinula.evaluation.text import SUREST_NAMED, picture_named
+from retinula.forms import Averaging
+from retinula.images import ImageSet, drawn
+from retinula.model_file import Model
 from retinula.plots import examination
 from retinula.plots.figure import save
 from retinula.run import Run
-from retinula.run_data import learned_from, other_pictures, own_splits
-from retinula.shares import percent
-
-FILE_NAME: Final = "inspection.json"
+from retinula.run_data import OwnPictures, find_own, learned_from, other_pictures, pictures_to_measure
+from retinula.words import percent, plural, sureness
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,7 @@ class Inspection:
         )
 
     def lines(self) -> list[str]:
-        """Say what was found, one string a line."""
+        """Say what was found, one string a line; of labels and pairs the first are named with their files."""
         said = []
         if self.robustness is not None:
             spoilt = self.robustness
@@ -96,6 +96,11 @@ class Inspection:
             said.append(
                 f"Labels likely wrong: {count:,} of {self.label_errors.num_images:,} ({self.label_errors.method})."
             )
+            said += [
+                f"  {picture_named(each.index, each.source)}: called {each.label}, likely {each.suggestion} "
+                f"({sureness(each.probability)})"
+                for each in self.label_errors.errors[:SUREST_NAMED]
+            ]
         for name, pairs in (self.duplicates or {}).items():
             exact = sum(pair.exact for pair in pairs)
             if name.startswith("within"):
@@ -103,9 +108,14 @@ class Inspection:
             else:
                 pictures = len({pair.index for pair in pairs})
             said.append(
-                f"Near-duplicates {name}: {pictures:,} pictures have one; {len(pairs):,} pairs, {exact:,} of them "
-                "equal in every pixel."
+                f"Near-duplicates {name}: of {plural(pictures, 'picture')}; {plural(len(pairs), 'pair')}, "
+                f"{exact:,} equal in every pixel."
             )
+            said += [
+                f"  {picture_named(pair.index, pair.source)} and {picture_named(pair.other, pair.other_source)}: "
+                f"{'equal' if pair.exact else f'agree by {pair.correlation:.3f}'}"
+                for pair in pairs[:SUREST_NAMED]
+            ]
         return said
 
 
@@ -126,23 +136,22 @@ class Inspected:
     found: Inspection
 
 
-def read_inspection(folder: Path, split: SplitName) -> Inspected | None:
-    """Read what was found earlier in a run's folder among the pictures of a split; None where nobody has looked.
+def read_inspection(file: Path, split: SplitName) -> Inspected | None:
+    """Read from its file what was found earlier among the pictures of a split; None where nobody has looked.
 
     Raises:
         InputError: the file cannot be read, or is not whole.
     """
-    values = _read(folder).get(split)
+    values = _read(file).get(split)
     if values is None:
         return None
-    with _whole(folder):
+    with _whole(file):
         return Inspected(values["dataset"], split, values.get("fingerprint", ""), Inspection.from_dict(values))
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, Any]:
     """Return what was found by split, as the file holds it; earlier versions wrote that of one split alone."""
-    file = folder / FILE_NAME
-    with _whole(folder):
+    with _whole(file):
         if not file.exists():
             return {}
         values = json.loads(file.read_text(encoding="utf-8"))
@@ -152,15 +161,13 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _whole(folder: Path) -> Iterator[None]:
+def _whole(file: Path) -> Iterator[None]:
     """Say in one line why the file of what was found cannot be used."""
-    file = folder / FILE_NAME
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror})") from error
-    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise InputError(f"{file} is not whole; look again with: retinula evaluate {folder} --deep") from error
+    with reading(file):
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise InputError(f"{file} is not whole; look again with: retinula evaluate {file.parent} --deep") from error
 
 
 def inspect_run(
@@ -196,16 +203,17 @@ def inspect_run(
         InputError: the model is no classifier, or the pictures do not fit it.
     """
     model = Model.load(run.path)
-    if model.task != "classification":
+    if not model.classifies:
         raise InputError(
             f"{run.path}: {model.network_name} reconstructs pictures; only classifiers are looked at closer"
         )
-    own = _own_splits(run, bool(data), progress) if duplicates or not data else {}
-    image_set = (
-        other_pictures(data, model, split, progress) if data else pictures_of(own, split, run.recipe().data.name)
-    )
+    if data:
+        own, image_set = None, other_pictures(data, model, split, progress)
+    else:
+        own = find_own(run, progress)
+        image_set = pictures_to_measure(own, split)
     learned = learned_from(run, image_set, split)
-    train_set = None if learned else own.get("train")
+    train_set = _train_set(run, own, progress) if duplicates and not learned else None
     truth = labels_for(model, image_set)
     figures: dict[str, Any] = {}
     logits = features = torch.empty(0)
@@ -232,39 +240,39 @@ def inspect_run(
             if other is not None:
                 _compare(model, image_set, other, features, pairs, figures)
     if embedding:
-        indices = sample(len(image_set))
+        indices = drawn(len(image_set), MAPPED)
         placed = map_embedding(features.numpy()[indices], indices)
         figures["embedding"] = examination.embedding(placed, truth.numpy()[indices], model.classes)
     inspection = Inspection(robustness, found, pairs if duplicates else None, placed)
     where = folder or run.measured_in(data)
     for name, figure in figures.items():
-        save(figure, where / "figures", f"{split}-{name}")
+        save(figure, where / run.figures.name, f"{split}-{name}")
     about = {"dataset": image_set.name, "split": split, "fingerprint": image_set.fingerprint()}
     with explained(where):
         where.mkdir(parents=True, exist_ok=True)  # where no figure was drawn, nothing has made it yet
-    write_json(where / FILE_NAME, _with_earlier(where, about | inspection.to_dict()))
+    file = where / run.inspection_file.name
+    write_json(file, _with_earlier(file, about | inspection.to_dict()))
     return inspection
 
 
-def _own_splits(run: Run, asks_others: bool, progress: Progress | None) -> Mapping[SplitName, ImageSet]:
+def _train_set(run: Run, own: OwnPictures | None, progress: Progress | None) -> ImageSet:
     try:
-        return own_splits(run, progress)
+        return (own or find_own(run, progress)).of("train")
     except InputError as error:
-        if not asks_others:
-            raise
         raise InputError(
-            f"near-duplicates are looked for among the training pictures too, but {error}; or leave --duplicates out"
+            f"near-duplicates are looked for among the training pictures too, but {error}; leave --duplicates out "
+            "(--corruptions, --labels and --map are the rest of --deep)"
         ) from error
 
 
-def _with_earlier(folder: Path, found: dict[str, Any]) -> dict[str, Any]:
+def _with_earlier(file: Path, found: dict[str, Any]) -> dict[str, Any]:
     """Return what was found by split, with what was found before, so that one look does not forget another.
 
     Forgotten is what was found among other pictures of the same split, and what cannot be read.
     """
     split = found["split"]
     try:
-        before, same = _read(folder), read_inspection(folder, split)
+        before, same = _read(file), read_inspection(file, split)
     except InputError:
         return {split: found}
     if same is not None and (same.dataset, same.fingerprint) == (found["dataset"], found["fingerprint"]):
@@ -284,7 +292,14 @@ def _compare(
     name = f"within {image_set.name}" if within else f"between {image_set.name} and {other.name}"
     others = None if within else other.images
     other_features = None if within else model.features(other.images)
-    pairs[name] = find_near_duplicates(image_set.images, others, features=features, other_features=other_features)
+    pairs[name] = find_near_duplicates(
+        image_set.images,
+        others,
+        features=features,
+        other_features=other_features,
+        sources=image_set.sources,
+        other_sources=other.sources,
+    )
     if pairs[name]:
         key = "duplicates" if within else "duplicates-in-train"
         figures[key] = examination.near_duplicates(image_set, other, pairs[name])

@@ -13,6 +13,8 @@ from torch import Tensor
 
 HIGHEST_PSNR = 100.0  # decibels; equal pictures would have infinitely many, and no mean could hold them
 
+CALIBRATION_BINS = 15  # as Guo et al. 2017, so that figures compare
+
 # The window and the two constants of Wang et al. 2004, for pictures whose values span 0..1.
 SSIM_WINDOW = 11
 SSIM_DEVIATION = 1.5
@@ -144,7 +146,7 @@ class Calibration:
     bins: tuple[CalibrationBin, ...]
 
 
-def calibration(probabilities: Tensor, labels: Tensor, bins: int = 15) -> Calibration:
+def calibration(probabilities: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> Calibration:
     """Compare how sure the answers are with how often they are right (Guo et al. 2017, arXiv:1706.04599).
 
     Args:

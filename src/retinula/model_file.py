@@ -3,11 +3,10 @@
 The only way to predictions: evaluation, photos, export and server go through `Model`. Knows nothing of training.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,20 +15,23 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retinula.answers import Answer, Probabilities, judged, ranked
-from retinula.errors import InputError, first_line
+from retinula.errors import InputError, RetinulaError, first_line
 from retinula.familiarity import Familiarity
-from retinula.images import Images, copied
-from retinula.models.catalog import NETWORKS, build
+from retinula.forms import Averaging, Resample, Resize
+from retinula.images import Images, copied, from_floats
+from retinula.models.catalog import NETWORKS, build_outline
 from retinula.models.head import head_of
+from retinula.models.watching import watched
+from retinula.names import fault_in_class_names
 from retinula.pictures import decode
-from retinula.shrinking import Resample, Resize, Views
+from retinula.shrinking import Views
 from retinula.tensor_file import load_tensors, save_tensors
 from retinula.transforms.preprocess import Preprocess
 
 # Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know.
 FORMATS = (1, 2)
 FILE_NAME = "model.safetensors"
-Averaging = Literal["none", "mirror", "mirror-shift"]
+TEMPERATURES = (0.001, 1000.0)  # far beyond what a fit gives; with others probabilities are 0, 1 or no numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +60,20 @@ class Model:
     provenance: dict[str, Any] = field(default_factory=dict)
     familiarity: Familiarity | None = None
 
+    def __repr__(self) -> str:
+        size = "x".join(map(str, (self.preprocess.channels, *self.preprocess.size)))
+        gives = f"{len(self.classes)} classes" if self.classifies else "pictures"
+        return f"Model({self.network_name}: pictures {size} to {gives})"
+
     @property
     def task(self) -> str:
         """`classification` or `reconstruction`."""
         return NETWORKS[self.network_name].task
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it tells classes; it reconstructs pictures otherwise."""
+        return self.task == "classification"
 
     @property
     def resize(self) -> Resize:
@@ -122,25 +134,22 @@ class Model:
     def _from_header(cls, header: dict[str, Any], tensors: dict[str, torch.Tensor]) -> "Model":
         preprocess = Preprocess.from_dict(header["preprocess"])
         classes = _names(header["classes"])
+        superclasses = None if header["superclasses"] is None else _names(header["superclasses"])
+        if fault := fault_in_class_names(classes, superclasses):
+            raise InputError(fault)
         channels, height, width = preprocess.input_shape
-        # Built without memory of its own: a file that claims a monstrous network costs nothing before the
-        # weights in it are found not to fit.
-        with torch.device("meta"):
-            network = build(
-                header["network"],
-                num_classes=len(classes),
-                channels=channels,
-                size=(height, width),
-                **header["arguments"],
-            )
+        # A file that claims a monstrous network costs nothing before the weights in it are found not to fit.
+        network = build_outline(
+            header["network"], num_classes=len(classes), channels=channels, size=(height, width), **header["arguments"]
+        )
         _check_weights(network, tensors)
         network.load_state_dict(tensors, strict=True, assign=True)
-        superclasses = header["superclasses"]
         if superclasses is not None and len(superclasses) != len(classes):
             raise InputError(f"{len(superclasses)} superclasses for {len(classes)} classes")
         temperature = float(header["temperature"])
-        if not 0 < temperature < math.inf:
-            raise InputError(f"the temperature must be above 0 and finite, not {temperature}")
+        if not TEMPERATURES[0] <= temperature <= TEMPERATURES[1]:
+            lowest, highest = TEMPERATURES
+            raise InputError(f"the temperature must lie between {lowest:g} and {highest:g}, not {temperature}")
         familiarity = header.get("familiarity")  # files of earlier versions have none
         return cls(
             network=network.eval().requires_grad_(False),
@@ -148,7 +157,7 @@ class Model:
             arguments=dict(header["arguments"]),
             classes=classes,
             preprocess=preprocess,
-            superclasses=None if superclasses is None else _names(superclasses),
+            superclasses=superclasses,
             temperature=temperature,
             provenance=dict(header["provenance"]),
             familiarity=None if familiarity is None else Familiarity.from_dict(familiarity),
@@ -181,7 +190,7 @@ class Model:
                 f"this model takes uint8 pictures [N, {', '.join(map(str, expected))}], "
                 f"not {images.dtype} {list(images.shape)}"
             )
-        if tta != "none" and self.task != "classification":
+        if tta != "none" and not self.classifies:
             raise InputError(f"tta={tta} averages answers about classes; {self.network_name} reconstructs pictures")
         device = device or torch.device("cpu")
         network = self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
@@ -211,14 +220,12 @@ class Model:
         """Return what `outputs` and `features` give, with one pass through the network; raises as these."""
         kept = _Gathered(len(images))
 
-        def keep(layer: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            kept.add(given[0].float().flatten(1).cpu())
+        def keep(_name: str, given: torch.Tensor, _output: torch.Tensor) -> None:
+            kept.add(given.float().flatten(1).cpu())
 
-        hook = self.network.get_submodule(head_of(self.network)).register_forward_pre_hook(keep)
-        try:
+        name = head_of(self.network)
+        with watched({name: self.network.get_submodule(name)}, keep):
             logits = self.outputs(images, batch_size=batch_size, on_batch=on_batch)
-        finally:
-            hook.remove()
         return logits, kept.rows()
 
     def probabilities(
@@ -234,11 +241,18 @@ class Model:
         return self.calibrated(self.outputs(images, batch_size=batch_size, tta=tta, device=device))
 
     def calibrated(self, logits: torch.Tensor) -> torch.Tensor:
-        """Return the probabilities that logits `[N, K]` stand for: their softmax over the temperature."""
-        return F.softmax(logits / self.temperature, dim=1)
+        """Return the probabilities that logits `[N, K]` stand for: their softmax over the temperature.
+
+        Raises:
+            RetinulaError: logits are not finite numbers.
+        """
+        logits = logits / self.temperature
+        if broken := int((~logits.isfinite().all(dim=1)).sum()):
+            raise RetinulaError(f"the model's answers to {broken} of {len(logits)} pictures are not finite numbers")
+        return F.softmax(logits, dim=1)
 
     def _check_knows_classes(self) -> None:
-        if self.task != "classification":
+        if not self.classifies:
             raise InputError(f"{self.network_name} reconstructs pictures; it knows no classes")
 
     def unfamiliar(self, images: Images, logits: torch.Tensor) -> torch.Tensor | None:
@@ -256,7 +270,8 @@ class Model:
         """Say what is on one picture: every class with its probability, the mean over its views, most likely first.
 
         Args:
-            picture: a file, its bytes, a Pillow image, or uint8 `[H, W]` or `[H, W, 3]`, of any size.
+            picture: a file, its bytes, a Pillow image, or uint8 `[H, W]`, `[H, W, C]` or `[C, H, W]` of 1 or 3
+                channels, of any size; where both orders are possible, channels come last.
 
         Raises:
             InputError: the picture cannot be read.
@@ -330,13 +345,29 @@ def _opened(picture: str | Path | bytes | Image.Image | NDArray[np.uint8]) -> Im
         case Image.Image():
             return picture
         case np.ndarray():
-            if picture.dtype != np.uint8 or not (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)):
-                raise InputError(f"a picture is uint8 [H, W] or [H, W, 3], not {picture.dtype} {list(picture.shape)}")
-            return Image.fromarray(picture)
+            return Image.fromarray(_channels_last(picture))
         case bytes():
             return decode(picture)
         case _:
             return decode(Path(picture))
+
+
+def _channels_last(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Bring a picture to `[H, W]` or `[H, W, 3]`, as Pillow takes it."""
+    match picture.shape if picture.dtype == np.uint8 else ():
+        case (_, _) | (_, _, 3):
+            return picture
+        case (_, _, 1):
+            return picture.squeeze(2)
+        case (1, _, _):
+            return picture.squeeze(0)
+        case (3, _, _):
+            return picture.transpose(1, 2, 0)
+    several = "; for several at once there is probabilities" if picture.ndim == 4 else ""
+    raise InputError(
+        f"a picture is uint8 [H, W], [H, W, C] or [C, H, W] of 1 or 3 channels, "
+        f"not {picture.dtype} {list(picture.shape)}{from_floats(picture.dtype, 'picture')}{several}"
+    )
 
 
 def _averaged(network: torch.nn.Module, preprocess: Preprocess, batch: torch.Tensor, tta: Averaging) -> torch.Tensor:

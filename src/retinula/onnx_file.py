@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from retinula.durable import reading
 from retinula.errors import InputError
 
 MAX_BYTES: Final = 1024**3  # of a file; the largest network here has 56 MB
@@ -40,7 +41,7 @@ def read_file(path: Path) -> bytes:
     Raises:
         InputError: it is missing, no ordinary file, or too large.
     """
-    try:
+    with reading(path):
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise InputError(f"{path}: not an ordinary file")
@@ -48,10 +49,6 @@ def read_file(path: Path) -> bytes:
             raise InputError(f"{path}: larger than {MAX_BYTES:,} bytes, which no model of this program is")
         with path.open("rb") as file:
             return file.read(MAX_BYTES)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 def read_metadata(content: bytes) -> dict[str, str]:

@@ -17,21 +17,18 @@ from PIL import Image
 
 from retinula.answers import Answer, Probabilities, judged, ranked
 from retinula.errors import InputError, RetinulaError, first_line
+from retinula.extras import load
+from retinula.forms import Resample, Resize
 from retinula.images import Images
+from retinula.names import fault_in_class_names
 from retinula.onnx_file import read_file, read_metadata
-from retinula.shrinking import WHOLE, Resample, Resize, Views, check_form, look_at, shrink
-
-try:
-    import onnxruntime
-except ImportError:  # the extra is not installed
-    onnxruntime = None
+from retinula.shrinking import WHOLE, Views, check_form, look_at, shrink
 
 # Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know.
 FORMATS: Final = (1, 2)
 FORMAT_KEY: Final = "retinula_format"
 INPUT: Final = "images"
 MAX_CLASSES: Final = 100_000
-INSTALL: Final = "pip install 'retinula[export]'"
 _TOLD: Final = ("network", "superclasses", "temperature", "precision", "data_licence", "provenance", "parity")
 
 
@@ -96,6 +93,8 @@ class OnnxModel:
                 and bool(classes) == (metadata["task"] == "classification")
             ):
                 raise ValueError("values out of range")
+            if fault := fault_in_class_names(classes):
+                raise ValueError(fault)
             check_form((height, width), channels, resize, resample)
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"what it says of itself is not right ({error}); export the model again") from error
@@ -182,6 +181,8 @@ class OnnxModel:
             expected = (len(batch), len(self.classes)) if self.classes else (len(batch),)
             if outputs.dtype != np.float32 or outputs.shape[: len(expected)] != expected:
                 raise RetinulaError(f"the model gave {outputs.dtype} {list(outputs.shape)} instead of {list(expected)}")
+            if not np.isfinite(outputs).all():
+                raise RetinulaError("the model's answers are not finite numbers")
             yield outputs
 
 
@@ -203,8 +204,7 @@ def _metadata(raw: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _session(content: bytes, threads: int | None) -> Any:
-    if onnxruntime is None:
-        raise InputError(f"ONNX Runtime is not installed; {INSTALL}")
+    onnxruntime = load("export", "answering from an ONNX file", "onnxruntime")
     if threads is not None and threads < 1:
         raise InputError(f"at least one thread computes, not {threads}")
     options = onnxruntime.SessionOptions()

@@ -196,6 +196,11 @@ def decode_all(
         pool.shutdown(cancel_futures=True)
 
 
+def as_picture(image: NDArray[np.uint8]) -> Image.Image:
+    """Turn uint8 `[1, H, W]` into a grey picture, `[3, H, W]` into one in colour."""
+    return Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
+
+
 def flatten(picture: Image.Image) -> Image.Image:
     """Turn a loaded picture of any mode into mode `L` or `RGB`: transparency over white, 8 bits a value.
 

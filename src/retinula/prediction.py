@@ -7,23 +7,25 @@ in batches, and come out in the order they were named. Knows nothing of the term
 import csv
 import glob
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from retinula.answers import Answer, Classifier, judged, ranked
 from retinula.datasets.layout import natural_order
-from retinula.datasets.listing import find_in_folder, printable
-from retinula.datasets.rows import columns, read_rows
+from retinula.datasets.listing import find_in_folder
+from retinula.datasets.rows import label_columns, read_rows
 from retinula.durable import replacing
 from retinula.errors import InputError, nearest
 from retinula.images import Images
 from retinula.intervals import wilson_interval
+from retinula.names import printable
+from retinula.pairing import composed, paired, parts_of
 from retinula.pictures import MAX_BYTES, UnreadablePicture, decode_all, is_picture_name
 
 STANDARD_INPUT: Final = "-"
+_MOST_DIGITS: Final = 18  # of a class's number; Python refuses to read thousands of them
 COLUMNS: Final = ("src", "correct", "model", "correct answer", "probability")
 
 
@@ -85,13 +87,15 @@ def find_pictures(sources: Sequence[str], standard_input: BinaryIO | None = None
         standard_input: what `-` reads; the process's own where none is given.
 
     Raises:
-        InputError: a source that does not exist, a folder or pattern without pictures, `-` twice.
+        InputError: a source that does not exist, a folder or pattern without pictures, `-` twice or where it is closed.
     """
     found: dict[str, Reference] = {}
     for source in sources:
         if source == STANDARD_INPUT:
             if STANDARD_INPUT in found:
                 raise InputError("standard input (-) holds one picture and can be named once")
+            if standard_input is None and sys.stdin is None:
+                raise InputError("standard input is closed: there is no picture to read from it")
             stream = standard_input or sys.stdin.buffer
             found[STANDARD_INPUT] = Reference(STANDARD_INPUT, stream.read(MAX_BYTES + 1))
             continue
@@ -160,7 +164,7 @@ def read_labels(path: Path) -> dict[str, str]:
         InputError: the table is missing, not a table, or gives a file two labels.
     """
     rows = read_rows(path)
-    file_column, label_column, is_header = columns(rows)
+    file_column, label_column, is_header = label_columns(rows)
     labels: dict[str, str] = {}
     for row in rows[1 if is_header else 0 :]:
         if max(file_column, label_column) >= len(row):
@@ -182,6 +186,7 @@ def match_labels(references: Iterable[Reference], labels: Mapping[str, str], cla
 
     A file of the table is a picture where one's path is the end of the other's, be it only a name without folders. The
     longest such ends come first, and each file and picture once, so that a name stands for what no path has named.
+    Accents may be written in either way of Unicode.
     Classes are named in any case, or by number (`class_number`). Pictures without a label are left out.
 
     Args:
@@ -194,11 +199,25 @@ def match_labels(references: Iterable[Reference], labels: Mapping[str, str], cla
             round, or a table that names none of the pictures.
     """
     known = {file: _class_named(label, file, classes) for file, label in labels.items()}
-    files = _paired((reference.src for reference in references), known)
+    files = paired((reference.src for reference in references), known)
     matched = {src: known[file] for src, file in files.items()}
     if not matched:
         raise InputError(f"the table of labels names none of the pictures; it has {next(iter(labels))!r}, ...")
     return matched
+
+
+def without_picture(references: Iterable[Reference], labels: Mapping[str, str]) -> list[str]:
+    """Return the files of a table of labels that are none of the pictures: a score leaves them out and is silent.
+
+    Args:
+        references: what `find_pictures` gives.
+        labels: what `read_labels` gives.
+
+    Raises:
+        InputError: a file of the table that could be two pictures or the other way round.
+    """
+    found = {parts_of(file) for file in paired((reference.src for reference in references), labels).values()}
+    return [file for file in labels if parts_of(file) not in found]
 
 
 def class_number(name: str, classes: Sequence[str]) -> int | None:
@@ -214,13 +233,13 @@ def class_number(name: str, classes: Sequence[str]) -> int | None:
     folded = [number for number, each in enumerate(classes) if _folded(each) == _folded(name)]
     if len(folded) == 1:
         return folded[0]
-    if not name.isdecimal() or any(each.lstrip("+-").isdecimal() for each in classes):
+    if not name.isdecimal() or len(name) > _MOST_DIGITS or any(each.lstrip("+-").isdecimal() for each in classes):
         return None
     return int(name) if int(name) < len(classes) else None
 
 
 def _folded(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()  # as names of classes are made: an accent is no letter
+    return composed(name).casefold()
 
 
 def score(predictions: Iterable[Prediction], labels: Mapping[str, str]) -> Score:
@@ -329,45 +348,6 @@ def _class_named(label: str, file: str, classes: Sequence[str]) -> str:
     if number is None:
         raise InputError(f"the label {label!r} of {file} is no class of this model{nearest(label, classes)}")
     return classes[number]
-
-
-def _parts(file: str) -> tuple[str, ...]:
-    parts = PurePosixPath(file.replace("\\", "/")).parts
-    return tuple(part for part in parts if part != "/") or (file,)
-
-
-def _paired(sources: Iterable[str], files: Iterable[str]) -> dict[str, str]:
-    """Return by picture the file of the table that it is, what is nearest first, none of either twice."""
-    file_of: dict[str, str] = {}
-    picture_of: dict[str, str] = {}
-    remedy = "write paths in it as they are here"
-    for pairs in _by_nearness(sources, files):
-        free = [(src, file) for src, file in pairs if src not in file_of and file not in picture_of]
-        for src, file in free:
-            if file_of.setdefault(src, file) != file:
-                raise InputError(f"{src} could be {file_of[src]!r} or {file!r} of the table of labels; {remedy}")
-            if picture_of.setdefault(file, src) != src:
-                raise InputError(f"{file!r} of the table of labels could be {picture_of[file]} or {src}; {remedy}")
-    return file_of
-
-
-def _by_nearness(sources: Iterable[str], files: Iterable[str]) -> list[list[tuple[str, str]]]:
-    """Return pairs of a picture and a file of which one ends in the other: equal ones, then the longest such ends."""
-    whole: dict[tuple[str, ...], str] = {}
-    longer: dict[tuple[str, ...], list[str]] = {}
-    for file in files:
-        parts = _parts(file)
-        if whole.setdefault(parts, file) == file:  # else it is the same path, written in another way
-            for first in range(1, len(parts)):
-                longer.setdefault(parts[first:], []).append(file)
-    found: dict[int, list[tuple[str, str]]] = {}
-    for src in sources:
-        parts = _parts(src)
-        for length in range(1, len(parts) + 1):
-            if alike := whole.get(parts[-length:]):
-                found.setdefault(sys.maxsize if length == len(parts) else length, []).append((src, alike))
-        found.setdefault(len(parts), []).extend((src, file) for file in longer.get(parts, ()))
-    return [found[length] for length in sorted(found, reverse=True)]
 
 
 def _is_formula(cell: str) -> bool:

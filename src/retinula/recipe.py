@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from retinula.forms import LARGEST_SIDE, MOST_PARTS, Averaging, Resample, Resize
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -25,7 +27,7 @@ def _square(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-Side = Annotated[int, Field(ge=1, le=4096)]
+Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 Size = Annotated[tuple[Side, Side], BeforeValidator(_square), Field(description="height, width")]
 
 
@@ -84,8 +86,8 @@ class Inputs(Section):
 
     size: Size | None = None
     channels: Literal[1, 3] | None = None
-    resize: Literal["squash", "crop", "pad"] = "squash"
-    resample: Literal["box", "bilinear", "bicubic", "lanczos"] = "bicubic"
+    resize: Resize = "squash"
+    resample: Resample = "bicubic"
     crop: Size | None = None
     normalise: Literal["unit", "dataset"] = "dataset"
     mean: tuple[float, ...] | None = None
@@ -107,7 +109,7 @@ class Augmentation(Section):
     crop_padding: Annotated[int, Field(ge=0, le=1024)] = 0
     random_crop: Size | None = None
     photo: Fraction = 0.0
-    cutout: Annotated[int, Field(ge=0, le=4096)] = 0
+    cutout: Annotated[int, Field(ge=0, le=LARGEST_SIDE)] = 0
     brightness: Fraction = 0.0
     contrast: Range | None = None
     saturation: Range | None = None
@@ -123,6 +125,11 @@ class Objective(Section):
     name: Literal["cross_entropy", "bce", "mse", "log_mse"] = "cross_entropy"
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether a network learns to give pictures back; otherwise it learns to tell classes."""
+        return self.name != "cross_entropy"
 
 
 class Optimizer(Section):
@@ -158,7 +165,7 @@ class Schedule(Section):
     """The learning rate against the fraction of the training that is done.
 
     `milestones` and `factor` belong to `step`, `points` (fraction done, multiple of the rate) to `piecewise`,
-    `peak` (the fraction at which the rate is highest) to `one-cycle`.
+    `peak` (the fraction at which the rate is highest) to `one-cycle`, which has a warm-up of its own.
     """
 
     name: Literal["constant", "step", "cosine", "one-cycle", "piecewise"] = "constant"
@@ -172,6 +179,11 @@ class Schedule(Section):
     def _has_its_places(self) -> "Schedule":
         if self.name == "step" and not self.milestones:
             raise ValueError("step needs milestones, the fractions of the training at which the rate changes")
+        if self.warmup and self.name == "one-cycle":
+            raise ValueError("one-cycle rises by itself until its peak, so it has no warmup: schedule.warmup=0")
+        if self.warmup and self.name == "step" and self.warmup >= min(self.milestones):
+            latest = min(self.milestones)
+            raise ValueError(f"warmup must end before the first milestone, {latest:g}: give a shorter warmup, or 0")
         fractions = [fraction for fraction, _ in self.points]
         if self.name == "piecewise" and (len(fractions) < 2 or fractions != sorted(set(fractions))):
             raise ValueError("piecewise needs at least two points, their fractions rising")
@@ -198,7 +210,7 @@ class Training(Section):
     metric: ValidationMetric = "val_accuracy"
     early_stopping: Annotated[int, Field(ge=0)] = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    sizes: tuple[tuple[Fraction, Annotated[int, Field(ge=1, le=4096)]], ...] = ()
+    sizes: tuple[tuple[Fraction, Side], ...] = ()
     snapshots: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -219,15 +231,15 @@ class Training(Section):
 class Evaluation(Section):
     """How the finished model is asked: `tta` averages over mirrored and shifted pictures."""
 
-    tta: Literal["none", "mirror", "mirror-shift"] = "none"
+    tta: Averaging = "none"
 
 
 class Prediction(Section):
     """Which parts of a photo are looked at beside the whole; the answer is the mean (see `shrinking.Views`)."""
 
     crops: Literal[0, 1, 3, 5] = 0
-    scales: Annotated[tuple[Share, ...], Field(min_length=1, max_length=8)] = (1.0,)
-    zooms: Annotated[tuple[Share, ...], Field(max_length=8)] = ()
+    scales: Annotated[tuple[Share, ...], Field(min_length=1, max_length=MOST_PARTS)] = (1.0,)
+    zooms: Annotated[tuple[Share, ...], Field(max_length=MOST_PARTS)] = ()
     mirror: bool = False
 
     @model_validator(mode="after")
@@ -328,7 +340,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
         training, validation = self.training, self.data.validation
-        if self.objective.name != "cross_entropy":
+        if self.objective.reconstructs:
             if self.augment.mixup or self.augment.cutmix:
                 raise ValueError("mixup and cutmix mix labels; a reconstruction has none")
             if training.sizes:
@@ -344,11 +356,24 @@ class Recipe(Section):
         if self.model.weights is None:
             if self.optimizer.body_rate != 1:
                 raise ValueError("optimizer.body_rate is for a trained model to begin from: give model.weights")
-        elif self.objective.name != "cross_entropy":
+        elif self.objective.reconstructs:
             raise ValueError(f"model.weights begin a network for classes; objective {self.objective.name} has none")
         elif self.model.freeze and self.optimizer.body_rate != 1:
             raise ValueError("model.freeze leaves the body as it is, so leave optimizer.body_rate out")
         return self
+
+    def changed(self, **changes: Any) -> "Recipe":
+        """Return it with other values, which are not checked; those of a section as a dict.
+
+        >>> Recipe(name="a").changed(seed=3, optimizer={"lr": 0.5}).optimizer.lr
+        0.5
+        """
+        sections = {
+            name: getattr(self, name).model_copy(update=values)
+            for name, values in changes.items()
+            if isinstance(values, dict)
+        }
+        return self.model_copy(update={**changes, **sections})
 
     def digest(self) -> str:
         """Return 12 hexadecimal digits that change with anything that can change the result.
@@ -357,7 +382,7 @@ class Recipe(Section):
         """
         beside = {"name", "about", "source", "claims", "figures", "track"}
         # Before training is compared with its default: snapshots alone must not make it count.
-        counted = self.model_copy(update={"training": self.training.model_copy(update={"snapshots": False})})
+        counted = self.changed(training={"snapshots": False})
         values = counted.model_dump(mode="json", exclude_defaults=True, exclude=beside)
         if self.model.weights_sha256:
             del values["model"]["weights"]  # what is in the file counts, not where it lies
@@ -372,6 +397,4 @@ def _without_none(value: Any) -> Any:
     """Leave out what TOML has no word for, at any depth."""
     if isinstance(value, dict):
         return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_none(item) for item in value]
-    return value
+    return [_without_none(item) for item in value] if isinstance(value, list) else value

@@ -12,7 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from retinula.assignment import assign, forget_replaced, parse
+from retinula.assignment import ARGUMENTS, assign, forget_replaced, parse
+from retinula.durable import reading
 from retinula.errors import InputError, nearest
 from retinula.recipe import Recipe, Section
 from retinula.synonyms import CHOSEN, ELSEWHERE
@@ -127,7 +128,7 @@ def full_key(key: str) -> str:
         InputError: there is no such setting.
     """
     known = setting_names()
-    if key in known or key.startswith("model.arguments."):
+    if key in known or key.startswith(ARGUMENTS):
         return key
     if f"{key}.name" in known:
         return f"{key}.name"
@@ -143,7 +144,7 @@ def brief(key: str) -> str:
     >>> brief("optimizer.lr"), brief("optimizer.name"), brief("model.arguments.width")
     ('lr', 'optimizer', 'model.arguments.width')
     """
-    return key if key.startswith("model.arguments.") else key.removesuffix(".name").rpartition(".")[2]
+    return key if key.startswith(ARGUMENTS) else key.removesuffix(".name").rpartition(".")[2]
 
 
 def meant_setting(word: str) -> str | None:
@@ -182,12 +183,11 @@ def _as_json(values: Mapping[str, Any], where: str) -> str:
 
 
 def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text file in UTF-8") from error
+    with reading(path):
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not a text file in UTF-8") from error
 
 
 def _hint(key: str, known: Iterable[str]) -> str:

@@ -14,17 +14,16 @@ from typing import IO, Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from retinula.datasets.archives import Limits, members
 from retinula.datasets.arrays import Header, read_header
-from retinula.durable import check_destination, explained, replacing
+from retinula.durable import check_destination, explained, reading, replacing
 from retinula.errors import InputError, RetinulaError
 from retinula.images import Images
 from retinula.metrics import psnr, ssim
 from retinula.model_file import Model
 from retinula.models.reconstructing import ALIGNMENT, Encodes, Reconstructs
-from retinula.pictures import UnreadablePicture, decode
+from retinula.pictures import UnreadablePicture, as_picture, decode
 from retinula.prediction import Reference
 from retinula.shrinking import shrink
 from retinula.transforms.batches import generator_for
@@ -158,7 +157,7 @@ def reconstructing(model: Model) -> Reconstructs:
         InputError: it is a classifier.
     """
     network = model.network
-    if model.task != "reconstruction" or not isinstance(network, Reconstructs):
+    if model.classifies or not isinstance(network, Reconstructs):
         raise InputError(
             f"{model.network_name} is a classifier and gives no pictures back; ask a network that does, as trained by "
             "the recipes cifar10-autoencoder and cifar10-denoise"
@@ -225,11 +224,8 @@ def read_codes(path: Path, model: Model) -> dict[str, Code]:
         if not codes:
             raise InputError(f"{path} has no arrays")
         return codes
-    try:
-        with path.open("rb") as file:
-            return {path.stem: _read_code(file, str(path), path.stat().st_size, form)}
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with reading(path), path.open("rb") as file:
+        return {path.stem: _read_code(file, str(path), path.stat().st_size, form)}
 
 
 def write_picture(path: Path, image: Images) -> None:
@@ -237,7 +233,7 @@ def write_picture(path: Path, image: Images) -> None:
     with explained(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
-        Image.fromarray(_upright(image)).save(temporary, "PNG")
+        as_picture(image).save(temporary, "PNG")
 
 
 def side_by_side(images: Iterable[Images]) -> Images:
@@ -338,7 +334,3 @@ def _write_archive(file: IO[bytes], codes: Mapping[str, Code]) -> None:
 def _bytes(pictures: torch.Tensor) -> Images:
     image: Images = pictures[0].mul(255).round().to(torch.uint8).contiguous().numpy()
     return image
-
-
-def _upright(image: Images) -> Images:
-    return image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))

@@ -2,13 +2,11 @@
 
 from collections.abc import Collection
 
-from retinula.assignment import parse
+from retinula.assignment import ARGUMENTS, parse
 from retinula.models.catalog import NETWORKS
 from retinula.recipe import Recipe
-from retinula.recipe_files import checked, full_key, override
+from retinula.recipe_files import checked, full_key, load_recipe, override
 from retinula.targets import find_recipe
-
-_ARGUMENTS = "model.arguments."
 
 
 def with_settings(recipe: Recipe | str, settings: Collection[str]) -> Recipe:
@@ -18,14 +16,23 @@ def with_settings(recipe: Recipe | str, settings: Collection[str]) -> Recipe:
         InputError: they do not fit it, or nothing is found.
     """
     if isinstance(recipe, str):
-        return with_own_arguments(find_recipe(recipe, settings), settings)
+        return _with_own_arguments(find_recipe(recipe, settings), settings)
     if not settings:
         return recipe
     values = recipe.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    return with_own_arguments(checked(override(values, settings), recipe.name), settings)
+    return _with_own_arguments(checked(override(values, settings), recipe.name), settings)
 
 
-def with_own_arguments(recipe: Recipe, settings: Collection[str]) -> Recipe:
+def recipe_named(name: str, settings: Collection[str]) -> Recipe:
+    """Return a shipped recipe by name, or that of a TOML file, with other settings, each `key=value`.
+
+    Raises:
+        InputError: there is none of that name, or they do not fit it.
+    """
+    return _with_own_arguments(load_recipe(name, settings), settings)
+
+
+def _with_own_arguments(recipe: Recipe, settings: Collection[str]) -> Recipe:
     """Leave out the arguments that a network assigned by settings has not, but those that were assigned as well.
 
     Args:
@@ -39,6 +46,6 @@ def with_own_arguments(recipe: Recipe, settings: Collection[str]) -> Recipe:
     own = {
         name: value
         for name, value in recipe.model.arguments.items()
-        if name in known or f"{_ARGUMENTS}{name}" in assigned
+        if name in known or f"{ARGUMENTS}{name}" in assigned
     }
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"arguments": own})})
+    return recipe.changed(model={"arguments": own})

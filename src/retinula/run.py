@@ -3,19 +3,16 @@
 All that comes later needs only the folder. Knows nothing of training or torch.
 """
 
-import csv
 import hashlib
 import json
 import os
-import platform
 import re
 import shutil
-import sys
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +20,36 @@ from filelock import FileLock, Timeout
 
 from retinula.durable import UNFINISHED, append_text, explained, write_json, write_text
 from retinula.errors import InputError, RetinulaError, nearest
+from retinula.names import printable
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.version import __version__
+from retinula.run_files import (
+    STEP_COLUMNS,
+    EpochRow,
+    StepRow,
+    own_evaluation,
+    read_environment,
+    read_epochs,
+    read_report,
+    read_steps,
+    step_lines,
+    step_row,
+)
 
 RUNS = Path("runs")
-STEP_COLUMNS = ("step", "epoch", "loss", "learning_rate", "seconds")
 LOCK = ".lock"
 EVENTS = "events.out.tfevents"  # TensorBoard knows its files by it
 _STEP_HEAD = ",".join(STEP_COLUMNS) + "\n"
-_PACKAGES = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "pytorch-optimizer")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Run:
     """The folder of one training."""
 
     path: Path
+
+    def __init__(self, path: str | Path) -> None:
+        object.__setattr__(self, "path", Path(path))
 
     @property
     def name(self) -> str:
@@ -89,10 +99,23 @@ class Run:
         """The folder of the newest two checkpoints of an unfinished training."""
         return self.path / "checkpoint"
 
+    def checkpoint_file(self, step: int) -> Path:
+        """The state of the training after so many steps."""
+        return self.checkpoints / f"step-{step:09d}.safetensors"
+
+    def checkpoint_files(self) -> list[Path]:
+        """Return the checkpoints that there are, the oldest first."""
+        return sorted(self.checkpoints.glob("step-*.safetensors"))
+
     def checkpoint_step(self) -> int:
         """Return after how many steps the newest checkpoint was made; 0 where there is none."""
-        steps = [path.stem.removeprefix("step-") for path in self.checkpoints.glob("step-*.safetensors")]
+        steps = [path.stem.removeprefix("step-") for path in self.checkpoint_files()]
         return max((int(step) for step in steps if step.isdecimal()), default=0)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return bool(self.checkpoint_files())
 
     @property
     def failure(self) -> Path:
@@ -124,6 +147,21 @@ class Run:
         return self.path / "figures"
 
     @property
+    def report_page(self) -> Path:
+        """The report for people, which `retinula report` writes."""
+        return self.path / "report.html"
+
+    @property
+    def inspection_file(self) -> Path:
+        """What a deep evaluation has found."""
+        return self.path / "inspection.json"
+
+    @property
+    def photos_file(self) -> Path:
+        """The answers to the photos of a work, one row a photo."""
+        return self.path / "photos.csv"
+
+    @property
     def finished(self) -> bool:
         """Whether training came to its end."""
         return self.report_file.exists()
@@ -146,38 +184,39 @@ class Run:
         """Read the results of a finished run.
 
         Raises:
-            InputError: the run is not finished, or its report is not readable.
+            InputError: the run is not finished, or its report cannot be read or is not whole.
         """
         if not self.finished:
             raise InputError(f"{self.path}: not finished; {self.unfinished()}")
-        return _read_json(self.report_file)
+        return read_report(self.report_file)
+
+    def evaluation(self, split: str = "test") -> dict[str, Any]:
+        """Return a finished run's measurement on its own pictures of a split, as its recipe averages; empty without.
+
+        Raises:
+            InputError: as `report`, or the recipe cannot be read.
+        """
+        return own_evaluation(self.report(), self.recipe().evaluation.tta, split)
 
     def unfinished(self) -> str:
         """Say what to do about a run that is not finished."""
         return "it is being trained now" if self.in_training() else f"go on with: retinula train --resume {self.path}"
 
     def environment(self) -> dict[str, Any]:
-        """Read machine, versions, data, command, and the digest of the recipe."""
-        return _read_json(self.environment_file)
+        """Read machine, versions, data, command, and the digest of the recipe.
 
-    def metrics(self) -> list[dict[str, Any]]:
+        Raises:
+            InputError: the file cannot be read or is not whole.
+        """
+        return read_environment(self.environment_file)
+
+    def metrics(self) -> list[EpochRow]:
         """Read the epochs so far; a last line that a kill cut short is left out.
 
         Raises:
             InputError: the file cannot be read, or a line of it is damaged.
         """
-        if not self.metrics_file.exists():
-            return []
-        try:
-            lines = self.metrics_file.read_text(encoding="utf-8").splitlines()
-            rows = [json.loads(line) for line in lines if line.endswith("}")]
-        except OSError as error:
-            raise InputError(f"{self.metrics_file}: cannot be read ({error.strerror})") from error
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{self.metrics_file}: not readable as JSON, line by line ({error})") from error
-        if not all(isinstance(row, dict) and type(row.get("epoch")) is type(row.get("step")) is int for row in rows):
-            raise InputError(f"{self.metrics_file}: a line has no epoch or no step that is a whole number")
-        return rows
+        return read_epochs(self.metrics_file) if self.metrics_file.exists() else []
 
     def steps(self) -> list[dict[str, float]]:
         """Read the steps so far, with the columns of `steps.csv`; a last row that a kill cut short is left out.
@@ -185,43 +224,26 @@ class Run:
         Raises:
             InputError: the file cannot be read, or a row of it is damaged.
         """
-        if not self.steps_file.exists():
-            return []
-        try:
-            with self.steps_file.open(newline="", encoding="utf-8") as file:
-                # A row that a kill cut short lacks a column, or has nothing in its last one.
-                rows = [row for row in csv.reader(file) if len(row) == len(STEP_COLUMNS) and row[-1]]
-            steps = [dict(zip(STEP_COLUMNS, map(float, row), strict=True)) for row in rows[1:]]
-        except OSError as error:
-            raise InputError(f"{self.steps_file}: cannot be read ({error.strerror})") from error
-        except (ValueError, csv.Error) as error:
-            raise InputError(f"{self.steps_file}: not readable as a table of numbers ({error})") from error
-        if not all(step["step"].is_integer() and step["epoch"].is_integer() for step in steps):
-            raise InputError(f"{self.steps_file}: a row has a step or an epoch that is no whole number")
-        return steps
+        return read_steps(self.steps_file) if self.steps_file.exists() else []
 
     def note(self, message: str) -> None:
         """Add a line to the log."""
         append_text(self.log_file, f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {message}\n")
 
-    def add_metrics(self, row: dict[str, Any]) -> None:
+    def add_metrics(self, row: EpochRow) -> None:
         """Add an epoch."""
         append_text(self.metrics_file, json.dumps(row, allow_nan=False) + "\n")
 
-    def add_steps(self, rows: Iterable[tuple[int, int, float, float, float]]) -> None:
+    def add_steps(self, rows: Iterable[StepRow]) -> None:
         """Add steps, each with the values of `STEP_COLUMNS`."""
-        lines = _step_lines(rows)
+        lines = step_lines(rows)
         if lines:
             append_text(self.steps_file, lines if self.steps_file.exists() else _STEP_HEAD + lines)
 
     def cut_logs(self, step: int) -> None:
         """Forget what was logged after `step`: the checkpoint that training goes on from knows nothing of it."""
         metrics = [row for row in self.metrics() if row["step"] <= step]
-        steps = _step_lines(
-            (int(row["step"]), int(row["epoch"]), row["loss"], row["learning_rate"], row["seconds"])
-            for row in self.steps()
-            if row["step"] <= step
-        )
+        steps = step_lines(step_row(row) for row in self.steps() if row["step"] <= step)
         write_text(self.metrics_file, "".join(json.dumps(row) + "\n" for row in metrics))
         write_text(self.steps_file, _STEP_HEAD + steps)
 
@@ -259,10 +281,10 @@ class WrittenElsewhere(Run):
     def note(self, message: str) -> None:
         """Do nothing."""
 
-    def add_metrics(self, row: dict[str, Any]) -> None:
+    def add_metrics(self, row: EpochRow) -> None:
         """Do nothing."""
 
-    def add_steps(self, rows: Iterable[tuple[int, int, float, float, float]]) -> None:
+    def add_steps(self, rows: Iterable[StepRow]) -> None:
         """Do nothing."""
 
     def cut_logs(self, step: int) -> None:
@@ -290,75 +312,70 @@ def create_run(recipe: Recipe, environment: dict[str, Any], name: str | None = N
             if name is None:
                 return Run(_numbered(made.path, root, recipe.name))
             if not _renamed(made.path, root / name):
-                raise InputError(f"there is a run {name!r} already in {root}: choose another name, or --resume it")
+                there = Run(root / name)
+                is_run = there.recipe_file.exists()
+                what = f"a run {name!r}" if is_run else f"something called {name!r}"
+                goes_on = ", or resume it" if is_run and not there.finished else ""
+                raise InputError(f"there is {what} already in {root}: choose another name{goes_on}")
             return Run(root / name)
     finally:
         shutil.rmtree(made.path, ignore_errors=True)
 
 
-def find_run(name: str | Path, root: Path = RUNS) -> Run:
+def find_run(name: str | Path, root: Path = RUNS, tell: Callable[[str], None] = lambda _: None) -> Run:
     """Find a run by its folder, its name under `root`, or `last`: the one begun last.
 
+    Args:
+        name: of one of the three kinds.
+        root: the folder of the runs.
+        tell: where `last` is asked for, told of each folder that cannot be looked into: it may be a newer one's.
+
     Raises:
-        InputError: there is none; the nearest names are in the message.
+        InputError: there is none, the nearest names are in the message; or nobody may look into its folder.
     """
-    runs = list_runs(root)
     if str(name) == "last":
+        runs = list_runs(root, tell)
         if not runs:
             raise InputError(f"there is no run in {root.resolve()} yet: begin with retinula train")
         return runs[-1]
-    for path in (Path(name), root / name):
-        if (path / "recipe.toml").is_file():
-            return Run(path)
-    raise InputError(f"no run {str(name)!r}{nearest(str(name), [run.name for run in runs])}")
+    for run in (Run(Path(name)), Run(root / name)):
+        try:
+            if run.recipe_file.is_file():
+                return run
+        except PermissionError as error:
+            raise InputError(_closed(run.path, error)) from error
+    raise InputError(f"no run {str(name)!r}{nearest(str(name), [run.name for run in list_runs(root)])}")
 
 
-def list_runs(root: Path = RUNS) -> list[Run]:
-    """Return all runs under `root`, the one begun last at the end."""
-    # A name that begins with a dot is a folder half written.
-    folders = [path.parent for path in root.glob("*/recipe.toml") if not path.parent.name.startswith(".")]
-    return [Run(p) for p in sorted(folders, key=lambda path: ((path / "recipe.toml").stat().st_mtime_ns, path.name))]
-
-
-def evaluation_key(dataset: str, split: str, tta: str) -> str:
-    """Return under what a report has a measurement.
-
-    >>> evaluation_key("digits", "test", "none"), evaluation_key("digits", "test", "mirror")
-    ('digits/test', 'digits/test/mirror')
-    """
-    return f"{dataset}/{split}" + ("" if tta == "none" else f"/{tta}")
-
-
-def own_evaluation(report: Mapping[str, Any], tta: str, split: str = "test") -> dict[str, Any]:
-    """Return what a report says of the run's own pictures of a split; empty where they were not measured.
+def list_runs(root: Path = RUNS, tell: Callable[[str], None] = lambda _: None) -> list[Run]:
+    """Return all runs under `root`, the one begun last at the end.
 
     Args:
-        report: of the run, as `Run.report` gives it, or a damaged one.
-        tta: the averaging that its recipe asks for.
-        split: which pictures.
+        root: the folder of the runs; one that is not there holds none.
+        tell: told of each folder that cannot be looked into, so that nobody knows what is in it.
     """
-    data, evaluations = report.get("data"), report.get("evaluations")
-    if not isinstance(data, dict) or not isinstance(evaluations, dict):
-        return {}
-    # Of a folder the last part of its path, where the recipe has all of it.
-    dataset = str(data.get("name")).removesuffix("/train")
-    found = evaluations.get(evaluation_key(dataset, split, tta))
-    return found if isinstance(found, dict) else {}
+    found = []
+    try:
+        folders = list(root.iterdir())
+    except PermissionError as error:
+        tell(_closed(root, error))
+        return []
+    except OSError:
+        return []
+    for run in map(Run, folders):
+        if run.name.startswith("."):  # a folder half written
+            continue
+        try:
+            found.append((run.recipe_file.stat().st_mtime_ns, run.name, run))
+        except PermissionError as error:
+            tell(_closed(run.path, error))
+        except OSError:  # no run, or gone by now
+            continue
+    return [run for _, _, run in sorted(found, key=itemgetter(0, 1))]
 
 
-def describe_environment(data: dict[str, Any], machine: dict[str, Any], started: datetime) -> dict[str, Any]:
-    """Gather what someone needs to repeat a run: versions, machine, data and the command."""
-    versions = {package: metadata.version(package) for package in _PACKAGES}
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "retinula": __version__,
-        "python": platform.python_version(),
-        "versions": versions,
-        "platform": platform.platform(),
-        "machine": machine,
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "data": data,
-    }
+def _closed(folder: Path, error: PermissionError) -> str:
+    return f"{printable(str(folder))}: cannot be looked into ({error.strerror})"
 
 
 def _numbered(folder: Path, root: Path, stem: str) -> Path:
@@ -380,19 +397,3 @@ def _renamed(folder: Path, path: Path) -> bool:
             raise
         return False
     return True
-
-
-def _step_lines(rows: Iterable[tuple[int, int, float, float, float]]) -> str:
-    return "".join(f"{step},{epoch},{loss:.9g},{lr:.9g},{s:.6f}\n" for step, epoch, loss, lr, s in rows)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: not readable as JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a JSON object")
-    return content

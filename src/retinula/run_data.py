@@ -1,7 +1,8 @@
 """Which pictures a recipe trains on, which a run did train on, and others in the form that its model takes."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -12,16 +13,24 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.run import Run
-from retinula.shares import percent
 from retinula.transforms.batches import seed_for
+from retinula.words import percent
+
+SKIPPED_NAMED: Final = 100  # pictures that could not be read, in a report; the log names all
+OTHERS: Final = "; measure on pictures of your choice with --data"
+_LEARNED_FROM: Final[tuple[tuple[SplitName, str, str], ...]] = (
+    ("train", "fingerprint", "training"),
+    ("validation", "validation_fingerprint", "validation"),
+)
 
 
 class Sets(NamedTuple):
-    """The pictures of an experiment, apart from those to measure on; and what could not be read."""
+    """The pictures of an experiment; what could not be read; and, of those to measure on, the fingerprint alone."""
 
     train: ImageSet
     validation: ImageSet | None
     skipped: tuple[Skipped, ...]
+    test_fingerprint: str | None = None
 
     def described(self) -> dict[str, Any]:
         """Say which they are, so that others can be told from them; as reports hold it."""
@@ -30,11 +39,43 @@ class Sets(NamedTuple):
             "num_images": len(self.train),
             "num_validation_images": 0 if self.validation is None else len(self.validation),
             "num_skipped": len(self.skipped),
+            "skipped": [one._asdict() for one in self.skipped[:SKIPPED_NAMED]],
             "num_classes": len(self.train.classes),
             "fingerprint": self.train.fingerprint(),
-            "validation_fingerprint": None if self.validation is None else self.validation.fingerprint(),
+            "validation_fingerprint": _fingerprint(self.validation),
+            "test_fingerprint": self.test_fingerprint,
             **self.train.provenance,
         }
+
+
+@dataclass(frozen=True)
+class OwnPictures:
+    """A run's own pictures, as they are found now.
+
+    Attributes:
+        dataset: what its recipe calls them.
+        splits: the very ones that its training used or kept away from.
+        changed: of splits that are there and are no longer these, why not.
+    """
+
+    dataset: str
+    splits: Mapping[SplitName, ImageSet]
+    changed: Mapping[SplitName, str]
+
+    @property
+    def first_change(self) -> str:
+        """What has changed, in words; nothing where all is as it was."""
+        return next(iter(self.changed.values()), "")
+
+    def of(self, split: SplitName) -> ImageSet:
+        """Return those of a split.
+
+        Raises:
+            InputError: there are none, or they have changed; without a remedy, which the command knows.
+        """
+        if split in self.changed:
+            raise InputError(self.changed[split])
+        return pictures_of(self.splits, split, self.dataset)
 
 
 def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
@@ -90,28 +131,78 @@ def training_sets(recipe: Recipe, dataset: Dataset) -> Sets:
 
 
 def own_pictures(run: Run, split: SplitName, progress: Progress | None = None) -> ImageSet:
-    """Return the very pictures that a run's training used or kept away from, by split.
+    """Return the very pictures of a split that a run's training used or kept away from.
+
+    Args:
+        run: a run that has begun.
+        split: which of them.
+        progress: told how far a download or the preparation is.
 
     Raises:
-        InputError: there are none of that split; or the training pictures are no longer those it was trained on, so
-            that nobody can say which pictures the model has not seen.
+        InputError: there are none of that split, or they are no longer those of then.
     """
-    return pictures_of(own_splits(run, progress), split, run.recipe().data.name)
+    return pictures_to_measure(find_own(run, progress), split)
 
 
-def own_splits(run: Run, progress: Progress | None = None) -> Mapping[SplitName, ImageSet]:
-    """Return the very pictures that a run's training used or kept away from, those splits of them that there are.
+def pictures_to_measure(
+    own: OwnPictures, split: SplitName, remedy: str = OTHERS, remark: Callable[[str], None] | None = None
+) -> ImageSet:
+    """Return those of a split among a run's own pictures.
+
+    Args:
+        own: the run's.
+        split: which of them.
+        remedy: what to do where they have changed, the end of the message.
+        remark: told where others of its pictures have changed, but not these.
 
     Raises:
-        InputError: the training pictures are no longer those it was trained on.
+        InputError: there are none of that split, or they are no longer those of then.
+    """
+    if split in own.changed:
+        raise InputError(f"{own.changed[split]}{remedy}")
+    if own.changed and remark is not None:
+        remark(f"{own.first_change}; the {split} pictures are those of then")
+    return own.of(split)
+
+
+def find_own(run: Run, progress: Progress | None = None) -> OwnPictures:
+    """Look which of a run's own pictures are still those that its training used or kept away from.
+
+    Test pictures may always be others, as long as what was learned from is the same. Where that is not, pictures may
+    have gone from the one to the other, and nobody can tell without the fingerprint of then.
+
+    Args:
+        run: a run that has begun.
+        progress: told how far a download or the preparation is.
+
+    Raises:
+        InputError: they cannot be found at all.
     """
     recipe = run.recipe()
     dataset = load_dataset(recipe, progress)
     sets = training_sets(recipe, dataset)
-    check_same_pictures(run, sets.described(), "measure on pictures of your choice with --data")
-    splits: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation}
-    splits["test"] = dataset.test
-    return {split: image_set for split, image_set in splits.items() if image_set is not None and len(image_set)}
+    before = run.environment()["data"]
+    found: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation, "test": dataset.test}
+    changed: dict[SplitName, str] = {}
+    for split, key, what in _LEARNED_FROM:
+        if before.get(key) != _fingerprint(found[split]):
+            changed[split] = f"{run.path}: the {what} pictures have changed since it began"
+    if changed and dataset.test is not None:
+        kept, (what, *_) = before.get("test_fingerprint"), changed.values()
+        if kept is None:  # a run of an earlier version
+            changed["test"] = f"{what}, perhaps the test pictures, too"
+        elif kept != dataset.test.fingerprint():
+            changed["test"] = f"{what}, and the test pictures, too"
+    splits = {
+        split: image_set
+        for split, image_set in found.items()
+        if split not in changed and image_set is not None and len(image_set)
+    }
+    return OwnPictures(recipe.data.name, splits, changed)
+
+
+def _fingerprint(image_set: ImageSet | None) -> str | None:
+    return None if image_set is None else image_set.fingerprint()
 
 
 def learned_from(run: Run, image_set: ImageSet, split: SplitName) -> bool:
@@ -124,7 +215,7 @@ def learned_from(run: Run, image_set: ImageSet, split: SplitName) -> bool:
     """
     if split != "train":
         return False
-    known: str | None = run.environment().get("data", {}).get("fingerprint")
+    known: str | None = run.environment()["data"].get("fingerprint")
     if image_set.fingerprint() == known:
         return True
     try:  # a whole training set, of which the run has set some pictures apart
@@ -160,7 +251,7 @@ def check_same_pictures(run: Run, data: Mapping[str, Any], remedy: str) -> None:
     Raises:
         InputError: it has others.
     """
-    before = run.environment().get("data", {})
-    for key, what in (("fingerprint", "training"), ("validation_fingerprint", "validation")):
+    before = run.environment()["data"]
+    for _, key, what in _LEARNED_FROM:
         if before.get(key) != data[key]:
             raise InputError(f"{run.path}: the {what} pictures have changed since it began; {remedy}")

@@ -4,23 +4,21 @@ Knows nothing of files, labels or networks.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 from PIL import Image
 
 from retinula.errors import InputError
+from retinula.forms import LARGEST_SIDE, MOST_PARTS, Resample, Resize
 from retinula.images import Images
 from retinula.pictures import MAX_SIDE, flatten
+from retinula.words import plural
 
-Resize = Literal["squash", "crop", "pad"]
-Resample = Literal["box", "bilinear", "bicubic", "lanczos"]
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 # Mid-grey is near the mean of photographs, so after normalisation the border is near zero and says nothing.
 BORDER: Final = 128
-MAX_INPUT_SIDE: Final = 4096  # pixels that pictures of a data set and inputs of a model are brought to
-MAX_PARTS: Final = 8  # scales, or zooms
 
 _FILTERS: Final[dict[Resample, Image.Resampling]] = {
     "box": Image.Resampling.BOX,
@@ -57,8 +55,8 @@ class Views:
         if self.crops not in _PLACES:
             raise InputError(f"crops are {', '.join(map(str, _PLACES))}, not {self.crops}")
         for name, shares in (("scales", self.scales), ("zooms", self.zooms)):
-            if len(shares) > MAX_PARTS or not all(0 < share <= 1 for share in shares):
-                raise InputError(f"{name} are up to {MAX_PARTS} shares above 0 and at most 1, not {list(shares)}")
+            if len(shares) > MOST_PARTS or not all(0 < share <= 1 for share in shares):
+                raise InputError(f"{name} are up to {MOST_PARTS} shares above 0 and at most 1, not {list(shares)}")
         if self.crops and not self.scales:
             raise InputError("crops need at least one scale")
 
@@ -86,7 +84,7 @@ class Views:
         told += [f"zoom {', '.join(f'{zoom:g}' for zoom in self.zooms)}"] if self.zooms else []
         if self.crops:
             scaled = "" if self.scales == (1.0,) else f" at scale {', '.join(f'{scale:g}' for scale in self.scales)}"
-            told.append(f"{self.crops} crop{'s' if self.crops > 1 else ''}{scaled}")
+            told.append(f"{plural(self.crops, 'crop')}{scaled}")
         return " and ".join(told) + (", each mirrored too" if self.mirror else "")
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,7 +104,7 @@ WHOLE: Final = Views()
 
 
 def check_form(
-    size: tuple[int, int], channels: int, resize: Resize, resample: Resample, largest: int = MAX_INPUT_SIDE
+    size: tuple[int, int], channels: int, resize: Resize, resample: Resample, largest: int = LARGEST_SIDE
 ) -> None:
     """Refuse a form that pictures cannot be brought to; the arguments are those of `shrink`.
 

@@ -38,7 +38,7 @@ def anchored(recipe: Recipe) -> Recipe:
     """Write a relative path to the data in full, as every run's recipe has it, so that it can go on from any folder."""
     names = [recipe.data.name, *recipe.data.more]
     name, *more = (name if name in CATALOG or not Path(name).exists() else str(Path(name).resolve()) for name in names)
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": name, "more": tuple(more)})})
+    return recipe.changed(data={"name": name, "more": tuple(more)})
 
 
 def _suggestion(target: str) -> str:

@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from retinula.durable import replacing
+from retinula.durable import reading, replacing
 from retinula.errors import InputError
 
 HEADER_KEY = "retinula"
@@ -43,18 +43,19 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
     Raises:
         InputError: the file is missing, damaged, or not one of this program's.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            if HEADER_KEY not in metadata:
-                raise InputError(f"{path}: a safetensors file, but not one that retinula wrote")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except SafetensorError as error:
-        raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    with reading(path):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        with path.open("rb"):
+            pass  # of every file that it cannot open the library says that there is none
+        try:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                metadata = file.metadata() or {}
+                if HEADER_KEY not in metadata:
+                    raise InputError(f"{path}: a safetensors file, but not one that retinula wrote")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        except SafetensorError as error:
+            raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
     if metadata.get(CHECKSUM_KEY) != _checksum(tensors, metadata[HEADER_KEY]):
         raise InputError(f"{path}: damaged: its content does not match its checksum")
     try:

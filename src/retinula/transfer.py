@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from retinula.differences import as_shipped
 from retinula.errors import InputError, nearest
 from retinula.model_file import Model
-from retinula.models.catalog import NETWORKS, build
+from retinula.models.catalog import NETWORKS, build_outline
 from retinula.models.elsewhere import known_elsewhere
 from retinula.models.head import head_of
 from retinula.recipe import Inputs, Recipe
 from retinula.run import RUNS, Run, find_run, list_runs
-from retinula.settings import as_shipped
 from retinula.transforms.preprocess import Preprocess
 
 NEWEST_OF = "recipe:"  # before a recipe's name: the newest finished run of it, as it is shipped if there is one
@@ -67,7 +65,7 @@ def begin_from(recipe: Recipe, root: Path = RUNS) -> tuple[Recipe, Source]:
             f"{path} is not the file that model.weights_sha256 names, or has changed since; "
             "leave model.weights_sha256 out to begin from it as it is"
         )
-    if model.task != "classification":
+    if not model.classifies:
         raise InputError(f"{path}: {model.network_name} reconstructs pictures; begin from a model that tells classes")
     if recipe.model.name not in ("", model.network_name):
         raise InputError(
@@ -82,13 +80,7 @@ def begin_from(recipe: Recipe, root: Path = RUNS) -> tuple[Recipe, Source]:
         name: getattr(preprocess, name) for name in ("size", "channels", "resize", "crop", "mean", "std", "resample")
     }
     views = {} if recipe.prediction.model_fields_set else vars(model.preprocess.views)
-    settled = recipe.model_copy(
-        update={
-            "model": recipe.model.model_copy(update=choice),
-            "inputs": recipe.inputs.model_copy(update=inputs),
-            "prediction": recipe.prediction.model_copy(update=views),
-        }
-    )
+    settled = recipe.changed(model=choice, inputs=inputs, prediction=views)
     run = Run(path.parent)
     of_run = run.recipe_file.is_file() and run.model_file == path
     return settled, Source(model, run.name if of_run else path.name, sha256)
@@ -160,10 +152,9 @@ def _check_layers(model: Model, arguments: dict[str, Any], preprocess: Preproces
     if head.out_features != len(model.classes):
         raise InputError(f"{path}: {model.network_name} does not end in a linear layer, so it has no head to replace")
     channels, height, width = preprocess.input_shape
-    with torch.device("meta"):  # only names and shapes are wanted
-        network = build(
-            model.network_name, num_classes=len(model.classes), channels=channels, size=(height, width), **arguments
-        )
+    network = build_outline(
+        model.network_name, num_classes=len(model.classes), channels=channels, size=(height, width), **arguments
+    )
     shapes, trained = (
         {name: values.shape for name, values in each.state_dict().items()} for each in (network, model.network)
     )

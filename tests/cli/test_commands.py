@@ -68,9 +68,12 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert all(len(line["top"]) == 2 and line["top"][0]["label"] == line["label"] for line in answered)
     assert "skipped unpacked/test/3/broken.png" in call.err
 
-    Path("labels.csv").write_text("file,label\n" + "".join(f"{p.name},3\n" for p in Path("unpacked/test/3").iterdir()))
+    names = [*(path.name for path in Path("unpacked/test/3").iterdir()), *(f"gone-{number}.png" for number in range(5))]
+    Path("labels.csv").write_text("file,label\n" + "".join(f"{name},3\n" for name in names))
     text = call("predict", "last", "unpacked/test/3", "--labels", "labels.csv", "--csv", "out.csv")
     assert f"of {len(answered)} right" in text
+    gone = "name no picture that was given: gone-0.png, gone-1.png, gone-2.png and 2 more"
+    assert f"5 of {len(names)} rows of labels.csv {gone}\n" in call.err
     with Path("out.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["src", "correct", "model", "correct answer", "probability"]

@@ -9,15 +9,18 @@ import pytest
 from PIL import Image
 
 from command_line import run_command
+from retinula import extras
 from retinula.datasets.digits import CLASSES
 from retinula.export import browser_runtime
 from retinula.export.parity import NUM_PHOTOS, Photo, Proof, proof_of
+from retinula.extras import EXTRAS
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.recipe_files import load_recipe
 from retinula.run import create_run
 from retinula.transforms.preprocess import Preprocess
+from small_runs import SURROUNDINGS
 from small_runtime import ARCHIVE, PACKAGE
 
 Call = Callable[..., str]
@@ -28,7 +31,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """A caller of the command, in a folder with a run `mine` on the digits, whose data are not recorded."""
     network = build("cifar10-augmented", num_classes=10, channels=1, size=(8, 8))
     model = Model(network.eval(), "cifar10-augmented", {}, CLASSES, Preprocess(1, (8, 8), (0.0,), (1.0,)))
-    run = create_run(load_recipe("digits"), {}, "mine", tmp_path / "runs")
+    run = create_run(load_recipe("digits"), SURROUNDINGS, "mine", tmp_path / "runs")
     model.save(run.model_file)
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -57,6 +60,13 @@ def test_weights_are_proved_on_pictures_by_name(call: Call) -> None:
     assert said["parity"]["num_images"] == said["parity"]["same_top_class"] == 355
     assert said["int8"] is None
     assert call("export", "mine", "--format", "npz", "--data", "digits").startswith("runs/mine/model.npz")
+
+
+@pytest.mark.parametrize("module", EXTRAS["export"].modules)
+def test_what_is_not_installed_is_said(call: Call, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == module else object())
+    said = call("export", "mine", code=2)
+    assert f"retinula export needs {module}, not installed: pip install 'retinula[export]'" in said
 
 
 def test_a_folder_for_browsers(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +122,11 @@ def test_photos_are_of_all_folders(call: Call, monkeypatch: pytest.MonkeyPatch) 
         (("mine", "--format", "web", "--out", "photos"), "photos is not an empty folder"),
         (("mine", "--out", "model.pt"), "a file of --format onnx is called *.onnx"),
         (("other",), "no run 'other'"),
-        (("mine",), "the training pictures have changed"),
+        (
+            ("mine",),
+            "the training pictures have changed since it began; prove it on pictures of your choice with --data",
+        ),
+        (("mine", "--int8"), "the training pictures have changed since it began\n"),
         (("runs/mine/model.safetensors",), "nobody knows which pictures"),
         (
             ("runs/mine/model.safetensors", "--int8", "--data", "digits"),

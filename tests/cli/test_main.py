@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -103,6 +104,22 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
         (("data", "get", "mnits"), 2, "mnits"),
         (("runs", "show", "last"), 2, "there is no run in"),
         (("fly",), 2, "fly"),
+        *(
+            ((*words, "x" * 300), 2, "File name too long")
+            for words in (
+                ("runs", "show"),
+                ("evaluate",),
+                ("report",),
+                ("serve",),
+                ("data", "check"),
+                ("data", "show"),
+                ("data", "get", "cifar10", "--from"),
+                ("train", "--resume"),
+                ("train", "--model"),
+            )
+        ),
+        (("predict", "x" * 300, "a.png"), 2, "File name too long"),
+        (("explain", "x" * 300, "a.png"), 2, "File name too long"),
     ],
 )
 def test_wrong_use_is_one_line_and_code_2(
@@ -148,6 +165,52 @@ def test_an_error_nobody_thought_of_is_one_line_too(
     monkeypatch.setenv("RETINULA_TRACEBACK", "1")
     with pytest.raises(LookupError):
         main.main()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        *((number, 2) for number in (errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.EISDIR)),
+        *((number, 1) for number in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EMFILE)),
+    ],
+)
+def test_what_the_system_refuses_is_no_fault_of_the_program(
+    number: int, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from retinula import recipe_files
+
+    def fail() -> dict[str, str]:
+        raise OSError(number, os.strerror(number), "a\nb.txt" if code == 2 else None)
+
+    monkeypatch.setattr(recipe_files, "shipped", fail)
+    _, err = run_command(monkeypatch, capsys, "recipes", code=code)
+    assert err == f"retinula: {'a b.txt: ' if code == 2 else ''}{os.strerror(number)}\n"
+
+
+def test_a_fault_of_another_library_that_is_an_error_of_the_system_in_name_only_is_told_as_a_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from retinula import recipe_files
+
+    def fail() -> dict[str, str]:
+        raise OSError("broken data stream")
+
+    monkeypatch.setattr(recipe_files, "shipped", fail)
+    assert "unexpected OSError: broken data stream" in run_command(monkeypatch, capsys, "recipes", code=1)[1]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110 (a device)
+@pytest.mark.parametrize(
+    ("stream", "code", "said"),
+    [("stdout", 1, "retinula: cannot write to standard output: No space left on device\n"), ("stderr", 2, "")],
+)
+def test_output_that_cannot_be_written_is_no_traceback(stream: str, code: int, said: str, tmp_path: Path) -> None:
+    word = "default" if stream == "stdout" else "nothing"
+    command = [sys.executable, "-m", "retinula", "recipes", word]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 (a device)
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: full}
+        done = subprocess.run(command, **streams, text=True, cwd=tmp_path, timeout=60, check=False)  # type: ignore[call-overload]  # two streams by name
+    assert (done.returncode, done.stderr or "") == (code, said)
 
 
 @pytest.mark.parametrize("kind", ["of Python", "of torch", "of torch on a GPU"])

@@ -37,6 +37,6 @@ def test_a_file_in_the_place_of_the_records_is_one_line(
     monkeypatch.chdir(tmp_path)
     shutil.copytree(DOCS / "records", "runs")
     Path("docs").write_text("")
-    _, said = run_command(monkeypatch, capsys, "results", "--write", code=1)
+    _, said = run_command(monkeypatch, capsys, "results", "--write", code=2)
     assert said.startswith("retinula: cannot write docs/records/")
     assert said.count("\n") == 1

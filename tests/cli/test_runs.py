@@ -1,9 +1,11 @@
 """What is said of trainings that are finished, cut off, or going on."""
 
+import errno
 import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,10 @@ from command_line import run_command
 from retinula.cli.trained import newest_finished
 from retinula.durable import write_json
 from retinula.errors import InputError
+from retinula.recipe import Data
 from retinula.recipe_files import load_recipe
 from retinula.run import LOCK, Run, create_run
+from small_runs import SURROUNDINGS, epoch_row, whole_report
 
 Capture = pytest.CaptureFixture[str]
 
@@ -20,16 +24,16 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture
 def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
-    run = create_run(load_recipe("digits"), {}, "done")
-    write_json(run.report_file, {"training": {"val_accuracy": 0.9, "val_loss": 0.3}})
+    run = create_run(load_recipe("digits"), SURROUNDINGS, "done")
+    write_json(run.report_file, whole_report(training={"val_accuracy": 0.9, "val_loss": 0.3}))
     os.utime(run.recipe_file, (0, 0))  # begun long ago
     return run
 
 
 @pytest.fixture
 def begun(finished: Run) -> Run:
-    run = create_run(load_recipe("digits"), {}, "begun")
-    run.add_metrics({"epoch": 3, "step": 36, "loss": 0.5})
+    run = create_run(load_recipe("digits"), SURROUNDINGS, "begun")
+    run.add_metrics(epoch_row(3, 36))
     return run
 
 
@@ -48,6 +52,27 @@ def test_a_training_that_goes_on_is_not_to_be_resumed(
         for words in (("evaluate", "begun"), ("predict", "begun", "x.png")):
             assert "it is being trained now" in run_command(monkeypatch, capsys, *words, code=2)[1]
     assert not begun.in_training()
+
+
+def test_names_of_folders_are_printed_as_one_line(begun: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    hostile = begun.path.rename(begun.path.with_name("x\x1b]0;owned\x07\n\u202ey"))
+    for words in ("list",), ("show", str(hostile)), ("compare", "done", str(hostile)):
+        shown, _ = run_command(monkeypatch, capsys, "runs", *words)
+        assert r"x\x1b]0;owned\x07\n\u202ey" in shown
+        assert not set(shown) & set("\x1b\x07\u202e")
+    assert json.loads(run_command(monkeypatch, capsys, "runs", "--json")[0])[1]["name"] == hostile.name
+
+
+def test_what_the_files_of_a_run_say_is_printed_as_one_line(
+    finished: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    hostile = "x\x1b]0;owned\x07\n\u202ey"
+    run = create_run(load_recipe("digits").changed(data=Data(name=hostile)), SURROUNDINGS, "odd")
+    write_json(run.report_file, whole_report(evaluations={hostile: {"accuracy": 0.5}, f"{hostile}/2": {"loss": 1.0}}))
+    for words, times in ((("show", "odd"), 3), (("compare", "done", "odd"), 1)):
+        shown, _ = run_command(monkeypatch, capsys, "runs", *words)
+        assert shown.count(r"x\x1b]0;owned\x07\n\u202ey") == times
+        assert not set(shown) & set("\x1b\x07\u202e")
 
 
 def test_to_ask_whether_a_run_is_in_training_leaves_no_file(begun: Run) -> None:
@@ -98,3 +123,79 @@ def test_a_command_for_models_says_which_run_is_taken(
         said = run_command(monkeypatch, capsys, *words, code=2)[1]
         assert said.startswith("last: runs/done, since runs/begun is not finished\n"), said
         assert "runs/done" in said.splitlines()[-1]
+
+
+def test_of_an_unfinished_run_the_best_epoch_so_far_is_listed(
+    begun: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    for epoch, accuracy in ((4, 0.7), (5, 0.6)):
+        begun.add_metrics(epoch_row(epoch, val_accuracy=accuracy, val_loss=1 - accuracy))
+    listed = json.loads(run_command(monkeypatch, capsys, "runs", "--json")[0])
+    assert {row["name"]: (row["epochs"], row["val_accuracy"]) for row in listed} == {
+        "done": (2, 0.9),
+        "begun": (5, 0.7),
+    }
+    assert "5 epochs so far     70.00 %" in run_command(monkeypatch, capsys, "runs")[0]
+    compared = json.loads(run_command(monkeypatch, capsys, "runs", "compare", "done", "begun", "--json")[0])
+    assert [row["val_accuracy"] for row in compared["runs"]] == [0.9, 0.7]
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("report.json", '{"a":' + "[" * 100_000),
+        ("report.json", '{"training": {"seconds": NaN}}'),
+        ("report.json", '{"data": null, "training": "x", "evaluations": [1]}'),
+        ("metrics.jsonl", '{"epoch": 1, "step": 1}\n'),
+        ("metrics.jsonl", '{"epoch": 1, "step": 1, "loss": "x"}\n'),
+    ],
+)
+def test_a_damaged_run_is_one_line_and_hides_no_other(
+    begun: Run, finished: Run, file: str, content: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    (finished.path / file).write_text(content)
+    listed, said = run_command(monkeypatch, capsys, "runs")
+    assert (begun.name in listed, finished.name in listed) == (True, False)
+    assert said.startswith(f"left out runs/done/{file}")
+    assert said.count("\n") == 1
+    for words in (("runs", "show", "done"), ("runs", "compare", "begun", "done"), ("runs", "show", "done", "--json")):
+        said = run_command(monkeypatch, capsys, *words, code=2)[1]
+        assert f"runs/done/{file}" in said
+        assert said.count("\n") == 1
+
+
+def test_surroundings_that_are_not_whole_are_one_line(
+    finished: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    write_json(finished.environment_file, {"data": None})
+    said = run_command(monkeypatch, capsys, "runs", "show", "done", "--json", code=2)[1]
+    assert "runs/done/environment.json: 'data' is no table" in said
+
+
+def test_a_measurement_of_an_earlier_version_is_shown_without_its_interval(
+    finished: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    write_json(finished.report_file, whole_report(evaluations={"digits/test": {"accuracy": 0.5, "num_images": 9}}))
+    shown, _ = run_command(monkeypatch, capsys, "runs", "show", "done")
+    assert "digits/test: accuracy 50.00 % (- to -), loss -" in shown
+
+
+def test_a_folder_that_may_not_be_entered_is_told(
+    begun: Run, finished: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    look = Path.stat
+    hostile = begun.path.rename(begun.path.with_name("begun\x1b"))
+
+    def closed(path: Path, **options: Any) -> os.stat_result:
+        if path == Run(hostile).recipe_file:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(path, **options)
+
+    monkeypatch.setattr(Path, "stat", closed)
+    told = r"runs/begun\x1b: cannot be looked into (Permission denied)"
+    for words in (("runs",), ("runs", "show", "last")):
+        listed, said = run_command(monkeypatch, capsys, *words)
+        assert finished.name in listed
+        assert said.endswith(f"{told}\n")
+    assert newest_finished("last") == "runs/done"
+    assert capsys.readouterr().err == f"{told}\n"

@@ -58,7 +58,7 @@ def test_wrong_use_is_one_line(call: Call, words: tuple[str, ...], message: str)
 @pytest.mark.parametrize("module", EXTRAS["serve"].modules)
 def test_what_is_not_installed_is_said(call: Call, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name == module else object())
-    assert "packages that are not installed: pip install 'retinula[serve]'" in call("begun", *FREE)
+    assert f"the server needs {module}, not installed: pip install 'retinula[serve]'" in call("begun", *FREE)
 
 
 def test_a_port_that_is_taken_is_named(call: Call) -> None:

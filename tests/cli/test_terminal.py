@@ -1,6 +1,7 @@
 import pytest
 
 from retinula.cli.terminal import Lines, TrainingReporter, counting, number, share, table
+from small_runs import epoch_row
 
 
 def test_numbers_stand_to_the_right() -> None:
@@ -27,28 +28,8 @@ def test_shares_and_numbers() -> None:
 def test_elsewhere_than_on_a_terminal_an_epoch_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     with TrainingReporter() as reporter:
         reporter.message("computing on cpu")
-        reporter.epoch(
-            {
-                "epoch": 2,
-                "step": 780,
-                "loss": 1.25,
-                "accuracy": 0.5,
-                "val_loss": None,
-                "val_accuracy": None,
-                "seconds": 48.2,
-            }
-        )
-        reporter.epoch(
-            {
-                "epoch": 3,
-                "step": 1170,
-                "loss": 1.0,
-                "accuracy": None,
-                "val_loss": 0.9,
-                "val_accuracy": 0.6,
-                "seconds": 48,
-            }
-        )
+        reporter.epoch(epoch_row(2, 780, loss=1.25, accuracy=0.5, seconds=48.2))
+        reporter.epoch(epoch_row(3, 1170, loss=1.0, val_loss=0.9, val_accuracy=0.6, seconds=48))
     assert capsys.readouterr().err.splitlines() == [
         "computing on cpu",
         "epoch   2  step    780  loss 1.2500  accuracy 50.00 %  48.2 s",

@@ -68,6 +68,18 @@ def test_reads_validation_pictures_and_class_names(tmp_path: Path) -> None:
     assert arrays.read(save(tmp_path / "b.npz", classes=np.array([b"cat", b"dog", b"owl"]))).classes[0] == "cat"
 
 
+def test_labels_may_be_names(tmp_path: Path) -> None:
+    names = np.array(["10", "9", "übel", "9"])
+    for column, last in ((names, ["übel", "10"]), (names[:, np.newaxis], np.array(["10", "übel"])[:, np.newaxis])):
+        reading = arrays.read(save(tmp_path / "a.npz", y_train=column, y_test=last))
+        assert reading.classes == ("9", "10", "übel"), "as class folders are ordered"
+        assert gather(reading)["train"][1] == [1, 0, 2, 0]
+    given = np.array(["übel", "9", "none", "10"])
+    reading = arrays.read(save(tmp_path / "a.npz", y_train=np.char.encode(names, "utf-8"), y_test=last, classes=given))
+    assert reading.classes == tuple(given.tolist())
+    assert (gather(reading)["train"][1], gather(reading)["test"][1]) == ([3, 1, 0, 1], [3, 0])
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.tuples(st.integers(1, 5), st.sampled_from([1, 3]), st.integers(4, 7), st.integers(4, 7)),
@@ -117,29 +129,40 @@ NAMES = np.array(["a", "b", "c"])
         ({"x_valid": PICTURES}, "an array 'x_valid', which is not among those read; did you mean 'x_val'"),
         ({"x_val": PICTURES}, "lacks y_val"),
         ({"x_train": PICTURES[:3]}, "x_train has 3 pictures, but y_train 4 labels"),
-        ({"x_train": PICTURES[:4] / np.float32(255)}, "x_train is float32, expected uint8"),
-        ({"x_train": PICTURES[:4].astype(np.int64)}, "x_train is int64, expected uint8"),
+        (
+            {"x_train": PICTURES[:4] / np.float32(255)},
+            r'x_train is float32, expected uint8 .*; of values in 0\.\.1: \(x \* 255\)\.round\(\)\.astype\("uint8"\)$',
+        ),
+        ({"x_train": PICTURES[:4].astype(np.int64)}, "x_train is int64, expected uint8 from 0 to 255$"),
         ({"x_train": PICTURES[:4, :2]}, r"x_train is \[4, 2, 8, 9\], expected"),
         ({"x_train": PICTURES[:4].reshape(4, -1)}, r"x_train is \[4, 216\], expected"),
         ({"x_train": np.zeros((4, 0, 8), np.uint8)}, r"x_train is \[4, 0, 8\], expected"),
         ({"x_test": PICTURES[4:, :, :7]}, "the pictures differ in shape"),
         ({"x_train": np.asfortranarray(PICTURES[:4])}, "x_train is stored column by column; write np.ascontiguous"),
         ({"x_train": np.array([None] * 4)}, "x_train holds Python objects, which are never loaded"),
-        ({"y_train": np.eye(4, 3)}, "y_train is float64, expected whole numbers"),
+        ({"y_train": np.eye(4, 3)}, "y_train is float64, expected whole numbers from 0, or names of classes as str"),
+        ({"y_train": np.array(["a", "b", "a", "a"])}, "y_train has names, but y_test numbers; write one kind"),
+        (
+            {"y_train": NAMES[[0, 1, 1, 0]], "y_test": NAMES[:2], "classes": NAMES[1:]},
+            "y_train has 'a', which is not among",
+        ),
+        ({"y_train": NAMES[[0, 1, 1, 0]], "y_test": np.array(["a", "b\n"])}, "no class can be called 'b.n'"),
+        ({"y_train": np.array([b"a", b"\xff", b"a", b"a"]), "y_test": NAMES[:2]}, "y_train are no readable strings"),
         ({"y_train": np.eye(4, 3, dtype=int)}, r"y_train is \[4, 3\], expected a label a picture; write .argmax"),
         ({"y_train": np.zeros((4, 1, 1), int)}, r"y_train is \[4, 1, 1\], expected \[N\]"),
         ({"y_train": np.array([0, -1, 0, 0])}, "y_train runs from -1 to 0, expected labels from 0"),
         ({"y_test": WIDE}, "y_test runs from 0 to 9223372036854775808"),
         ({"y_test": np.array([0, 70_000])}, "expected labels from 0 to 65535"),
         ({"classes": NAMES[:2]}, "labels run up to 2, but classes has 2 names"),
-        ({"classes": np.array(["a", "b", "a"])}, "empty, unprintable or there twice"),
-        ({"classes": np.array(["a", "", "c"])}, "empty, unprintable or there twice"),
-        ({"classes": np.array(["a", "b\x1b[0m", "c"])}, "empty, unprintable or there twice"),
+        ({"classes": np.array(["a", "b", "a"])}, "a.npz: two classes are called 'a'"),
+        ({"classes": np.array(["a", "", "c"])}, "a.npz: no class can be called ''"),
+        ({"classes": np.array(["a", "b\x1b[0m", "c"])}, r"no class can be called 'b.x1b\[0m'"),
+        ({"classes": np.array(["a", "b" * 256, "c"])}, "a name is one line of 1 to 255 letters"),
         ({"classes": np.array([b"a", b"\xff", b"c"])}, "no readable strings"),
         ({"classes": np.array(["a", "b"], dtype=object)}, "classes holds Python objects, which are never loaded"),
         ({"classes": np.array([1, 2, 3])}, r"classes is int64 \[3\], expected a list of strings"),
         ({"classes": np.array("abc")}, "expected a list of strings"),
-        ({"classes": np.zeros(3, "U0")}, "U0|<U1|empty"),
+        ({"classes": np.zeros(3, "U0")}, "U0|<U1|no class can be called"),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
@@ -148,6 +171,12 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, changes: dict[str, Any], w
         arrays.read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_long_name_is_told_by_its_beginning(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.npz", y_train=np.array(["a", "b", "b", "x" * 5002]), y_test=NAMES[:2], classes=NAMES)
+    with pytest.raises(InputError, match=r"y_train has 'x{60}'\.\.\., which is not among classes"):
+        arrays.read(path)
 
 
 def write_members(path: Path, **members: bytes) -> Path:

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from retinula.datasets import folder
 from retinula.datasets.archives import Member
 from retinula.datasets.layout import Layout
+from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
 from retinula.errors import InputError
 from retinula.images import Images
@@ -65,6 +67,10 @@ def as_tar(where: Path, files: Contents) -> Path:
     return path
 
 
+def read(path: Path, record: Path | None = None, **wanted: Any) -> Reading:
+    return folder.read(path, Options(**wanted), record)
+
+
 def gathered(reading: Reading) -> dict[str, tuple[str, Images]]:
     """Name of each picture -> its split and class, and its pixels."""
     found = {}
@@ -93,7 +99,7 @@ def test_every_pixel_and_label(tmp_path: Path, pack: Pack, above: str) -> None:
         f"{above}val/cat/y.png": picture(8),
     }
     noise = {f"{above}labels.csv": b"file,label", f"{above}train/.hidden/a.png": b"", f"{above}train/cat/._0.png": b""}
-    reading = folder.read(pack(tmp_path, {**noise, "__MACOSX/train/cat/1.png": b"", **files}))
+    reading = read(pack(tmp_path, {**noise, "__MACOSX/train/cat/1.png": b"", **files}))
     assert reading.classes == ("cat", "dog")
     found = gathered(reading)
     assert_equal_pixels(found, files)
@@ -110,9 +116,9 @@ def test_folder_and_archives_agree(tmp_path: Path) -> None:
     files = cats_and_dogs(9)
     (tmp_path / "a").mkdir()
     readings = [
-        folder.read(as_folder(tmp_path / "a", files), seed=3),
-        folder.read(as_zip(tmp_path, files), seed=3),
-        folder.read(as_tar(tmp_path, files), seed=3),
+        read(as_folder(tmp_path / "a", files), seed=3),
+        read(as_zip(tmp_path, files), seed=3),
+        read(as_tar(tmp_path, files), seed=3),
     ]
     places = [{name: place for name, (place, _) in gathered(reading).items()} for reading in readings]
     assert places[0] == places[1] == places[2]
@@ -121,7 +127,7 @@ def test_folder_and_archives_agree(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pack", [as_folder, as_tar])
 def test_all_splits_in_one_stream(tmp_path: Path, pack: Pack) -> None:
-    reading = folder.read(pack(tmp_path, cats_and_dogs(9)))
+    reading = read(pack(tmp_path, cats_and_dogs(9)))
     apart = gathered(reading)
     together = {}
     for split, (images, labels, sources, _) in reading.chunks():
@@ -135,7 +141,7 @@ def test_all_splits_in_one_stream(tmp_path: Path, pack: Pack) -> None:
 
 def test_natural_order_of_a_folder(tmp_path: Path) -> None:
     files = {f"train/{name}/{number}.png": picture(1) for name in ("b", "a") for number in (10, 9, 1)}
-    reading = folder.read(as_folder(tmp_path, {**files, "test/a/1.png": picture(1)}))
+    reading = read(as_folder(tmp_path, {**files, "test/a/1.png": picture(1)}))
     (chunk,) = reading.splits["train"]()
     assert chunk.sources == [f"train/{name}/{number}.png" for name in ("a", "b") for number in (1, 9, 10)]
     assert chunk.labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -144,15 +150,15 @@ def test_natural_order_of_a_folder(tmp_path: Path) -> None:
 def test_streams_in_pieces(tmp_path: Path) -> None:
     content = picture(0)
     files = {f"train/{name}/{number}.png": content for name in ("a", "b") for number in range(200)}
-    reading = folder.read(as_folder(tmp_path, {**files, "test/a/0.png": content}))
+    reading = read(as_folder(tmp_path, {**files, "test/a/0.png": content}))
     chunks = list(reading.splits["train"]())
     assert [len(chunk.images) for chunk in chunks] == [256, 144]
     assert isinstance(chunks[0], Chunk)
 
 
 class TestSize:
-    def shape(self, tmp_path: Path, files: Contents, **arguments: object) -> tuple[int, ...]:
-        reading = folder.read(as_folder(tmp_path, files), **arguments)  # type: ignore[arg-type]  # varied on purpose
+    def shape(self, tmp_path: Path, files: Contents, **arguments: Any) -> tuple[int, ...]:
+        reading = read(as_folder(tmp_path, files), **arguments)
         return next(reading.splits["train"]()).images.shape[1:]
 
     def test_kept_where_all_share_it(self, tmp_path: Path) -> None:
@@ -175,7 +181,7 @@ class TestSize:
     def test_made_small_as_photos_are(self, tmp_path: Path, resize: str) -> None:
         content = picture(5, (70, 40))
         files = {"train/a/1.png": content, "train/b/1.png": content, "test/a/1.png": content}
-        reading = folder.read(as_folder(tmp_path, files), size=(16, 16), resize=resize)  # type: ignore[arg-type]  # a name
+        reading = read(as_folder(tmp_path, files), size=(16, 16), resize=resize)
         (chunk,) = reading.splits["train"]()
         assert np.array_equal(chunk.images[0], shrink(decode(content), (16, 16), resize, 3))  # type: ignore[arg-type]  # a name
 
@@ -193,7 +199,7 @@ class TestBadPictures:
             "test/cat/bad.gif": b"GIF89a",
             "loose.png": picture(2),
         }
-        reading = folder.read(pack(tmp_path, files))
+        reading = read(pack(tmp_path, files))
         assert len(gathered(reading)) == 9
         assert dict(reading.skipped) == {
             "train/cat/phone.heic": ".heic is not supported; convert it to JPEG or PNG",
@@ -206,7 +212,7 @@ class TestBadPictures:
         assert "GIF" in dict(reading.skipped)["test/cat/bad.gif"]
 
     def test_counted_once_however_often_read(self, tmp_path: Path) -> None:
-        reading = folder.read(as_folder(tmp_path, {**cats_and_dogs(4), "cat/bad.png": b"bad"}))
+        reading = read(as_folder(tmp_path, {**cats_and_dogs(4), "cat/bad.png": b"bad"}))
         for _ in range(3):
             gathered(reading)
         assert len(reading.skipped) == 1
@@ -214,7 +220,7 @@ class TestBadPictures:
     @pytest.mark.parametrize("pack", [as_folder, as_tar])
     def test_none_readable(self, tmp_path: Path, pack: Pack) -> None:
         files = {f"{name}/{number}.jpg": b"bad" for name in "ab" for number in range(3)}
-        reading = folder.read(pack(tmp_path, files))
+        reading = read(pack(tmp_path, files))
         with pytest.raises(InputError, match=r"none of the pictures in .* can be read; .\/.\.jpg: it is not a picture"):
             list(reading.splits["train"]())
         with pytest.raises(InputError, match="none of the pictures"):
@@ -223,7 +229,7 @@ class TestBadPictures:
     def test_one_class_readable(self, tmp_path: Path) -> None:
         files = {name: content if name.startswith("cat") else b"" for name, content in cats_and_dogs(4).items()}
         with pytest.raises(InputError, match=r"pictures of one class only in .*; dog/.*: the file is empty"):
-            list(folder.read(as_folder(tmp_path, files)).splits["train"]())
+            list(read(as_folder(tmp_path, files)).splits["train"]())
 
     @pytest.mark.parametrize(
         ("splits", "words"),
@@ -241,25 +247,25 @@ class TestBadPictures:
         as_folder(tmp_path, cats_and_dogs(2))
         layout = Layout(("cat", "dog"), splits, [])
         with pytest.raises(InputError, match=words):
-            folder.read_arranged(tmp_path, folder.find(tmp_path), layout, size=None, channels=3, resize="squash")
+            folder.read_arranged(tmp_path, folder.find(tmp_path), layout, Options())
 
     @pytest.mark.parametrize("pack", [as_folder, as_tar])
     def test_one_that_is_too_large_is_not_read(
         self, tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         unpacked: list[str] = []
-        read = Member.read
+        real = Member.read
 
         def listening(member: Member) -> bytes:
             unpacked.append(member.name)
-            return read(member)
+            return real(member)
 
         monkeypatch.setattr(Member, "read", listening)
         monkeypatch.setattr(folder, "MAX_BYTES", 1000)
         source = pack(tmp_path, {**cats_and_dogs(4), "cat/large.png": picture(1, (40, 40))})
         if pack is as_folder:  # whose limit cannot be lowered: a hole of that size takes no room
             os.truncate(tmp_path / "cat" / "large.png", MAX_BYTES + 1)
-        reading = folder.read(source)
+        reading = read(source)
         assert len(gathered(reading)) == 8
         limit = MAX_BYTES if pack is as_folder else 1000
         assert reading.skipped == [Skipped("cat/large.png", f"it is larger than {limit:,} bytes")]
@@ -275,7 +281,7 @@ class TestBadPictures:
             return scan(path)
 
         monkeypatch.setattr(os, "scandir", guarded)
-        reading = folder.read(tmp_path)
+        reading = read(tmp_path)
         assert reading.classes == ("cat", "dog")
         assert reading.skipped == [Skipped("secret/", "Permission denied")]
 
@@ -294,7 +300,7 @@ class TestLinks:
         (inside / "bird").symlink_to(outside / "more")
         (inside / "cat" / "up").symlink_to(inside.parent)
         (inside / "cat" / "notes.txt").symlink_to(outside / "secret.png")
-        reading = folder.read(inside)
+        reading = read(inside)
         assert reading.classes == ("cat", "dog")
         assert len(gathered(reading)) == 8
         out = "the link leads out of the folder"
@@ -303,7 +309,7 @@ class TestLinks:
     def test_inside_are_followed(self, inside: Path) -> None:
         (inside / "cat" / "again.png").symlink_to(inside / "cat" / "0.png")
         (inside / "kitten").symlink_to(inside / "cat", target_is_directory=True)
-        found = gathered(folder.read(inside))
+        found = gathered(read(inside))
         assert np.array_equal(found["cat/again.png"][1], found["cat/0.png"][1])
         assert np.array_equal(found["kitten/0.png"][1], found["cat/0.png"][1])
         assert len(found) == 8 + 1 + 5
@@ -314,7 +320,7 @@ class TestLinks:
         (inside / "dog" / "self.png").symlink_to("self.png")
         (inside / "dog" / "self").symlink_to("self")
         (inside / "dog" / "gone.png").symlink_to("nothing.png")
-        reading = folder.read(inside)
+        reading = read(inside)
         back = "the link leads back to a folder it lies in"
         assert dict(reading.skipped) == {
             "cat/round": back,
@@ -326,7 +332,7 @@ class TestLinks:
 
     def test_the_folder_itself_may_be_one(self, inside: Path, tmp_path: Path) -> None:
         (tmp_path / "link").symlink_to(inside, target_is_directory=True)
-        assert len(gathered(folder.read(tmp_path / "link"))) == 8
+        assert len(gathered(read(tmp_path / "link"))) == 8
 
 
 def test_folders_may_lie_deeper_than_calls(tmp_path: Path) -> None:
@@ -350,7 +356,7 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
     as_folder(tmp_path, cats_and_dogs(4))
     raw = os.fsencode(tmp_path / "cat") + b"/\xff\xfe.png"
     Path(os.fsdecode(raw)).write_bytes(picture(3))
-    found = gathered(folder.read(tmp_path))
+    found = gathered(read(tmp_path))
     name = "cat/\\xff\\xfe.png"
     assert name in found
     name.encode()
@@ -361,7 +367,7 @@ def test_names_are_one_line_each(tmp_path: Path) -> None:
     as_folder(
         tmp_path, {"a\nb/1.png": picture(1), "\x1b[31mred/2\u202e.png": picture(2), "نمی‌دانم 🧑‍🚀/3.png": picture(3)}
     )
-    reading = folder.read(tmp_path)
+    reading = read(tmp_path)
     assert set(reading.classes) == {"a\\nb", "\\x1b[31mred", "نمی‌دانم 🧑‍🚀"}
     found = gathered(reading)
     assert np.array_equal(found["\\x1b[31mred/2\\u202e.png"][1], np.asarray(decode(picture(2))).transpose(2, 0, 1))
@@ -371,21 +377,18 @@ def test_a_record_that_is_right_already_is_not_written_again(tmp_path: Path) -> 
     for split in ("train", "val"):
         as_folder(tmp_path / "set" / split, cats_and_dogs(6))
     record = tmp_path / "record.json"
-    folder.read(tmp_path / "set", record=record)
+    read(tmp_path / "set", record=record)
     assert sorted(folder.recorded(record)) == sorted(
         name for name in folder.find(tmp_path / "set").names if "train" in name
     )
     number = record.stat().st_ino
-    folder.read(tmp_path / "set", record=record)
+    read(tmp_path / "set", record=record)
     assert record.stat().st_ino == number
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no folder or archive"):
-        folder.read(tmp_path / "gone")
-    for fraction in (0.0, 1.0):
-        with pytest.raises(InputError, match="between 0 and 1"):
-            folder.read(as_folder(tmp_path, cats_and_dogs()), test_fraction=fraction)
+        read(tmp_path / "gone")
 
 
 class TestListingDigest:
@@ -427,7 +430,7 @@ def data(name: str) -> Path:
 
 @pytest.mark.data
 def test_a_published_archive_of_class_folders() -> None:
-    reading = folder.read(data("cifar10-imagefolder-jpeg/cifar10_imagefolder.zip"))
+    reading = read(data("cifar10-imagefolder-jpeg/cifar10_imagefolder.zip"))
     found = gathered(reading)
     counts: dict[str, int] = {}
     for place, image in found.values():
@@ -441,7 +444,7 @@ def test_a_published_archive_of_class_folders() -> None:
 
 @pytest.mark.data
 def test_caltech_in_its_own_layout() -> None:
-    reading = folder.read(data("caltech-101/101_ObjectCategories.tar.gz"))
+    reading = read(data("caltech-101/101_ObjectCategories.tar.gz"))
     counts: dict[str, int] = {}
     for place, image in gathered(reading).values():
         counts[place.split("/")[1]] = counts.get(place.split("/")[1], 0) + 1

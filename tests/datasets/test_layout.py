@@ -124,6 +124,7 @@ def test_classes_in_natural_order() -> None:
         (["1.png", "2.png"], "no folders in photos; expected"),
         (["cat/1.png", "cat/2.png", "3.png"], "only one class, 'cat', in photos; expected"),
         (["train/cat/1.png", "test/cat/1.png"], "only one class, 'cat', in photos; expected"),
+        (["cat/1.png", f"{'long' * 64}/1.png"], "photos: no class can be called 'longlong"),
         (["train/1.png", "test/2.png", "train/3.png"], None),
         (["train/cat/1.png", "train/dog/1.png", "test/cta/1.png"], "test/cta/1.png is of a class .* mean 'cat'"),
     ],

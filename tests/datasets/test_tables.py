@@ -1,4 +1,5 @@
 import os
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,19 @@ def test_a_picture_is_one_however_its_path_is_written(tmp_path: Path, again: str
     path = write(tmp_path, f"file,label,split\ncat/0.png,cat,train\ndog/1.png,dog,train\n{again},cat,test\n")
     with pytest.raises(InputError, match=r"row 4 names .*0?\.png for the second time, after row 2"):
         loaded(path)
+
+
+def test_accents_may_be_apart_in_the_table_or_on_the_disk(tmp_path: Path) -> None:
+    apart, whole = (unicodedata.normalize(form, "Käfer/é.png") for form in ("NFD", "NFC"))
+    mixed = f"{whole[:6]}{apart[-6:]}"
+    assert len({apart, whole, mixed}) == 3
+    for number, (there, written) in enumerate([(apart, whole), (whole, apart), (mixed, apart)]):
+        folder = tmp_path / str(number)
+        pictures(folder, there, "b.png")
+        dataset = loaded(write(folder, f"file,label,split\n{written},cat,train\nb.png,dog,train\n"))
+        assert (len(dataset.splits["train"]), dataset.skipped) == (2, ())
+    with pytest.raises(InputError, match="for the second time, after row 2"):
+        loaded(write(folder, f"file,label,split\n{whole},cat,train\n{apart},dog,train\n"))
 
 
 def test_labels_are_one_line_each(tmp_path: Path) -> None:

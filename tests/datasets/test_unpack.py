@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from retinula.datasets import folder
+from retinula.datasets.options import Options
 from retinula.datasets.reading import Dataset, SplitName
 from retinula.datasets.unpack import safe_names, unpack
 from retinula.errors import InputError, RetinulaError
@@ -30,7 +31,7 @@ def dataset(
 def test_png_read_back_is_the_same(tmp_path: Path, channels: int) -> None:
     written = dataset(channels=channels)
     assert unpack(written, tmp_path / "out") == {"cat": "cat", "dog": "dog"}
-    reading = folder.read(tmp_path / "out", channels=channels)
+    reading = folder.read(tmp_path / "out", Options(channels=channels))
     assert reading.classes == ("cat", "dog")
     count = 0
     for split, stream in reading.splits.items():
@@ -95,6 +96,32 @@ def test_refuses_what_holds_something(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     unpack(dataset(), tmp_path / "empty")
     assert len(list((tmp_path / "empty").rglob("*.png"))) == 20
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "missing"])
+def test_what_came_meanwhile_stays(tmp_path: Path, there: bool) -> None:
+    out = tmp_path / "out"
+    if there:
+        out.mkdir()
+
+    def come(what: str, done: int, total: int | None) -> None:
+        out.mkdir(exist_ok=True)
+        (out / "mine.txt").write_text("precious")
+
+    with pytest.raises(InputError, match=r"out: somebody else has put something there meanwhile"):
+        unpack(dataset(), out, progress=come)
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine.txt"]
+
+
+def test_of_two_to_one_name_the_first_stays(tmp_path: Path) -> None:
+    def first(what: str, done: int, total: int | None) -> None:
+        if done < 15:
+            unpack(dataset(("owl",)), tmp_path / "out")
+
+    with pytest.raises(InputError, match="name another folder"):
+        unpack(dataset(), tmp_path / "out", progress=first)
+    assert [path.name for path in (tmp_path / "out/train").iterdir()] == ["owl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_wrong_format_and_no_labels(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retinula.evaluation.embedding import map_embedding, sample
+from retinula.evaluation.embedding import map_embedding
 
 
 def test_groups_stay_together_and_the_map_is_the_same_every_time() -> None:
@@ -26,10 +26,3 @@ def test_few_pictures_or_features(shape: tuple[int, int]) -> None:
     assert placed.points.shape == (shape[0], 2)
     assert np.isfinite(placed.points).all()
     assert placed.method == "PCA"
-
-
-def test_a_sample_is_in_order_and_without_repetition() -> None:
-    assert sample(5).tolist() == [0, 1, 2, 3, 4]
-    drawn = sample(5000, 100)
-    assert len(set(drawn.tolist())) == 100
-    assert drawn.tolist() == sorted(drawn.tolist())

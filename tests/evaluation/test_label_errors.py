@@ -1,13 +1,12 @@
 """Wrong labels, planted among answers and embeddings whose classes are known."""
 
-import importlib
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from retinula import extras
 from retinula.datasets import shapes
 from retinula.errors import InputError
 from retinula.evaluation.label_errors import find_label_errors, out_of_fold
@@ -96,6 +95,18 @@ def test_classes_that_do_not_occur_and_sets_of_one_class() -> None:
         out_of_fold(features[:8], labels[:8], 4)
 
 
+def test_probabilities_are_those_of_the_answers_also_where_a_class_does_not_occur() -> None:
+    labels = np.arange(60) % 3
+    answers = np.full((60, 4), 0.1) + 0.6 * np.eye(4)[labels]
+    answers[4] = (0.46, 0.02, 0.04, 0.48)  # called bee; ant among the classes that occur, dog among all
+    answers[7] = (0.6, 0.02, 0.08, 0.3)
+    found = {each.index: each for each in find_label_errors(answers, labels, CLASSES).errors}
+    assert found.keys() == {4, 7}
+    assert (found[4].label, found[4].suggestion, found[7].suggestion) == ("bee", "dog", "ant")
+    assert (found[4].label_probability, found[4].probability) == (0.02, 0.48)
+    assert (found[7].label_probability, found[7].probability) == (0.02, 0.6)
+
+
 def test_labels_of_one_class_are_as_likely_as_can_be() -> None:
     features, _, _ = planted()
     one = np.full(20, 2)
@@ -107,9 +118,6 @@ def test_labels_of_one_class_are_as_likely_as_can_be() -> None:
 
 
 def test_without_cleanlab_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(name: str) -> None:
-        raise ImportError(name)
-
-    monkeypatch.setattr(importlib, "import_module", absent)
-    with pytest.raises(InputError, match="pip install 'retinula"):
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"wrong labels needs cleanlab.*pip install 'retinula\[labels\]'"):
         find_label_errors(np.full((4, 4), 0.25), np.arange(4), CLASSES)

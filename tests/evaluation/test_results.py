@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from sklearn.metrics import classification_report
 from torch import Tensor, nn
 
+from retinula.datasets.reading import Dataset
 from retinula.errors import InputError, RetinulaError
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.measuring import evaluate
@@ -26,6 +28,7 @@ from retinula.evaluation.results import (
 from retinula.images import ImageSet
 from retinula.metrics import binary_entropy_floor, psnr, ssim
 from retinula.model_file import Model
+from retinula.models.catalog import build
 from retinula.transforms.preprocess import Preprocess
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox")
@@ -187,9 +190,9 @@ def test_the_dictionary_holds_scikit_learns_report_and_is_json() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         report = classification_report(
-            LABELS, ANSWERS, labels=range(6), target_names=CLASSES, output_dict=True, zero_division=0
+            LABELS, ANSWERS, labels=range(5), target_names=CLASSES[:5], output_dict=True, zero_division=0
         )
-    for name in CLASSES:
+    for name in CLASSES[:5]:
         expected = report[name]
         assert values["per_class"][name] == pytest.approx(
             {
@@ -199,6 +202,7 @@ def test_the_dictionary_holds_scikit_learns_report_and_is_json() -> None:
                 "support": expected["support"],
             }
         )
+    assert values["per_class"]["fox"]["recall"] is None, "no picture is of it or was called so"
     for ours, theirs in (("macro_average", "macro avg"), ("weighted_average", "weighted avg")):
         for key, name in (("precision", "precision"), ("recall", "recall"), ("f1", "f1-score")):
             assert values[ours][key] == pytest.approx(report[theirs][name], abs=1e-12)
@@ -218,6 +222,21 @@ def test_the_dictionary_holds_scikit_learns_report_and_is_json() -> None:
     assert values["accuracy_low"] < 0.75 < values["accuracy_high"]
     assert values["calibration_error"] == result.calibration.error
     assert values["loss"] == result.loss
+
+
+def test_classes_that_do_not_occur_do_not_count() -> None:
+    result = classify(classifier(), labelled([0, 1, 1, 3], [0, 1, 1, 1]))
+    values = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = classification_report([0, 1, 1, 1], [0, 1, 1, 3], output_dict=True, zero_division=0)["macro avg"]
+    assert values["macro_average"] == pytest.approx(
+        {"precision": expected["precision"], "recall": expected["recall"], "f1": expected["f1-score"]}
+    )
+    assert values["per_class"]["dog"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}, "it was answered"
+    assert values["per_class"]["elk"] == {"precision": None, "recall": None, "f1": None, "support": 0}
+    perfect = classify(classifier(), labelled([0, 1], [0, 1])).to_dict()
+    assert perfect["macro_average"] == perfect["weighted_average"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0}
 
 
 def test_superclasses_come_from_the_model_or_else_from_the_set() -> None:
@@ -277,6 +296,28 @@ def test_other_classes_are_refused_by_name(classes: tuple[str, ...], message: st
     with pytest.raises(InputError) as refused:
         evaluate(classifier(), image_set, split="test")
     assert str(refused.value) == message
+
+
+def test_a_model_may_be_named_by_its_file_or_folder(tmp_path: Path) -> None:
+    network = build("residual", num_classes=2, channels=1, size=(8, 8), width=0.25)
+    model = Model(network.eval(), "residual", {"width": 0.25}, ("a", "b"), Preprocess(1, (8, 8), (0.0,), (1.0,)))
+    model.save(tmp_path / "model.safetensors")
+    image_set = ImageSet(np.zeros((2, 1, 8, 8), np.uint8), np.array([0, 1]), ("a", "b"), "zoo/test")
+    measured = evaluate(model, image_set, split="test", clock=count().__next__).to_dict()
+    for named in (tmp_path, str(tmp_path), tmp_path / "model.safetensors"):
+        assert evaluate(named, image_set, split="test", clock=count().__next__).to_dict() == measured
+    with pytest.raises(InputError, match="gone"):
+        evaluate("gone", image_set, split="test")
+
+
+def test_a_whole_data_set_is_no_set_of_pictures() -> None:
+    for wrong, kind in (
+        (Dataset("zoo", {"test": labelled([0], [0])}), "a Dataset"),
+        (Dataset("zoo", {}).test, "a NoneType"),
+        (np.zeros((2, 3, 8, 8), np.uint8), r"uint8 \[2, 3, 8, 8\]"),
+    ):
+        with pytest.raises(InputError, match=rf"to evaluate on are an ImageSet, .* not {kind}$"):
+            evaluate(classifier(), wrong, split="test")  # type: ignore[arg-type]  # what is refused
 
 
 def test_a_wrong_set_is_refused_before_the_network_runs() -> None:

@@ -50,5 +50,6 @@ def test_a_sample_says_so() -> None:
     result = measure_robustness(MODEL, made(), num_images=7, kinds=("fog",), seed=3)
     assert (result.num_images, result.num_available) == (7, 40)
     assert measure_robustness(MODEL, made(), num_images=0, kinds=("fog",)).num_images == 40
+    assert measure_robustness(MODEL, made(), num_images=-3, kinds=("fog",)).num_images == 40
     with pytest.raises(InputError, match="no corruption 'smog'"):
         measure_robustness(MODEL, made(), kinds=("smog",))

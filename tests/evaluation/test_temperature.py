@@ -33,8 +33,13 @@ def test_stays_within_bounds_whatever_the_answers() -> None:
     always = fit_temperature(5 * right, labels)
     assert LOWEST < always.temperature < 1  # right every time: surer, but not without end
     assert (5 * right / always.temperature).softmax(dim=1).max() < 0.9999
-    assert fit_temperature(50 * right, (labels + 1) % 4).temperature == pytest.approx(HIGHEST, rel=1e-6)
-    assert LOWEST <= fit_temperature(torch.zeros(100, 4), labels).temperature <= HIGHEST
+    wrong = fit_temperature(50 * right, (labels + 1) % 4)
+    assert wrong.temperature == pytest.approx(HIGHEST, rel=1e-6)
+    assert wrong.ran_away
+    assert not always.ran_away
+    weak = fit_temperature(0.01 * right, labels)
+    assert weak.temperature == pytest.approx(LOWEST, rel=1e-6)
+    assert weak.ran_away
 
 
 @pytest.mark.parametrize(
@@ -43,6 +48,7 @@ def test_stays_within_bounds_whatever_the_answers() -> None:
         (torch.zeros(49, 3), "49 validation pictures are too few"),
         (torch.zeros(60, 1), "only one class"),
         (torch.full((60, 3), torch.nan), "not finite"),
+        (torch.full((60, 3), 7.0), "no other temperature makes its answers better"),
     ],
 )
 def test_says_why_nothing_is_fitted(logits: torch.Tensor, reason: str) -> None:

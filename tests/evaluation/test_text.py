@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from retinula.evaluation.denoising import Denoising
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.evaluation.text import text_report, verdict
+from retinula.evaluation.text import is_few, text_report, verdict
+from retinula.intervals import wilson_interval
 from retinula.metrics import Calibration, CalibrationBin, calibration, confusion_matrix
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2])
@@ -118,6 +120,14 @@ def test_without_mistakes_none_are_listed() -> None:
     assert not [line for line in text_report(perfect) if "mistaken" in line or "taken for" in line]
 
 
+def test_the_table_leaves_open_what_does_not_occur() -> None:
+    absent = replace(result(), confusion=torch.diag(torch.tensor([4, 2, 0])))
+    rows = {line[:20].strip(): line.split() for line in text_report(absent)}
+    assert rows["cat"] == ["cat", "-", "-", "-", "0"]
+    assert rows["ant"][1:] == ["1.000", "1.000", "1.000", "4"]
+    assert rows["mean of the classes"][-4:] == ["1.000", "1.000", "1.000", "6"]
+
+
 def test_the_table_is_straight_with_wide_letters_and_combining_marks() -> None:
     # Two columns a Chinese letter; the accent of the last name is a letter of its own that takes none.
     lines = text_report(result(("\u732b\u732b", "bee", "cafe\u0301")))
@@ -184,6 +194,23 @@ def test_verdict(confidence: float, number: int, words: str) -> None:
     assert verdict(calibrated(confidence, number)) == words
 
 
+@pytest.mark.parametrize(
+    ("number", "right", "words"),
+    [
+        (1, 1, "as far as 1 picture can tell, its probabilities can be believed"),
+        (5, 4, "as far as 5 pictures can tell, its probabilities can be believed"),
+        (5, 1, "it is surer than it should be"),
+        (50, 50, "as far as 50 pictures can tell, its probabilities can be believed"),
+        (500, 500, "its probabilities can be believed on the whole"),
+    ],
+)
+def test_a_few_very_sure_answers_tell_little(number: int, right: int, words: str) -> None:
+    bins = (CalibrationBin(0.0, 1.0, number, 0.9999, right / number),)
+    measured = Calibration(abs(0.9999 - right / number), 0.9999, right / number, bins)
+    assert verdict(measured) == words
+    assert is_few(measured) == (number < 500)
+
+
 @pytest.mark.parametrize("number", [30, 360, 5000])
 def test_a_calibrated_classifier_is_hardly_ever_called_too_sure_or_not_sure_enough(number: int) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -211,7 +238,7 @@ def test_pictures_under_many_conditions_do_not_count_as_so_many_pictures() -> No
     # Ten pictures under 95 conditions, five always right and five always wrong: that is known of ten, not of 950.
     labels = torch.zeros(950, dtype=torch.int64)
     answers = (torch.arange(950) % 10 >= 5).long()
-    probabilities = torch.nn.functional.one_hot(answers, 3).float() * 0.9 + 0.03
+    probabilities = F.one_hot(answers, 3).float() * 0.9 + 0.03
     spoilt = replace(
         result(),
         num_images=950,
@@ -224,7 +251,9 @@ def test_pictures_under_many_conditions_do_not_count_as_so_many_pictures() -> No
     )
     assert spoilt.accuracy == 0.5
     low, high = spoilt.accuracy_interval
-    assert (low, high) == pytest.approx((0.5 - 0.3267, 0.5 + 0.3267), abs=1e-3)
+    assert (low, high) == pytest.approx(wilson_interval(5, 10), abs=1e-4)
+    right = replace(spoilt, logits=F.one_hot(labels, 3).float(), confusion=confusion_matrix(labels, labels, 3))
+    assert right.accuracy_interval == pytest.approx((wilson_interval(10, 10)[0], 1.0), abs=1e-4), "an 11th may be wrong"
     assert text_report(spoilt)[1] == (
         "They are 10 pictures under 95 conditions each; the interval is about the pictures, and holds for these "
         "conditions."

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import nn
 
+from retinula import extras
 from retinula.errors import InputError
-from retinula.explanation import attribution
 from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, Attribution, attribute, gradcam_layer
 from retinula.images import Images
 from retinula.model_file import Model
@@ -138,6 +138,8 @@ def test_what_cannot_be_explained_is_refused(model: Model, monkeypatch: pytest.M
         attribute(model, images[:0], np.array([], dtype=np.int64), "saliency")
     with pytest.raises(InputError, match="targets are a class for each of the 2 pictures, 0 to 1"):
         attribute(model, images, np.array([0, 2]), "saliency")
+    with pytest.raises(InputError, match=r"no method 'lime'; known: gradcam, hirescam, .*saliency$"):
+        attribute(model, images, np.array([0, 1]), "lime")  # type: ignore[arg-type]  # what is refused
     coder = build("cifar10-autoencoder", num_classes=2, channels=1, size=(SIDE, SIDE)).eval()
     with pytest.raises(InputError, match="gives pictures back and decides nothing"):
         attribute(Model(coder, "cifar10-autoencoder", {}, ("a", "b"), FORM), images, np.array([0, 1]), "saliency")
@@ -146,6 +148,6 @@ def test_what_cannot_be_explained_is_refused(model: Model, monkeypatch: pytest.M
     with pytest.raises(InputError, match="no convolution to look at"):
         attribute(flat, images, np.array([0, 1]), "gradcam")
     assert attribute(flat, images, np.array([0, 1]), "saliency").shape == (2, SIDE, SIDE)
-    monkeypatch.setattr(attribution, "find_spec", lambda _: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"pip install 'retinula\[explain\]'"):
         attribute(model, images, np.array([0, 1]), "saliency")

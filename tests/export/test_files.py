@@ -155,7 +155,7 @@ def test_int8_that_loses_too_much_is_not_written(
             if weights.name.endswith(".bias"):
                 weights.raw_data = bytes(len(weights.raw_data))
             elif weights.name.endswith(".weight"):
-                weights.raw_data = weights.raw_data[::-1][: len(weights.raw_data)]
+                weights.raw_data = np.frombuffer(weights.raw_data, np.float32)[::-1].tobytes()
         return copy
 
     monkeypatch.setattr(files, "quantised", blinded)

@@ -5,9 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from retinula.models.blueprint import FORM_U, OrthonormalPointwise, mobilenetv2_bsconv_s, mobilenetv2_bsconv_u
+from retinula.models.blueprint import FORM_U, OrthonormalPointwise, mobilenetv2_bsconv_u
+from retinula.models.catalog import build
 from retinula.models.depthwise import Depthwise
-from retinula.models.mobilenet import InvertedResidual, mobilenetv2
+from retinula.models.mobilenet import InvertedResidual
 from retinula.models.summary import summarize
 
 
@@ -39,8 +40,8 @@ def test_each_filter_of_form_u_has_one_window_at_many_scales() -> None:
 
 def test_form_s_is_the_plain_network_but_for_the_gradient() -> None:
     torch.manual_seed(0)
-    plain = mobilenetv2(10, 3, (32, 32), width=0.25)
-    constrained = mobilenetv2_bsconv_s(10, 3, (32, 32), width=0.25, orthonormality=0.5)
+    plain = build("mobilenetv2", num_classes=10, width=0.25)
+    constrained = build("mobilenetv2-bsconv-s", num_classes=10, width=0.25, orthonormality=0.5)
     constrained.load_state_dict(plain.state_dict(), strict=True)
     inputs = torch.rand(4, 3, 16, 16)
     for network in (plain, constrained):

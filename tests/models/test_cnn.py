@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from retinula.errors import InputError
+from retinula.models import catalog
 from retinula.models.cnn import cifar10_augmented, cifar10_cnn, cifar100_cnn
 
 
@@ -20,8 +21,8 @@ def parameters(network: nn.Sequential) -> list[int]:
     return [count for count in counts if count]
 
 
-def weighted(network: nn.Sequential) -> list[nn.Conv2d | nn.Linear]:
-    return [layer for layer in network if isinstance(layer, nn.Conv2d | nn.Linear)]
+def weighted(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    return [layer for layer in network.children() if isinstance(layer, nn.Conv2d | nn.Linear)]
 
 
 def test_cifar10_cnn_has_the_published_layers() -> None:
@@ -103,7 +104,7 @@ def test_cifar10_cnn_begins_as_pytorch_does() -> None:
 
 def test_cifar100_cnn_begins_as_keras_does() -> None:
     torch.manual_seed(0)
-    for layer in weighted(cifar100_cnn(100, 3, (32, 32))):
+    for layer in weighted(catalog.build("cifar100-cnn", num_classes=100)):
         window = layer.weight[0, 0].numel() if isinstance(layer, nn.Conv2d) else 1
         limit = math.sqrt(6 / (window * (layer.weight.shape[0] + layer.weight.shape[1])))
         assert 0.99 * limit < layer.weight.abs().max() <= limit
@@ -114,7 +115,7 @@ def test_cifar100_cnn_begins_as_keras_does() -> None:
 
 def test_cifar10_augmented_begins_as_prettytensor_does() -> None:
     torch.manual_seed(0)
-    network = cifar10_augmented(10, 3, (24, 24))
+    network = catalog.build("cifar10-augmented", num_classes=10, size=(24, 24))
     *hidden, last = weighted(network)
     for layer in hidden:
         deviation = math.sqrt(2 / layer.weight[0].numel())

@@ -43,6 +43,13 @@ def test_it_starts_as_the_linear_code() -> None:
         assert torch.allclose(network.reconstruct(each), linear.clamp(2e-3, 1 - 2e-3), atol=1e-5)
 
 
+def test_what_it_ends_with_is_zero_at_first_and_nothing_else() -> None:
+    zero = {name for name, weights in small(blocks=2).named_parameters() if not weights.any()}
+    assert zero == {"correction.weight", "decoder.2.conv2.weight", "decoder.3.conv2.weight", "decoder.4.weight"} | {
+        "decoder.4.bias"
+    }
+
+
 def test_a_large_picture_is_a_mosaic_of_squares() -> None:
     network = small()
     for parameter in network.parameters():

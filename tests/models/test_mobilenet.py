@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from retinula.models.catalog import build, build_outline
 from retinula.models.mobilenet import InvertedResidual, mobilenetv2
 from retinula.models.summary import summarize
 
@@ -75,14 +76,13 @@ def test_blocks_that_keep_their_shape_add_their_input() -> None:
 @pytest.mark.parametrize(("width", "millions"), [(0.75, 1.48), (1.0, 2.35), (1.4, 4.50)])
 def test_other_widths(width: float, millions: float) -> None:
     """Figures of the public relatives for CIFAR-100 at these widths."""
-    with torch.device("meta"):
-        network = mobilenetv2(100, 3, (32, 32), width=width)
+    network = build_outline("mobilenetv2", num_classes=100, width=width)
     assert round(sum(p.numel() for p in network.parameters()) / 1e6, 2) == millions
 
 
 def test_first_weights() -> None:
     torch.manual_seed(0)
-    network = mobilenetv2(100, 3, (32, 32))
+    network = build("mobilenetv2", num_classes=100)
     assert abs(network.get_parameter("classifier.1.weight").std().item() - 0.01) < 0.0005
     assert not network.get_parameter("classifier.1.bias").any()
     wide = network.get_parameter("features.18.0.weight")

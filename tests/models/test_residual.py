@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from torch import nn
 
+from retinula.models.catalog import build
 from retinula.models.residual import ResidualBlock, residual
 from retinula.models.summary import summarize
 
@@ -76,7 +77,7 @@ def test_a_new_block_passes_its_input_on() -> None:
 
 
 def test_blocks_begin_with_scale_zero() -> None:
-    blocks = [m for m in residual(10, 3, (32, 32), blocks=2).modules() if isinstance(m, ResidualBlock)]
+    blocks = [m for m in build("residual", num_classes=10, blocks=2).modules() if isinstance(m, ResidualBlock)]
     assert len(blocks) == 6
     assert not any(block.norm2.weight.any() for block in blocks)
     assert all((block.norm1.weight == 1).all() for block in blocks)
@@ -98,7 +99,7 @@ def accuracy_on_digits(epochs: int, width: float) -> float:
     order = torch.randperm(len(labels), generator=generator)
     train, test = order[:1438], order[1438:]
     torch.manual_seed(0)
-    network = residual(10, 1, (8, 8), width=width)
+    network = build("residual", num_classes=10, channels=1, size=(8, 8), width=width)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=epochs * 22)
     for _ in range(epochs):

@@ -9,7 +9,7 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.models.catalog import build
 from retinula.models.summary import summarize
-from retinula.models.whitened import Block, ShiftNorm, Whitening, whitened
+from retinula.models.whitened import Block, ShiftNorm, WhitenedNetwork, Whitening, whitened
 
 
 def test_maps_are_halved_by_the_blocks() -> None:
@@ -59,7 +59,8 @@ def test_whitened_patches_vary_alike_in_every_direction() -> None:
     inputs = nn.functional.avg_pool2d(torch.randn(64, 3, 40, 40, generator=generator), 3, 1)
     patches = nn.functional.unfold(inputs, 2).transpose(1, 2).reshape(-1, 12)
     eigenvalues, vectors = torch.linalg.eigh(torch.cov(patches.T))
-    network = whitened(10, 3, (32, 32))
+    network = build("whitened", num_classes=10)
+    assert isinstance(network, WhitenedNetwork)
     network.start_from(eigenvalues, vectors.T, 1e-7)
     with torch.inference_mode():
         maps = network.whitening(inputs).transpose(0, 1).flatten(1)
@@ -86,8 +87,15 @@ def test_normalisation_learns_no_factor() -> None:
     assert torch.allclose(outputs.transpose(0, 1).flatten(1).std(dim=1), torch.ones(4), atol=0.01)
 
 
+def test_a_new_network_begins_with_the_patches_and_their_negatives() -> None:
+    pictures = torch.rand(2, 3, 5, 5)
+    maps = build("whitened", num_classes=10, patch=2).get_submodule("whitening")(pictures)
+    patches = nn.functional.unfold(pictures, 2).view(2, 12, 4, 4)
+    assert torch.allclose(maps, torch.cat((patches, -patches), dim=1), atol=1e-6)
+
+
 def test_a_new_convolution_passes_its_first_maps_on() -> None:
-    first = whitened(10, 3, (32, 32)).get_submodule("blocks.0.enter.0")
+    first = build("whitened", num_classes=10).get_submodule("blocks.0.enter.0")
     maps = torch.rand(2, 24, 9, 9)
     assert torch.allclose(first(maps)[:, :24], maps, atol=1e-6)
 

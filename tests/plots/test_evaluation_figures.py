@@ -161,7 +161,8 @@ def test_reliability_shows_the_bins() -> None:
     figure = reliability(measured)
     upper, lower = figure.axes
     assert words(figure).startswith("On average 84.2 % sure, right for 58.3 %: it is surer than it should be")
-    assert "Calibration error 40.8 %" in words(figure)
+    assert "Calibration error 40.8 %: the mean distance of the bars from the red marks over 24" in words(figure)
+    assert (20 * abs(90 - 50) + 4 * abs(55 - 100)) / 24 == pytest.approx(100 * measured.error, abs=1e-4)
     patches: list[Any] = list(upper.patches)
     bars = [(bar.get_x() + bar.get_width() / 2, bar.get_height(), to_hex(bar.get_facecolor())) for bar in patches]
     assert bars == [

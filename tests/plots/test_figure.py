@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -15,18 +16,7 @@ from PIL import Image
 
 from retinula.errors import RetinulaError
 from retinula.plots import figure as plots_figure
-from retinula.plots.figure import (
-    TEXT,
-    class_names,
-    drawable,
-    new_figure,
-    plural,
-    save,
-    style,
-    styled,
-    text_width,
-    wrap,
-)
+from retinula.plots.figure import TEXT, class_names, drawable, new_figure, save, style, styled, text_width, wrap
 
 
 @styled
@@ -146,6 +136,21 @@ def test_wrapping_breaks_where_one_would() -> None:
     assert "".join(long) == "pneumonoultramicroscopic"
 
 
+def test_of_a_long_word_little_more_is_measured_than_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+
+    def listening(text: str, size: float, *, bold: bool = False) -> float:
+        measured.append(text)
+        return text_width(text, size, bold=bold)
+
+    monkeypatch.setattr(plots_figure, "text_width", listening)
+    lines = wrap("ab" * 1000, 100, TEXT)
+    assert "".join(lines) == "ab" * 1000
+    assert max(map(len, measured)) <= 32
+    assert sum(map(len, measured)) < 20 * 2000
+    assert all(text_width(f"{line}{following[0]}", TEXT) > 100 for line, following in pairwise(lines))
+
+
 def test_a_long_title_makes_the_figure_higher_not_the_picture_smaller() -> None:
     short, long = example("A title"), example("A title that goes on " * 8)
     line = 14 * 1.3 / 72
@@ -157,10 +162,6 @@ def test_a_long_title_makes_the_figure_higher_not_the_picture_smaller() -> None:
             figure.canvas.draw()
     heights = [figure.axes[0].get_window_extent().height for figure in (short, long)]
     assert heights[0] == pytest.approx(heights[1], rel=0.01)
-
-
-def test_plural() -> None:
-    assert [plural(number, "step") for number in (0, 1, 2, 39_000)] == ["0 steps", "1 step", "2 steps", "39,000 steps"]
 
 
 def test_pixels_of_the_ground_are_white(tmp_path: Path) -> None:

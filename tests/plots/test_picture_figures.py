@@ -186,11 +186,21 @@ def test_a_contact_sheet_of_many_classes_is_bounded_and_in_columns() -> None:
     figure = contact_sheet(numbered(list(range(130)), 130, names), per_class=2)
     labels = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels()]
     assert labels == [f"class_{number} (1)" for number in range(120)]
-    assert "The first 120 of 130 classes are shown." in words(figure)
+    assert "Of 130 classes, the first 120 that have pictures are shown." in words(figure)
     assert len(figure.axes) > 1
     heights = {shown(axes).shape for axes in figure.axes}
     assert len(heights) == 1  # the last column's pictures are as large as the others'
     assert_whole(figure)
+
+
+def test_of_many_classes_those_that_have_pictures_are_shown() -> None:
+    names = tuple(f"class_{number}" for number in range(3000))
+    figure = contact_sheet(numbered([2999, 500, 2999], 3, names))
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["class_500 (1)", "class_2999 (2)"]
+    assert [row[:2] for row in places(shown(axes), 4, 1)] == [[1, None], [0, 2]]
+    assert "3 pictures of 3,000 classes" in words(figure)
+    assert "Of 3,000 classes, the 2 that have pictures are shown." in words(figure)
 
 
 def test_large_pictures_are_made_small_and_keep_their_proportions() -> None:

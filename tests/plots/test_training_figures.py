@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figure_checks import assert_repeats, assert_whole, words
-from retinula.plots.training import draw_training, learning_curves, loss_band, loss_of_steps, time_of_steps
+from retinula.plots.epochs import learning_curves, loss_band
+from retinula.plots.training import draw_training, loss_of_steps, time_of_steps
 
 
 def steps(losses: list[float], seconds: list[float] | None = None) -> list[dict[str, float]]:
@@ -100,6 +101,7 @@ def test_a_loss_that_is_not_finite_leaves_a_gap() -> None:
 
 def test_a_rising_loss_is_said_to_rise_and_a_steep_one_is_drawn_on_a_logarithmic_axis() -> None:
     assert "The loss rose from 0.100 to 4.00" in words(loss_of_steps(steps([0.1, 4.0])))
+    assert "The loss stayed at 0.693 in 2 steps" in words(loss_of_steps(steps([0.69315, 0.69312])))
     steep = loss_of_steps(steps([400.0, 2.0, 1.0, 0.5, 0.4]))
     assert steep.axes[0].get_yscale() == "log"
     assert loss_of_steps(steps([2.3, 1.0, 0.1])).axes[0].get_yscale() == "linear"
@@ -149,7 +151,7 @@ def test_curves_show_the_logs(against: Any, places: list[float]) -> None:
     figure = learning_curves(METRICS, against=against)
     best = {"epoch": "epoch 2", "step": "step 780"}[against]
     assert words(figure).startswith(f"Validation accuracy is highest, 70.0 %, after {best}; 65.0 % at the end")
-    assert f"In training it was 60.0 % at that {against}." in words(figure)
+    assert words(figure).endswith("In training it was 60.0 % over that epoch.")
     loss, accuracy = figure.axes
     assert line(loss, "training") == (places, [2.0, 1.0, 0.5])
     assert line(loss, "validation") == (places, [1.5, 1.0, 1.2])
@@ -159,6 +161,29 @@ def test_curves_show_the_logs(against: Any, places: list[float]) -> None:
     assert line(accuracy, "highest") == ([places[1]], pytest.approx([70]))
     assert labels(figure) == [(against, "loss"), (against, "accuracy (%)")]
     assert_whole(figure)
+
+
+def test_losses_that_are_not_one_measure_are_called_so() -> None:
+    figure = learning_curves(METRICS, only_in_training="label smoothing 0.1")
+    assert words(figure).endswith(
+        "In training it was 60.0 % over that epoch. The training loss alone counts label smoothing 0.1, which mostly "
+        "makes it higher: it cannot be compared with the validation loss."
+    )
+    loss, accuracy = figure.axes
+    assert line(loss, "training, with label smoothing 0.1")[1] == [2.0, 1.0, 0.5]
+    assert line(accuracy, "training")[1] == pytest.approx([30, 60, 90]), "accuracies are one measure"
+    assert_whole(figure)
+    alone = words(learning_curves(epochs(loss=[2.0, 1.0]), only_in_training="mixed pictures"))
+    assert "compared" not in alone, "there is nothing beside it"
+
+
+def test_the_highest_accuracy_is_of_the_epoch_that_is_kept() -> None:
+    figure = learning_curves(
+        epochs(val_loss=[None, 0.3, 0.2, 0.4], val_accuracy=[0.9, 0.9, 0.9, 0.8], accuracy=[0.1, 0.2, 0.3, 0.4])
+    )
+    assert words(figure).startswith("Validation accuracy is highest, 90.0 %, after epoch 3; 80.0 % at the end")
+    assert words(figure).endswith("In training it was 30.0 % over that epoch.")
+    assert line(figure.axes[1], "highest")[0] == [3]
 
 
 def test_curves_are_told_apart_without_colour() -> None:
@@ -217,7 +242,7 @@ def test_half_of_the_batches_of_an_epoch_lie_in_the_band() -> None:
     assert words(figure) == (
         "The median loss of a batch fell from 3.00 to 2.00 in 2 epochs "
         "In the last epoch half of the batches lie between 1.50 and 2.50. "
-        "The validation loss, 2.75, is above that band."
+        "The validation loss is 2.75, above that band."
     )
     (axes,) = figure.axes
     assert line(axes, "median batch") == ([1, 2], [3, 2])
@@ -235,7 +260,20 @@ def test_the_held_out_loss_is_compared_with_the_band(value: float, where: str) -
     rows = several([1.0, 1.0, 1.0, 1.0], [1.0, 2.0, 3.0, 4.0])
     shown = words(loss_band(rows, [{"epoch": 2, "val_loss": value}], held_out="test"))
     assert shown.startswith("The median loss of a batch rose from 1.00 to 2.50 in 2 epochs")
-    assert f"The test loss, {value:.2f}, is {where} that band." in shown
+    assert f"The test loss is {value:.2f}, {where} that band." in shown
+
+
+def test_a_held_out_loss_of_another_measure_is_not_compared_with_the_band() -> None:
+    rows = several([1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0])
+    figure = loss_band(rows, [{"epoch": 2, "val_loss": 0.297}], only_in_training="class weights")
+    assert words(figure) == (
+        "The median loss of a batch stayed at 1.00 in 2 epochs "
+        "In the last epoch half of the batches lie between 1.00 and 1.00. The validation loss is 0.297. "
+        "The training loss alone counts class weights, which mostly makes it higher: it cannot be compared with the "
+        "validation loss."
+    )
+    assert line(figure.axes[0], "median batch in training, with class weights")[1] == [1, 1]
+    assert_whole(figure)
 
 
 def test_a_band_needs_two_epochs_of_several_batches(tmp_path: Path) -> None:

@@ -11,16 +11,18 @@ import pytest
 
 from hostile_names import HOSTILE, PLAIN, QUOTED
 from retinula import experiment
+from retinula.datasets.reading import SplitName
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import map_embedding
 from retinula.evaluation.label_errors import LabelError, LabelErrors
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
-from retinula.inspection import FILE_NAME, Inspection
+from retinula.inspection import Inspection
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
 from retinula.report.page import write_report
 from retinula.run import Run, find_run
+from retinula.run_data import OwnPictures
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +39,9 @@ def at_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     test_set = ImageSet(np.concatenate([images[60:], images[:1]]), np.append(wrong, labels[0]), classes, "made/test")
     quick = ["epochs=6", "model.arguments.width=0.25", "batch_size=30", "augment.crop_padding=1", "precision=float32"]
     experiment.train("digits", train_set, test_set, "mine", overrides=quick, root=root)
-    sets = {"train": train_set, "test": test_set}
+    sets: dict[SplitName, ImageSet] = {"train": train_set, "test": test_set}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gathering, "own_splits", lambda run, progress=None: sets)
+        patch.setattr(gathering, "find_own", lambda run, progress=None: OwnPictures("made", sets, {}))
         yield find_run(root / "mine")
 
 
@@ -58,7 +60,7 @@ def inspected(at_hand: Run, written: tuple[str, Contents], tmp_path: Path) -> Ru
     copy = Run(tmp_path / "copy")
     shutil.copytree(at_hand.path, copy.path)
     about = {"dataset": "made/test", "split": "test"}
-    (copy.path / FILE_NAME).write_text(json.dumps(about | inspection_of(written[1])))
+    copy.inspection_file.write_text(json.dumps(about | inspection_of(written[1])))
     return copy
 
 

@@ -50,9 +50,13 @@ def test_a_line_is_told_in_words() -> None:
 
 
 def test_bars_are_as_high_as_their_share() -> None:
-    chart = share_bars("t", "x", "y", [(0.0, 0.5, 0.25, "low", True), (0.5, 1.0, 1.0, "high", False)])
+    bars = [(0.0, 0.5, 0.25, "low", True, 0.4), (0.5, 1.0, 1.0, "high", False, 0.8)]
+    chart = share_bars("t", "x", "y", bars, diagonal="as sure as right", marks="mean of how sure")
     low, high = chart.bars
     assert high.height == pytest.approx(4 * low.height)
     assert high.top == pytest.approx(chart.top)
     assert (low.pale, high.pale) == (True, False)
+    span = chart.bottom - chart.top
+    assert chart.bottom - low.mark == pytest.approx(0.4 * span), "the mark is where its share is"
+    assert high.mark - high.top == pytest.approx(0.2 * span), "and as far from the bar as it is wrong"
     assert low.left + low.width < high.left

@@ -15,14 +15,15 @@ import pytest
 import typer
 
 from hostile_names import HOSTILE, PLAIN, QUOTED
+from retinula import extras
 from retinula.cli import main
+from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
-from retinula.inspection import FILE_NAME
 from retinula.model_file import Model
 from retinula.plots.figure import INK, SERIES
-from retinula.recipe import Augmentation
+from retinula.recipe import Augmentation, Objective
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
 from retinula.report.page import MOST_BYTES, commands, render, write_report
@@ -31,7 +32,8 @@ from retinula.report.sheet import Sheet
 from retinula.report.spoilt import spoilt_part
 from retinula.report.training import training_part
 from retinula.run import Run
-from retinula.shares import sureness
+from retinula.run_data import OwnPictures
+from retinula.words import sureness
 
 
 class Page(HTMLParser):
@@ -131,7 +133,7 @@ def test_mistakes_come_with_reasons_and_a_leak_is_named(written: tuple[str, Cont
 
 
 def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "find_spec", lambda _: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
     file, contents = write_report(at_hand, tmp_path / "page.html")
     assert contents.reasons is not None
     assert not any(one.maps for one in contents.reasons.mistakes)
@@ -140,8 +142,8 @@ def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeyp
     def gone(run: Run, progress: object = None) -> dict[str, ImageSet]:
         raise InputError("the test pictures <b>are gone</b>")
 
-    monkeypatch.setattr(gathering, "own_splits", gone)
-    file, contents = write_report(at_hand, tmp_path / "page.html")
+    monkeypatch.setattr(gathering, "find_own", gone)
+    file, contents = write_report(at_hand, tmp_path / "without.html")
     page = Page(file.read_text())
     assert contents.answers is None
     assert "was not asked about any pictures: the test pictures <b>are gone</b>." in page.words
@@ -149,13 +151,88 @@ def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeyp
     assert page.named("polyline"), "the curves are there all the same"
 
 
+def test_a_page_is_not_replaced_by_one_without_pictures(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    page = copy.path / "report.html"
+    page.write_text("all that is known")
+    what = "mine: the training pictures have changed since it began"
+    changed: dict[SplitName, str] = {"train": what, "test": f"{what}, and the test pictures, too"}
+    monkeypatch.setattr(gathering, "find_own", lambda *_: OwnPictures("made", {}, changed))
+    assert _called(monkeypatch, str(copy.path)) == 2
+    said = capsys.readouterr().err
+    assert said.count("the test pictures, too; ") == said.count("\n") == 1
+    assert f"{page} stays as it is: for a page without pictures name a new file, with --out FILE" in said
+    assert "--data" not in said
+    assert page.read_text() == "all that is known"
+    assert _called(monkeypatch, str(copy.path), "--out", str(tmp_path / "new.html")) == 0
+    assert capsys.readouterr().err == f"left out: {what}, and the test pictures, too\n", "once, not for each part"
+
+
+def test_with_the_test_pictures_of_then_a_page_can_do_without_the_others(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = vars(gathering)["find_own"](at_hand).splits
+    only = OwnPictures("made", {"test": sets["test"]}, {"train": "the training pictures have changed"})
+    monkeypatch.setattr(gathering, "find_own", lambda *_: only)
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    file = tmp_path / "page.html"
+    file.write_text("an older page")
+    contents = write_report(at_hand, file)[1]
+    assert contents.answers is not None
+    assert contents.missing == {"train": "the training pictures have changed"}
+    assert "The training pictures are not at hand: the training pictures have changed." in Page(file.read_text()).words
+
+
+def test_validation_pictures_do_not_stand_in_for_test_pictures_that_have_changed(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets = vars(gathering)["find_own"](at_hand).splits
+    only = OwnPictures("made", {"train": sets["train"], "validation": sets["test"]}, {"test": "they have changed"})
+    monkeypatch.setattr(gathering, "find_own", lambda *_: only)
+    contents = write_report(at_hand, tmp_path / "page.html")[1]
+    assert contents.answers is None
+    assert contents.missing == {"measured": "they have changed"}
+
+
+def test_pictures_are_named_by_their_files(inspected: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    sets: dict[SplitName, ImageSet] = {
+        split: replace(images, sources=[f"a/long/way/to/{split}/{HOSTILE}/{n}.png" for n in range(len(images))])
+        for split, images in vars(gathering)["find_own"](inspected).splits.items()
+    }
+    monkeypatch.setattr(gathering, "find_own", lambda *_: OwnPictures("made", sets, {}))
+    report = inspected.report()
+    report["data"] |= {"num_skipped": 101, "skipped": [{"source": f"{HOSTILE}/bad.png", "reason": "it is empty"}]}
+    inspected.report_file.write_text(json.dumps(report))
+    file, contents = write_report(inspected, tmp_path / "page.html")
+    text = file.read_text(encoding="utf-8")
+    page = Page(text)
+    assert not page.named("img")
+    short = [f"\u2026{'a/long/way/to/test/' + HOSTILE + f'/{n}.png'}"[-39:] for n in range(31)]
+    learned = f"a/long/way/to/train/{HOSTILE}/0.png"
+    assert contents.reasons is not None
+    for index in (contents.reasons.mistakes[0].index, 3):  # a mistake, and a label that is likely wrong
+        assert f"picture {index} \u2026{short[index]}" in page.words
+    assert f"30 \u2026{short[30]} : {HOSTILE}; learned as 0 \u2026{learned[-39:]}" in page.words
+    assert f"30 \u2026{short[30]} and 0 \u2026{learned[-39:]} (learned from): equal" in page.words
+    titles = {attributes.get("title") for attributes in page.named("span")}
+    assert {f"a/long/way/to/test/{HOSTILE}/3.png", learned} <= titles
+    for name in ("cells", "map-data"):
+        files = json.loads(re.findall(rf'id="{name}">(.*?)</script>', text)[0])["files"]
+        assert files["30"] == f"\u2026{short[30]}"
+    assert f"{HOSTILE}/bad.png: it is empty These are the first 1 of 101" in page.words
+
+
 def test_a_report_that_is_not_whole_is_refused(at_hand: Run, tmp_path: Path) -> None:
     copy = Run(tmp_path / "copy")
     shutil.copytree(at_hand.path, copy.path)
     report = at_hand.report()
     for broken, message in (
-        ({}, "no 'run'"),
-        (report | {"training": {"kept": "last"}}, "no 'kept_step' in 'training'"),
+        ({}, "no 'run' in it"),
+        (report | {"training": {"kept": "last"}}, r"no 'training\.epochs' in it"),
     ):
         copy.report_file.write_text(json.dumps(broken))
         with pytest.raises(InputError, match=message):
@@ -170,11 +247,13 @@ def test_a_last_epoch_that_was_cut_short_is_not_told_as_whole(at_hand: Run, tmp_
     shutil.copytree(at_hand.path, copy.path)
     rows = at_hand.metrics()
     last = rows[-1]["epoch"]
-    assert training_part(copy).finding.startswith(f"After {last} epochs the loss")
+    assert training_part(copy).finding.startswith(f"During the last of {last} epochs the mean loss")
     assert dict(training_part(copy).facts)["Epochs"] == str(last)
     rows[-1]["step"] -= 1
     copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert training_part(copy).finding.startswith(f"After {rows[-1]['step']} steps the loss")
+    assert training_part(copy).finding.startswith(
+        f"During the last of {last} epochs, cut short at step {rows[-1]['step']}, the mean loss"
+    )
     assert dict(training_part(copy).facts)["Epochs"] == f"{last}, the last cut short"
 
 
@@ -193,13 +272,40 @@ def test_what_has_no_right_answers_is_told_by_its_loss(
     copy = Run(tmp_path / "copy")
     shutil.copytree(at_hand.path, copy.path)
     rows = [
-        {"epoch": epoch, "step": epoch, "loss": 0.25, "accuracy": None, "val_loss": loss, "val_accuracy": None}
+        at_hand.metrics()[0]
+        | {"epoch": epoch, "step": epoch, "loss": 0.25, "accuracy": None, "val_loss": loss, "val_accuracy": None}
         for epoch, loss in enumerate(losses, start=1)
     ]
     copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = at_hand.recipe().model_copy(update={"objective": Objective(), "augment": Augmentation()})
+    copy.recipe_file.write_text(recipe.to_toml())
     assert training_part(copy).finding == (
-        f"After 2 epochs the loss (cross entropy) on the training pictures is 0.25{words}"
+        f"During the last of 2 epochs the mean loss (cross entropy) on the training pictures was 0.25{words}"
     )
+
+
+def test_a_training_loss_of_another_measure_is_not_set_against_that_of_validation(at_hand: Run) -> None:
+    part = training_part(at_hand)
+    assert part.finding.startswith(
+        "During the last of 6 epochs the mean loss (cross entropy, with label smoothing 0.1) on the training pictures "
+        "as it was given them was "
+    )
+    assert part.finding.endswith(
+        "The training loss alone counts label smoothing 0.1, which mostly makes it higher: it cannot be compared with "
+        "the validation loss."
+    )
+    assert [line.words for line in part.charts[0].lines] == ["training, with label smoothing 0.1", "validation"]
+
+
+def test_the_best_epoch_that_is_told_is_the_one_that_is_kept(at_hand: Run, tmp_path: Path) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    rows = [
+        row | {"val_loss": loss, "val_accuracy": accuracy}
+        for row, (loss, accuracy) in zip(at_hand.metrics(), [(0.3, 0.9), (0.2, 0.9), (0.4, 0.8)], strict=False)
+    ]
+    copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "80.0 % are right at the end; the best was epoch 2 with 90.0 %" in training_part(copy).finding
 
 
 def test_classes_have_the_colours_that_they_have_in_figures(written: tuple[str, Contents]) -> None:
@@ -266,7 +372,7 @@ def test_the_map_shows_the_pictures_it_is_made_of(inspected: Run) -> None:
 def test_findings_that_do_not_belong_here_are_left_out_and_it_is_said(
     inspected: Run, change: dict[str, Any], message: str
 ) -> None:
-    file = inspected.path / FILE_NAME
+    file = inspected.inspection_file
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     page, contents = write_report(inspected)
     assert message in contents.missing["inspected"]
@@ -278,7 +384,7 @@ def test_findings_that_do_not_belong_here_are_left_out_and_it_is_said(
 
 
 def test_findings_among_other_splits_are_none_among_these(inspected: Run) -> None:
-    file = inspected.path / FILE_NAME
+    file = inspected.inspection_file
     found = json.loads(file.read_text())
     file.write_text(json.dumps({"validation": found | {"split": "validation"}}))
     page, contents = write_report(inspected)
@@ -315,10 +421,14 @@ def test_charts_are_told_in_words_and_name_their_loss(written: tuple[str, Conten
     drawings = [each for each in page.named("svg") if each.get("role") == "img" and "aria-describedby" in each]
     assert len(drawings) >= 3
     assert {each["aria-describedby"] for each in drawings} <= set(ids)
+    assert contents.answers is not None
+    marks = [each for each in page.named("line") if each.get("class") == "mark"]
+    assert len(marks) == len(contents.answers.calibration.bars) + 1, "one across each bar, and one in the legend"
+    assert "mean of how sure" in page.words
     loss = contents.training.charts[0]
     assert loss.title == "Loss (cross entropy)"
     assert loss.told in page.words
-    assert "the loss (cross entropy) on the training pictures is" in page.words
+    assert "the mean loss (cross entropy, with label smoothing 0.1) on the training pictures" in page.words
 
 
 def test_commands_of_a_reconstruction_say_what_they_do(at_hand: Run) -> None:
@@ -377,7 +487,7 @@ def test_what_training_began_with_is_shown(written: tuple[str, Contents]) -> Non
 def test_what_training_does_to_pictures_is_told_as_it_is(
     at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augment: Augmentation, words: str, num_fed: int
 ) -> None:
-    monkeypatch.setattr(gathering, "find_spec", lambda _: None)  # the maps of the reasons take long
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
     copy = Run(tmp_path / "copy")
     shutil.copytree(at_hand.path, copy.path)
     copy.recipe_file.write_text(at_hand.recipe().model_copy(update={"augment": augment}).to_toml())
@@ -408,7 +518,7 @@ def test_every_command_on_the_page_is_one_that_exists(at_hand: Run, written: tup
     [
         (("mine", "--out", "."), 2, ". is a folder; name a file, as in --out report.html"),
         (("other",), 2, "no run 'other'"),
-        (("mine", "--out", "/proc/no/page.html"), 1, "cannot write"),
+        (("mine", "--out", "/proc/no/page.html"), 2, "cannot write"),
     ],
 )
 def test_wrong_use_is_one_line(

@@ -12,17 +12,24 @@ from retinula.errors import InputError
 from retinula.recipe_files import load_recipe
 from retinula.reproduction.choosing import choose
 from retinula.run import Run, create_run
+from small_runs import SURROUNDINGS, epoch_row, whole_report
 
 
-def trained(root: Path, name: str, *settings: str, values: tuple[float | None, ...], test: float | None = None) -> Run:
+def trained(
+    root: Path,
+    name: str,
+    *settings: str,
+    values: tuple[float | None, ...],
+    test: float | None = None,
+    data: dict[str, Any] | None = None,
+) -> Run:
     """A run that reached these validation accuracies; finished where it has a test accuracy."""
-    run = create_run(load_recipe("digits", settings), {}, name, root)
+    run = create_run(load_recipe("digits", settings), {**SURROUNDINGS, "data": data or {}}, name, root)
     for epoch, value in enumerate(values, start=1):
         loss = None if value is None else 1 - value
-        run.add_metrics({"epoch": epoch, "step": epoch, "val_loss": loss, "val_accuracy": value, "seconds": 2.0})
+        run.add_metrics(epoch_row(epoch, val_loss=loss, val_accuracy=value))
     if test is not None:
-        report: dict[str, Any] = {"data": {"name": "digits/train"}, "training": {"val_accuracy": values[-1]}}
-        report["evaluations"] = {"digits/test": {"accuracy": test}}
+        report = whole_report(training={"val_accuracy": values[-1]}, evaluations={"digits/test": {"accuracy": test}})
         run.report_file.write_text(json.dumps(report))
     return run
 
@@ -59,6 +66,35 @@ def test_where_nothing_can_be_said_nothing_is(tmp_path: Path) -> None:
     assert (mixed.metric, mixed.best) == ("val_loss", None)
     better = trained(tmp_path, "five", *settings, "lr=0.5", values=(0.95,))
     assert choose([mixed.compared[1].run, better]).best == 1, "the lower loss"
+
+
+def test_pictures_that_have_changed_between_two_trainings_are_owned_to(tmp_path: Path) -> None:
+    before = {"num_images": 125, "fingerprint": "a", "validation_fingerprint": "b"}
+    after = {"num_images": 124, "fingerprint": "c", "validation_fingerprint": "d"}
+    one = trained(tmp_path, "one", values=(0.5,), data=before)
+    two = trained(tmp_path, "two", values=(0.9,), data=after)
+    choice = choose([one, two])
+    assert [each.settings for each in choice.compared] == [(), ("other pictures (124, not 125)",)]
+    assert choice.reason.startswith("best by val_accuracy, on validation pictures of their own each")
+    relabelled = trained(tmp_path, "three", values=(0.9,), data=before | {"fingerprint": "e"})
+    choice = choose([one, relabelled])
+    assert choice.compared[1].settings == ("other pictures",)
+    assert "of their own" not in choice.reason, "they were chosen by the same"
+    seed = trained(tmp_path, "four", "seed=1", values=(0.9,), data=after)
+    assert choose([one, seed]).compared[1].settings == ("seed=1",), "which draws others, as it says"
+    set_apart_by_its_source = trained(tmp_path, "five", "seed=1", values=(0.9,), data=before)
+    assert "of their own" not in choose([one, set_apart_by_its_source]).reason
+    shrunk = trained(tmp_path, "six", "size=[6,6]", values=(0.9,), data=after)
+    assert "of their own" not in choose([one, shrunk]).reason, "other pixels, and perhaps the same pictures"
+    unknown = choose([one, trained(tmp_path, "seven", values=(0.9,))])
+    assert (unknown.compared[1].settings, "of their own" in unknown.reason) == ((), False)
+
+
+def test_a_training_at_its_beginning_is_not_said_to_lack_validation_pictures(tmp_path: Path) -> None:
+    one = trained(tmp_path, "one", values=(0.5,))
+    assert choose([one, trained(tmp_path, "two", values=())]).reason == "two has finished no epoch yet"
+    without = trained(tmp_path, "three", "validation=0", values=(None,))
+    assert choose([one, without]).reason == "three has no validation pictures to choose by"
 
 
 def test_fewer_than_two_are_refused(tmp_path: Path) -> None:

@@ -5,16 +5,16 @@ from typing import Any
 import pytest
 
 from retinula.recipe_files import load_recipe
-from retinula.reproduction.measures import AVERAGED_STEPS, Measured, evaluation, measure
+from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure
 from retinula.run import Run, create_run
+from small_runs import whole_report
 
 
 def finished(tmp_path: Path, report: dict[str, Any] | None = None, *, losses: tuple[float, ...] = ()) -> Run:
     """A run that says what it is told to."""
     run = create_run(load_recipe("digits"), {}, root=tmp_path)
     run.add_steps((number, 1, loss, 0.1, number / 1000) for number, loss in enumerate(losses, start=1))
-    values = {"data": {"name": "digits/train"}, "evaluations": {}, "training": {}, **(report or {})}
-    run.report_file.write_text(json.dumps(values))
+    run.report_file.write_text(json.dumps(whole_report(**(report or {}))))
     return run
 
 
@@ -31,12 +31,11 @@ def test_what_every_run_has_is_gathered_and_what_one_lacks_is_not(tmp_path: Path
     assert measure([one, two], "loss") is None
     assert measure([one], "loss") == Measured((0.3,))
     assert measure([two], "seconds") == Measured((3.0,))
-    assert measure([two], "epochs") is None
+    assert measure([two], "epochs") == Measured((2.0,))
     assert measure([two], "train_accuracy") is None
     assert measure([two], "photos_accuracy") is None
     assert measure([finished(tmp_path, {"photos": {"accuracy": 0.25}})], "photos_accuracy") == Measured((0.25,))
-    broken = finished(tmp_path, {"training": {"val_loss": float("nan")}})
-    assert measure([broken], "val_loss") is None
+    assert measure([one], "val_loss") is None
 
 
 def test_a_steps_loss_is_the_mean_up_to_it(tmp_path: Path) -> None:
@@ -59,13 +58,13 @@ def test_the_gain_of_denoising_is_at_one_noise(tmp_path: Path) -> None:
 def test_a_recipe_that_averages_is_measured_averaging(tmp_path: Path) -> None:
     run = create_run(load_recipe("digits", ["tta=mirror"]), {}, root=tmp_path)
     evaluations = {"digits/test": {"loss": 1.0}, "digits/test/mirror": {"loss": 2.0}, "digits/train": {"loss": 3.0}}
-    run.report_file.write_text(json.dumps({"data": {"name": "digits/train"}, "evaluations": evaluations}))
-    assert evaluation(run) == {"loss": 2.0}
-    assert evaluation(run, "train") == {}
+    run.report_file.write_text(json.dumps(whole_report(evaluations=evaluations)))
+    assert run.evaluation() == {"loss": 2.0}
+    assert run.evaluation("train") == {}
 
 
 def test_a_folders_measurements_are_found_by_its_name(tmp_path: Path) -> None:
     run = create_run(load_recipe("digits", ["data.name=/home/me/photos"]), {}, root=tmp_path)
-    report = {"data": {"name": "photos/train"}, "evaluations": {"photos/test": {"loss": 1.0}}}
+    report = whole_report(data={"name": "photos/train"}, evaluations={"photos/test": {"loss": 1.0}})
     run.report_file.write_text(json.dumps(report))
-    assert evaluation(run) == {"loss": 1.0}
+    assert run.evaluation() == {"loss": 1.0}

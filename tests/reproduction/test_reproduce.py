@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from retinula import experiment
+from retinula.differences import changed_settings
 from retinula.errors import InputError, Interrupted
 from retinula.model_file import Model
 from retinula.recipe import Claim, Recipe
@@ -21,10 +22,10 @@ from retinula.reproduction.reproduce import Reproduction, reproduce
 from retinula.reproduction.results import gather, results_list, results_page
 from retinula.run import Run, create_run, list_runs
 from retinula.run_data import own_pictures
-from retinula.settings import changed_settings
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.reporting import Reporter, StepProgress
+from small_runs import SURROUNDINGS
 
 CLAIMS = (
     Claim(metric="accuracy", value=0.5, tolerance=0.01, at_least=True, fault="made up"),
@@ -316,7 +317,7 @@ def test_the_page_of_results_is_made_of_reports() -> None:
 
 @pytest.mark.usefixtures("_undrawn")
 def test_records_say_what_their_runs_said_when_the_runs_are_gone() -> None:
-    shipped = load_recipe("digits", ["epochs=1"]).model_copy(update={"claims": CLAIMS})
+    shipped = load_recipe("digits", ["steps=2"]).model_copy(update={"claims": CLAIMS})
     for settled in (shipped, shipped.model_copy(update={"model": recipe("model.name=mobilenetv2").model})):
         reproduce(settled, 2, root=Path("runs"), folder=Path("out"))
     page = page_of(Path("runs"))
@@ -346,15 +347,15 @@ def test_records_say_what_their_runs_said_when_the_runs_are_gone() -> None:
 
 @pytest.mark.usefixtures("_undrawn")
 def test_networks_trained_alike_stand_beside_each_other() -> None:
-    networks = (("residual",), ("mobilenetv2", "epochs=1"), ("residual", "lr=0.01"))
+    networks = (("residual", "steps=4"), ("mobilenetv2", "steps=2"), ("residual", "steps=4", "lr=0.01"))
     for name, *settings in networks:
-        reproduce(recipe(f"model.name={name}", *settings), 2, root=Path("runs"), folder=Path("out"))
+        settled = load_recipe("digits", [f"model.name={name}", "model.arguments.width=0.25", *settings])
+        settled = settled.model_copy(update={"claims": CLAIMS[:1]})
+        reproduce(settled, 2, root=Path("runs"), folder=Path("out"))
     for run in list_runs():
         report = run.report()
         slow = run.recipe().optimizer.lr == 0.01
-        report["training"]["seconds"] = (
-            100.0 if slow else 20.0 + run.recipe().seed + (run.recipe().training.epochs or 0)
-        )
+        report["training"]["seconds"] = 100.0 if slow else 20.0 + 2 * run.recipe().seed
         run.report_file.write_text(json.dumps(report))
     page = page_of(Path("runs"))
     assert page.count("## Networks trained") == 1, "others differ in more than the network"
@@ -362,7 +363,7 @@ def test_networks_trained_alike_stand_beside_each_other() -> None:
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table if line]
     assert [row[0] for row in cells] == ["network", "---", "mobilenetv2", "residual"]
     assert int(cells[3][3]) == 2 * int(cells[2][3])
-    assert [row[5] for row in cells[2:]] == ["22 ± 1 s (n = 2)", "22 ± 1 s (n = 2)"]
+    assert [row[5] for row in cells[2:]] == ["21 ± 1 s (n = 2)", "21 ± 1 s (n = 2)"]
     assert all("(n = 2)" in row[6] for row in cells[2:])
     model = Model.load("runs/digits-seed0")
     assert cells[3][1] == f"{sum(p.numel() for p in model.network.parameters()):,}"
@@ -428,7 +429,8 @@ def test_a_record_names_no_folders() -> None:
     ],
 )
 def test_the_command_of_a_record_names_no_folders(word: str, told: str) -> None:
-    run = create_run(load_recipe("digits"), {"command": ["retinula", "train", word]}, "mine", Path("runs"))
+    environment = {**SURROUNDINGS, "command": ["retinula", "train", word]}
+    run = create_run(load_recipe("digits"), environment, "mine", Path("runs"))
     (kept,) = keep_records([run], Path("records"))
     assert kept.environment()["command"] == ["retinula", "train", told]
 

@@ -1,8 +1,9 @@
 import pytest
 
 from retinula.recipe import Claim, Recipe
+from retinula.reproduction import table
 from retinula.reproduction.measures import Measured
-from retinula.reproduction.table import Row, figure_words, judge, make_rows, markdown, spread
+from retinula.reproduction.table import Row, figure_words, first_measured, judge, make_rows, markdown, spread
 
 CLAIM = Claim(metric="accuracy", value=0.7416, tolerance=0.015)
 
@@ -35,6 +36,13 @@ def test_figures_are_written_with_their_units() -> None:
     assert spread("psnr_gain", Measured((4.0, 5.0))) == "4.50 ± 0.71 dB (n = 2)"
     at = Claim(metric="step_loss", value=0.592, tolerance=0.003, at=2500)
     assert figure_words(at) == "training loss at step 2,500 (mean of 100)"
+
+
+def test_the_first_measure_that_there_is_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"psnr": Measured((30.0, 31.0)), "seconds": Measured((60.0,))}
+    monkeypatch.setattr(table, "measure", lambda _, metric: known.get(metric))
+    assert first_measured([], "accuracy", "psnr", "seconds") == "30.50 ± 0.71 dB (n = 2)"
+    assert first_measured([], "accuracy") == "-"
 
 
 def test_the_step_belongs_to_the_loss_of_a_step() -> None:

@@ -14,6 +14,7 @@ from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.serving.limits import Limits
 from serving_checks import BLACK, COLOURS, Colours, png, served
+from small_runs import epoch_row, whole_report
 
 pytestmark = pytest.mark.browser
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -57,15 +58,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run.path.mkdir(parents=True)
         run.recipe_file.write_text(load_recipe("digits", [f"optimizer.lr={rate}"]).to_toml())
         for epoch in range(1, 6):
-            row = {
-                "epoch": epoch,
-                "loss": rate / epoch,
-                "accuracy": epoch / 6,
-                "val_loss": 0.3,
-                "val_accuracy": epoch / 7,
-            }
-            run.add_metrics({**row, "step": epoch})
-        report = {"training": {"val_accuracy": 5 / 7}, "parameters": 1234}
+            run.add_metrics(
+                epoch_row(epoch, loss=rate / epoch, accuracy=epoch / 6, val_loss=0.3, val_accuracy=epoch / 7)
+            )
+        report = whole_report(training={"val_accuracy": 5 / 7}, parameters=1234)
         run.report_file.write_text(json.dumps(report))
     (root / "first" / "report.html").write_text("<!doctype html><style>p{color:red}</style><p>the report</p>")
     return root

@@ -22,6 +22,7 @@ from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.serving.limits import Limits
 from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen
+from retinula.training.interruption import ASKING
 from retinula.transforms.preprocess import Preprocess
 from serving_checks import PATIENCE, Colours, Slow, base64_of, png, refused, served
 
@@ -273,7 +274,7 @@ def command(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ASKING)
 def test_the_command_serves_a_model_file_and_stops_in_good_order(
     command: Callable[..., "subprocess.Popen[str]"], model_file: Path, number: signal.Signals
 ) -> None:

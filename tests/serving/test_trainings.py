@@ -1,11 +1,14 @@
 """What the page is told of trainings, from folders that are whole, half-way and broken."""
 
+import errno
 import json
+import os
 import posixpath
 import re
 import shlex
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +18,7 @@ from retinula.recipe_files import load_recipe
 from retinula.report.page import commands
 from retinula.run import Run
 from serving_checks import ask, refused
+from small_runs import SURROUNDINGS, epoch_row, whole_report
 
 
 @pytest.fixture
@@ -25,26 +29,14 @@ def root(tmp_path: Path) -> Path:
         run = Run(root / name)
         run.path.mkdir(parents=True)
         run.recipe_file.write_text(load_recipe("digits", ["seed=3"]).to_toml())
-        run.environment_file.write_text(json.dumps({"started": "2026-01-02T03:04:05+00:00"}))
+        run.environment_file.write_text(json.dumps({**SURROUNDINGS, "started": "2026-01-02T03:04:05+00:00"}))
         for epoch in (1, 2):
-            row = {"epoch": epoch, "step": epoch, "loss": 1 / epoch, "accuracy": 0.5, "val_loss": None}
-            run.add_metrics({**row, "val_accuracy": 0.4 + epoch / 10})
-    report = {
-        "parameters": 7,
-        "data": {"name": "digits/train"},
-        "training": {"val_accuracy": 0.61, "seconds_in_all": 5.5},
-        "evaluations": {
-            "photos-0badcafe/test": {"dataset": "digits", "split": "test", "accuracy": 0.1},
-            "digits/test": {
-                "dataset": "digits",
-                "split": "test",
-                "accuracy": 0.9,
-                "accuracy_low": 0.8,
-                "per_class": {},
-            },
-            "odd": 7,
-        },
+            run.add_metrics(epoch_row(epoch, loss=1 / epoch, val_loss=1 / epoch, val_accuracy=0.4 + epoch / 10))
+    evaluations = {
+        "photos-0badcafe/test": {"dataset": "digits", "split": "test", "accuracy": 0.1},
+        "digits/test": {"dataset": "digits", "split": "test", "accuracy": 0.9, "accuracy_low": 0.8, "per_class": {}},
     }
+    report = whole_report(training={"val_accuracy": 0.61, "seconds_in_all": 5.5}, evaluations=evaluations)
     (root / "whole" / "report.json").write_text(json.dumps(report))
     (root / "whole" / "report.html").write_text("<!doctype html><p>all of it</p>")
     recipe = root / "broken" / "recipe.toml"
@@ -98,6 +90,9 @@ def test_one_run_has_curves_results_and_settings(root: Path) -> None:
     ask(question, runs=root)
 
 
+DEEP: Any = []
+for _ in range(300):
+    DEEP = [DEEP]
 DAMAGES = {
     "not a number": ("metrics.jsonl", '{"epoch": 1, "step": 1, "loss": NaN, "val_accuracy": Infinity}\n'),
     "deep metrics": ("metrics.jsonl", '{"epoch": 1, "step": 1, "loss": ' + "[" * 9000 + "]" * 9000 + "}\n"),
@@ -107,8 +102,11 @@ DAMAGES = {
     "deep lists": ("recipe.toml", f"name = {'[' * 9000}{']' * 9000}\n"),
     "deep tables": ("recipe.toml", f"{'.'.join('a' * 1500)} = 1\n"),
     "a deep report": ("report.json", '{"parameters": ' + "[" * 9000 + "]" * 9000 + "}"),
-    "a report deep enough to be read": ("report.json", '{"parameters": ' + "[" * 300 + "]" * 300 + "}"),
-    "half a character": ("report.json", r'{"parameters": {"\ud800": "\ud800"}}'),
+    "a report deep enough to be read": ("report.json", json.dumps(whole_report(odd=DEEP))),
+    "half a character": ("report.json", json.dumps(whole_report(evaluations={"\ud800/test": {"split": "\ud800"}}))),
+    "a report without parts": ("report.json", '{"evaluations": [1]}'),
+    "an evaluation that is none": ("report.json", json.dumps(whole_report(evaluations={"odd": 7}))),
+    "surroundings of another kind": ("environment.json", '{"data": null}'),
     "a machine that is deep": ("environment.json", '{"started": ' + "[" * 9000 + "]" * 9000 + "}"),
 }
 
@@ -137,9 +135,42 @@ def test_what_is_no_number_is_left_out(root: Path) -> None:
 
     async def question(client: httpx.AsyncClient) -> None:
         half = (await client.get("/v1/runs/half")).json()
-        assert (half["epochs"], half["val_accuracy"], half["curves"][0]["loss"]) == (1, None, None)
+        assert (half["epochs"], half["val_accuracy"], half["curves"]) == (0, None, [])
         assert half["settings"] == {"optimizer.betas": "[null, null]"}
 
+    ask(question, runs=root)
+
+
+def test_of_an_unfinished_run_the_best_epoch_so_far_is_told(root: Path) -> None:
+    Run(root / "half").add_metrics(epoch_row(3, val_loss=2.0, val_accuracy=0.3))
+
+    async def question(client: httpx.AsyncClient) -> None:
+        half = (await client.get("/v1/runs/half")).json()
+        assert (half["epochs"], half["val_accuracy"]) == (3, pytest.approx(0.6))
+
+    ask(question, runs=root)
+    file = Run(root / "half").recipe_file
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(line for line in lines if not line.startswith(("keep = ", "metric = "))))
+    assert file.read_text().count("\n") == len(lines) - 2
+    ask(question, runs=root)  # as where a recipe says nothing of it
+
+
+def test_a_run_that_goes_while_it_is_looked_at_takes_nothing_from_the_others(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Path.stat
+
+    def gone(path: Path, **options: Any) -> os.stat_result:
+        if path == root / "half" / "recipe.toml":
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+        return look(path, **options)
+
+    async def question(client: httpx.AsyncClient) -> None:
+        runs = (await client.get("/v1/runs")).json()["runs"]
+        assert {run["name"] for run in runs} == {"whole", "broken"}
+
+    monkeypatch.setattr(Path, "stat", gone)
     ask(question, runs=root)
 
 

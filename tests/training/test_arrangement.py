@@ -246,3 +246,10 @@ def test_a_layer_is_measured_as_it_will_run(
     assert (first.dtype, last.dtype) == (torch.float32, precision)
     assert (first.requires_grad, last.requires_grad) == (False, trained)
     assert last.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_network_that_fails_is_watched_no_longer() -> None:
+    network = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(3, 2, 3, padding=1))
+    with pytest.raises(RuntimeError):
+        seconds_by_way(network, torch.rand(1, 2, 8, 8), 2, autocast(torch.float32))
+    assert not any(layer._forward_pre_hooks or layer._forward_hooks for layer in network)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from retinula.errors import RetinulaError
+from retinula.run import Run
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 
 STATE = {
@@ -22,8 +23,8 @@ def complain(text: str) -> None:
 
 
 def test_what_goes_in_comes_out(tmp_path: Path) -> None:
-    save_checkpoint(tmp_path / "checkpoint", 3, STATE)
-    loaded = load_checkpoint(tmp_path / "checkpoint", complain)
+    save_checkpoint(Run(tmp_path), 3, STATE)
+    loaded = load_checkpoint(Run(tmp_path), complain)
     assert loaded is not None
     assert torch.equal(loaded["weights"]["a.b"], torch.arange(6).view(2, 3))
     assert loaded["optimizer"]["groups"] == [{"betas": (0.9, 0.999), "params": [0]}]
@@ -35,42 +36,42 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
 
 def test_one_tensor_in_two_places(tmp_path: Path) -> None:
     tensor = torch.ones(3)
-    save_checkpoint(tmp_path / "c", 1, {"a": tensor, "b": tensor})
-    loaded = load_checkpoint(tmp_path / "c", complain)
+    save_checkpoint(Run(tmp_path), 1, {"a": tensor, "b": tensor})
+    loaded = load_checkpoint(Run(tmp_path), complain)
     assert loaded is not None
     assert torch.equal(loaded["a"], loaded["b"])
 
 
 def test_two_generations_are_kept_and_the_older_stands_in_for_a_damaged_one(tmp_path: Path) -> None:
     for step in (5, 10, 15):
-        save_checkpoint(tmp_path, step, {"step": step})
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        save_checkpoint(Run(tmp_path), step, {"step": step})
+    assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == [
         "step-000000010.safetensors",
         "step-000000015.safetensors",
     ]
-    assert load_checkpoint(tmp_path, complain) == {"step": 15}
-    newest = tmp_path / "step-000000015.safetensors"
+    assert load_checkpoint(Run(tmp_path), complain) == {"step": 15}
+    newest = tmp_path / "checkpoint" / "step-000000015.safetensors"
     newest.write_bytes(newest.read_bytes()[:-5])
     said: list[str] = []
-    assert load_checkpoint(tmp_path, said.append) == {"step": 10}
+    assert load_checkpoint(Run(tmp_path), said.append) == {"step": 10}
     assert len(said) == 1
     assert "step-000000015" in said[0]
-    save_checkpoint(tmp_path, 11, {"step": 11})  # gone on from 10: the damaged one must not stand for a generation
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
+    save_checkpoint(Run(tmp_path), 11, {"step": 11})  # gone on from 10: the damaged one must not stand for a generation
+    assert sorted(path.name for path in (tmp_path / "checkpoint").iterdir()) == [
         "step-000000010.safetensors",
         "step-000000011.safetensors",
     ]
-    for path in tmp_path.iterdir():
+    for path in (tmp_path / "checkpoint").iterdir():
         path.write_bytes(b"")
     with pytest.raises(RetinulaError, match="none of the 2 checkpoints is whole"):
-        load_checkpoint(tmp_path, said.append)
+        load_checkpoint(Run(tmp_path), said.append)
 
 
 def test_no_checkpoint_is_none(tmp_path: Path) -> None:
-    assert load_checkpoint(tmp_path / "missing", complain) is None
+    assert load_checkpoint(Run(tmp_path / "missing"), complain) is None
 
 
 def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"state\.a\.1: a set cannot be written"):
-        save_checkpoint(tmp_path, 1, {"a": [1, {2}]})
-    assert list(tmp_path.iterdir()) == []
+        save_checkpoint(Run(tmp_path), 1, {"a": [1, {2}]})
+    assert list((tmp_path / "checkpoint").iterdir()) == []

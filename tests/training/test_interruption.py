@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from retinula.errors import Interrupted
-from retinula.training.interruption import stop_requests
+from retinula.training.interruption import ASKING, stop_requests
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ASKING)
 def test_the_first_signal_is_a_wish_and_the_second_stops_at_once(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with pytest.raises(Interrupted, match="stopped at once"), stop_requests() as asked:  # noqa: PT012 (both signals)
@@ -55,3 +55,16 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [False, before]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no hangup")
+def test_what_is_ignored_stays_ignored() -> None:
+    """As `nohup` has it, under which a training outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_requests() as asked:
+            signal.raise_signal(signal.SIGHUP)
+            assert not asked()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -22,10 +22,12 @@ KILLS = 3
 PROGRAM = """
 import os, sys
 from pathlib import Path
+import torch._dynamo  # which the first optimizer of a process loads, for two seconds
 from retinula import experiment
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 
+experiment.draw_training = lambda *_, **__: None  # which takes longer than such a training
 ways = (("stages.0.0.conv1", "winograd"), ("stages.1.0.conv2", "side_by_side"))
 loop.choose_hardware = lambda *_, **__: Hardware("cpu", 1, True, "float32", "for the test", ways)
 root = Path(sys.argv[1])
@@ -77,8 +79,8 @@ class Trainer:
 
 def wait_for_checkpoint(run: Run) -> None:
     """Wait until a checkpoint is there that was not before."""
-    before = set(run.checkpoints.glob("step-*"))
-    while not set(run.checkpoints.glob("step-*")) - before and not run.finished:
+    before = set(run.checkpoint_files())
+    while not set(run.checkpoint_files()) - before and not run.finished:
         time.sleep(0.005)
 
 

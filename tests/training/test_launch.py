@@ -130,7 +130,7 @@ class Command:
         )
 
     def wait_for_checkpoint(self) -> None:
-        while not any(self.run.checkpoints.glob("step-*")):
+        while not self.run.can_go_on:
             assert self.process.poll() is None, self.process.communicate()
             time.sleep(0.05)
 

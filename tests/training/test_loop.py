@@ -16,10 +16,12 @@ from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run
+from retinula.run_files import EpochRow
 from retinula.training.averaging import WeightAverage
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
+from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.training.side_by_side import SideBySide
 from retinula.training.winograd import Winograd
@@ -211,7 +213,7 @@ def test_a_damaged_checkpoint_costs_a_generation_only(make_set: MakeSet, tmp_pat
 def test_early_stopping_keeps_the_best_and_goes_no_further(make_set: MakeSet, tmp_path: Path) -> None:
     recipe = small("epochs=40", "early_stopping=3", "metric=val_accuracy", "schedule=constant")
     run, model = fitted(recipe, make_set, tmp_path)
-    scores = [(row["val_accuracy"], -row["val_loss"]) for row in run.metrics()]
+    scores = [score(row, "val_accuracy") for row in run.metrics()]
     first = [accuracy for accuracy, _ in scores].index(max(scores)[0])
     assert len(scores) == first + 1 + 3 < 40, "a lower loss alone is no better value"
     assert model.provenance["kept_step"] == (scores.index(max(scores)) + 1) * 4
@@ -290,12 +292,12 @@ def test_progress_is_told(make_set: MakeSet, tmp_path: Path) -> None:
     class Listener(Reporter):
         def __init__(self) -> None:
             self.steps: list[StepProgress] = []
-            self.epochs: list[dict[str, Any]] = []
+            self.epochs: list[EpochRow] = []
 
         def step(self, progress: StepProgress) -> None:
             self.steps.append(progress)
 
-        def epoch(self, row: dict[str, Any]) -> None:
+        def epoch(self, row: EpochRow) -> None:
             self.epochs.append(row)
 
     listener = Listener()
@@ -324,7 +326,7 @@ def test_a_validation_loss_that_is_not_finite_is_never_the_best(
 
 def test_killed_before_its_first_checkpoint_nothing_is_logged_twice(make_set: MakeSet, tmp_path: Path) -> None:
     class Dies(Reporter):
-        def epoch(self, row: dict[str, Any]) -> None:
+        def epoch(self, row: EpochRow) -> None:
             raise KeyError("killed after the first epoch's row")
 
     run = create_run(small(), {}, root=tmp_path)
@@ -423,9 +425,9 @@ def test_the_best_of_an_earlier_checkpoint_stays_the_best_of_its_equals(
     sets = (make_set(), make_set(24, seed=9))
     with pytest.raises(Interrupted):
         train(small(), *sets, run, hardware=PLAIN, stop_requested=lambda: len(run.metrics()) == 1)
-    saved = load_checkpoint(run.checkpoints, print)
+    saved = load_checkpoint(run, print)
     assert saved is not None
     assert saved["state"]["best"]["score"] == (0.5, -0.9)
     saved["state"]["best"]["score"] = 0.5
-    save_checkpoint(run.checkpoints, saved["state"]["step"], saved)
+    save_checkpoint(run, saved["state"]["step"], saved)
     assert train(small(), *sets, run).provenance["kept_step"] == 4

@@ -4,21 +4,21 @@ import csv
 import errno
 import importlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from retinula import experiment
+from retinula import experiment, extras
+from retinula.differences import changed_settings
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run
-from retinula.settings import changed_settings
 from retinula.training import tracking
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
@@ -60,7 +60,8 @@ def assert_close(curve: list[tuple[int, float]], expected: list[tuple[int, float
 
 def assert_says_the_same(run: Run) -> None:
     """Check that events and table hold exactly what the logs hold."""
-    curves, metrics, steps = seen(run), run.metrics(), run.steps()
+    metrics: Sequence[Mapping[str, Any]] = run.metrics()
+    curves, steps = seen(run), run.steps()
     assert curves.keys() == {f"epoch/{tag}" for tag in EPOCH_TAGS} | {"step/loss", "step/learning_rate", "step/seconds"}
     for tag in EPOCH_TAGS:
         assert_close(curves[f"epoch/{tag}"], [(row["step"], row[tag]) for row in metrics])
@@ -157,8 +158,8 @@ def test_which_forms_there_are() -> None:
 
 
 def test_a_missing_package_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r"pip install 'retinula\[track\]'"):
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"track=tensorboard needs tensorboard.*pip install 'retinula\[track\]'"):
         experiment.train("digits", overrides=["track=tensorboard"], root=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     tracking.check_trackers(small("track=csv"))

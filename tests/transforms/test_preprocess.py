@@ -155,7 +155,10 @@ def test_a_missing_value_is_refused(key: str) -> None:
         ({"channels": 4}, "1 or 3 channels, not 4"),
         ({"mean": (0.5,)}, "mean and std need 3 values each"),
         ({"std": (1.0, 1.0)}, "mean and std need 3 values each"),
-        ({"std": (1.0, 0.0, 1.0)}, r"std above 0: \[0.0, 0.0, 0.0\], \[1.0, 0.0, 1.0\]"),
+        ({"std": (1.0, 0.0, 1.0)}, r"std must lie between 1e-06 and 1000: \[1.0, 0.0, 1.0\]"),
+        ({"std": (1.0, 1.0, 1e-320)}, "std must lie between"),
+        ({"std": (1.0, 1.0, 1e38)}, "std must lie between"),
+        ({"mean": (0.0, 1e308, 0.0)}, r"mean must lie between -1000 and 1000: \[0.0, 1e\+308, 0.0\]"),
         ({"crop": (4, 7)}, r"the crop \[4, 7\] is larger than the pictures, \[4, 6\]"),
     ],
 )

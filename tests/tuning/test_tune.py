@@ -1,6 +1,7 @@
 """A search keeps the best by validation, goes on after whatever stopped it, and refuses what it cannot compare."""
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -14,15 +15,17 @@ import pytest
 import torch
 
 from command_line import run_command
-from retinula import experiment, run_data
+from retinula import experiment, extras, run_data
 from retinula.cli import trials as terminal
 from retinula.datasets.reading import Dataset
+from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
 from retinula.plots.figure import save
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, list_runs
+from retinula.run_files import EpochRow
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.reporting import StepProgress
@@ -108,6 +111,14 @@ def test_the_best_by_validation_is_kept_as_a_recipe(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(experiment, "train", no_training)
     assert reached(searched(RATE, "optimizer=sgd|adamw", trials=4)) == reached(found)
     assert reached(tune(study="studies/digits", trials=2)) == reached(found)
+    given = {
+        "epochs": 2,
+        "model.arguments": {"width": 0.25},
+        "batch_size": 32,
+        "lr": "0.001..0.5",
+        "optimizer": "sgd|adamw",
+    }
+    assert reached(tune("digits", given, trials=4, root="runs")) == reached(found)
 
 
 class Killed(BaseException):
@@ -234,6 +245,7 @@ def test_no_trial_begins_after_the_minutes() -> None:
             "digits trains on all pictures, which leaves none to choose by: give validation=0.1",
         ),
         (["epochs=3"], {}, "nothing to choose"),
+        (RATE, {}, r"settings is a list of settings, such as \['epochs=1'\], not 'lr="),
         (["lr=1..0.1"], {}, "the low end comes first"),
         (["model.arguments.colour=1..3"], {}, "colour"),
         ([RATE], {"trials": 0}, "0 trials are too few"),
@@ -294,23 +306,25 @@ def test_a_broken_file_is_named(content: bytes) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_full_disk_stops_it_and_it_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_refuses_stops_it_and_it_goes_on_later(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Run.add_metrics
 
-    def full(run: Run, row: dict[str, Any]) -> None:
+    def full(run: Run, row: EpochRow) -> None:
         if run.name == "trial-0001":
-            raise RetinulaError(f"cannot write {run.metrics_file}: No space left on device")
+            with explained(run.metrics_file):
+                raise OSError(number, "refused")
         real(run, row)
 
     with monkeypatch.context() as patched:
         patched.setattr(Run, "add_metrics", full)
-        with pytest.raises(RetinulaError, match="No space left"):
+        with pytest.raises(RetinulaError, match="refused"):
             searched(RATE, trials=2)
     assert [trial.state for trial in searched(RATE, trials=2).trials] == ["finished", "finished"]
 
 
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "find_spec", lambda _: None)
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"tuning needs optuna.*pip install 'retinula\[tune\]'"):
         searched(RATE)
 

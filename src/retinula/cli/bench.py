@@ -19,9 +19,9 @@ def bench(
     Of each recipe the pictures a second, and the share of the machine's peak.
     """
     from retinula.bench import PEAK_PRECISIONS, first_answer_seconds, matrix_peak, measurable, measure_speeds, untrained
-    from retinula.plots.figure import duration
     from retinula.recipe_files import load_recipe, shipped
     from retinula.training.hardware import describe_machine
+    from retinula.words import duration
 
     chosen = [load_recipe(name) for name in recipes or shipped()]
     left_out = {recipe.name: reason for recipe in chosen if (reason := measurable(recipe))}

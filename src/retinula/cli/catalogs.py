@@ -1,14 +1,28 @@
 """`retinula models`, `retinula recipes`: what there is, by name."""
 
-from typing import Annotated
+import json
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retinula.cli.terminal import AsJson, say, say_json, table
 
+if TYPE_CHECKING:
+    from retinula.recipe import Recipe
+
+# Of settings that are not given and for which TOML has no word.
+WITHOUT = {
+    "inputs.size": "as the data are",
+    "inputs.channels": "as the data are",
+    "training.epochs": "steps are given",
+    "training.steps": "epochs are given",
+}
+
+CHECKSUM = "model.weights_sha256"  # written where weights are given; nobody sets it
+
 
 def models(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of them: its layers.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of them: its layers and arguments.")] = None,
     batch_size: Annotated[
         int, typer.Option(metavar="N", help="Pictures in the batch that memory is counted for.", min=1)
     ] = 128,
@@ -16,7 +30,7 @@ def models(
 ) -> None:
     """List the networks, or show one layer by layer.
 
-    Of each layer its shape, parameters and multiply-adds; of the whole also the memory.
+    Of each layer its shape, parameters and multiply-adds; of the whole also the memory, and its own arguments.
     """
     from retinula.models.catalog import NETWORKS, build, network_named
     from retinula.models.summary import summarize
@@ -38,7 +52,7 @@ def models(
     network = build(name, num_classes=entry.num_classes, channels=entry.channels, size=entry.size)
     summary = summarize(network, (entry.channels, *entry.size), batch_size)
     if as_json:
-        say_json({**summary.to_dict(), "name": name})
+        say_json({**summary.to_dict(), "name": name, "arguments": entry.arguments})
         return
     layers = [
         (row.name, row.kind, "x".join(map(str, row.output_shape)), f"{row.parameters:,}", f"{row.multiply_adds:,}")
@@ -52,6 +66,8 @@ def models(
         f"forward/backward {summary.forward_backward_mb:.2f}, parameters {summary.parameters_mb:.2f}, "
         f"in all {summary.total_mb:.2f}"
     )
+    arguments = [f"{key}={json.dumps(default)}" for key, default in entry.arguments.items()]
+    say(f"arguments (model.arguments.NAME=VALUE), unless given: {', '.join(arguments) or 'none'}")
 
 
 def recipes(
@@ -73,12 +89,35 @@ def recipes(
         ):
             say(line)
         return
-    recipe = load_recipe(name, settings or [])
     if settings:
-        from retinula.resetting import with_own_arguments
+        from retinula.resetting import recipe_named  # loads torch, to know what each network takes
 
-        recipe = with_own_arguments(recipe, settings)
+        recipe = recipe_named(name, settings)
+    else:
+        recipe = load_recipe(name)
     if as_json:
         say_json({**recipe.model_dump(mode="json"), "digest": recipe.digest()})
     else:
-        say(f"# digest {recipe.digest()}\n{recipe.to_toml()}".rstrip())
+        say(f"# digest {recipe.digest()}\n{_with_what_is_not_given(recipe)}".rstrip())
+
+
+def _with_what_is_not_given(recipe: "Recipe") -> str:
+    """Return the recipe as TOML in which comments name the settings that it leaves out."""
+    from retinula.recipe import Section
+
+    lines: list[str] = []
+    absent: list[str] = []
+    for line in [*recipe.to_toml().splitlines(), ""]:
+        if not line:  # where a section ends
+            lines += absent
+            absent = []
+        lines.append(line)
+        name = line.strip("[]")
+        section = getattr(recipe, name, None) if line.startswith("[") else None
+        if isinstance(section, Section):
+            absent = [
+                f"# {key} = ...   ({WITHOUT.get(full, 'none')})"
+                for key, value in section
+                if value is None and (full := f"{name}.{key}") != CHECKSUM
+            ]
+    return "\n".join(lines)

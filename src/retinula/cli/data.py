@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, table
+from retinula.durable import check_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,7 +20,13 @@ app = typer.Typer(
     help="Get, check, show and unpack collections of pictures.", no_args_is_help=True, rich_markup_mode=None
 )
 
-Source = Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A data set's name, a folder, or an archive.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FOLDER|FILE", help="A data set's name, a folder, an archive, a table, or a .npz file."
+    ),
+]
+SHEETS = Path("sheets")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A data set's name; see: retinula data list.")]
 
 
@@ -134,11 +141,12 @@ def show(
     from retinula.recipe_files import load_recipe
 
     recipe = None if augmented is None else load_recipe(augmented)
+    check_folder(out or SHEETS)
     with counting() as progress:
         dataset = load(source, progress=progress)
         # What cannot be drawn is refused first.
         drawn = {} if recipe is None else _drawn(source, recipe, progress)
-    out = out or Path("sheets") / dataset.name
+    out = out or SHEETS / dataset.name
     files = [
         str(file)
         for split, image_set in dataset.splits.items()
@@ -167,6 +175,7 @@ def unpack(
     from retinula.datasets.load import load
     from retinula.datasets.unpack import unpack as write
 
+    check_folder(folder)
     with counting() as progress:
         dataset = load(source, progress=progress)
         write(dataset, folder, picture_format.value, progress)
@@ -182,15 +191,15 @@ def _drawn(source: str, recipe: "Recipe", progress: "Progress") -> "dict[str, Fi
     from retinula.plots.batch import batch
     from retinula.plots.distortion import distortions, happenings
     from retinula.run_data import load_dataset, training_sets
+    from retinula.training.plan import augment_of
     from retinula.training.shown import fed_batch
-    from retinula.transforms.augment import Augment
 
     if source != recipe.data.name:
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"name": source, "more": ()})})
+        recipe = recipe.changed(data={"name": source, "more": ()})
     dataset = load_dataset(recipe, progress)
     images = training_sets(recipe, dataset).train
     name = f"{images.name}, picture 0" if images.labels is None else images.classes[images.labels[0]]
-    augment = Augment(**recipe.augment.model_dump())
+    augment = augment_of(recipe)
     drawn = {}
     if happenings(augment):
         distorted = distortions(images.images[0], augment, name=name, recipe=recipe.name, seed=recipe.seed)

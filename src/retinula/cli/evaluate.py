@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, counting, say, say_json
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import FinishedRun
 
 
@@ -21,7 +21,12 @@ class Split(StrEnum):
 def evaluate(
     run: FinishedRun,
     data: Annotated[
-        str | None, typer.Option(metavar="NAME|FOLDER", help="Other pictures of the same classes.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="NAME|FOLDER|FILE",
+            help="Other pictures of the same classes; also an archive, a table, or a .npz file.",
+            show_default=False,
+        ),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which part of the data set.")] = Split.TEST,
     tta: Annotated[
@@ -78,6 +83,7 @@ def evaluate(
             tta=None if tta is None else "mirror-shift" if tta else "none",
             folder=out,
             progress=progress,
+            remark=remark,
         )
     if deep or corruptions or labels or duplicates or embedding:
         from retinula.inspection import inspect_run

@@ -9,6 +9,7 @@ import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import RunOrModel, trained_model
+from retinula.durable import check_folder
 from retinula.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ def explain(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FOLDER", help="Pictures for exciting; the run's test pictures unless given."),
+        typer.Option(
+            metavar="NAME|FOLDER|FILE",
+            help="Pictures for exciting, also an archive, table or .npz file; the run's test pictures unless given.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Where the figures go; into the run unless given.")
@@ -99,6 +103,8 @@ def explain(
 
     _check_options(images, method, classes, layer, channel, data)
     model = trained_model(run)
+    folder = out or (Path("figures") if Path(run).is_file() else find_run(run).figures)
+    check_folder(folder)
     if method is Method.FILTERS:
         figures, total = _filters(model, layer, channel or 0)
     elif method is Method.EXCITING:
@@ -107,7 +113,6 @@ def explain(
         figures, total = _features(model, images or [], layer)
     else:
         figures, total = _attributions(model, images or [], method, _asked(classes, model), top)
-    folder = out or (Path("figures") if Path(run).is_file() else find_run(run).figures)
     files = []
     with counting() as progress:
         for number, (name, figure) in enumerate(figures, start=1):
@@ -195,7 +200,7 @@ def _attributions(model: "Model", sources: list[str], method: Method, asked: lis
     from retinula.explanation.features import seen_picture
     from retinula.plots.attribution import attribution
     from retinula.plots.figure import class_names
-    from retinula.shares import sureness
+    from retinula.words import sureness
 
     kind = next(each for each in ATTRIBUTIONS if each == method.value)
     check_explainable(model)

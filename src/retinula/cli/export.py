@@ -9,8 +9,9 @@ import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, trained_model
-from retinula.durable import check_destination
+from retinula.durable import check_destination, check_folder
 from retinula.errors import InputError
+from retinula.extras import need
 
 if TYPE_CHECKING:
     from retinula.datasets.reading import Progress, SplitName
@@ -58,7 +59,9 @@ def export(
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FOLDER", help="Prove it on these pictures, not on the run's own.", show_default=False
+            metavar="NAME|FOLDER|FILE",
+            help="Prove it on these pictures, not on the run's own; also an archive, a table, or a .npz file.",
+            show_default=False,
         ),
     ] = None,
     photos: Annotated[
@@ -82,22 +85,22 @@ def export(
     from retinula.export.parity import proof_of
     from retinula.run_data import other_pictures
 
-    try:
-        from retinula.export.browser_runtime import browser_runtime
-        from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
-        from retinula.export.web import check_free, check_task, export_web
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is not installed; pip install 'retinula[export]'") from error
+    need("export", "retinula export")
+    from retinula.export.browser_runtime import browser_runtime
+    from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
+    from retinula.export.web import check_free, check_task, export_web
+
     _check_options(run, kind, int8, out, source)
     model = trained_model(run)
     path = out or _beside(run, _usual_name(kind, int8))
+    (check_destination if kind in ENDINGS else check_folder)(path)
     with counting() as progress:
         runtime = None
         if kind is Format.WEB:
             check_task(model.task, _name_of(run))
             check_free(path)
             runtime = browser_runtime(source, progress)
-        splits = _splits(run, progress) if data is None or int8 else {}
+        splits = _splits(run, int8, progress) if data is None or int8 else {}
         given = None if data is None else other_pictures(data, model, "test", progress)
         pictures = given or _first_of(splits, "test", "validation", "train")
         proof = proof_of(pictures, _photos(photos) if photos else (), photos or "")
@@ -133,8 +136,6 @@ def _check_options(run: str, kind: Format, int8: bool, out: Path | None, source:
         raise InputError("--from belongs to --format web")
     if out is not None and kind in ENDINGS and out.suffix.lower() != ENDINGS[kind]:
         raise InputError(f"{out}: a file of --format {kind.value} is called *{ENDINGS[kind]}")
-    if out is not None and kind in ENDINGS:
-        check_destination(out)
 
 
 def _usual_name(kind: Format, int8: bool) -> str:
@@ -207,13 +208,17 @@ def _photos(folder: str) -> "list[Photo]":
     return found
 
 
-def _splits(run: str, progress: "Progress") -> "Mapping[SplitName, ImageSet]":
+def _splits(run: str, int8: bool, progress: "Progress") -> "Mapping[SplitName, ImageSet]":
     from retinula.run import find_run
-    from retinula.run_data import own_splits
+    from retinula.run_data import find_own
 
     if Path(run).is_file():
         raise InputError(f"nobody knows which pictures {run} has seen: name its run, or other pictures with --data")
-    return own_splits(find_run(run), progress)
+    own = find_own(find_run(run), progress)
+    if own.changed:
+        remedy = "" if int8 else "; prove it on pictures of your choice with --data"
+        raise InputError(f"{own.first_change}{remedy}")
+    return own.splits
 
 
 def _first_of(splits: "Mapping[SplitName, ImageSet]", *wanted: "SplitName") -> "ImageSet":

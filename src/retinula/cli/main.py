@@ -7,7 +7,8 @@ import atexit
 import gc
 import os
 import sys
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import IO, Annotated, Any
 
 import typer
 
@@ -29,10 +30,10 @@ from retinula.cli import (
     tune,
 )
 from retinula.cli.targets import as_setting
-from retinula.errors import RetinulaError, ran_out_of_memory
+from retinula.errors import WRONG_PLACE, Interrupted, RetinulaError, ran_out_of_memory
 from retinula.version import __version__
 
-DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, Interrupted.exit_code
 TRACEBACK = "RETINULA_TRACEBACK"
 
 app = typer.Typer(
@@ -88,7 +89,11 @@ def main() -> None:
     # longer than an answer does. What is registered for the end still runs, threads are joined, streams flushed; only
     # what hangs in a circle is not finalised any more, and no file is left open in one.
     atexit.register(gc.freeze)
-    sys.exit(_exit_code())
+    code = _exit_code()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # it is not closed
+            _settle(stream)
+    sys.exit(code)
 
 
 def _exit_code() -> int:
@@ -101,9 +106,7 @@ def _exit_code() -> int:
     except typer.Exit as leave:
         return leave.exit_code
     except BrokenPipeError:
-        # Whoever read our output has gone; say nothing more, and let nothing be flushed at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return FAILED  # whoever read our output has gone; say nothing more
     except Exception as error:
         if ran_out_of_memory(error):
             return _complain("not enough memory; try a smaller training.batch_size or inputs.size", FAILED)
@@ -115,6 +118,10 @@ def _exit_code() -> int:
             return _complain(_setting_meant(error) or f"{message} (see --help)", WRONG_USE)
         if os.environ.get(TRACEBACK):
             raise
+        if isinstance(error, OSError) and error.strerror:
+            name = error.filename
+            place = f"{os.fsdecode(name)}: " if isinstance(name, str | bytes) else ""
+            return _complain(f"{place}{error.strerror}", WRONG_USE if error.errno in WRONG_PLACE else FAILED)
         kind = type(error).__name__
         return _complain(f"unexpected {kind}: {error} (set {TRACEBACK}=1 to see where, and please report it)", FAILED)
     if code == INTERRUPTED:  # what typer makes of Ctrl-C
@@ -136,5 +143,14 @@ def _setting_meant(error: Any) -> str | None:
 
 def _complain(message: str, code: int) -> int:
     line = " ".join(message.split())
-    typer.echo(f"retinula: {line}", err=True)
+    with suppress(OSError):  # the terminal has gone, or the disk is full
+        typer.echo(f"retinula: {line}", err=True)
     return code
+
+
+def _settle(stream: IO[str]) -> None:
+    """Let go what a stream could not write, which would fail once more at exit, with a traceback and another code."""
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

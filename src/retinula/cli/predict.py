@@ -11,14 +11,17 @@ import typer
 from retinula.cli.loading import loading
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
-from retinula.durable import check_destination
+from retinula.durable import check_destination, check_folder
 from retinula.errors import InputError
-from retinula.shares import sureness
+from retinula.names import printable
+from retinula.words import sureness
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
     from retinula.onnx_model import OnnxModel
     from retinula.prediction import Prediction, Reference, Score
+
+MOST_MISSING = 3  # rows of a table that are named
 
 
 class Way(StrEnum):
@@ -50,7 +53,12 @@ def predict(
         typer.Option(metavar="TABLE.csv", help="The right answers: file,label. Prints the accuracy of every --resize."),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(metavar="OUT.csv", help="Write src,correct,model,correct answer,probability.")
+        Path | None,
+        typer.Option(
+            metavar="OUT.csv",
+            help="Write the first answer to each picture: src,correct,model,correct answer,probability. "
+            "correct is the true class of --labels; correct answer: whether the answer is right.",
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Draw each picture beside its answers as bars.")
@@ -81,17 +89,25 @@ def predict(
 
     Files that are no pictures are named and skipped.
     """
-    if csv:
-        check_destination(csv)
+    _check_places(csv, plot)
     with loading():
-        from retinula.prediction import find_pictures, match_labels, predict_files, read_labels, score, write_table
+        from retinula.prediction import (
+            find_pictures,
+            match_labels,
+            predict_files,
+            read_labels,
+            score,
+            without_picture,
+            write_table,
+        )
 
         loaded = _load(run)
     given = {"crops": crops, "scales": tuple(scale or ()), "zooms": tuple(zoom or ()), "mirror": mirror}
     given = {name: value for name, value in given.items() if value not in (None, ())}
     model = _looking(loaded, resize, resample, given)
     references = find_pictures(sources)
-    answers = match_labels(references, read_labels(labels), model.classes) if labels else {}
+    table = read_labels(labels) if labels else {}
+    answers = match_labels(references, table, model.classes) if labels else {}
     predictions, answered = [], 0
     for prediction in predict_files(model, references):
         answered += not prediction.skipped
@@ -112,6 +128,8 @@ def predict(
         _draw(model, references, predictions, answers, plot, top)
         remark(f"drawn into {plot}")
     if labels:
+        if missing := without_picture(references, table):
+            remark(_in_words(missing, len(table), labels))
         result = score(predictions, answers)
         line = (
             f"accuracy {share(result.accuracy)}: {result.correct} of {result.total} right "
@@ -121,6 +139,21 @@ def predict(
         tell(line)
         labelled = [reference for reference in references if reference.src in answers]
         _tell_ways(model, result, labelled, answers, tell)
+
+
+def _in_words(missing: list[str], rows: int, table: Path) -> str:
+    """Say which rows of a table of labels are not in the score."""
+    name = "names" if len(missing) == 1 else "name"
+    more = f" and {len(missing) - MOST_MISSING} more" if len(missing) > MOST_MISSING else ""
+    listed = ", ".join(map(printable, missing[:MOST_MISSING]))
+    return f"{len(missing)} of {rows} rows of {table} {name} no picture that was given: {listed}{more}"
+
+
+def _check_places(csv: Path | None, plot: Path | None) -> None:
+    if csv:
+        check_destination(csv)
+    if plot:
+        check_folder(plot)
 
 
 def _tell_ways(

@@ -7,6 +7,7 @@ import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import RunOrModel, trained_model
+from retinula.durable import check_folder
 from retinula.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def reconstruct(
     from retinula.prediction import find_pictures
     from retinula.reconstruction import CODE_FILES, check_code_file, read_codes, reconstructing
 
+    check_folder(out)
     model = trained_model(run)
     reconstructing(model)  # refuses a classifier before anything is looked for
     to_decode = [source for source in sources if Path(source).suffix in CODE_FILES]

@@ -18,7 +18,7 @@ def report(
 ) -> None:
     """Write all that is known of a run as one HTML file.
 
-    It needs no network and no other file.
+    It needs no network and no other file. A page that is there stays where no pictures of the run can be had.
     """
     from retinula.report.page import write_report
     from retinula.run import find_run
@@ -31,6 +31,6 @@ def report(
         parts = {"file": str(file), "bytes": size, "split": contents.split, "accuracy": accuracy}
         say_json(parts | {"missing": contents.missing})
         return
-    for what in contents.missing.values():
+    for what in dict.fromkeys(contents.missing.values()):  # several parts may be missing for the same reason
         remark(f"left out: {what}")
     say(f"{file} ({size / 1e6:.1f} MB)")

@@ -36,13 +36,12 @@ def reproduce(
 
     Trains its runs, or uses those that are there, and draws what the work drew.
     """
-    from retinula.recipe_files import load_recipe
     from retinula.reproduction import reproduce as work
     from retinula.reproduction.table import HEAD
-    from retinula.resetting import with_own_arguments
+    from retinula.resetting import recipe_named
     from retinula.run import RUNS
 
-    recipe = with_own_arguments(load_recipe(name, settings or []), settings or [])
+    recipe = recipe_named(name, settings or [])
     folder = out or Path("reproductions") / recipe.name
     with TrainingReporter() as reporter:
         result = work.reproduce(recipe, seeds, root=RUNS, folder=folder, photos=photos, reporter=reporter)
@@ -67,7 +66,7 @@ def results(
 ) -> None:
     """Set out what finished runs measured, as a Markdown page.
 
-    Of those under runs/, and those that --write has kept.
+    Uses the runs under runs/ and the records in docs/records/.
     """
     from retinula.durable import write_text
     from retinula.reproduction.records import RECORDS, keep_records

@@ -1,12 +1,17 @@
 """`retinula runs`: the trainings that there are, one of them, or several beside each other."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retinula.cli.terminal import AsJson, number, reached, remark, say, say_json, share, table
 from retinula.errors import InputError
+from retinula.names import printable
+
+if TYPE_CHECKING:
+    from retinula.run import Run
 
 app = typer.Typer(
     help="List, show and compare trainings; by itself it lists them.",
@@ -37,11 +42,11 @@ def list_all(
     if folder != Path("runs") and not folder.is_dir():
         raise InputError(f"there is no folder {folder}")
     found = []
-    for run in list_runs(folder):
+    for run in list_runs(folder, lambda closed: remark(f"left out {closed}")):
         try:
-            found.append(_outline(run.name, run.report() if run.finished else None, run))
+            found.append(_outline(run))
         except InputError as error:  # one broken folder does not hide the others
-            remark(f"left out {error}")
+            remark(f"left out {printable(str(error))}")
     if as_json:
         say_json(found)
         return
@@ -50,8 +55,8 @@ def list_all(
         return
     rows = [
         (
-            row["name"],
-            row["recipe"],
+            printable(row["name"]),
+            printable(row["recipe"]),
             str(row["seed"]),
             _state(row),
             number(row["val_loss"]) if row["val_accuracy"] is None else share(row["val_accuracy"]),
@@ -71,38 +76,40 @@ def show(
     """Show one training: recipe, data, epochs, results."""
     from retinula.run import find_run
 
-    found = find_run(run)
+    found = find_run(run, tell=remark)
     report = found.report() if found.finished else None
-    outline = _outline(found.name, report, found)
+    outline, metrics = _outline(found), found.metrics()
     if as_json:
-        say_json({**outline, "report": report, "environment": found.environment(), "metrics": found.metrics()})
+        say_json({**outline, "report": report, "environment": found.environment(), "metrics": metrics})
         return
-    say(f"{found.path}: recipe {outline['recipe']}, seed {outline['seed']}, data {outline['data']}")
+    about = f"{found.path}: recipe {outline['recipe']}, seed {outline['seed']}, data {outline['data']}"
+    say(printable(about))
     head = ("epoch", "step", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
     rows = [
         (
             str(row["epoch"]),
             str(row["step"]),
-            number(row.get("loss")),
-            share(row.get("accuracy")),
-            number(row.get("val_loss")),
-            share(row.get("val_accuracy")),
-            number(row.get("seconds"), 1),
+            number(row["loss"]),
+            share(row["accuracy"]),
+            number(row["val_loss"]),
+            share(row["val_accuracy"]),
+            number(row["seconds"], 1),
         )
-        for row in found.metrics()
+        for row in metrics
     ]
     for line in table(head, rows):
         say(line)
-    for name, result in (report or {}).get("evaluations", {}).items():
-        if "accuracy" in result:
-            interval = f"{share(result['accuracy_low'])} to {share(result['accuracy_high'])}"
-            say(f"{name}: accuracy {share(result['accuracy'])} ({interval}), loss {number(result['loss'])}")
+    for key, result in report["evaluations"].items() if report else ():
+        name = printable(key)
+        if result.get("accuracy") is not None:
+            interval = f"{share(result.get('accuracy_low'))} to {share(result.get('accuracy_high'))}"
+            say(f"{name}: accuracy {share(result['accuracy'])} ({interval}), loss {number(result.get('loss'))}")
         else:
-            say(f"{name}: loss {number(result['loss'])}, PSNR {number(result['psnr'], 2)} dB")
+            say(f"{name}: loss {number(result.get('loss'))}, PSNR {number(result.get('psnr'), 2)} dB")
     if found.figures.is_dir():
-        say(f"figures  {found.figures}")
+        say(f"figures  {printable(str(found.figures))}")
     if report is None:
-        say(f"not finished; {found.unfinished()}")
+        say(f"not finished; {printable(found.unfinished())}")
 
 
 @app.command("compare")
@@ -122,11 +129,11 @@ def compare(
 
     if len(runs) > MOST:
         raise InputError(f"{len(runs)} runs are too many to compare; name up to {MOST}")
-    choice = choose([find_run(run) for run in runs])
+    choice = choose([find_run(run, tell=remark) for run in runs])
     names = _distinct([each.run.path for each in choice.compared])
     best = None if choice.best is None else names[choice.best]
     curves = {name: each.rows for name, each in zip(names, choice.compared, strict=True)}
-    shown = any(row.get(choice.metric) is not None for rows in curves.values() for row in rows)
+    shown = any(row[choice.metric] is not None for rows in curves.values() for row in rows)
     files = save(compared_curves(curves, choice.metric, best), out, "validation-by-epoch") if shown else []
     if as_json:
         found = [
@@ -154,20 +161,20 @@ def compare(
         return
     rows = [
         (
-            name,
+            printable(name),
             reached(choice.metric, each.value),
             f"{len(each.rows)}{'' if each.finished else ' so far'}",
             f"{each.seconds:.0f}",
             share(each.test_accuracy),
-            ", ".join(each.settings) or ("-" if place else "compared with this"),
+            printable(", ".join(each.settings)) or ("-" if place else "compared with this"),
         )
         for place, (name, each) in enumerate(zip(names, choice.compared, strict=True))
     ]
     for line in table(("run", choice.metric, "epochs", "seconds", "test", "differs in"), rows):
         say(line)
-    say(choice.reason if best is None else f"best     {best} ({choice.reason})")
+    say(choice.reason if best is None else f"best     {printable(best)} ({choice.reason})")
     if files:
-        say(f"figure   {files[0]}")
+        say(f"figure   {printable(str(files[0]))}")
 
 
 def _distinct(paths: list[Path]) -> list[str]:
@@ -182,22 +189,17 @@ def _state(row: dict[str, Any]) -> str:
     return f"{'in training, ' if row['in_training'] else ''}{row['epochs']} epochs so far"
 
 
-def _outline(name: str, report: dict[str, Any] | None, run: Any) -> dict[str, Any]:
-    from retinula.run import own_evaluation
+def _outline(run: "Run") -> dict[str, Any]:
+    from retinula.run_outline import Outline
 
     recipe = run.recipe()
-    metrics = run.metrics()
-    own = own_evaluation(report or {}, recipe.evaluation.tta)
     return {
-        "name": name,
+        "name": run.name,
         "recipe": recipe.name,
         "seed": recipe.seed,
         "digest": recipe.digest(),
         "data": recipe.data.name,
-        "finished": report is not None,
-        "in_training": report is None and run.in_training(),
-        "epochs": metrics[-1]["epoch"] if metrics else 0,
-        "val_accuracy": (report or {}).get("training", {}).get("val_accuracy"),
-        "val_loss": (report or {}).get("training", {}).get("val_loss"),
-        "test_accuracy": own.get("accuracy"),
+        "finished": run.finished,
+        "in_training": not run.finished and run.in_training(),
+        **asdict(Outline.of(run)),
     }

@@ -9,7 +9,7 @@ import typer
 from retinula.cli.terminal import remark, say
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.errors import InputError, RetinulaError
-from retinula.extras import missing_modules
+from retinula.extras import need
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
@@ -25,7 +25,10 @@ TOKEN_VARIABLE = "RETINULA_TOKEN"  # noqa: S105 - the name of a variable, not a 
 def serve(
     run: RunOrModel,
     host: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="The address to listen on; others than this machine reach 0.0.0.0.")
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="The address to listen on; 0.0.0.0 makes it reachable from other machines."
+        ),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.", min=0, max=65535)] = 8080,
     token: Annotated[
@@ -71,8 +74,7 @@ def serve(
 
     Only this machine is served unless --host is given.
     """
-    if missing_modules("serve"):
-        raise InputError("the server needs packages that are not installed: pip install 'retinula[serve]'")
+    need("serve", "the server")
     if token is None and TOKEN_VARIABLE in os.environ:
         token = os.environ[TOKEN_VARIABLE]  # nothing in it is a mistake, not the wish to do without
     if token is not None and (not token.strip() or not token.isascii() or not token.isprintable() or " " in token):
@@ -134,16 +136,16 @@ def _neighbours(model: "Model", run: "Run", number: int) -> "Neighbours | None":
     """Look through pictures of the run's training; a server does without them where they are not at hand."""
     from retinula.datasets.catalog import CATALOG
     from retinula.datasets.load import is_here
-    from retinula.run_data import own_pictures
+    from retinula.run_data import find_own
     from retinula.serving.neighbours import Neighbours
 
-    if not number or model.task != "classification":
+    if not number or not model.classifies:
         return None
     try:
         name = run.recipe().data.name
         if name in CATALOG and not is_here(name):  # nobody who serves a model waits for a download
             raise InputError(f"{name} is not on this machine; get it with: retinula data get {name}")
-        return Neighbours(model, own_pictures(run, "train"), number)
+        return Neighbours(model, find_own(run).of("train"), number)
     except RetinulaError as error:
         remark(f"without the most similar pictures of its training: {error}")
         return None

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
-from retinula.columns import columns
-from retinula.shares import percent
+from retinula.errors import RetinulaError
 from retinula.training.reporting import Reporter, StepProgress
+from retinula.words import num_columns, percent
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
 
     from retinula.recipe import ValidationMetric
+    from retinula.run_files import EpochRow
 
 PATIENCE = 5.0  # seconds for which nothing is said of what goes on
 BETWEEN_LINES = 10.0  # seconds between two lines about the same thing
@@ -24,8 +25,17 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines in
 
 
 def say(text: str = "") -> None:
-    """Print a line of the result."""
-    typer.echo(text)
+    """Print a line of the result.
+
+    Raises:
+        RetinulaError: it cannot be written to where output goes.
+    """
+    try:
+        typer.echo(text)
+    except BrokenPipeError:  # whoever reads it may stop
+        raise
+    except OSError as error:
+        raise RetinulaError(f"cannot write to standard output: {error.strerror or error}") from error
 
 
 def remark(text: str) -> None:
@@ -35,7 +45,7 @@ def remark(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """Print a value as one line of JSON."""
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    say(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def on_terminal() -> bool:
@@ -50,13 +60,13 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     ['name    pictures', 'digits     1,797']
     """
     places = range(len(head))
-    widths = [max(columns(row[place]) for row in (head, *rows)) for place in places]
+    widths = [max(num_columns(row[place]) for row in (head, *rows)) for place in places]
     numeric = [all(row[place][:1].isdigit() or row[place] in ("", "-") for row in rows) for place in places]
     lines = []
     for row in (head, *rows):
         cells = []
         for cell, wide, right in zip(row, widths, numeric, strict=True):
-            space = " " * (wide - columns(cell))
+            space = " " * (wide - num_columns(cell))
             cells.append(f"{space}{cell}" if right else f"{cell}{space}")
         lines.append("  ".join(cells).rstrip())
     return lines
@@ -145,7 +155,7 @@ class TrainingReporter(Reporter):
                 speed=f"{progress.images_per_second:,.0f} images/s",
             )
 
-    def epoch(self, row: dict[str, Any]) -> None:
+    def epoch(self, row: "EpochRow") -> None:
         """Print the epoch's figures."""
         parts = [f"epoch {row['epoch']:>3}", f"step {row['step']:>6}", f"loss {row['loss']:.4f}"]
         if row["accuracy"] is not None:

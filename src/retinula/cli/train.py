@@ -98,19 +98,20 @@ def _beginning(model: str) -> str:
 def _show(folder: Path, as_json: bool) -> None:
     from retinula.run import Run, list_runs
 
-    report = Run(folder).report()
+    run = Run(folder)
+    report = run.report()
     if as_json:
         say_json({**report, "run": str(folder)})
         return
     training = report["training"]
     skipped = report["data"]["num_skipped"]
     if skipped:
-        remark(f"{skipped} pictures could not be read and were left out; they are named in {folder / 'log.txt'}")
+        remark(f"{skipped} pictures could not be read and were left out; they are named in {run.log_file}")
     if training["val_accuracy"] is not None:
         say(f"validation accuracy {share(training['val_accuracy'])}, {training['seconds']:.0f} s of training")
     else:
         say(f"training loss {training['loss']:.4f}, {training['seconds']:.0f} s of training")
-    say(f"model    {folder / 'model.safetensors'}")
-    say(f"figures  {folder / 'figures'}")
-    newest = [run.path.resolve() for run in list_runs()[-1:]]
+    say(f"model    {run.model_file}")
+    say(f"figures  {run.figures}")
+    newest = [each.path.resolve() for each in list_runs()[-1:]]
     say(f"next     retinula evaluate {'last' if folder.resolve() in newest else folder}")

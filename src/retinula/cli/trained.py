@@ -7,6 +7,7 @@ import typer
 
 from retinula.cli.terminal import remark
 from retinula.errors import InputError
+from retinula.names import printable
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
@@ -21,12 +22,12 @@ def newest_finished(run: str) -> str:
         return run
     from retinula.run import list_runs
 
-    runs = list_runs()
+    runs = list_runs(tell=remark)
     finished = [each for each in runs if each.finished]
     if not finished:
         return run
     if finished[-1] != runs[-1]:
-        remark(f"last: {finished[-1].path}, since {runs[-1].path} is not finished")
+        remark(printable(f"last: {finished[-1].path}, since {runs[-1].path} is not finished"))
     return str(finished[-1].path)
 
 

@@ -1,11 +1,11 @@
 """What `retinula tune` shows while it runs: a bar for the trial on a terminal, and a line a trial everywhere."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from retinula.cli.terminal import TrainingReporter, number, reached
 from retinula.recipe import ValidationMetric
 from retinula.recipe_files import brief
+from retinula.run_files import EpochRow
 from retinula.training.reporting import StepProgress
 from retinula.tuning.search import TuningReporter
 from retinula.tuning.space import Value
@@ -42,7 +42,7 @@ class TrialsReporter(TrainingReporter, TuningReporter):
         if self._bar is not None:
             self._bar.update(self._task, description=f"{self._trial}: epoch {progress.epoch}/{progress.num_epochs}")
 
-    def epoch(self, row: dict[str, Any]) -> None:
+    def epoch(self, row: EpochRow) -> None:
         """Say nothing: a trial has one line."""
 
 

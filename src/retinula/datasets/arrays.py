@@ -17,9 +17,11 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from retinula.datasets.archives import MIB, Limits, members
+from retinula.datasets.layout import natural_order
 from retinula.datasets.reading import Chunk, Reading, SplitName
 from retinula.errors import InputError, nearest
-from retinula.images import Labels
+from retinula.images import Labels, from_floats
+from retinula.names import fault_in_class_names, shown
 
 _SPLITS: Final[Mapping[str, SplitName]] = {"train": "train", "val": "validation", "test": "test"}
 _KNOWN: Final = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "classes")
@@ -50,8 +52,8 @@ def read(path: Path) -> Reading:
     """Read a `.npz` file as `np.savez` and `np.savez_compressed` write it.
 
     Pictures are uint8 `[N, H, W]`, `[N, H, W, C]` or `[N, C, H, W]` with 1 or 3 channels; where both orders are
-    possible, channels come last. Labels are whole numbers `[N]` or `[N, 1]` from 0; `classes` are strings, and the
-    numbers themselves where there are none.
+    possible, channels come last. Labels are whole numbers `[N]` or `[N, 1]` from 0, or the names of their classes as
+    strings; `classes` are strings, and where there are none the numbers themselves, or the names in natural order.
 
     Raises:
         InputError: an array is missing, unknown, or of another type, shape or range.
@@ -64,7 +66,8 @@ def read(path: Path) -> Reading:
     lacking += [f"y_{part}" for part in _SPLITS if f"x_{part}" in headers and f"y_{part}" not in headers]
     if lacking:
         raise InputError(f"{path} lacks {lacking[0]}; it needs {', '.join(_NEEDED)}")
-    labels = {part: _labels(path, headers[f"y_{part}"]) for part in _SPLITS if f"x_{part}" in headers}
+    given = {part: _labels(path, headers[f"y_{part}"]) for part in _SPLITS if f"x_{part}" in headers}
+    classes, labels = _numbered(path, given, _classes(path, headers))
     splits = {}
     shapes = set()
     for part, found in labels.items():
@@ -76,10 +79,6 @@ def read(path: Path) -> Reading:
         splits[_SPLITS[part]] = partial(_stream, path, header, found, shape, channels_last)
     if len(shapes) > 1:
         raise InputError(f"{path}: the pictures differ in shape: {', '.join(str(list(shape)) for shape in shapes)}")
-    highest = max(int(found.max(initial=-1)) for found in labels.values())
-    classes = _classes(path, headers) or tuple(str(number) for number in range(highest + 1))
-    if highest >= len(classes):
-        raise InputError(f"{path}: labels run up to {highest}, but classes has {len(classes)} names")
     return Reading(classes=classes, splits=splits)
 
 
@@ -169,13 +168,16 @@ def _small(path: Path, header: Header) -> NDArray[Any]:
     return values
 
 
-def _labels(path: Path, header: Header) -> Labels:
-    if header.dtype.kind not in "iu":
-        raise InputError(f"{header.name} is {header.dtype}, expected whole numbers from 0")
+def _labels(path: Path, header: Header) -> Labels | list[str]:
+    """Return the labels of a split, as numbers or by name, as they are stored."""
+    if header.dtype.kind not in "iuUS":
+        raise InputError(f"{header.name} is {header.dtype}, expected whole numbers from 0, or names of classes as str")
     if len(header.shape) == 2 and header.shape[1] != 1:
         raise InputError(f"{header.name} is {list(header.shape)}, expected a label a picture; write .argmax(axis=1)")
     if len(header.shape) not in (1, 2):
         raise InputError(f"{header.name} is {list(header.shape)}, expected [N]")
+    if header.dtype.kind in "US":
+        return _strings(path, header)
     values = _small(path, header).ravel()
     # Looked at before it is converted: large unsigned numbers would come out negative.
     if len(values) and not 0 <= values.min() <= values.max() < _MAX_CLASSES:
@@ -185,10 +187,42 @@ def _labels(path: Path, header: Header) -> Labels:
     return values.astype(np.int64)
 
 
+def _numbered(
+    path: Path, given: Mapping[str, Labels | list[str]], classes: tuple[str, ...]
+) -> tuple[tuple[str, ...], dict[str, Labels]]:
+    """Return the names of the classes, and the labels of each split as their numbers."""
+    numbers = {part: found for part, found in given.items() if not isinstance(found, list)}
+    names = {part: found for part, found in given.items() if isinstance(found, list)}
+    if numbers and names:
+        raise InputError(
+            f"{path}: y_{next(iter(names))} has names, but y_{next(iter(numbers))} numbers; write one kind"
+        )
+    highest = max((int(found.max(initial=-1)) for found in numbers.values()), default=-1)
+    if not classes and numbers:
+        classes = tuple(str(number) for number in range(highest + 1))
+    elif not classes:
+        classes = tuple(sorted(set().union(*names.values()), key=natural_order))
+    if fault := fault_in_class_names(classes):
+        raise InputError(f"{path}: {fault}")
+    if highest >= len(classes):
+        raise InputError(f"{path}: labels run up to {highest}, but classes has {len(classes)} names")
+    number_of = {name: number for number, name in enumerate(classes)}
+    for part, found in names.items():
+        for name in found:
+            if name not in number_of:
+                raise InputError(
+                    f"{path}: y_{part} has {shown(name)}, which is not among classes{nearest(name, classes)}"
+                )
+        numbers[part] = np.array([number_of[name] for name in found], dtype=np.int64)
+    return classes, numbers
+
+
 def _picture_shape(header: Header) -> tuple[tuple[int, int, int], bool]:
     """Return channels, height and width, and whether channels come last."""
     if header.dtype != np.uint8:
-        raise InputError(f"{header.name} is {header.dtype}, expected uint8 from 0 to 255")
+        raise InputError(
+            f"{header.name} is {header.dtype}, expected uint8 from 0 to 255{from_floats(header.dtype, 'x')}"
+        )
     shape = header.shape
     if len(shape) == 3 and min(shape[1:]) > 0:
         return (1, shape[1], shape[2]), False
@@ -208,10 +242,12 @@ def _classes(path: Path, headers: Mapping[str, Header]) -> tuple[str, ...]:
         return ()
     if header.dtype.kind not in "US" or len(header.shape) != 1:
         raise InputError(f"{header.name} is {header.dtype} {list(header.shape)}, expected a list of strings")
+    return tuple(_strings(path, header))
+
+
+def _strings(path: Path, header: Header) -> list[str]:
+    values = _small(path, header).ravel().tolist()
     try:
-        names = [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in _small(path, header).tolist()]
+        return [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in values]
     except ValueError as error:
         raise InputError(f"{header.name} are no readable strings") from error
-    if len(set(names)) != len(names) or not all(name and name.isprintable() for name in names):
-        raise InputError(f"{header.name} has names that are empty, unprintable or there twice")
-    return tuple(names)

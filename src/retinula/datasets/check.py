@@ -236,7 +236,7 @@ def check_files(
         InputError: the layout cannot be meant.
     """
     kind = tables if path.suffix.lower() in tables.ENDINGS and path.is_file() else folder
-    files, layout = kind.arranged(path, folder.TEST_FRACTION, seed, record)
+    files, layout = kind.arranged(path, seed, record)
     places = {
         name: Place(name, split, layout.classes[label])
         for split, labels in layout.splits.items()

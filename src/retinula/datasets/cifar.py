@@ -4,7 +4,7 @@ Each file is checked as it is read: what fields there are, how many pictures and
 range, the names of the classes. Knows nothing of where the files came from.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from retinula.datasets import pickles
-from retinula.datasets.archives import members
+from retinula.datasets.archives import files_named
 from retinula.datasets.entry import Entry
 from retinula.datasets.options import LabelKind
 from retinula.datasets.reading import Chunk, Reading, SplitName, apart
@@ -93,10 +93,8 @@ def _stream(
 ) -> Iterator[tuple[SplitName, Chunk]]:
     layout = _LAYOUTS[entry.name]
     missing = {layout.meta, *layout.batches}
-    for file, content in _contents(source, frozenset(missing)):
+    for file, content in _ahead(_contents(source, frozenset(missing))):
         where = f"{source}: {file}"
-        if file not in missing:
-            raise InputError(f"{where} is in it twice")
         missing.remove(file)
         fields = _Fields(where, pickles.load(content, where))
         if file == layout.meta:
@@ -121,30 +119,12 @@ def _stream(
         raise InputError(f"{source} is not {entry.name}: it lacks {', '.join(sorted(missing))}")
 
 
-def _contents(source: Path, wanted: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+def _contents(source: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Give the wanted files; from an archive in the order they lie, which is not that of the pictures."""
-    if not source.is_dir():
-        yield from _ahead(_archived(source, wanted))
-        return
-    for file in sorted(wanted):
-        path = source / file
-        try:
-            size = path.stat().st_size
-            if not path.is_file() or size > pickles.MAX_BYTES:
-                raise InputError(f"{path} is not a file of the published size")
-            content = path.read_bytes()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-        yield file, content
-
-
-def _archived(source: Path, wanted: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-    for member in members(source):
-        file = member.name.rsplit("/", 1)[-1]
-        if file in wanted:
-            yield file, member.read()
+    for member in files_named(source, wanted):
+        if member.size > pickles.MAX_BYTES:
+            raise InputError(f"{source}: {member.name} is not a file of the published size")
+        yield member.name, member.read()
 
 
 def _ahead(files: Iterator[tuple[str, bytes]]) -> Iterator[tuple[str, bytes]]:

@@ -17,6 +17,7 @@ from PIL import Image
 from retinula.datasets.archives import REFUSED_ENDINGS, is_archive_name, members
 from retinula.datasets.layout import Layout, arrange, natural_order
 from retinula.datasets.listing import Files, find_in_folder, foreign, is_ignored
+from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart, stacked
 from retinula.durable import explained, write_json
 from retinula.errors import InputError
@@ -30,25 +31,15 @@ from retinula.pictures import (
     measure,
     too_many_bytes,
 )
-from retinula.shrinking import Resample, Resize, shrink
+from retinula.shrinking import shrink
 
 LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it when no other is asked for
-TEST_FRACTION: Final = 0.2
+TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
 
 _CHUNK: Final = 256
 
 
-def read(
-    path: Path,
-    *,
-    size: tuple[int, int] | None = None,
-    channels: int = 3,
-    resize: Resize = "squash",
-    resample: Resample = "bicubic",
-    seed: int = 0,
-    test_fraction: float = TEST_FRACTION,
-    record: Path | None = None,
-) -> Reading:
+def read(path: Path, options: Options, record: Path | None = None) -> Reading:
     """Read class folders; a class is the first level below the data set or its `train/`, whatever lies deeper.
 
     Without `test/` a share of each class is set apart as `layout.with_test_share` does, so that it is exact in every
@@ -56,68 +47,46 @@ def read(
 
     Args:
         path: a folder, or a .zip or .tar archive of one.
-        size: height and width; None keeps the size that all pictures share, if it is up to 64 x 64, and makes
-            them 64 x 64 otherwise.
-        channels: 3, or 1 for grey.
-        resize: how pictures of other sizes are made to fit.
-        resample: by which filter.
-        seed: decides which pictures are for testing where the source does not.
-        test_fraction: the share of each class that is for testing where the source does not say.
+        options: how the pictures are wanted. Without a size they keep the one that all share, if it is up to 64 x 64,
+            and become 64 x 64 otherwise. The seed decides which are for testing where the source does not say.
         record: a file that remembers which pictures those are.
 
     Raises:
         InputError: fewer than two classes, a class only in `test/`, or (while streaming) no readable picture.
     """
-    if not 0 < test_fraction < 1:
-        raise InputError(f"the fraction for testing must lie between 0 and 1, not {test_fraction}")
-    files, layout = arranged(path, test_fraction, seed, record)
+    files, layout = arranged(path, options.seed, record)
     write_record(record, layout)
-    return read_arranged(path, files, layout, size=size, channels=channels, resize=resize, resample=resample)
+    return read_arranged(path, files, layout, options)
 
 
-def arranged(path: Path, test_fraction: float, seed: int, record: Path | None) -> tuple[Files, Layout]:
+def arranged(path: Path, seed: int, record: Path | None) -> tuple[Files, Layout]:
     """Return the pictures of a folder or archive, and what they are for as `read` would say; nothing is written."""
     files = find(path)
-    return files, arrange(files.names, str(path), test_fraction, seed, recorded(record))
+    return files, arrange(files.names, str(path), TEST_FRACTION, seed, recorded(record))
 
 
-def read_arranged(
-    path: Path,
-    files: Files,
-    layout: Layout,
-    *,
-    size: tuple[int, int] | None,
-    channels: int,
-    resize: Resize,
-    resample: Resample = "bicubic",
-    superclasses: tuple[str, ...] | None = None,
-) -> Reading:
+def read_arranged(path: Path, files: Files, layout: Layout, options: Options) -> Reading:
     """Read pictures whose classes and splits are known.
 
     Args:
         path: the folder or archive that they lie in.
         files: what `find` found there.
         layout: says which of them belong where.
-        size: as for `read`, and so the rest.
-        channels: 3, or 1 for grey.
-        resize: how pictures of other sizes are made to fit.
-        resample: by which filter.
-        superclasses: for each class its group, or None.
+        options: how the pictures are wanted, as for `read`.
 
     Raises:
         InputError: pictures of fewer than two classes; while streaming: no readable picture.
     """
     _check_classes(path, layout)
     skipped = [*files.skipped, *layout.strays]
-    if size is None:
-        size = _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
-    finish = partial(shrink, size=size, resize=resize, channels=channels, resample=resample)
+    size = options.size or _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
+    channels = options.channels or 3
+    finish = partial(shrink, size=size, resize=options.resize, channels=channels, resample=options.resample)
     # A compressed tar is unpacked once for all splits.
     joint = partial(_stream, _Source(str(path), files, finish, skipped), layout)
     return Reading(
         classes=layout.classes,
         splits=apart(joint, layout.splits),
-        superclasses=superclasses,
         skipped=skipped,
         joint=joint,
     )

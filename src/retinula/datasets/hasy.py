@@ -55,15 +55,7 @@ def read(source: Path, entry: Entry, options: Options) -> Reading:
         raise InputError(f"{source}: fold {options.fold or 1} is not as published: it tests on what it trains on")
     layout = Layout(_names(rows), {split: found for split, found in splits.items() if found}, [])
     files.skipped.extend(missing(source, entry, layout))
-    return folder.read_arranged(
-        source,
-        files,
-        layout,
-        size=options.size or entry.size,
-        channels=options.channels or entry.channels,
-        resize=options.resize,
-        resample=options.resample,
-    )
+    return folder.read_arranged(source, files, layout, options.or_as(entry.size, entry.channels))
 
 
 def _names(rows: Collection[tuple[str, str]]) -> tuple[str, ...]:

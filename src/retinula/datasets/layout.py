@@ -12,6 +12,7 @@ from typing import Final
 
 from retinula.datasets.reading import Skipped, SplitName
 from retinula.errors import InputError, nearest
+from retinula.names import fault_in_class_names
 
 SPLIT_NAMES: Final[Mapping[str, SplitName]] = {
     "train": "train",
@@ -164,6 +165,8 @@ def labelled(
     classes = tuple(sorted(known, key=natural_order))
     if len(classes) < 2:
         raise InputError(f"there is only one class, {classes[0]!r}, in {where}; {_EXPECTED}")
+    if fault := fault_in_class_names(classes):
+        raise InputError(f"{where}: {fault}")
     for split, pictures in found.items():
         for name, (class_name, _) in pictures.items():
             if class_name not in known:

@@ -4,7 +4,6 @@ Apart from the readers of data sets, because one photo's answer waits until all 
 """
 
 import os
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,10 +11,9 @@ from typing import Final
 
 from retinula.datasets.layout import natural_order
 from retinula.datasets.reading import Skipped
+from retinula.names import printable
 from retinula.pictures import FOREIGN_EXTENSIONS, is_picture_name
 
-# Control characters, other line breaks, and what turns the direction of writing round: a name is one line as it is.
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _IGNORED: Final = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
 # From names wanted to names and contents, each once, in whatever order suits the source.
@@ -39,20 +37,11 @@ class Files:
     paths: Mapping[str, Path] = field(default_factory=dict)
 
 
-def printable(name: str) -> str:
-    r"""Return a file's name as text that can be written anywhere; names are bytes, and not all of them are text.
-
-    >>> printable("two\nlines")
-    'two\\nlines'
-    """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
 def find_in_folder(path: Path) -> Files:
     """List the pictures below a folder, hidden ones left out.
 
-    Links are followed as far as they stay inside the folder; others are named in `skipped`.
+    Links are followed as far as they stay inside the folder; others are named in `skipped`, as is the folder itself, by
+    `.`, where it may not be entered.
     """
     root = path.resolve()
     names: list[str] = []
@@ -63,7 +52,7 @@ def find_in_folder(path: Path) -> Files:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: natural_order(entry.name))
         except OSError as error:
-            skipped.append(Skipped(inside or str(path), error.strerror or str(error)))
+            skipped.append(Skipped(inside or ".", error.strerror or str(error)))
             return
         entered.append((iter(entries), inside, above))
 

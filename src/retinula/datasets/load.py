@@ -13,7 +13,6 @@ from typing import Final
 
 import numpy as np
 import platformdirs
-from PIL import Image
 
 from retinula.datasets import arrays, cache, copies, digits, download, folder, merged, readers, shapes, tables
 from retinula.datasets.archives import is_archive_name
@@ -23,8 +22,10 @@ from retinula.datasets.entry import Archive, Entry
 from retinula.datasets.options import LabelKind, Options
 from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
 from retinula.errors import InputError, nearest
+from retinula.forms import Resample, Resize
 from retinula.images import Images
-from retinula.shrinking import Resample, Resize, shrink
+from retinula.pictures import as_picture
+from retinula.shrinking import shrink
 
 DATA_VARIABLE: Final = "RETINULA_DATA"
 CACHE_VARIABLE: Final = "RETINULA_CACHE"
@@ -282,19 +283,10 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
 
     def read() -> Reading:
         if is_table:
-            return tables.read(path, options, folder.TEST_FRACTION, record)
+            return tables.read(path, options, record)
         if path.is_file() and path.suffix.lower() == ".npz":
             return _converted(arrays.read(path), options)
-        channels = options.channels or 3
-        return folder.read(
-            path,
-            size=options.size,
-            channels=channels,
-            resize=options.resize,
-            resample=options.resample,
-            seed=options.seed,
-            record=record,
-        )
+        return folder.read(path, options, record)
 
     key = options.key(name, str(path))
     return cache.prepared(key, read, where, name, provenance, state=state, progress=options.progress)
@@ -314,7 +306,7 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
     name = "+".join(_name_of(path) for path in paths)[:_LONGEST_NAME]
     return cache.prepared(
         options.key(name, *map(str, paths)),
-        lambda: merged.read(paths, options, folder.TEST_FRACTION, records),
+        lambda: merged.read(paths, options, records),
         where,
         name,
         provenance,
@@ -361,6 +353,5 @@ def _resized(images: Images, options: Options) -> Images:
         return images
     resized = np.empty((len(images), channels, *size), dtype=np.uint8)
     for number, image in enumerate(images):
-        picture = Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
-        resized[number] = shrink(picture, size, options.resize, channels, options.resample)
+        resized[number] = shrink(as_picture(image), size, options.resize, channels, options.resample)
     return resized

@@ -3,21 +3,20 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from retinula.datasets.folder import find, read_arranged, recorded, write_record
-from retinula.datasets.layout import Layout, arrange, natural_order
+from retinula.datasets.folder import arranged, read_arranged, write_record
+from retinula.datasets.layout import Layout, natural_order
 from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
 from retinula.datasets.reading import SPLITS, Reading, Skipped
 from retinula.errors import InputError
 
 
-def read(paths: Sequence[Path], options: Options, test_fraction: float, records: Sequence[Path]) -> Reading:
+def read(paths: Sequence[Path], options: Options, records: Sequence[Path]) -> Reading:
     """Read several sets of class folders as one; each is split as it would be alone.
 
     Args:
         paths: folders or archives.
         options: how the pictures are wanted.
-        test_fraction: the share of each class that is for testing where a set does not say.
         records: for each set a file that remembers which pictures those are.
 
     Raises:
@@ -27,17 +26,13 @@ def read(paths: Sequence[Path], options: Options, test_fraction: float, records:
         raise InputError(f"name each folder once: {', '.join(map(str, paths))}")
     parts = []
     for path, record in zip(paths, records, strict=True):
-        files = find(path)
-        layout = arrange(files.names, str(path), test_fraction, options.seed, recorded(record))
+        files, layout = arranged(path, options.seed, record)
         write_record(record, layout)
         parts.append((files, layout))
     names = _different([path.name for path in paths])
     files = _joined(names, [files for files, _ in parts])
     layout = _united(names, [layout for _, layout in parts])
-    size, channels = options.size, options.channels or 3
-    return read_arranged(
-        paths[0], files, layout, size=size, channels=channels, resize=options.resize, resample=options.resample
-    )
+    return read_arranged(paths[0], files, layout, options)
 
 
 def _different(names: Sequence[str]) -> list[str]:

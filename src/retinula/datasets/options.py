@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
-from retinula.shrinking import Resample, Resize, check_form
+from retinula.forms import Resample, Resize
+from retinula.shrinking import check_form
 
 LabelKind = Literal["fine", "coarse"]
 
@@ -30,6 +31,10 @@ class Options:
         check_form(size, channels, self.resize, self.resample)
         if self.labels not in get_args(LabelKind):
             raise InputError(f"labels are fine or coarse, not {self.labels!r}")
+
+    def or_as(self, size: tuple[int, int], channels: int) -> "Options":
+        """Return them with the size and channels of a data set where no others are wanted."""
+        return replace(self, size=self.size or size, channels=self.channels or channels)
 
     def refuse(self, name: str, *, coarse: bool = True, folds: int = 0) -> None:
         """Refuse coarse labels for a set that has none, and a fold that it does not have.

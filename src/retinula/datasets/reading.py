@@ -98,6 +98,11 @@ class Dataset:
     splits: Mapping[SplitName, ImageSet]
     skipped: tuple[Skipped, ...] = ()
 
+    def __repr__(self) -> str:
+        numbers = {split: len(pictures) for split, pictures in self.splits.items()} | {"skipped": len(self.skipped)}
+        parts = [f"{number:,} {part}" for part, number in numbers.items() if number or part != "skipped"]
+        return f"Dataset({self.name}: {', '.join(parts)})"
+
     @property
     def train(self) -> ImageSet | None:
         """The pictures to train on."""

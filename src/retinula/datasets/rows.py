@@ -42,7 +42,7 @@ def read_rows(path: Path) -> list[list[str]]:
     return found
 
 
-def columns(table: list[list[str]]) -> tuple[int, int, bool]:
+def label_columns(table: list[list[str]]) -> tuple[int, int, bool]:
     """Return where file and label stand, and whether the first row is a header."""
     header = header_of(table)
     file_column = next((header.index(name) for name in _FILE_COLUMNS if name in header), None)

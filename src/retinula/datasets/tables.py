@@ -2,23 +2,25 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
+from unicodedata import normalize
 
-from retinula.datasets.folder import read_arranged, recorded, write_record
+from retinula.datasets.folder import TEST_FRACTION, read_arranged, recorded, write_record
 from retinula.datasets.layout import SPLIT_NAMES, Layout, labelled, natural_order
-from retinula.datasets.listing import Files, printable
+from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Reading, Skipped, SplitName
-from retinula.datasets.rows import columns, header_of, read_rows
+from retinula.datasets.rows import header_of, label_columns, read_rows
 from retinula.errors import InputError, nearest
+from retinula.names import printable
 
 ENDINGS: Final = (".csv", ".tsv")
 
 _SPLIT_COLUMNS: Final = ("split", "set", "subset", "part")
 
 
-def read(path: Path, options: Options, test_fraction: float, record: Path | None = None) -> Reading:
+def read(path: Path, options: Options, record: Path | None = None) -> Reading:
     """Read the pictures that a table names: columns `file`, `label` and, if there is one, `split`.
 
     Paths begin at the table's folder and stay in it. A picture that is not there is named and left out. Without a
@@ -27,27 +29,23 @@ def read(path: Path, options: Options, test_fraction: float, record: Path | None
     Args:
         path: the table.
         options: how the pictures are wanted.
-        test_fraction: the share of each class that is for testing where the table does not say.
         record: a file that remembers which pictures those are.
 
     Raises:
         InputError: it is no such table, names a picture twice, an unknown split or fewer than two classes.
     """
-    files, layout = arranged(path, test_fraction, options.seed, record)
+    files, layout = arranged(path, options.seed, record)
     write_record(record, layout)
-    size, channels = options.size, options.channels or 3
-    return read_arranged(
-        path, files, layout, size=size, channels=channels, resize=options.resize, resample=options.resample
-    )
+    return read_arranged(path, files, layout, options)
 
 
-def arranged(path: Path, test_fraction: float, seed: int, record: Path | None) -> tuple[Files, Layout]:
+def arranged(path: Path, seed: int, record: Path | None) -> tuple[Files, Layout]:
     """Return the pictures that a table names, and what they are for as `read` would say; nothing is written."""
     files, found = _listed(path)
     if not files.names:
         reason = f"; {files.skipped[0].source}: {files.skipped[0].reason}" if files.skipped else ""
         raise InputError(f"{path} names no pictures that are there{reason}")
-    return files, labelled(found, str(path), test_fraction, seed, [], recorded(record))
+    return files, labelled(found, str(path), TEST_FRACTION, seed, [], recorded(record))
 
 
 def listing_digest(path: Path) -> str:
@@ -67,7 +65,7 @@ def listing_digest(path: Path) -> str:
 def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str]]]]:
     """Return the pictures that are there, and for each split their names with class and path."""
     table = read_rows(path)
-    file_column, label_column, has_header = columns(table)
+    file_column, label_column, has_header = label_columns(table)
     header = header_of(table)
     split_column = next((header.index(name) for name in _SPLIT_COLUMNS if has_header and name in header), None)
     root = path.resolve().parent
@@ -109,12 +107,25 @@ def _split(path: Path, number: int, word: str) -> SplitName:
     return split
 
 
+def _spelled(root: Path, name: str) -> Path:
+    """Return a path below a folder as it is spelled there.
+
+    macOS stores an accent apart from its letter, others store both as one.
+    """
+    place = root
+    for part in PurePosixPath(name).parts:
+        spellings = [place / each for each in (part, *(normalize(form, part) for form in ("NFC", "NFD")))]
+        place = next((spelling for spelling in spellings if spelling.exists()), spellings[0])
+    return place
+
+
 def _place(root: Path, name: str) -> tuple[Path, str]:
     """Return where a picture lies in the end, however its path is written, and why it cannot be used or nothing."""
     place = root / name
     try:
-        if "\\" in name and not place.exists():
-            place = root / name.replace("\\", "/")  # written on Windows
+        if not place.exists():
+            # Written on Windows.
+            place = _spelled(root, name.replace("\\", "/"))
         target = place.resolve()
         if not target.is_relative_to(root) or not name:
             return target, "the path leads out of the table's folder"

@@ -86,10 +86,7 @@ def _stream(tree: _Tree) -> Iterator[tuple[SplitName, Chunk]]:
             path,
             tree.files if path == tree.source else folder.find(path),
             tree.layout,
-            size=tree.options.size or tree.entry.size,
-            channels=tree.options.channels or tree.entry.channels,
-            resize=tree.options.resize,
-            resample=tree.options.resample,
+            tree.options.or_as(tree.entry.size, tree.entry.channels),
         )
         yield from reading.chunks()
         tree.skipped.extend(reading.skipped)

@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
-from PIL import Image
-
 from retinula.datasets.reading import Dataset, Progress, SplitName
 from retinula.durable import is_empty, replacing_folder
 from retinula.errors import InputError
 from retinula.images import CHUNK, Images, ImageSet, copied
+from retinula.pictures import as_picture
 
 Format = Literal["png", "jpeg"]
 
@@ -42,7 +40,8 @@ def unpack(
         For each class the name of its folder: the same, but where a file system would refuse it.
 
     Raises:
-        InputError: the folder holds something, the format is another, or pictures have no labels.
+        InputError: the folder holds something, be it only since the work began; the format is another; or pictures
+            have no labels.
         RetinulaError: the disk refuses.
     """
     if picture_format not in _ENDINGS:
@@ -52,7 +51,7 @@ def unpack(
     classes = list(dict.fromkeys(name for image_set in dataset.splits.values() for name in image_set.classes))
     names = dict(zip(classes, safe_names(classes), strict=True))
     total, done = sum(map(len, dataset.splits.values())), 0
-    with replacing_folder(folder) as temporary:
+    with replacing_folder(folder, may_replace=False) as temporary:
         for split, image_set in dataset.splits.items():
             for written in _write_split(image_set, temporary / _FOLDERS[split], names, picture_format):
                 done += written
@@ -99,8 +98,7 @@ def _write_split(image_set: ImageSet, folder: Path, names: Mapping[str, str], pi
 
 
 def _write_picture(image: Images, path: Path, picture_format: Format) -> None:
-    channels = len(image)
-    picture = Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
+    picture = as_picture(image)
     if picture_format == "png":
         picture.save(path, "PNG")
     else:

@@ -6,7 +6,8 @@ as they can, coarse and fine structure both, so that two pictures of blue sky do
 """
 
 import hashlib
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,8 @@ class NearDuplicate:
         exact: whether every pixel is equal.
         correlation: of the pixels where they lie on top of each other as well as they can, at most 1.
         shift: by how many pixels down and right the other lies.
+        source: the file that the one came from, or None.
+        other_source: that of the other.
     """
 
     index: int
@@ -44,6 +47,8 @@ class NearDuplicate:
     exact: bool
     correlation: float
     shift: tuple[int, int]
+    source: str | None = None
+    other_source: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
@@ -61,6 +66,8 @@ class NearDuplicate:
             exact=bool(values["exact"]),
             correlation=float(values["correlation"]),
             shift=(int(down), int(right)),
+            source=values.get("source"),  # earlier versions wrote none
+            other_source=values.get("other_source"),
         )
 
 
@@ -70,6 +77,8 @@ def find_near_duplicates(
     *,
     features: Tensor | None = None,
     other_features: Tensor | None = None,
+    sources: Sequence[str] | None = None,
+    other_sources: Sequence[str] | None = None,
 ) -> tuple[NearDuplicate, ...]:
     """Find pairs of pictures that are nearly the same, the closest first.
 
@@ -78,6 +87,8 @@ def find_near_duplicates(
         others: uint8 `[M, C, H, W]` of the same size to compare with; the pictures among themselves where None.
         features: float `[N, D]`, embeddings of the pictures, or None to go by pixels alone.
         other_features: `[M, D]`, those of the others.
+        sources: for each picture its file, for the result.
+        other_sources: those of the others.
 
     Returns:
         Each pair once, at most seven for each picture: three neighbours by each measure, and an equal one. So of very
@@ -96,7 +107,16 @@ def find_near_duplicates(
     found = []
     for start in range(0, len(pairs), _ROWS):
         found += _verified(images, compared, pairs[start : start + _ROWS])
-    return tuple(sorted(found, key=lambda pair: (not pair.exact, -pair.correlation, pair.index, pair.other)))
+    found.sort(key=lambda pair: (not pair.exact, -pair.correlation, pair.index, pair.other))
+    files, other_files = sources, sources if within else other_sources
+    return tuple(
+        replace(
+            pair,
+            source=None if files is None else files[pair.index],
+            other_source=None if other_files is None else other_files[pair.other],
+        )
+        for pair in found
+    )
 
 
 def _equal(images: Images, others: Images | None) -> set[tuple[int, int]]:

@@ -48,13 +48,6 @@ class EmbeddingMap:
         return cls(indices, points, str(values["method"]))
 
 
-def sample(number: int, most: int = MAPPED, seed: int = 0) -> NDArray[np.int64]:
-    """Draw which of `number` pictures are mapped, in order: all, or `most` at random."""
-    if number <= most:
-        return np.arange(number)
-    return np.sort(np.random.default_rng(seed).permutation(number)[:most])
-
-
 def map_embedding(features: NDArray[np.float32], indices: NDArray[np.int64], seed: int = 0) -> EmbeddingMap:
     """Flatten features by principal components, then t-SNE (van der Maaten & Hinton 2008).
 

@@ -4,18 +4,22 @@ import torch
 from torch import Tensor
 
 from retinula.errors import InputError
-from retinula.images import ImageSet
+from retinula.images import ImageSet, kind_of
 from retinula.model_file import Model
 
 LISTED = 5  # class names named in a message before it says how many more there are
 
 
 def check_pictures(model: Model, image_set: ImageSet) -> None:
-    """Refuse an empty set, and pictures of another size than the model takes.
+    """Refuse what is no set, such as a whole data set or a split that it lacks, an empty one, and another size.
 
     Raises:
         InputError: naming the set and both sizes.
     """
+    if not isinstance(image_set, ImageSet):
+        raise InputError(
+            f"pictures to evaluate on are an ImageSet, such as the test part of a data set, not {kind_of(image_set)}"
+        )
     if not len(image_set):
         raise InputError(f"{image_set.name} has no pictures to evaluate on")
     expected = (model.preprocess.channels, *model.preprocess.size)

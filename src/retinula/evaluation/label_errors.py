@@ -19,6 +19,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from retinula.errors import InputError
+from retinula.extras import need
 
 FOLDS = 5
 
@@ -52,7 +53,7 @@ class LabelErrors:
 
     Attributes:
         num_images: how many labels were looked at.
-        method: how the answers were got: `held out` or `5-fold linear head`.
+        method: how the answers were got: `held out` or `5-fold linear head on the embeddings`.
         errors: what was found.
     """
 
@@ -92,6 +93,8 @@ def find_label_errors(
 ) -> LabelErrors:
     """Find labels that answers which did not know them speak against.
 
+    A picture of a class that no label names is not found by that: nothing tells how sure answers usually are of it.
+
     Args:
         probabilities: `[N, K]`, each row summing to 1, from a model that was not trained on these labels.
         labels: int64 `[N]`.
@@ -102,31 +105,31 @@ def find_label_errors(
     Raises:
         InputError: cleanlab is not installed.
     """
-    try:
-        cleanlab = importlib.import_module("cleanlab.filter")
-    except ImportError as error:
-        raise InputError("finding wrong labels needs cleanlab: pip install 'retinula[labels]'") from error
-    present = np.unique(labels)  # cleanlab wants every class to occur
-    answers = np.asarray(probabilities, dtype=np.float64)[:, present]
-    answers = np.maximum(answers, 1e-12)
-    answers /= answers.sum(axis=1, keepdims=True)
-    numbers = np.searchsorted(present, labels)
+    need("labels", "finding wrong labels")
+    cleanlab = importlib.import_module("cleanlab.filter")
+    present = np.unique(labels)
     if len(present) < 2:
         return LabelErrors(len(labels), method, ())
+    among = np.maximum(np.asarray(probabilities, dtype=np.float64)[:, present], 1e-12)
+    among /= among.sum(axis=1, keepdims=True)  # cleanlab wants every class to occur; what is reported are the answers
     found = cleanlab.find_label_issues(
-        numbers, answers, filter_by="both", return_indices_ranked_by="self_confidence", n_jobs=1
+        np.searchsorted(present, labels),
+        among,
+        filter_by="both",
+        return_indices_ranked_by="self_confidence",
+        n_jobs=1,
     )
     errors = []
     for index in np.asarray(found).tolist():
-        suggestion = int(answers[index].argmax())
+        answer, suggestion = probabilities[index], int(probabilities[index].argmax())
         errors.append(
             LabelError(
                 index=index,
                 source=None if sources is None else sources[index],
                 label=classes[labels[index]],
-                suggestion=classes[present[suggestion]],
-                label_probability=float(answers[index, numbers[index]]),
-                probability=float(answers[index, suggestion]),
+                suggestion=classes[suggestion],
+                label_probability=float(answer[labels[index]]),
+                probability=float(answer[suggestion]),
             )
         )
     return LabelErrors(len(labels), method, tuple(errors))

@@ -1,10 +1,11 @@
 """Measuring a model on a set of pictures.
 
-Knows nothing of training, of files or of figures.
+Knows nothing of training or of figures, and of files only that a model may be named by its own.
 """
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +16,8 @@ from retinula.errors import InputError, RetinulaError
 from retinula.evaluation.denoising import EXAMPLE_LEVEL, measure_denoising, noise_for
 from retinula.evaluation.fitting import check_pictures, labels_for, size_in_words
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.images import Images, ImageSet, copied
+from retinula.forms import Averaging
+from retinula.images import Images, ImageSet, copied, evenly_spread
 from retinula.metrics import (
     accuracy,
     binary_entropy_floor,
@@ -27,17 +29,16 @@ from retinula.metrics import (
     ssim,
     top_k_accuracy,
 )
-from retinula.model_file import Averaging, Model
+from retinula.model_file import Model
 from retinula.models.reconstructing import Encodes
 from retinula.transforms.noise import noised
 
-CALIBRATION_BINS = 15  # as Guo et al. 2017, so that figures compare
 EXAMPLES = 8  # reconstructed pictures kept for a figure
 Counting = Callable[[int, int], None]
 
 
 def evaluate(
-    model: Model,
+    model: Model | str | Path,
     image_set: ImageSet,
     *,
     split: str,
@@ -50,7 +51,7 @@ def evaluate(
     """Measure a model: a `ClassificationResult` or a `ReconstructionResult`, by the model's task.
 
     Args:
-        model: what to measure.
+        model: what to measure; or its file, or the folder of its run.
         image_set: pictures of the size the model takes. A classifier needs labels, and the model's classes,
             in any order.
         split: what the pictures are to the model: `test`, `validation` or `train`.
@@ -61,9 +62,12 @@ def evaluate(
         clock: gives seconds.
 
     Raises:
-        InputError: the set has no pictures, no labels, other classes or another size than the model.
+        InputError: the set has no pictures, no labels, other classes or another size than the model; or the file cannot
+            be read.
         RetinulaError: the model's answers are not finite numbers.
     """
+    if not isinstance(model, Model):
+        model = Model.load(model)
     check_pictures(model, image_set)
     runner = _Runner(model, image_set, batch_size, tta, device, progress, clock)
     facts: dict[str, Any] = {
@@ -76,7 +80,7 @@ def evaluate(
         "unverified_copy": "unverified" in image_set.provenance.get("copy", ""),
         "provenance": dict(image_set.provenance),
     }
-    if model.task == "reconstruction":
+    if not model.classifies:
         return _reconstruction(runner, facts)
     return _classification(runner, facts)
 
@@ -146,7 +150,7 @@ def _classification(runner: _Runner, facts: dict[str, Any]) -> ClassificationRes
         confusion=confusion_matrix(logits.argmax(dim=1), labels, len(model.classes)),
         top5=top_k_accuracy(logits, labels, 5),
         loss=cross_entropy(logits / model.temperature, labels),
-        calibration=calibration(probabilities, labels, CALIBRATION_BINS),
+        calibration=calibration(probabilities, labels),
         plain_accuracy=None if runner.tta == "none" else accuracy(runner.plain_outputs(), labels),
         temperature=model.temperature,
         sources=runner.image_set.sources,
@@ -157,7 +161,7 @@ def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionRes
     if runner.tta != "none":
         raise InputError(f"tta={runner.tta} averages answers about classes; this model reconstructs pictures")
     number = len(runner.image_set)
-    kept = torch.linspace(0, number - 1, min(EXAMPLES, number)).round().long()
+    kept = torch.from_numpy(evenly_spread(number, EXAMPLES))
     sums = torch.zeros(5, dtype=torch.float64)
     originals, results = [], []
     for start in range(0, number, runner.batch_size):

@@ -3,7 +3,6 @@
 Knows nothing of how it is measured, of training, of files or of figures.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from retinula.evaluation.denoising import Denoising
-from retinula.intervals import wilson_interval
+from retinula.intervals import interval_of_mean, wilson_interval
 from retinula.metrics import Calibration, ClassScores, accuracy, calibration, class_scores
 
 SUREST = 24  # mistakes that are kept one by one
@@ -146,13 +145,35 @@ class ClassificationResult(Evaluation):
         The same picture under several conditions counts once, with the share of them under which it is right.
         """
         if self.conditions:
-            return _interval_of_mean(self._right.view(len(self.conditions), -1).mean(dim=0))
+            values = self._right.view(len(self.conditions), -1).mean(dim=0)
+            return interval_of_mean(values.mean().item(), values.var(correction=0).item(), len(values))
         return wilson_interval(self.num_correct, self.num_images)
 
     @property
     def scores(self) -> ClassScores:
         """Precision, recall and F1 of every class."""
         return class_scores(self.confusion)
+
+    @property
+    def per_class(self) -> dict[str, dict[str, Any]]:
+        """By class `precision`, `recall`, `f1`, all None of a class that does not occur, and `support`."""
+        columns = (self._occurs, *self.scores)
+        return {
+            name: {
+                "precision": precision if occurs else None,
+                "recall": recall if occurs else None,
+                "f1": f1 if occurs else None,
+                "support": support,
+            }
+            for name, occurs, precision, recall, f1, support in zip(
+                self.classes, *(values.tolist() for values in columns), strict=True
+            )
+        }
+
+    @property
+    def _occurs(self) -> Tensor:
+        """Of each class whether a picture is of it or was called so: bool `[K]`."""
+        return (self.confusion.sum(dim=0) + self.confusion.sum(dim=1)) > 0
 
     @property
     def superclass_accuracy(self) -> float | None:
@@ -209,8 +230,6 @@ class ClassificationResult(Evaluation):
     def to_dict(self) -> dict[str, Any]:
         """Return all results as values that JSON can hold; of single pictures only the surest mistakes."""
         low, high = self.accuracy_interval
-        scores = self.scores
-        columns = [values.tolist() for values in scores]
         return super().to_dict() | {
             "accuracy": self.accuracy,
             "accuracy_low": low,
@@ -227,12 +246,9 @@ class ClassificationResult(Evaluation):
             "conditions": self.condition_accuracy,
             "classes": list(self.classes),
             "superclasses": None if self.superclasses is None else list(self.superclasses),
-            "macro_average": _average(scores, torch.ones_like(scores.support)),
-            "weighted_average": _average(scores, scores.support),
-            "per_class": {
-                name: {"precision": precision, "recall": recall, "f1": f1, "support": support}
-                for name, precision, recall, f1, support in zip(self.classes, *columns, strict=True)
-            },
+            "macro_average": _average(self.scores, self._occurs),
+            "weighted_average": _average(self.scores, self.scores.support),
+            "per_class": self.per_class,
             "confusion": self.confusion.tolist(),
             "mistakes": [asdict(each) for each in self.surest_mistakes()],
         }
@@ -283,14 +299,6 @@ def group_numbers(superclasses: tuple[str, ...] | None) -> Tensor | None:
         return None
     names = sorted(set(superclasses))
     return torch.tensor([names.index(name) for name in superclasses])
-
-
-def _interval_of_mean(values: Tensor) -> tuple[float, float]:
-    """Return the bounds, 0..1, between which the mean of all such values lies with 95 % confidence."""
-    if len(values) < 2:
-        return 0.0, 1.0
-    mean, reach = values.mean().item(), 1.96 * values.std().item() / math.sqrt(len(values))
-    return max(0.0, mean - reach), min(1.0, mean + reach)
 
 
 def _average(scores: ClassScores, weights: Tensor) -> dict[str, float]:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from retinula.errors import InputError
 from retinula.evaluation.fitting import check_pictures, labels_for
 from retinula.evaluation.measuring import Counting
-from retinula.images import ImageSet, copied
+from retinula.forms import Averaging
+from retinula.images import ImageSet, copied, drawn
 from retinula.metrics import accuracy
-from retinula.model_file import Averaging, Model
+from retinula.model_file import Model
 from retinula.transforms.batches import generator_for
 from retinula.transforms.corruption import STRENGTHS, corrupt, corruptions_of
 
@@ -92,15 +92,13 @@ def measure_robustness(
     Raises:
         InputError: the set does not fit the model, or the model knows no classes.
     """
-    if model.task != "classification":
+    if not model.classifies:
         raise InputError(
             f"corruptions are measured on answers about classes; {model.network_name} reconstructs pictures"
         )
     check_pictures(model, image_set)
     labels = labels_for(model, image_set)
-    chosen = np.arange(len(image_set))
-    if 0 < num_images < len(image_set):
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(image_set))[:num_images])
+    chosen = drawn(len(image_set), num_images if num_images > 0 else len(image_set), seed)
     labels = labels[chosen]
     kinds = corruptions_of(image_set.shape[0]) if kinds is None else kinds
     measured, total = 0, len(chosen) * (1 + len(kinds) * len(STRENGTHS))

@@ -5,6 +5,7 @@ likeliest never changes. Knows nothing of models or files.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -14,7 +15,8 @@ from retinula.metrics import calibration
 
 LOWEST, HIGHEST = 0.05, 20.0  # what no sound network needs more of; a fit that runs away ends here
 FEWEST = 50  # pictures: with fewer, chance decides more than the network
-BINS = 15  # as Guo et al. 2017
+_LEAST_GAIN = 1e-9  # nats; rounding alone brings as much where the temperature decides nothing
+_AT_BOUND = 1e-3  # of a temperature's logarithm
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _HALVINGS = 60  # leaves an interval far below what the pictures can tell apart
 
@@ -37,6 +39,11 @@ class TemperatureFit:
     error_after: float | None = None
     reason: str = ""
 
+    @property
+    def ran_away(self) -> bool:
+        """Whether the fit ended at one of its bounds: no temperature makes these answers fit."""
+        return min(abs(math.log(self.temperature / bound)) for bound in (LOWEST, HIGHEST)) < _AT_BOUND
+
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> TemperatureFit:
     """Find the temperature at which the cross entropy of the probabilities is least.
@@ -50,7 +57,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> TemperatureFit:
 
     Returns:
         A temperature from 0.05 to 20; 1, with the reason, where the pictures are fewer than 50, where there is one
-        class, or where logits are not finite.
+        class, where logits are not finite, or where no temperature is better than 1, as of a network that says the
+        same of all classes.
     """
     number = len(labels)
     if number < FEWEST:
@@ -60,17 +68,19 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> TemperatureFit:
     logits = logits.double()
     if not logits.isfinite().all():
         return TemperatureFit(1.0, number, reason="answers are not finite numbers")
-    temperature = _least(logits, labels, 1 / (number + 2))
-    before, after = (calibration(F.softmax(logits / each, dim=1), labels, BINS).error for each in (1.0, temperature))
-    return TemperatureFit(temperature, number, before, after)
-
-
-def _least(logits: Tensor, labels: Tensor, softness: float) -> float:
-    """Return where the cross entropy is least; it is convex in the inverse of the temperature, so one valley."""
 
     def loss(inverse: float) -> float:
-        return F.cross_entropy(logits * inverse, labels, label_smoothing=softness).item()
+        return F.cross_entropy(logits * inverse, labels, label_smoothing=1 / (number + 2)).item()
 
+    inverse = _lowest(loss)
+    if loss(1.0) - loss(inverse) < _LEAST_GAIN:
+        return TemperatureFit(1.0, number, reason="no other temperature makes its answers better")
+    before, after = (calibration(F.softmax(logits * each, dim=1), labels).error for each in (1.0, inverse))
+    return TemperatureFit(1 / inverse, number, before, after)
+
+
+def _lowest(loss: Callable[[float], float]) -> float:
+    """Return the inverse of the temperature at which the cross entropy is least; it is convex in it, so one valley."""
     low, high = 1 / HIGHEST, 1 / LOWEST
     left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
     left_loss, right_loss = loss(left), loss(right)
@@ -83,4 +93,4 @@ def _least(logits: Tensor, labels: Tensor, softness: float) -> float:
             low, left, left_loss = left, right, right_loss
             right = low + _GOLDEN * (high - low)
             right_loss = loss(right)
-    return 2 / (low + high)
+    return (low + high) / 2

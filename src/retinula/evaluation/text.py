@@ -2,13 +2,13 @@
 
 import math
 
-from retinula.columns import columns
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.intervals import wilson_interval
 from retinula.metrics import Calibration
-from retinula.shares import percent, sureness
+from retinula.words import num_columns, percent, plural, sureness
 
 MISTAKES = 5  # kinds of mistakes that are named
-SUREST_NAMED = 3  # wrong answers that are named one by one
+SUREST_NAMED = 3  # wrong answers that are named one by one, and findings of a closer look
 BELIEVABLE = 0.02  # mean confidence and accuracy may differ by this before it is called over- or underconfident
 
 
@@ -71,11 +71,20 @@ def _classification(result: ClassificationResult) -> list[str]:
         ]
         lines.append("Surest of what is wrong:")
         lines += [
-            f"  picture {each.index:,}{'' if each.source is None else f' ({each.source})'}: {each.label} taken for "
-            f"{each.answer}, {sureness(each.probability)} sure"
+            f"  {picture_named(each.index, each.source)}: {each.label} taken for {each.answer}, "
+            f"{sureness(each.probability)} sure"
             for each in result.surest_mistakes(SUREST_NAMED)
         ]
     return [*lines, "", *_table(result)]
+
+
+def picture_named(index: int, source: str | None) -> str:
+    """Return what a line calls a picture: its number in the set and, where that is known, its file.
+
+    >>> picture_named(1200, "cats/7.png"), picture_named(3, None)
+    ('picture 1,200 (cats/7.png)', 'picture 3')
+    """
+    return f"picture {index:,}" + ("" if source is None else f" ({source})")
 
 
 def _reconstruction(result: ReconstructionResult) -> list[str]:
@@ -109,16 +118,17 @@ def verdict(calibration: Calibration) -> str:
     if not is_few(calibration):
         return "its probabilities can be believed on the whole"
     number = sum(row.count for row in calibration.bins)
-    return f"as far as {number:,} pictures can tell, its probabilities can be believed"
+    return f"as far as {plural(number, 'picture')} can tell, its probabilities can be believed"
 
 
 def _by_chance(calibration: Calibration) -> float:
     """Return by how much, 0..1, the accuracy on so many pictures differs from how sure answers are by chance alone.
 
-    Of a model that is as sure as it is right the difference is smaller in at least 95 of 100 draws of pictures.
+    Half of Wilson's interval around how sure they are: not nothing where few answers are all quite sure.
     """
     number = sum(row.count for row in calibration.bins)
-    return 1.96 * math.sqrt(calibration.confidence * (1 - calibration.confidence) / number)
+    low, high = wilson_interval(round(calibration.confidence * number), number)
+    return (high - low) / 2
 
 
 def is_few(calibration: Calibration) -> bool:
@@ -137,13 +147,13 @@ def _belief(calibration: Calibration) -> str:
 def _table(result: ClassificationResult) -> list[str]:
     """Return scikit-learn's report: a line a class, and the averages."""
     everything = result.to_dict()
-    rows = [("class", "precision", "recall", "F1", "pictures")]
+    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "F1", "pictures")]
     for name, scores in everything["per_class"].items():
         rows.append((name, *_cells(scores), f"{scores['support']:,}"))
     for title, key in (("mean of the classes", "macro_average"), ("mean of the pictures", "weighted_average")):
         rows.append((title, *_cells(everything[key]), f"{result.num_images:,}"))
-    width = max(columns(row[0]) for row in rows)
-    table = [row[0] + " " * (width - columns(row[0])) + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
+    width = max(num_columns(row[0]) for row in rows)
+    table = [row[0] + " " * (width - num_columns(row[0])) + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
     return [
         *table,
         "precision: of the pictures called so, the share that is so",
@@ -172,8 +182,9 @@ def _conditions(accuracy: dict[str, float]) -> list[str]:
     ]
 
 
-def _cells(scores: dict[str, float]) -> tuple[str, str, str]:
-    return f"{scores['precision']:.3f}", f"{scores['recall']:.3f}", f"{scores['f1']:.3f}"
+def _cells(scores: dict[str, float | None]) -> tuple[str, ...]:
+    values = (scores["precision"], scores["recall"], scores["f1"])
+    return tuple("-" if value is None else f"{value:.3f}" for value in values)
 
 
 def _where(evaluation: Evaluation) -> str:

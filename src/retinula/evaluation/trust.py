@@ -13,7 +13,7 @@ from retinula.evaluation.temperature import TemperatureFit, fit_temperature
 from retinula.familiarity import FEWEST, fit_familiarity
 from retinula.images import ImageSet, copied, evenly_spread
 from retinula.model_file import Model
-from retinula.shares import percent
+from retinula.words import percent
 
 TRAINING_PICTURES = 5000  # looked at to learn what pictures are like; more change the limits by less than chance does
 VALIDATION_PICTURES = 20_000  # likewise to set the limits by: bounds memory
@@ -38,7 +38,7 @@ def made_trustworthy(
         for each in tell:
             each(line)
 
-    if model.task != "classification":
+    if not model.classifies:
         return model
     if validation_set is None:
         fit = TemperatureFit(1.0, 0, reason="no validation pictures (validation=0)")
@@ -57,7 +57,7 @@ def made_trustworthy(
     if familiarity is None:
         say(f"it cannot tell unfamiliar pictures: that needs at least {FEWEST} validation pictures")
     else:
-        say(f"{percent(familiarity.accepted)} of the validation pictures count as familiar")
+        say(f"limits of what is familiar set so that {percent(familiarity.accepted)} of the validation pictures pass")
     provenance = model.provenance | {"calibration": asdict(fit)}
     return replace(model, temperature=fit.temperature, familiarity=familiarity, provenance=provenance)
 
@@ -65,7 +65,8 @@ def made_trustworthy(
 def _in_words(fit: TemperatureFit) -> str:
     if fit.error_before is None or fit.error_after is None:
         return f"temperature 1, nothing fitted: {fit.reason}"
+    bound = " (the fit ran away and was stopped there)" if fit.ran_away else ""
     return (
-        f"temperature {fit.temperature:.3f}, fitted on {fit.num_images:,} validation pictures: calibration error "
-        f"{percent(fit.error_before, 2)} before, {percent(fit.error_after, 2)} after"
+        f"temperature {fit.temperature:.3f}{bound}, fitted on {fit.num_images:,} validation pictures: "
+        f"calibration error {percent(fit.error_before, 2)} before, {percent(fit.error_after, 2)} after"
     )

@@ -4,19 +4,20 @@ Captum computes them (extra `explain`). A map says what the network used, not wh
 """
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retinula.errors import InputError
+from retinula.errors import InputError, nearest
 from retinula.explanation.layers import convolutions
+from retinula.extras import is_here, need
 from retinula.images import Images
 from retinula.model_file import Model
+from retinula.models.watching import watched
 
-if find_spec("captum"):
+if is_here("explain"):
     from captum.attr import (
         IntegratedGradients,
         LayerAttribution,
@@ -64,8 +65,8 @@ def attribute(model: Model, seen: Images, targets: NDArray[np.int64], method: At
         float32 `[N, h, w]`, in units of the class's logit (for `saliency` of its slope).
 
     Raises:
-        InputError: captum is missing, the model reconstructs, arrays of another form, a class that there is not; for
-            `gradcam` and `hirescam` also a network without convolutions.
+        InputError: captum is missing, the model reconstructs, arrays of another form, a class or a method that there is
+            not; for `gradcam` and `hirescam` also a network without convolutions.
     """
     _check(model, seen, targets)
     computes: dict[Attribution, Callable[[Model], _Compute]] = {
@@ -75,6 +76,8 @@ def attribute(model: Model, seen: Images, targets: NDArray[np.int64], method: At
         "integrated-gradients": _integrated_gradients,
         "occlusion": _occlusion,
     }
+    if method not in computes:
+        raise InputError(f"there is no method {method!r}{nearest(method, computes)}")
     model.network.eval()
     device = next(model.network.parameters()).device
     compute = computes[method](model)
@@ -100,22 +103,14 @@ def gradcam_layer(model: Model) -> str:
         raise InputError(f"{model.network_name} has no convolution to look at; choose saliency or occlusion")
     sides: dict[str, int] = {}
 
-    def recorder(name: str) -> Callable[..., None]:
-        def record(_module: torch.nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            if output.ndim == MAPS_NDIM:
-                sides.pop(name, None)  # of a layer that is used twice the last use counts
-                sides[name] = min(output.shape[2:])
+    def record(name: str, _given: torch.Tensor, output: torch.Tensor) -> None:
+        if output.ndim == MAPS_NDIM:
+            sides.pop(name, None)  # of a layer that is used twice the last use counts
+            sides[name] = min(output.shape[2:])
 
-        return record
-
-    inner = [(name, layer) for name, layer in model.network.named_modules() if name]
-    hooks = [layer.register_forward_hook(recorder(name)) for name, layer in inner]
-    try:
-        with torch.inference_mode():
-            model.network(torch.zeros(1, *model.preprocess.input_shape, device=first.weight.device))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    inner = {name: layer for name, layer in model.network.named_modules() if name}
+    with watched(inner, record), torch.inference_mode():
+        model.network(torch.zeros(1, *model.preprocess.input_shape, device=first.weight.device))
     needed = -(-min(model.preprocess.input_shape[1:]) // SMALLEST_SHARE)
     large = [name for name, side in sides.items() if side >= needed]
     return large[-1] if large else max(sides, key=lambda name: sides[name])
@@ -196,9 +191,8 @@ def check_explainable(model: Model) -> None:
     Raises:
         InputError: captum is missing, or the model reconstructs and decides nothing.
     """
-    if find_spec("captum") is None:
-        raise InputError("captum, which computes this, is not installed: pip install 'retinula[explain]'")
-    if model.task != "classification":
+    need("explain", "explaining a decision")
+    if not model.classifies:
         raise InputError(
             f"{model.network_name} gives pictures back and decides nothing; choose --method features or filters"
         )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from retinula.explanation.layers import convolution_named
 from retinula.images import Images
 from retinula.model_file import Model
+from retinula.models.watching import watched
 
 BATCH = 250
 
@@ -41,21 +42,17 @@ def exciting_pictures(model: Model, images: Images, layer: str, number: int = 9)
     device = next(model.network.parameters()).device
     peaks: list[torch.Tensor] = []
 
-    def record(_module: torch.nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+    def record(_name: str, _given: torch.Tensor, output: torch.Tensor) -> None:
         peaks.append(output.float().amax(dim=(2, 3)).cpu())
 
-    hook = convolution.register_forward_hook(record)
     model.network.eval()
     highest: list[torch.Tensor] = []
-    try:
-        with torch.inference_mode():
-            for start in range(0, len(images), BATCH):
-                batch = torch.from_numpy(images[start : start + BATCH].copy()).to(device)
-                model.network(model.preprocess.normalise(model.preprocess.crop_centre(batch)))
-                highest.append(peaks.pop())
-                peaks.clear()  # of a layer that is used twice the last use counts
-    finally:
-        hook.remove()
+    with watched({layer: convolution}, record), torch.inference_mode():
+        for start in range(0, len(images), BATCH):
+            batch = torch.from_numpy(images[start : start + BATCH].copy()).to(device)
+            model.network(model.preprocess.normalise(model.preprocess.crop_centre(batch)))
+            highest.append(peaks.pop())
+            peaks.clear()  # of a layer that is used twice the last use counts
     every = torch.cat(highest).T
     outputs, pictures = every.topk(min(number, every.shape[1]), dim=1)
     return Exciting(pictures.numpy(), outputs.numpy())

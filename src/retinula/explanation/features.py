@@ -1,17 +1,15 @@
 """What every convolution of a network makes of one picture."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from torch import nn
 
 from retinula.errors import InputError
 from retinula.explanation.layers import convolutions
 from retinula.images import Images
 from retinula.model_file import Model
+from retinula.models.watching import watched
+from retinula.pictures import as_picture
 
 FeatureMaps = dict[str, NDArray[np.float32]]
 
@@ -28,8 +26,7 @@ def seen_picture(model: Model, picture: Images) -> Images:
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[0] not in (1, 3) or not picture.size:
         raise InputError(f"a picture is uint8 [1, H, W] or [3, H, W], not {picture.dtype} {list(picture.shape)}")
-    upright = np.ascontiguousarray(picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0))
-    small = torch.from_numpy(np.array(model.preprocess.shrink(Image.fromarray(upright))))
+    small = torch.from_numpy(np.array(model.preprocess.shrink(as_picture(picture))))
     return np.array(model.preprocess.crop_centre(small[None])[0].numpy())
 
 
@@ -54,19 +51,10 @@ def feature_maps(model: Model, picture: Images) -> FeatureMaps:
     inputs = model.preprocess.normalise(small[None].to(weights.device))
     maps: FeatureMaps = {}
 
-    def recorder(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...], torch.Tensor], None]:
-        def record(layer: nn.Module, given: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            # Copied at once: an activation in place writes over it.
-            maps[name] = np.array(output[0].float().cpu().numpy())
+    def record(name: str, _given: torch.Tensor, output: torch.Tensor) -> None:
+        maps[name] = np.array(output[0].float().cpu().numpy())
 
-        return record
-
-    hooks = [layer.register_forward_hook(recorder(name)) for name, layer in layers.items()]
     model.network.eval()
-    try:
-        with torch.inference_mode():
-            model.network(inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with watched(layers, record), torch.inference_mode():
+        model.network(inputs)
     return maps

@@ -17,6 +17,7 @@ from retinula.datasets.download import fetch
 from retinula.datasets.entry import Archive
 from retinula.datasets.load import cache_folder
 from retinula.datasets.reading import Progress
+from retinula.durable import reading
 from retinula.errors import InputError
 
 SCRIPT: Final = "ort.wasm.bundle.min.mjs"
@@ -117,16 +118,12 @@ def _archive(source: Path | None, progress: Progress | None, package: Package) -
         source = fetch(
             Archive(package.name, package.size, package.sha256, (package.url,), "", {}), cache_folder(), progress
         )
-    try:
-        right = source.is_file() and source.stat().st_size == package.size
+    with reading(source):
+        right = source.stat().st_size == package.size and source.is_file()
         if right:
             with source.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha512").digest()
             right = f"sha512-{base64.b64encode(digest).decode()}" == package.integrity
-        elif not source.exists():
-            raise InputError(f"{source}: no such file")
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read ({error.strerror or error})") from error
     if not right:
         raise InputError(
             f"{source} is not {package.name} as npm publishes it; get it with: "

@@ -75,7 +75,7 @@ def export_int8(
         InputError: the model is not a classifier, or the pictures have no labels.
         RetinulaError: as `export_onnx`, or more accuracy is lost.
     """
-    if model.task != "classification":
+    if not model.classifies:
         raise InputError(f"{model.network_name} gives pictures back; only classifiers are quantised")
     held_out.known_labels()  # refuses pictures without labels before the work
     graph = model_graph(model)
@@ -187,12 +187,12 @@ def _answers_in_onnx(
 ) -> tuple[Callable[[Images], Answers], Callable[[Photo], Answers]]:
     def answer(images: Images) -> Answers:
         colour = in_colour(images)
-        if model.task == "classification":
+        if model.classifies:
             return exported.probabilities(colour)
         return exported.reconstruct(colour).transpose(0, 3, 1, 2)
 
     def answer_photo(photo: Photo) -> Answers:
-        if model.task == "classification":
+        if model.classifies:
             return exported.probabilities(photo[None])
         return exported.reconstruct(photo[None]).transpose(0, 3, 1, 2)
 

@@ -16,9 +16,10 @@ import onnx
 import torch
 from onnx import ModelProto, TensorProto, compose, helper
 
-from retinula.errors import InputError, RetinulaError, first_line
+from retinula.errors import RetinulaError, first_line
 from retinula.export.nodes import Nodes
 from retinula.export.preprocessing import INPUTS, resizing
+from retinula.extras import need
 from retinula.model_file import Model
 from retinula.models.reconstructing import Reconstructs
 from retinula.onnx_model import FORMAT_KEY, FORMATS
@@ -52,10 +53,11 @@ def model_graph(model: Model) -> ModelProto:
     Raises:
         RetinulaError: torch cannot write the network as a graph.
     """
-    classifies = model.task == "classification"
     network = _network_graph(model)
     before = helper.make_model(resizing(model.preprocess), opset_imports=network.opset_import)
-    after = helper.make_model(_answer(model) if classifies else _pictures(model), opset_imports=network.opset_import)
+    after = helper.make_model(
+        _answer(model) if model.classifies else _pictures(model), opset_imports=network.opset_import
+    )
     for each in (before, after):
         each.ir_version = network.ir_version
     merged = compose.merge_models(before, network, io_map=[(INPUTS, INPUTS)])
@@ -75,7 +77,7 @@ def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
         FORMAT_KEY: FORMATS[0] if model.preprocess.plain else FORMATS[1],
         "task": model.task,
         "network": model.network_name,
-        "classes": list(model.classes) if model.task == "classification" else [],
+        "classes": list(model.classes) if model.classifies else [],
         "superclasses": None if model.superclasses is None else list(model.superclasses),
         "preprocess": model.preprocess.to_dict(),
         "temperature": model.temperature,
@@ -88,6 +90,7 @@ def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
 
 
 def _network_graph(model: Model) -> ModelProto:
+    need("export", "an ONNX graph")
     network: torch.nn.Module = model.network
     if isinstance(network, Reconstructs):
         network = _Reconstruction(network)
@@ -108,8 +111,6 @@ def _network_graph(model: Model) -> ModelProto:
                 dynamo=True,
                 verbose=False,
             )
-    except ImportError as error:
-        raise InputError("onnxscript is not installed; pip install 'retinula[export]'") from error
     except Exception as error:
         # Whatever torch cannot trace ends in an error of its own kind.
         raise RetinulaError(f"torch cannot write {model.network_name} as an ONNX graph: {first_line(error)}") from error

@@ -109,7 +109,6 @@ def check_parity(
         if ours.shape != theirs.shape:
             raise RetinulaError(f"the export fails: it gives {list(theirs.shape)} instead of {list(ours.shape)}")
     differences = [np.abs(ours.astype(np.float64) - theirs).max() for ours, theirs in zip(expected, given, strict=True)]
-    classifies = model.task == "classification"
     same = sum(int((a.argmax(1) == b.argmax(1)).sum()) for a, b in zip(expected, given, strict=True))
     parity = Parity(
         num_images=len(proof.images),
@@ -117,7 +116,7 @@ def check_parity(
         source=proof.source,
         photos_source=proof.photos_source if photos else "",
         largest_difference=float(np.max(differences)),
-        same_top_class=same if classifies else None,
+        same_top_class=same if model.classifies else None,
     )
     total = parity.num_images + parity.num_photos
     # Not "greater than": a value that is no number is no parity either.
@@ -126,7 +125,7 @@ def check_parity(
             f"the export fails: a value differs by {parity.largest_difference:.2g} from the model's, more than "
             f"{MOST_DIFFERENT:g}; nothing is written"
         )
-    if classifies and same != total:
+    if model.classifies and same != total:
         raise RetinulaError(
             f"the export fails: the likeliest class differs on {total - same} of {total} pictures; nothing is written"
         )
@@ -135,7 +134,7 @@ def check_parity(
 
 def answers_of(model: Model, images: Images) -> Answers:
     """Return the model's own answers: probabilities `[N, K]`, or the pictures `[N, C, h, w]` it gives back."""
-    if model.task == "classification":
+    if model.classifies:
         return model.probs(images)
     network = model.network
     if not isinstance(network, Reconstructs):

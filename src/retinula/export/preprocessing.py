@@ -13,8 +13,9 @@ from onnx import GraphProto, TensorProto, ValueInfoProto, helper
 from PIL import Image
 
 from retinula.export.nodes import Name, Nodes
+from retinula.forms import Resample
 from retinula.onnx_model import INPUT
-from retinula.shrinking import BORDER, Resample
+from retinula.shrinking import BORDER
 from retinula.transforms.preprocess import Preprocess
 
 INPUTS: Final = "inputs"

@@ -15,14 +15,10 @@ from onnx import ModelProto, NodeProto
 
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.export.preprocessing import INPUTS
+from retinula.extras import load
 from retinula.images import Images, ImageSet, copied, evenly_spread
 from retinula.onnx_model import INPUT, OnnxModel, in_colour
-from retinula.shares import percent
-
-try:
-    from onnxruntime import quantization
-except ImportError:  # the extra is not installed
-    quantization = None
+from retinula.words import percent
 
 NUM_CALIBRATION: Final = 512  # pictures; more change nothing that can be measured
 
@@ -67,11 +63,10 @@ def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
         calibration: pictures uint8 `[N, C, H, W]`, at least one; evenly chosen ones of them are used.
 
     Raises:
-        InputError: there are no pictures, or ONNX Runtime is not installed.
+        InputError: there are no pictures, or ONNX Runtime is not installed or broken.
         RetinulaError: ONNX Runtime cannot quantise the graph.
     """
-    if quantization is None:
-        raise InputError("ONNX Runtime is not installed; pip install 'retinula[export]'")
+    quantization = load("export", "computing with whole numbers", "onnxruntime.quantization")
     if not len(calibration):
         raise InputError("quantising needs pictures of the training set")
     images = copied(calibration, evenly_spread(len(calibration), NUM_CALIBRATION))

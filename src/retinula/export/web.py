@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from retinula.durable import is_empty, replacing_folder
+from retinula.durable import is_empty, reading, replacing_folder
 from retinula.errors import InputError
 from retinula.export.browser_runtime import PROGRAM, SCRIPT, BrowserRuntime
 from retinula.export.files import Exported
@@ -26,10 +26,8 @@ def check_free(folder: Path) -> None:
     Raises:
         InputError: so it is, or it is no folder.
     """
-    try:
+    with reading(folder):
         taken = folder.exists() and (not folder.is_dir() or not is_empty(folder))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror or error})") from error
     if taken:
         raise InputError(f"{folder} is not an empty folder; remove it, or name another one with --out")
 
@@ -61,7 +59,7 @@ def export_web(folder: Path, write: Callable[[Path], Exported], runtime: Browser
         RetinulaError: as `write`, or the disk refuses.
     """
     check_free(folder)
-    with replacing_folder(folder) as temporary:
+    with replacing_folder(folder, may_replace=False) as temporary:
         files = {
             **page_files("browser"),
             f"onnxruntime/{RENAMED[SCRIPT]}": runtime.script,
@@ -77,7 +75,6 @@ def export_web(folder: Path, write: Callable[[Path], Exported], runtime: Browser
         for path, content in files.items():
             (temporary / path).parent.mkdir(parents=True, exist_ok=True)
             (temporary / path).write_bytes(content)
-        check_free(folder)  # meanwhile somebody may have come
     total = exported.num_bytes + sum(map(len, files.values()))
     return replace(exported, path=folder, num_bytes=total)
 

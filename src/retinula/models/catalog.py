@@ -1,26 +1,33 @@
-"""The networks this program can build, each with its published setting; and `build`, the one way to build them.
+"""The networks this program can build, each with its published setting; `build` and `build_outline` build them.
 
 A plain dict: nothing registers itself. Knows nothing of data or training.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import nn
 
 from retinula.errors import InputError, nearest
 from retinula.models.autoencoder import cifar10_autoencoder
 from retinula.models.blueprint import mobilenetv2_bsconv_s, mobilenetv2_bsconv_u
-from retinula.models.cnn import cifar10_augmented, cifar10_cnn, cifar100_cnn
-from retinula.models.code_autoencoder import code_autoencoder
-from retinula.models.denoiser import cifar10_denoise
+from retinula.models.cnn import (
+    cifar10_augmented,
+    cifar10_cnn,
+    cifar100_cnn,
+    draw_cifar10_augmented,
+    draw_cifar100_cnn,
+)
+from retinula.models.code_autoencoder import code_autoencoder, draw_code_autoencoder
+from retinula.models.denoiser import cifar10_denoise, draw_denoiser
 from retinula.models.elsewhere import known_elsewhere
 from retinula.models.grouped import mobilenetv2_grouped
-from retinula.models.mobilenet import mobilenetv2
-from retinula.models.residual import residual
-from retinula.models.whitened import whitened
+from retinula.models.mobilenet import draw_mobilenetv2, mobilenetv2
+from retinula.models.residual import draw_residual, residual
+from retinula.models.whitened import draw_whitened, whitened
 
 Task = Literal["classification", "reconstruction"]
 
@@ -40,6 +47,8 @@ class Network:
         num_classes: of the published setting.
         channels: of the published setting.
         size: height and width of the published setting.
+        first_weights: sets the first weights where they are not those that PyTorch draws when the modules are made;
+            `build` calls it, the constructors do not.
         unit_inputs: whether it takes pictures in 0..1 alone, as they are: it gives back its inputs but for a change.
     """
 
@@ -53,6 +62,7 @@ class Network:
     num_classes: int
     channels: int = 3
     size: tuple[int, int] = (32, 32)
+    first_weights: Callable[[nn.Module], None] | None = None
     unit_inputs: bool = False
 
     @property
@@ -78,6 +88,7 @@ _CATALOG = (
         name="cifar100-cnn",
         task="classification",
         build=cifar100_cnn,
+        first_weights=draw_cifar100_cnn,
         about="Six wide 3x3 convolutions in three pairs, three linear layers, dropout.",
         source="M. V. Lavrov, CIFAR-100 image recognition by a convolutional network (lab work, in Ukrainian), after "
         "C. Khanna and J. J. Braun, CIFAR-100: Object Recognition",
@@ -89,6 +100,7 @@ _CATALOG = (
         name="cifar10-augmented",
         task="classification",
         build=cifar10_augmented,
+        first_weights=draw_cifar10_augmented,
         about="Two 5x5 convolutions, the first batch-normalised, three linear layers; takes 24x24 crops.",
         source="lab work 1, Image classification (in Russian), in TensorFlow 1 and PrettyTensor",
         parameters=731_658,
@@ -111,6 +123,7 @@ _CATALOG = (
         name="code-autoencoder",
         task="reconstruction",
         build=code_autoencoder,
+        first_weights=draw_code_autoencoder,
         about="Autoencoder that starts from principal components: 3x32x32 to 256 numbers and back.",
         source="this project",
         parameters=2_941_068,
@@ -122,6 +135,7 @@ _CATALOG = (
         name="cifar10-denoise",
         task="reconstruction",
         build=cifar10_denoise,
+        first_weights=draw_denoiser,
         about="Fully convolutional network that takes noise out of pictures of any size; no bottleneck.",
         source="this project; after K. Zhang et al., Beyond a Gaussian Denoiser, TIP 2017, and FFDNet, TIP 2018",
         parameters=124_684,
@@ -133,6 +147,7 @@ _CATALOG = (
         name="mobilenetv2",
         task="classification",
         build=mobilenetv2,
+        first_weights=draw_mobilenetv2,
         about="MobileNetV2 at half width with the first strides 1, for small pictures.",
         source="M. Sandler et al., MobileNetV2: Inverted Residuals and Linear Bottlenecks, CVPR 2018; at width 0.5 as "
         "in O. O. Elizarov's home work on CIFAR-100, Bauman Moscow State Technical University, 2022",
@@ -144,6 +159,7 @@ _CATALOG = (
         name="mobilenetv2-bsconv-u",
         task="classification",
         build=mobilenetv2_bsconv_u,
+        first_weights=draw_mobilenetv2,
         about="mobilenetv2 that narrows before it filters: blueprint separable convolutions, unconstrained.",
         source="D. Haase and M. Amthor, Rethinking Depthwise Separable Convolutions: How Intra-Kernel Correlations "
         "Lead to Improved MobileNets, CVPR 2020; carried from MobileNetV1 to MobileNetV2 by this project",
@@ -155,6 +171,7 @@ _CATALOG = (
         name="mobilenetv2-bsconv-s",
         task="classification",
         build=mobilenetv2_bsconv_s,
+        first_weights=draw_mobilenetv2,
         about="mobilenetv2 whose narrowing matrices learn orthonormal rows: blueprint separable, subspace.",
         source="D. Haase and M. Amthor, Rethinking Depthwise Separable Convolutions: How Intra-Kernel Correlations "
         "Lead to Improved MobileNets, CVPR 2020",
@@ -166,6 +183,7 @@ _CATALOG = (
         name="mobilenetv2-grouped",
         task="classification",
         build=mobilenetv2_grouped,
+        first_weights=draw_mobilenetv2,
         about="mobilenetv2 of grouped 1x1 convolutions with interleaved channels, a third of the parameters.",
         source="J. P. Schwarz Schuler et al., Grouped Pointwise Convolutions Reduce Parameters in Convolutional "
         "Neural Networks, MENDEL 28 (1), 2022",
@@ -177,6 +195,7 @@ _CATALOG = (
         name="residual",
         task="classification",
         build=residual,
+        first_weights=draw_residual,
         about="Small residual network that adapts to pictures of any size from 8 pixels; the default.",
         source="this project; blocks after K. He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
         parameters=904_234,
@@ -187,6 +206,7 @@ _CATALOG = (
         name="whitened",
         task="classification",
         build=whitened,
+        first_weights=draw_whitened,
         about="Six 3x3 convolutions behind a layer that whitens patches; what the quick recipes train.",
         source="this project; after K. Jordan, 94% on CIFAR-10 in 3.29 seconds on a single GPU, 2024",
         parameters=1_971_352,
@@ -224,6 +244,24 @@ def build(
     Raises:
         InputError: an unknown name or argument, or a value the network cannot be built with.
     """
+    network = _constructed(name, num_classes, channels, size, arguments)
+    draw = NETWORKS[name].first_weights
+    if draw is not None:
+        draw(network)
+    return network
+
+
+def build_outline(
+    name: str, /, *, num_classes: int, channels: int = 3, size: tuple[int, int] = (32, 32), **arguments: Any
+) -> nn.Module:
+    """Build a network without memory for its weights, which have names and shapes alone; as `build` otherwise."""
+    with torch.device("meta"):
+        return _constructed(name, num_classes, channels, size, arguments)
+
+
+def _constructed(
+    name: str, num_classes: int, channels: int, size: tuple[int, int], arguments: Mapping[str, Any]
+) -> nn.Module:
     network = network_named(name)
     if channels not in (1, 3):
         raise InputError(f"a network takes 1 or 3 channels, not {channels}")

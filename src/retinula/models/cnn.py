@@ -50,9 +50,6 @@ def cifar10_cnn(num_classes: int, channels: int, size: tuple[int, int]) -> nn.Se
 def cifar100_cnn(num_classes: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
     """Six 3x3 convolutions in three pairs and three linear layers, with dropout: 13,870,484 parameters for CIFAR-100.
 
-    The weights begin as Keras begins them (Glorot uniform, biases zero), since the work was written in it
-    (Lavrov's lab work, after Khanna and Braun).
-
     Raises:
         InputError: the pictures are smaller than 8x8 pixels.
     """
@@ -70,10 +67,16 @@ def cifar100_cnn(num_classes: int, channels: int, size: tuple[int, int]) -> nn.S
         yield from (nn.Linear(1000, 1000), nn.ReLU(), nn.Dropout(0.5))
         yield nn.Linear(1000, num_classes)
 
-    network = _named(layers())
+    return _named(layers())
+
+
+def draw_cifar100_cnn(network: nn.Module) -> None:
+    """Draw the first weights of `cifar100_cnn`: Glorot uniform, biases 0.
+
+    So Keras begins, in which the work was written (Lavrov's lab work, after Khanna and Braun).
+    """
     for layer in _weighted(network):
         nn.init.xavier_uniform_(layer.weight)
-    return network
 
 
 def cifar10_augmented(num_classes: int, channels: int, size: tuple[int, int]) -> nn.Sequential:
@@ -81,9 +84,8 @@ def cifar10_augmented(num_classes: int, channels: int, size: tuple[int, int]) ->
 
     What the work's text leaves to its library is as PrettyTensor had it: zero padding that keeps the size;
     normalisation between a convolution's bias and its ReLU, with a learned shift but no learned scale
-    (`scale_after_normalization=False`) and 0.001 added to the variance; pooling that keeps an odd row or column;
-    weights normal with variance 2 / inputs before a ReLU (He et al. 2015), Glorot uniform in the last layer,
-    biases zero. One thing is not: the running mean and variance move by a tenth a step, not by 0.0003, with
+    (`scale_after_normalization=False`) and 0.001 added to the variance; pooling that keeps an odd row or column.
+    One thing is not: the running mean and variance move by a tenth a step, not by 0.0003, with
     which three quarters of their arbitrary start would still be in them after a thousand steps.
 
     Raises:
@@ -93,7 +95,7 @@ def cifar10_augmented(num_classes: int, channels: int, size: tuple[int, int]) ->
     height, width = (-(-side // 4) for side in size)
     norm = nn.BatchNorm2d(64, eps=1e-3)
     norm.register_parameter("weight", None)
-    network = _named(
+    return _named(
         (
             *(nn.Conv2d(channels, 64, 5, padding=2), norm, nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)),
             *(nn.Conv2d(64, 64, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)),
@@ -103,13 +105,17 @@ def cifar10_augmented(num_classes: int, channels: int, size: tuple[int, int]) ->
             nn.Linear(128, num_classes),
         )
     )
+
+
+def draw_cifar10_augmented(network: nn.Module) -> None:
+    """Draw the first weights of `cifar10_augmented`, as PrettyTensor did.
+
+    Normal with variance 2 / inputs before a ReLU (He et al. 2015), Glorot uniform in the last layer, biases 0.
+    """
     *hidden, last = _weighted(network)
-    # On the meta device drawing costs seconds of imports, and the network is about to be given weights anyway.
-    if not last.weight.is_meta:
-        for layer in hidden:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-        nn.init.xavier_uniform_(last.weight)
-    return network
+    for layer in hidden:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.xavier_uniform_(last.weight)
 
 
 def _halved(name: str, size: tuple[int, int], times: int) -> tuple[int, int]:
@@ -134,9 +140,9 @@ def _named(layers: Iterable[nn.Module]) -> nn.Sequential:
     return nn.Sequential(named)
 
 
-def _weighted(network: nn.Sequential) -> list[nn.Conv2d | nn.Linear]:
+def _weighted(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     """Return the layers with weights in order, their biases set to zero as Keras and PrettyTensor do."""
-    layers = [layer for layer in network if isinstance(layer, nn.Conv2d | nn.Linear)]
+    layers = [layer for layer in network.children() if isinstance(layer, nn.Conv2d | nn.Linear)]
     for layer in layers:
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)

@@ -23,7 +23,6 @@ class Refinement(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(width, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Add the refinement."""
@@ -62,9 +61,6 @@ class CodeAutoencoder(nn.Module):
             nn.Conv2d(width, folded, 3, padding=1),
             nn.PixelShuffle(2),
         )
-        nn.init.zeros_(self.correction.weight)
-        for parameter in self.decoder[-2].parameters():
-            nn.init.zeros_(parameter)
 
     def start_from(self, mean: torch.Tensor, components: torch.Tensor) -> None:
         """Make code and picture those of a linear code.
@@ -145,3 +141,14 @@ def code_autoencoder(
     if not 0 <= blocks <= 32:
         raise InputError(f"code-autoencoder: blocks must lie between 0 and 32, not {blocks}")
     return CodeAutoencoder(channels, size[0], numbers=numbers, width=width, blocks=blocks)
+
+
+def draw_code_autoencoder(network: nn.Module) -> None:
+    """Set to zero what correction and refinements end with, so that `start_from` gives the linear code itself."""
+    for part in network.modules():
+        if isinstance(part, CodeAutoencoder):
+            nn.init.zeros_(part.correction.weight)
+            for parameter in part.decoder[-2].parameters():
+                nn.init.zeros_(parameter)
+        elif isinstance(part, Refinement):
+            nn.init.zeros_(part.conv2.weight)

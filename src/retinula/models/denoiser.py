@@ -18,7 +18,7 @@ class Denoiser(nn.Module):
 
     As in DnCNN (Zhang et al. 2017) the network computes the noise and not the picture, and as in FFDNet (Zhang et al.
     2018) it works on the four pixels of every 2x2 square at once, which reaches twice as far for a quarter of the
-    work. The last convolution begins at 0: a new network gives back what it gets.
+    work. A network that `draw_denoiser` began gives back what it gets.
 
     Inputs must be pictures in 0..1 (`unit_inputs` of the catalog): the noise is taken away from them as they are.
     `forward` gives logits, whose sigmoid is the picture, so that every objective for pictures fits.
@@ -37,7 +37,6 @@ class Denoiser(nn.Module):
         self.last = nn.Conv2d(width, 4 * channels, 3, padding=1)
         self.together = nn.PixelShuffle(2)
         self.sigmoid = nn.Sigmoid()
-        _initialise(self)
 
     def noise(self, inputs: torch.Tensor) -> torch.Tensor:
         """Compute the noise in float inputs `[N, C, H, W]`, both sides even: the same shape, on the scale 0..1."""
@@ -85,10 +84,8 @@ def cifar10_denoise(
     return Denoiser(channels, width=width, layers=layers)
 
 
-def _initialise(network: nn.Module) -> None:
-    # On the meta device drawing costs seconds of imports, and the network is about to be given weights anyway.
-    if next(network.parameters()).is_meta:
-        return
+def draw_denoiser(network: nn.Module) -> None:
+    """Draw the first weights: normal with variance 2 / inputs (He et al. 2015), biases and the last convolution 0."""
     for name, parameter in network.named_parameters():
         if name.endswith("bias") or name.startswith("last"):
             nn.init.zeros_(parameter)

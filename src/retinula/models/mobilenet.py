@@ -75,7 +75,6 @@ class MobileNetV2(nn.Module):
         features.append(nn.Sequential(*form.widen(wide, last)))
         self.features = nn.Sequential(*features)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes))
-        _initialise(self)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map inputs `[N, channels, H, W]` to logits `[N, num_classes]`."""
@@ -146,11 +145,8 @@ def _scaled(channels: int, width: float) -> int:
     return rounded + 8 if rounded < 0.9 * wanted else rounded
 
 
-def _initialise(network: nn.Module) -> None:
-    # As torchvision and the pretrained relatives do; normalisation layers begin at scale 1, shift 0 anyway.
-    # On the meta device drawing costs seconds of imports, and the network is about to be given weights anyway.
-    if next(network.parameters()).is_meta:
-        return
+def draw_mobilenetv2(network: nn.Module) -> None:
+    """Draw the first weights as torchvision and the pretrained relatives do."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out")

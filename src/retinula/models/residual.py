@@ -19,9 +19,8 @@ _STAGES = (64, 128, 192)  # channels at width 1
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions added to their input (He et al. 2016), the first with a stride where the map shrinks.
 
-    The last normalisation begins at scale 0, so that a new block passes its input on unchanged (Goyal et al.
-    2017). Where the shape changes, the input is averaged and mapped by a 1x1 convolution, which unlike a strided
-    one looks at every pixel (He et al. 2019, ResNet-D).
+    Where the shape changes, the input is averaged and mapped by a 1x1 convolution, which unlike a strided one looks at
+    every pixel (He et al. 2019, ResNet-D).
     """
 
     def __init__(self, channels_in: int, channels_out: int, *, stride: int) -> None:
@@ -69,7 +68,6 @@ class ResidualNetwork(nn.Module):
                 wide = channels_out
             self.stages.append(stage)
         self.head = nn.Linear(wide, num_classes)
-        _initialise(self)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map inputs `[N, channels, H, W]` to logits `[N, num_classes]`."""
@@ -123,10 +121,12 @@ def _scaled(channels: int, width: float) -> int:
     return max(32, round(channels * width / 32) * 32)
 
 
-def _initialise(network: nn.Module) -> None:
-    # On the meta device drawing costs seconds of imports, and the network is about to be given weights anyway.
-    if next(network.parameters()).is_meta:
-        return
+def draw_residual(network: nn.Module) -> None:
+    """Draw the first weights: normal with variance 2 / outputs (He et al. 2015).
+
+    The last normalisation of each block begins at scale 0, so that a new block passes its input on unchanged (Goyal et
+    al. 2017).
+    """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

@@ -6,7 +6,6 @@ generators stay as they are.
 
 import copy
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.models.reconstructing import Reconstructs
+from retinula.models.watching import watched
 
 _BYTES = 4  # of a float32, in which the published tables count whatever the precision of the training
 _MEBIBYTE = 1024**2
@@ -96,9 +96,24 @@ def summarize(
     layers: list[Layer] = []
     # In real memory: torch's meta tensors cost seconds of imports at their first use.
     copied = copy.deepcopy(network).eval()
-    _record_leaves(copied, layers)
+    leaves = _leaves(copied)
+    counted: set[int] = set()
+
+    def record(name: str, given: torch.Tensor, output: torch.Tensor) -> None:
+        new = [p for p in leaves[name].parameters() if id(p) not in counted]
+        counted.update(map(id, new))
+        layers.append(
+            Layer(
+                name=name,
+                kind=_kind(leaves[name]),
+                output_shape=tuple(output.shape[1:]),
+                parameters=sum(p.numel() for p in new),
+                multiply_adds=_multiply_adds(leaves[name], given, output),
+            )
+        )
+
     first = next(network.parameters(), torch.empty(0))
-    with torch.inference_mode():
+    with watched(leaves, record), torch.inference_mode():
         picture = torch.zeros(1, *input_shape, dtype=first.dtype, device=first.device)
         if isinstance(copied, Reconstructs):
             copied.reconstruct(picture)
@@ -119,30 +134,13 @@ def summarize(
     )
 
 
-def _record_leaves(network: nn.Module, layers: list[Layer]) -> None:
-    """Make every layer without layers of its own write a row each time it is used."""
-    counted: set[int] = set()
-
-    def recorder(name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...], torch.Tensor], None]:
-        def record(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            new = [p for p in module.parameters() if id(p) not in counted]
-            counted.update(map(id, new))
-            layers.append(
-                Layer(
-                    name=name,
-                    kind=_kind(module),
-                    output_shape=tuple(output.shape[1:]),
-                    parameters=sum(p.numel() for p in new),
-                    multiply_adds=_multiply_adds(module, inputs[0], output),
-                )
-            )
-
-        return record
-
-    for name, module in network.named_modules():
-        # An empty chain, as where a shortcut changes nothing, is no layer either.
-        if not isinstance(module, nn.Sequential) and next(module.children(), None) is None:
-            module.register_forward_hook(recorder(name))
+def _leaves(network: nn.Module) -> dict[str, nn.Module]:
+    """Return the layers without layers of their own; an empty chain, where a shortcut changes nothing, is none."""
+    return {
+        name: module
+        for name, module in network.named_modules()
+        if not isinstance(module, nn.Sequential) and next(module.children(), None) is None
+    }
 
 
 def _kind(module: nn.Module) -> str:

@@ -25,20 +25,15 @@ class Whitening(nn.Conv2d):
     """A convolution whose filters are given, not learnt; what is learnt is the constant added to each of its maps.
 
     Every direction in the space of patches has two filters, itself and its negative, so that the activation behind them
-    loses nothing.
+    loses nothing. They are arbitrary until `draw_whitened` or `start_from` sets them.
     """
 
     def __init__(self, channels: int, *, patch: int, stride: int) -> None:
         values = channels * patch**2
         super().__init__(channels, 2 * values, patch, stride)
-        given = torch.empty_like(self.weight)
-        # On the meta device these cost seconds of imports, and the layer is about to be given filters anyway.
-        if not given.is_meta:
-            given.copy_(torch.cat((torch.eye(values), -torch.eye(values))).view_as(given))
+        given = self.weight.detach()
         del self.weight
         self.register_buffer("weight", given)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
 
 
 class ShiftNorm(nn.BatchNorm2d):
@@ -107,7 +102,6 @@ class WhitenedNetwork(nn.Module):
             self.blocks.append(Block(wide, width, convolutions=convolutions, shrinks=shrinks, activation=activation))
             wide = width
         self.head = nn.Linear(wide, num_classes, bias=False)
-        _initialise(self)
 
     def start_from(self, eigenvalues: torch.Tensor, eigenvectors: torch.Tensor, floor: float) -> None:
         """Make the first layer whiten patches: every direction gets the same variance, what is mere noise less.
@@ -192,11 +186,17 @@ def whitened(
     )
 
 
-def _initialise(network: nn.Module) -> None:
-    # On the meta device drawing costs seconds of imports, and the network is about to be given weights anyway.
-    if next(network.parameters()).is_meta:
-        return
+def draw_whitened(network: nn.Module) -> None:
+    """Set the first weights.
+
+    The first layer begins with the patches and their negatives. Every other convolution passes its input maps on in its
+    first outputs (Jordan 2024); the rest stay as PyTorch drew them.
+    """
     for layer in network.modules():
-        if isinstance(layer, nn.Conv2d) and not isinstance(layer, Whitening):
-            # As many maps as there are going in are passed on at first, the rest are drawn (Jordan 2024).
+        if isinstance(layer, Whitening):
+            directions = torch.eye(layer.out_channels // 2)
+            layer.weight.copy_(torch.cat((directions, -directions)).view_as(layer.weight))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Conv2d):
             nn.init.dirac_(layer.weight[: layer.in_channels].detach())

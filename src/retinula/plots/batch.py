@@ -2,9 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from retinula.plots.figure import BLUE, LINE, MARGIN, POINTS, TEXT, bare, new_figure, plural, styled, wrap
+from retinula.plots.figure import BLUE, LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, wrap
 from retinula.plots.tiles import upright
 from retinula.training.shown import FedBatch
+from retinula.words import plural
 
 COLUMNS = 4
 SIDE = 1.05  # inches of a picture

@@ -28,14 +28,13 @@ from retinula.plots.figure import (
     VERMILLION,
     class_names,
     new_figure,
-    plural,
     save,
     styled,
     widest,
     wrap,
 )
 from retinula.plots.pictures import answered_examples, reconstructions
-from retinula.shares import percent
+from retinula.words import percent, plural
 
 Counts = NDArray[np.int64]
 
@@ -132,8 +131,8 @@ def reliability(calibration: Calibration) -> Figure:
         6.2,
         f"On average {percent(calibration.confidence)} sure, right for {percent(calibration.accuracy)}: "
         f"{verdict(calibration)}",
-        f"Calibration error {percent(calibration.error)}: the mean distance of the bars from the diagonal over "
-        f"{plural(number, 'picture')}. Above the diagonal it could be surer, below it is too sure.",
+        f"Calibration error {percent(calibration.error)}: the mean distance of the bars from the red marks over "
+        f"{plural(number, 'picture')}. Above its mark it could be surer, below it is too sure.",
     )
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
     width = 100 / len(calibration.bins)

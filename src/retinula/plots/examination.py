@@ -12,24 +12,13 @@ from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.results import Mistake
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
-from retinula.plots.figure import (
-    GREY,
-    INK,
-    SERIES,
-    TEXT,
-    bare,
-    class_names,
-    new_figure,
-    plural,
-    styled,
-    widest,
-    wrap,
-)
+from retinula.names import shortened
+from retinula.plots.figure import GREY, INK, SERIES, TEXT, bare, class_names, new_figure, styled, widest, wrap
 from retinula.plots.pictures import captioned
-from retinula.plots.tiles import tiled, upright
-from retinula.shares import percent, sureness
+from retinula.words import percent, plural, sureness
 
 SHOWN = 24  # pictures or pairs in one figure
+FILE_LETTERS = 28  # of a picture's file, in a caption
 _COLOURS = (*SERIES, INK)
 _MARKS = "osD^vP*X"
 _TOLD_APART = len(_COLOURS) * len(_MARKS)
@@ -76,10 +65,13 @@ def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong:
     title = f"The {plural(len(mistakes), 'surest mistake')} of {num_wrong:,}"
     if len(mistakes) == 1:
         title = f"The surest mistake of {num_wrong:,}"
-    remark = "Above each picture its label, which may be wrong itself; below it the answer and how sure it is."
+    remark = (
+        f"Above each picture its label{_and_file(mistakes)}, which may be wrong itself; below it the answer and how "
+        "sure it is."
+    )
     return captioned(
         [image_set.images[each.index] for each in mistakes],
-        [(each.label, f"{each.answer} ({sureness(each.probability)})", False) for each in mistakes],
+        [(_labelled(each), f"{each.answer} ({sureness(each.probability)})", False) for each in mistakes],
         title,
         remark,
     )
@@ -96,11 +88,12 @@ def label_errors(image_set: ImageSet, errors: Sequence[LabelError]) -> Figure:
     shown = errors[:SHOWN]
     title = f"{plural(len(errors), 'label')} likely wrong; the {len(shown)} likeliest"
     remark = (
-        "Above each picture its label, below it what it likely is. Look before you believe: rare kinds are among them."
+        f"Above each picture its label{_and_file(shown)}, below it what it likely is. Look before you believe: rare "
+        "kinds are among them."
     )
     return captioned(
         [image_set.images[each.index] for each in shown],
-        [(each.label, f"{each.suggestion} ({sureness(each.probability)})", False) for each in shown],
+        [(_labelled(each), f"{each.suggestion} ({sureness(each.probability)})", False) for each in shown],
         title,
         remark,
     )
@@ -116,24 +109,31 @@ def near_duplicates(one: ImageSet, other: ImageSet, pairs: Sequence[NearDuplicat
         pairs: at least one, the closest first; the first 24 are drawn.
     """
     shown = pairs[:SHOWN]
-    tiles = [
-        np.concatenate([upright(one.images[pair.index]), upright(other.images[pair.other])], axis=1) for pair in shown
-    ]
-    columns = min(6, len(tiles))
-    rows = -(-len(tiles) // columns)
     among = f"within {one.name}" if one is other else f"between {one.name} and {other.name}"
     exact = sum(pair.exact for pair in pairs)
     drawn = "Each pair" if len(shown) == len(pairs) else f"Of them {len(shown)}, each"
-    figure = new_figure(
-        max(5.0, 1.9 * columns),
-        1.0 * rows + 0.2,
+    return captioned(
+        [np.concatenate([one.images[pair.index], other.images[pair.other]], axis=2) for pair in shown],
+        [
+            (_called(pair.index, pair.source), _called(pair.other, pair.other_source), True)  # neither is a mistake
+            for pair in shown
+        ],
         f"{plural(len(pairs), 'pair')} nearly the same {among}",
-        f"{drawn} side by side, the closest first; in all, {exact:,} equal in every pixel.",
+        f"{drawn} side by side, the closest first; in all, {exact:,} equal in every pixel. Above each the name of the "
+        "left one, below it that of the right one.",
     )
-    axes = figure.subplots()
-    bare(axes)
-    axes.imshow(tiled(tiles, columns, gap=max(2, tiles[0].shape[0] // 8)), interpolation="nearest")
-    return figure
+
+
+def _labelled(found: Mistake | LabelError) -> str:
+    return found.label if found.source is None else f"{found.label}: {shortened(found.source, FILE_LETTERS)}"
+
+
+def _and_file(found: Sequence[Mistake | LabelError]) -> str:
+    return "" if found[0].source is None else " and file"
+
+
+def _called(index: int, source: str | None) -> str:
+    return f"picture {index:,}" if source is None else shortened(source, FILE_LETTERS)
 
 
 @styled

@@ -46,6 +46,7 @@ LINE: Final = 1.3  # height of a line of text, in sizes
 MARGIN: Final = 0.12  # inches, around the figure and between its parts
 POINTS: Final = 72.0  # points an inch
 _UNKNOWN: Final = "\u25a1"
+_TRIED_FIRST: Final = 32  # letters: most texts are shorter, and are measured once
 
 # Asked for after matplotlib's own font, where the system has them: letters that it lacks.
 _FURTHER_FONTS: Final = (
@@ -219,8 +220,7 @@ def wrap(text: str, room: float, size: float, *, bold: bool = False) -> list[str
             lines.append(line.rstrip())
             line = ""
         line += piece
-        while len(line) > 1 and text_width(line.rstrip(), size, bold=bold) > room:
-            cut = max(1, _fitting(line, room, size, bold))
+        while (cut := _fitting(line, room, size, bold)) < len(line):
             lines.append(line[:cut])
             line = line[cut:]
     return [*lines, line.rstrip()] if line.strip() or not lines else lines
@@ -235,38 +235,6 @@ def bare(axes: Axes) -> None:
         spine.set_visible(False)
 
 
-def plural(number: int, thing: str) -> str:
-    """Write a number of things.
-
-    >>> plural(1, "picture"), plural(10000, "picture")
-    ('1 picture', '10,000 pictures')
-    """
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Write a time as one would say it.
-
-    >>> duration(8.4), duration(754), duration(11160)
-    ('8 seconds', '13 minutes', '3.1 hours')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
-
-
-def rounded(value: float, digits: int = 2) -> str:
-    """Write a number with so many significant digits, in full what rounds to below a million, and a true minus sign.
-
-    >>> rounded(-0.1234), rounded(18250, 3)
-    ('−0.12', '18,200')
-    """
-    text = f"{value:.{digits}g}"
-    if "e+" in text and abs(float(text)) < 1e6:
-        text = f"{float(text):,.0f}"
-    return text.replace("-", "\u2212")
-
-
 def _pieces(text: str) -> list[str]:
     pieces = [""]
     for letter, following in pairwise(text + " "):
@@ -277,7 +245,15 @@ def _pieces(text: str) -> list[str]:
 
 
 def _fitting(line: str, room: float, size: float, bold: bool) -> int:
-    low, high = 0, len(line)
+    """Return how many letters of a line fit, at least one; spaces at its end need no room."""
+    letters = len(line.rstrip())
+    low, high = 1, min(letters, _TRIED_FIRST)
+    # To measure takes as long as the text is, so of a very long one little more is measured than what fits.
+    while high <= 1 or text_width(line[:high], size, bold=bold) <= room:
+        if high == letters:
+            return len(line)
+        low, high = high, min(letters, 2 * high)
+    high -= 1
     while low < high:
         middle = (low + high + 1) // 2
         if text_width(line[:middle], size, bold=bold) <= room:

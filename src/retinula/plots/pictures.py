@@ -4,7 +4,7 @@ Knows nothing of files; pictures come as arrays, answers as names and probabilit
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,7 +16,7 @@ from PIL import Image
 from retinula.answers import Answer
 from retinula.errors import InputError
 from retinula.images import Images, ImageSet
-from retinula.pictures import flatten
+from retinula.pictures import as_picture, flatten
 from retinula.plots.figure import (
     BLUE,
     INK,
@@ -32,14 +32,13 @@ from retinula.plots.figure import (
     class_names,
     drawable,
     new_figure,
-    plural,
     styled,
     widest,
     wrap,
 )
 from retinula.plots.tiles import upright
-from retinula.shares import sureness
 from retinula.shrinking import shrink
+from retinula.words import plural, sureness
 
 if TYPE_CHECKING:  # figures of what a model in ONNX says are drawn without torch
     from torch import Tensor
@@ -150,6 +149,8 @@ def prediction(
 def contact_sheet(image_set: ImageSet, *, per_class: int = 10, seed: int = 0) -> Figure:
     """Draw pictures of every class, taken at random, a row a class with its name and its number of pictures.
 
+    Of more than 120 classes, the first of those that have pictures.
+
     Args:
         image_set: at least one picture; without labels the rows have no names.
         per_class: how many of each class at most.
@@ -175,14 +176,15 @@ def contact_sheet(image_set: ImageSet, *, per_class: int = 10, seed: int = 0) ->
     classes = len(image_set.classes)
     title = f"{image_set.name}: {plural(len(image_set), 'picture')}"
     if image_set.labels is not None:
-        title += f" of {plural(classes, 'class')}".replace("classs", "classes")
+        title += f" of {plural(classes, 'class', 'classes')}"
     remark = f"{width} x {height} pixels. "
     if image_set.labels is None:
         remark += f"{plural(sum(map(len, rows)), 'picture')} drawn at random."
     else:
         remark += "Drawn at random; beside each class, its number of pictures."
         if len(rows) < classes:
-            remark += f" The first {len(rows)} of {classes:,} classes are shown."
+            first = "first " if len(rows) == SHEET_CLASSES else ""
+            remark += f" Of {classes:,} classes, the {first}{len(rows)} that have pictures are shown."
     figure = new_figure(max(6.0, columns * (column_width + 0.25)), depth * cell + 0.1, title, remark)
     for number, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
         own = slice(number * depth, (number + 1) * depth)
@@ -239,16 +241,17 @@ def _captioned(
     above = [line * max(len(each.above) for each in row) for row in rows]
     below = [line * max(len(each.below) for each in row) for row in rows]
     step = SIDE + 2 * MARGIN
-    height = sum(above) + sum(below) + len(rows) * (SIDE + 0.3) + MARGIN
+    depth = SIDE * min(1.0, max(picture.shape[1] / picture.shape[2] for picture in pictures))
+    height = sum(above) + sum(below) + len(rows) * (depth + 0.3) + MARGIN
     figure = new_figure(max(4.0, columns * step), height, title, remark)
     figure.set_layout_engine("none")
     width, whole = figure.get_size_inches()
     top = height - MARGIN
     for number, row in enumerate(rows):
-        bottom = top - above[number] - SIDE
+        bottom = top - above[number] - depth
         for column, (picture, caption) in enumerate(zip(pictures[number * columns :], row, strict=False)):
             left = MARGIN + column * step
-            axes = figure.add_axes((left / width, bottom / whole, SIDE / width, SIDE / whole))
+            axes = figure.add_axes((left / width, bottom / whole, SIDE / width, depth / whole))
             bare(axes)
             axes.imshow(upright(picture), interpolation="nearest")
             axes.set_title("\n".join(caption.above), loc="center", linespacing=LINE - 0.1)
@@ -304,10 +307,14 @@ def _sheet_rows(
         rows = [chosen[start : start + per_class] for start in range(0, len(chosen), per_class)]
         return rows, ["" for _ in rows]
     rows, labels = [], []
-    for number, name in enumerate(class_names(image_set.classes)[:SHEET_CLASSES]):
+    numbers: Iterable[int] = range(len(image_set.classes))
+    if len(image_set.classes) > SHEET_CLASSES:
+        numbers = np.unique(image_set.labels)[:SHEET_CLASSES].tolist()
+    names = class_names(image_set.classes)
+    for number in numbers:
         members = np.flatnonzero(image_set.labels == number)
         rows.append(np.sort(generator.permutation(members)[:per_class]))
-        labels.append("\n".join(wrap(f"{name} ({len(members):,})", 170, TEXT)))
+        labels.append("\n".join(wrap(f"{names[number]} ({len(members):,})", 170, TEXT)))
     return rows, labels
 
 
@@ -320,7 +327,7 @@ def _sized(images: Images, size: tuple[int, int]) -> Images:
     if images.shape[2:] == size or not len(images):
         return images
     channels = images.shape[1]
-    small = [shrink(Image.fromarray(upright(image)), size, "squash", channels) for image in images]
+    small = [shrink(as_picture(image), size, "squash", channels) for image in images]
     return np.stack(small)
 
 

@@ -11,20 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from retinula.plots.figure import (
-    BLUE,
-    GREY,
-    METRIC_NAMES,
-    ORANGE,
-    TEXT,
-    VERMILLION,
-    new_figure,
-    plural,
-    rounded,
-    styled,
-    wrap,
-)
-from retinula.shares import percent
+from retinula.plots.figure import BLUE, GREY, METRIC_NAMES, ORANGE, TEXT, VERMILLION, new_figure, styled, wrap
+from retinula.training.ranking import higher_is_better
+from retinula.words import percent, plural, rounded
 
 COLUMNS = 3  # of the panels, one a setting
 NAME = 190  # points that a setting's name may take in a line below its panel
@@ -94,7 +83,7 @@ def _counted(trials: Sequence[Drawn]) -> str:
 
 def _draw_history(axes: Axes, trials: Sequence[Drawn], metric: str, best: int) -> None:
     finished = [trial for trial in trials if trial.state == "finished"]
-    better = max if metric == "val_accuracy" else min
+    better = max if higher_is_better(metric) else min
     so_far = list(accumulate((trial.value or 0.0 for trial in finished), better))
     axes.step([trial.number for trial in finished], so_far, where="post", color=ORANGE, label="best so far")
     _draw_points(axes, trials, [trial.number for trial in trials], best)

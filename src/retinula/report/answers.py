@@ -1,6 +1,5 @@
 """What a report says of a classifier's answers: by class, what is taken for what with the pictures, calibration."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from retinula.images import Images
 from retinula.plots.evaluation import FEW
 from retinula.report.charts import Chart, share_bars
 from retinula.report.sheet import Sheet
-from retinula.shares import percent
+from retinula.words import percent
 
 TABLED = 20  # up to this many classes the confusion matrix is a table with numbers
 DRAWN = 120  # up to this many classes it is drawn at all; of more only the commonest mistakes are listed
@@ -24,13 +23,16 @@ ALL_RIGHT = 400  # right answers shown of all classes
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class: its name, its number of pictures, and how well it is told from the others, 0..1."""
+    """A class: its name, its number of pictures, and how well it is told from the others, 0..1.
+
+    None stands for what cannot be said of a class without pictures that was never answered.
+    """
 
     name: str
     support: int
-    precision: float
-    recall: float
-    f1: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
     taken_for: str
 
 
@@ -131,21 +133,12 @@ def cell_limit(counts: Sequence[int], total: int) -> int:
 
 
 def _class_rows(result: ClassificationResult) -> list[ClassRow]:
-    scores = result.scores
     wrong = result.confusion.clone().fill_diagonal_(0)
     rows = []
-    for number, name in enumerate(result.classes):
+    for number, (name, scores) in enumerate(result.per_class.items()):
         most = int(wrong[number].argmax())
-        rows.append(
-            ClassRow(
-                name=name,
-                support=int(scores.support[number]),
-                precision=float(scores.precision[number]),
-                recall=float(scores.recall[number]),
-                f1=float(scores.f1[number]),
-                taken_for=f"{result.classes[most]} ({int(wrong[number, most]):,})" if wrong[number, most] else "",
-            )
-        )
+        taken_for = f"{result.classes[most]} ({int(wrong[number, most]):,})" if wrong[number, most] else ""
+        rows.append(ClassRow(name=name, **scores, taken_for=taken_for))
     return rows
 
 
@@ -173,12 +166,19 @@ def _calibration(result: ClassificationResult) -> Chart:
             row.low,
             row.high,
             row.accuracy,
-            f"{100 * row.low:.0f} to {100 * row.high:.0f} % sure: {row.count:,} answers, {percent(row.accuracy)} right",
+            f"{100 * row.low:.0f} to {100 * row.high:.0f} % sure, {percent(row.confidence)} on average: "
+            f"{row.count:,} answers, {percent(row.accuracy)} right",
             row.count < FEW,
+            row.confidence,
         )
         for row in result.calibration.bins
-        if row.accuracy is not None and math.isfinite(row.accuracy)
+        if row.accuracy is not None and row.confidence is not None
     ]
     return share_bars(
-        "How often it is right when it is so sure", "how sure (%)", "right (%)", bars, diagonal="as sure as right"
+        "How often it is right when it is so sure",
+        "how sure (%)",
+        "right (%)",
+        bars,
+        diagonal="as sure as right",
+        marks="mean of how sure",
     )

@@ -28,7 +28,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar, in units of the box, and its words."""
+    """A bar, in units of the box, its words, and the height of the mark across it."""
 
     left: float
     top: float
@@ -36,13 +36,14 @@ class Bar:
     height: float
     words: str
     pale: bool
+    mark: float
 
 
 @dataclass(frozen=True)
 class Chart:
     """Axes with lines or bars: ticks are places in the box with the number written there.
 
-    `told` says in words what the lines or bars show.
+    `told` says in words what the lines or bars show, `diagonal` and `marks` what those are called; empty without.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Chart:
     lines: tuple[Line, ...] = ()
     bars: tuple[Bar, ...] = ()
     diagonal: str = ""
+    marks: str = ""
     width: float = WIDTH
     height: float = HEIGHT
     left: float = LEFT
@@ -112,7 +114,13 @@ def line_chart(
 
 
 def share_bars(
-    title: str, x_words: str, y_words: str, bars: Sequence[tuple[float, float, float, str, bool]], *, diagonal: str = ""
+    title: str,
+    x_words: str,
+    y_words: str,
+    bars: Sequence[tuple[float, float, float, str, bool, float]],
+    *,
+    diagonal: str,
+    marks: str,
 ) -> Chart:
     """Lay out bars of percentages over percentages, as of calibration.
 
@@ -120,8 +128,10 @@ def share_bars(
         title: of the chart.
         x_words: what the horizontal axis measures, 0 to 100.
         y_words: what the vertical axis measures, 0 to 100.
-        bars: where each begins and ends, 0..1, its height, 0..1, its words, and whether it counts for little.
-        diagonal: what the line from corner to corner is called; none without.
+        bars: where each begins and ends, 0..1, its height, 0..1, its words, whether it counts for little, and the
+            height of the mark across it, 0..1.
+        diagonal: what the line from corner to corner is called.
+        marks: what the marks are called.
     """
 
     def across(share: float) -> float:
@@ -138,8 +148,9 @@ def share_bars(
             max(0.5, up(0) - up(height)),
             words,
             pale,
+            up(mark),
         )
-        for begin, end, height, words, pale in bars
+        for begin, end, height, words, pale, mark in bars
     ]
     ticks = (0, 0.25, 0.5, 0.75, 1)
     return Chart(
@@ -151,6 +162,7 @@ def share_bars(
         told="; ".join(bar.words for bar in shapes) + ".",
         bars=tuple(shapes),
         diagonal=diagonal,
+        marks=marks,
     )
 
 

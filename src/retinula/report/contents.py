@@ -4,17 +4,17 @@ Knows nothing of pages.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 
-from retinula.datasets.reading import Progress, SplitName, lacking
+from retinula.datasets.reading import Progress, SplitName
 from retinula.errors import InputError
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
+from retinula.explanation.attribution import check_explainable
 from retinula.images import ImageSet
-from retinula.inspection import FILE_NAME, Inspection, read_inspection
+from retinula.inspection import Inspection, read_inspection
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.report.answers import AnswersPart, answers_part
@@ -28,7 +28,7 @@ from retinula.report.sheet import Sheet, SheetPage
 from retinula.report.spoilt import SpoiltPart, spoilt_part
 from retinula.report.training import TrainingPart, training_part
 from retinula.run import Run
-from retinula.run_data import own_splits
+from retinula.run_data import find_own
 
 # Before they are written as text, which takes a third more.
 SHEET_BYTES, SEEN_BYTES, MAP_BYTES, SMALL_BYTES = 3_000_000, 900_000, 1_000_000, 120_000
@@ -51,6 +51,7 @@ class Contents:
         reconstruction: of a network that gives pictures back.
         contact: pictures of each class, of the training pictures or, without these, of those measured on.
         contact_split: which ones.
+        learned_sources: for each training picture the file it came from, or None.
         duplicates: pictures both learned from and asked about.
         labels: pictures asked about whose labels are likely wrong.
         pairs: pictures that are nearly the same, and among which.
@@ -73,6 +74,7 @@ class Contents:
     reconstruction: ReconstructionPart | None = None
     contact: tuple[ContactRow, ...] = ()
     contact_split: str = ""
+    learned_sources: Sequence[str] | None = None
     duplicates: DuplicatesPart | None = None
     labels: LabelsPart | None = None
     pairs: tuple[PairsPart, ...] | None = None
@@ -98,7 +100,8 @@ def gather(run: Run, progress: Progress | None = None) -> Contents:
     missing: dict[str, str] = {}
     splits = _splits(run, missing, progress)
     split: SplitName = "validation" if "validation" in splits and "test" not in splits else "test"
-    measured, train_set = splits.get(split), splits.get("train")
+    measured = None if "measured" in missing else splits.get(split)
+    train_set = splits.get("train")
     contents = Contents(run, recipe, training, model.task, split, missing)
     shown = train_set or measured
     if shown is None:
@@ -108,6 +111,7 @@ def gather(run: Run, progress: Progress | None = None) -> Contents:
         contents,
         contact=contact_rows(shown, sheet),
         contact_split="training" if train_set else split,
+        learned_sources=None if train_set is None else train_set.sources,
         distorted=None if train_set is None else distorted_part(recipe, train_set, SMALL_BYTES),
         fed=None if train_set is None else fed_part(recipe, train_set, sheet, SMALL_BYTES),
     )
@@ -128,23 +132,24 @@ def deep_look(run: Run, split: SplitName) -> str:
 def _splits(run: Run, missing: dict[str, str], progress: Progress | None) -> Mapping[SplitName, ImageSet]:
     """Return the run's pictures; of those to measure on and to train on that are not there the reason is noted."""
     try:
-        splits = own_splits(run, progress)
+        own = find_own(run, progress)
     except InputError as error:
         missing |= {"measured": str(error), "train": str(error)}
         return {}
-    name = run.recipe().data.name
-    if not splits.keys() & {"test", "validation"}:
-        missing["measured"] = lacking("test", name)
-    if "train" not in splits:
-        missing["train"] = lacking("train", name)
-    return splits
+    if "test" in own.changed:
+        missing["measured"] = own.changed["test"]
+    elif not own.splits.keys() & {"test", "validation"}:
+        missing["measured"] = own.changed.get("validation", f"{own.dataset} has no test pictures")
+    if "train" in own.changed:
+        missing["train"] = own.changed.get("test", own.changed["train"])  # one sentence for both
+    return own.splits
 
 
 def _with_measurement(
     contents: Contents, model: Model, image_set: ImageSet, sheet: Sheet, progress: Progress | None
 ) -> Contents:
     told = partial(progress, "asking the model") if progress else None
-    if model.task == "reconstruction":
+    if not model.classifies:
         part = reconstruction_part(contents.run, contents.split, model, image_set, told)
         return replace(contents, reconstruction=part)
     try:
@@ -158,9 +163,11 @@ def _with_measurement(
         progress("looking for reasons", 0, None)
     _, *size = model.preprocess.input_shape
     seen = Sheet((size[0], size[1]), longest=SEEN_SIDE)
-    unexplained = (
-        "" if find_spec("captum") else "captum, which computes them, is not installed: pip install 'retinula[explain]'"
-    )
+    unexplained = ""
+    try:
+        check_explainable(model)
+    except InputError as error:
+        unexplained = str(error)
     reasons = reasons_part(model, result, image_set.images, seen, unexplained)
     return replace(
         contents,
@@ -175,19 +182,19 @@ def _with_inspection(contents: Contents, asked: ImageSet, train_set: ImageSet | 
     if contents.answers is None:
         return contents
     try:
-        inspected = read_inspection(contents.run.path, contents.split)
+        inspected = read_inspection(contents.run.inspection_file, contents.split)
         if inspected is None:
             return contents
         if inspected.dataset != asked.name or inspected.fingerprint not in ("", asked.fingerprint()):
             raise InputError(
-                f"{contents.run.path / FILE_NAME} tells of other pictures ({inspected.dataset}, {inspected.split}); "
+                f"{contents.run.inspection_file} tells of other pictures ({inspected.dataset}, {inspected.split}); "
                 f"look again with: {deep_look(contents.run, contents.split)}"
             )
         return _shown(contents, contents.answers, inspected.found, asked, train_set, sheet)
     except InputError as error:
         contents.missing["inspected"] = str(error)
     except IndexError:
-        file = contents.run.path / FILE_NAME
+        file = contents.run.inspection_file
         contents.missing["inspected"] = (
             f"{file} names pictures that there are not; look again with: {deep_look(contents.run, contents.split)}"
         )

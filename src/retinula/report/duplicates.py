@@ -12,11 +12,12 @@ SHOWN = 24
 
 @dataclass(frozen=True)
 class Twice:
-    """A picture asked about: its number there, its place on the sheet, its classes there and where it was learned."""
+    """A picture asked about: its number there, its place on the sheet, its class; number and class where learned."""
 
     index: int
     place: int
     label: str
+    learned: int
     learned_as: str
 
 
@@ -32,15 +33,16 @@ def duplicates_part(train_set: ImageSet, asked: ImageSet, split: SplitName, shee
     """Find them, and put some on the sheet."""
     learned, others = _numbered(train_set), _numbered(asked)
     report = check_dataset(Dataset(asked.name, {"train": learned, split: others}, ()))
+    learned_at = [next(each for each in group.places if each.split == "train") for group in report.leaks]
     found = [
-        (int(place.source), place.label, next(each.label for each in group.places if each.split == "train"))
-        for group in report.leaks
+        (int(place.source), place.label, int(other.source), other.label)
+        for group, other in zip(report.leaks, learned_at, strict=True)
         for place in group.places
         if place.split == split
     ]
     shown = [
-        Twice(index, sheet.add(asked.images[index], ("asked", index)), *labels)
-        for index, *labels in sorted(found)[:SHOWN]
+        Twice(index, sheet.add(asked.images[index], ("asked", index)), label, learned, learned_as)
+        for index, label, learned, learned_as in sorted(found)[:SHOWN]
     ]
     return DuplicatesPart(len(found), tuple(shown))
 

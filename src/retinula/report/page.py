@@ -7,6 +7,7 @@ and any script but its own, which it knows by its hash.
 import base64
 import hashlib
 import shlex
+from collections.abc import Iterable
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -15,18 +16,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from retinula.datasets.reading import Progress
-from retinula.durable import explained, write_bytes
+from retinula.durable import check_destination, explained, write_bytes
 from retinula.errors import InputError
 from retinula.evaluation.text import is_few, verdict
-from retinula.plots.figure import duration
+from retinula.names import shortened
 from retinula.report.contents import Contents, deep_look, gather
 from retinula.report.mapped import HEIGHT, WIDTH
 from retinula.report.pictures import mixes
 from retinula.run import Run
-from retinula.shares import sureness
 from retinula.version import __version__
+from retinula.words import duration, sureness
 
-FILE_NAME = "report.html"
 MOST_BYTES = 8_000_000  # of a page; what its pictures may take is set with the sheets
 TEMPLATES = "pages"
 # Marks of the map, as paths about their middle: told apart by form where colours are not.
@@ -51,15 +51,23 @@ def write_report(run: Run, file: Path | None = None, progress: Progress | None =
         progress: told how far loading and measuring are.
 
     Raises:
-        InputError: the run is not finished, or the file is a folder.
+        InputError: the run is not finished, the file is a folder, or there is a page already and no pictures are at
+            hand for a new one.
         RetinulaError: the disk refuses.
     """
-    file = file or run.path / FILE_NAME
+    file = file or run.report_page
     if file.is_dir():
-        raise InputError(f"{file} is a folder; name a file, as in --out {file / FILE_NAME}")
+        raise InputError(f"{file} is a folder; name a file, as in --out {file / run.report_page.name}")
     with explained(file):  # before the work
         file.parent.mkdir(parents=True, exist_ok=True)
+    check_destination(file)
     contents = gather(run, progress)
+    # What is written to may be a file that a shell has just emptied.
+    if contents.pictures is None and file.is_file() and file.stat().st_size:
+        raise InputError(
+            f"{contents.missing['measured']}; {file} stays as it is: for a page without pictures name a new file, "
+            "with --out FILE"
+        )
     write_bytes(file, render(contents).encode())
     return file, contents
 
@@ -101,6 +109,7 @@ def environment() -> Environment:
     )
     made.filters["percent"] = lambda share, places=1: f"{100 * share:.{places}f}\u00a0%"
     made.filters["sure"] = lambda share: sureness(share).replace(" ", "\u00a0")
+    made.filters["shortened"] = shortened
     made.filters["count"] = lambda number: f"{number:,}"
     made.filters["duration"] = duration
     return made
@@ -147,7 +156,8 @@ def _behind(contents: Contents) -> dict[str, object]:
     cells = {key: [(one.place, one.index, sureness(one.sure)) for one in shown] for key, shown in part.pictures.items()}
     counts = {f"{true}-{answer}": int(part.result.confusion[true, answer]) for true, answer in map(_pair, cells)}
     geometry = {key: value for key, value in asdict(sheet).items() if key != "uri"}
-    return {"classes": part.classes, "cells": cells, "counts": counts, "sheet": geometry}
+    files = _files(contents, [index for shown in cells.values() for _, index, _ in shown])
+    return {"classes": part.classes, "cells": cells, "counts": counts, "files": files, "sheet": geometry}
 
 
 def _behind_map(contents: Contents) -> dict[str, object]:
@@ -161,7 +171,14 @@ def _behind_map(contents: Contents) -> dict[str, object]:
         for one in each
     ]
     geometry = {key: value for key, value in asdict(part.sheet).items() if key != "uri"}
-    return {"classes": answers.classes, "points": points, "sheet": geometry}
+    files = _files(contents, [index for _, _, index, *_ in points])
+    return {"classes": answers.classes, "points": points, "files": files, "sheet": geometry}
+
+
+def _files(contents: Contents, indices: Iterable[int]) -> dict[int, str]:
+    """Return the files of pictures asked about, by their numbers; nothing where they have none."""
+    sources = contents.answers.result.sources if contents.answers else None
+    return {} if sources is None else {index: shortened(sources[index]) for index in indices}
 
 
 def _pair(key: str) -> tuple[int, int]:

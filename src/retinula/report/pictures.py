@@ -9,8 +9,8 @@ from retinula.images import ImageSet
 from retinula.plots.distortion import distorted, happenings
 from retinula.recipe import Recipe
 from retinula.report.sheet import Sheet, SheetPage
+from retinula.training.plan import augment_of
 from retinula.training.shown import fed_batch
-from retinula.transforms.augment import Augment
 
 TILES = 1000  # pictures of a contact sheet
 PER_CLASS = 10  # of them of a class, at most
@@ -81,7 +81,7 @@ def contact_rows(image_set: ImageSet, sheet: Sheet, seed: int = 0) -> tuple[Cont
 
 def mixes(recipe: Recipe) -> bool:
     """Tell whether a recipe's training mixes pictures two by two."""
-    return _augment(recipe).mixes
+    return augment_of(recipe).mixes
 
 
 def distorted_part(recipe: Recipe, image_set: ImageSet, most_bytes: int) -> DistortedPart | None:
@@ -89,7 +89,7 @@ def distorted_part(recipe: Recipe, image_set: ImageSet, most_bytes: int) -> Dist
 
     None where nothing happens to a single picture, as by mixing alone, which is not drawn.
     """
-    picture, augment = image_set.images[0], _augment(recipe)
+    picture, augment = image_set.images[0], augment_of(recipe)
     try:
         changed, words = distorted(picture, augment, number=DISTORTIONS, seed=recipe.seed)
     except InputError:  # the pictures are too small for it; the training would have said so
@@ -112,7 +112,7 @@ def fed_part(recipe: Recipe, image_set: ImageSet, sheet: Sheet, most_bytes: int)
         sheet: for the pictures as they are.
         most_bytes: for the sheet of what was fed.
     """
-    if not happenings(_augment(recipe)) and not mixes(recipe):
+    if not happenings(augment_of(recipe)) and not mixes(recipe):
         return None
     try:
         batch = fed_batch(recipe, image_set, most=FED)
@@ -126,7 +126,3 @@ def fed_part(recipe: Recipe, image_set: ImageSet, sheet: Sheet, most_bytes: int)
         for each in batch.pictures
     )
     return FedPart(fed.finish(most_bytes), tiles, batch.size)
-
-
-def _augment(recipe: Recipe) -> Augment:
-    return Augment(**recipe.augment.model_dump())

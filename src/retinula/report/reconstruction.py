@@ -13,7 +13,6 @@ from retinula.evaluation.results import ReconstructionResult
 from retinula.images import ImageSet, evenly_spread
 from retinula.model_file import Model
 from retinula.report.sheet import Sheet, SheetPage
-from retinula.reproduction.measures import evaluation
 from retinula.run import Run
 
 BYTES = 600_000
@@ -33,7 +32,7 @@ def reconstruction_part(
     run: Run, split: SplitName, model: Model, image_set: ImageSet, progress: Callable[[int, int], None] | None
 ) -> ReconstructionPart:
     """Take the run's own measurement where it has one, measure where it has none, and reconstruct a few pictures."""
-    measures = evaluation(run, split)
+    measures = run.evaluation(split)
     if not measures:
         measures = evaluate(model, image_set, split=split, progress=progress).to_dict()
     chosen = evenly_spread(len(image_set), EXAMPLES)

@@ -4,17 +4,20 @@ Knows the run's folder only; needs neither model nor pictures.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from retinula.errors import InputError
 from retinula.intervals import wilson_interval
-from retinula.plots.figure import duration, plural
+from retinula.plots.epochs import compared, in_training
+from retinula.recipe import Augmentation, Recipe
 from retinula.report.charts import Chart, line_chart
 from retinula.reproduction.table import Row, make_rows
 from retinula.run import Run
+from retinula.training.objectives import only_in_training
+from retinula.training.ranking import best_epoch
+from retinula.words import duration, plural
 
 OBJECTIVES = {  # what a loss is, by the name in the recipe
     "cross_entropy": "cross entropy",
@@ -24,13 +27,7 @@ OBJECTIVES = {  # what a loss is, by the name in the recipe
 }
 SMOOTHED = 30  # means of steps that a line of losses has, at least; single batches scatter too much to be read
 
-_NEEDED = {
-    "": ("run", "network", "data", "training", "evaluations"),
-    "data": ("name", "num_images", "num_classes"),
-    "training": ("kept", "kept_step"),
-}
-
-Metrics = Sequence[dict[str, Any]]
+Metrics = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -65,20 +62,12 @@ def training_part(run: Run) -> TrainingPart:
         InputError: the run is not finished, or a file of it cannot be read or is not whole.
     """
     report, recipe, metrics = run.report(), run.recipe(), run.metrics()
-    for part, keys in _NEEDED.items():
-        values = report if not part else report[part]
-        lacking = [key for key in keys if not isinstance(values, dict) or values.get(key) is None]
-        if lacking:
-            raise InputError(
-                f"{run.report_file}: no {lacking[0]!r}{f' in {part!r}' if part else ''}, which every training writes; "
-                f"is it whole? train anew with: retinula train {run.recipe_file}"
-            )
     return TrainingPart(
         report=report,
         about=recipe.about,
         facts=tuple(_facts(run, report, metrics)),
-        charts=tuple(_charts(metrics, run.steps(), OBJECTIVES[recipe.objective.name])),
-        finding=_finding(metrics, OBJECTIVES[recipe.objective.name]),
+        charts=tuple(_charts(metrics, run.steps(), recipe)),
+        finding=_finding(metrics, recipe),
         claims=tuple(make_rows(recipe, [run])),
         claims_source=recipe.source,
         measurements=tuple(_measurements(report)),
@@ -86,7 +75,7 @@ def training_part(run: Run) -> TrainingPart:
 
 
 def _facts(run: Run, report: dict[str, Any], metrics: Metrics) -> list[tuple[str, str]]:
-    data, training = report.get("data", {}), report.get("training", {})
+    data, training = report["data"], report["training"]
     machine, versions = report.get("machine") or {}, report.get("versions") or {}
     kept = {"last": "the last weights", "best": "the best weights by the validation pictures"}
     facts: list[tuple[str, Any]] = [
@@ -133,9 +122,11 @@ def _count(number: Any) -> str:
     return f"{number:,}" if isinstance(number, int) and number else ""
 
 
-def _charts(metrics: Metrics, steps: Sequence[dict[str, float]], objective: str) -> list[Chart]:
+def _charts(metrics: Metrics, steps: Sequence[dict[str, float]], recipe: Recipe) -> list[Chart]:
     charts = []
-    losses = [("training", _column(metrics, "loss")), ("validation", _column(metrics, "val_loss"))]
+    objective = OBJECTIVES[recipe.objective.name]
+    counted = in_training(only_in_training(recipe))
+    losses = [(counted, _column(metrics, "loss")), ("validation", _column(metrics, "val_loss"))]
     losses = [(words, points) for words, points in losses if points]
     if losses:
         charts.append(line_chart(f"Loss ({objective})", "epoch", "loss", losses, logarithmic=_spreads(losses)))
@@ -170,25 +161,35 @@ def _smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(run[-1][0], math.fsum(loss for _, loss in run) / len(run)) for run in runs]
 
 
-def _finding(metrics: Metrics, objective: str) -> str:
+def _finding(metrics: Metrics, recipe: Recipe) -> str:
     if not metrics:
         return ""
-    last = metrics[-1]
-    length = plural(last["epoch"], "epoch") if _is_whole(metrics) else plural(last["step"], "step")
-    words = [f"After {length} the loss ({objective}) on the training pictures is {last['loss']:.4g}"]
+    last, only_there = metrics[-1], only_in_training(recipe)
+    loss = ", with ".join(filter(None, (OBJECTIVES[recipe.objective.name], only_there)))
+    seen = "the training pictures" if recipe.augment == Augmentation() else "the training pictures as it was given them"
+    # The mean of the steps, during which the network changed; nothing was measured at the end.
+    words = [f"During {_last_epoch(metrics)} the mean loss ({loss}) on {seen} was {last['loss']:.4g}"]
     if last.get("accuracy") is not None:
         words.append(f", with {100 * last['accuracy']:.1f} % of them right")
+    losses = _column(metrics, "val_loss")
     if last.get("val_accuracy") is not None:
         words += _finding_of_accuracy(metrics)
-    elif losses := _column(metrics, "val_loss"):
+    elif losses:
         words += _finding_of_loss(losses, last["epoch"])
     else:
         words.append(". No pictures were set apart, so there is no curve of pictures it did not learn from")
-    return "".join(words) + "."
+    told = "".join(words) + "."
+    return f"{told} {compared('validation', only_there)}" if losses and only_there else told
+
+
+def _last_epoch(metrics: Metrics) -> str:
+    number, step = metrics[-1]["epoch"], metrics[-1]["step"]
+    name = "the only epoch" if number == 1 else f"the last of {number:,} epochs"
+    return name if _is_whole(metrics) else f"{name}, cut short at step {step:,},"
 
 
 def _finding_of_accuracy(metrics: Metrics) -> list[str]:
-    last, best = metrics[-1], max((row for row in metrics if row.get("val_accuracy") is not None), key=_accuracy)
+    last, best = metrics[-1], metrics[best_epoch(metrics, "val_accuracy")]
     words = [f". Of the validation pictures, {100 * last['val_accuracy']:.1f} % are right at the end"]
     if best["epoch"] != last["epoch"] and best["val_accuracy"] > last["val_accuracy"]:
         words.append(f"; the best was epoch {best['epoch']} with {100 * best['val_accuracy']:.1f} %")
@@ -217,23 +218,19 @@ def _is_whole(metrics: Metrics) -> bool:
     return int(metrics[-1]["step"]) == int(metrics[-1]["epoch"]) * int(metrics[0]["step"])
 
 
-def _accuracy(row: dict[str, Any]) -> float:
-    return float(row["val_accuracy"])
-
-
 def _measurements(report: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
-    for name, each in sorted(report.get("evaluations", {}).items()):
-        if isinstance(each.get("num_correct"), int) and each.get("num_images"):
+    for name, each in sorted(report["evaluations"].items()):
+        if None not in (each.get("num_correct"), each.get("accuracy")) and each.get("num_images"):
             low, high = _interval(each)
             share, bounds = f"{100 * each['accuracy']:.2f} %", f"{100 * low:.1f} to {100 * high:.1f} %"
             words = f"{share} of {each['num_images']:,} right ({bounds})"
-        elif each.get("psnr") is not None:
+        elif None not in (each.get("psnr"), each.get("ssim"), each.get("num_images")):
             words = f"PSNR {each['psnr']:.2f} dB, SSIM {each['ssim']:.4f} over {each['num_images']:,} pictures"
         else:
             continue
         found.append((name, words))
-    photos = report.get("photos", {})
+    photos = report.get("photos") or {}
     if photos.get("correct") is not None and photos.get("total"):
         low, high = wilson_interval(photos["correct"], photos["total"])
         words = f"{photos['correct']} of {photos['total']} right, {100 * photos['correct'] / photos['total']:.1f} % "

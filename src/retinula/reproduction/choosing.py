@@ -1,15 +1,17 @@
 """Trainings beside each other, and the best of them: chosen by validation pictures, never by test pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from retinula.differences import changed_settings
 from retinula.errors import InputError
-from retinula.recipe import ValidationMetric
-from retinula.reproduction.measures import evaluation
-from retinula.reproduction.runs import check_report
+from retinula.names import printable
+from retinula.recipe import Recipe, ValidationMetric
 from retinula.run import Run
-from retinula.settings import changed_settings
+from retinula.run_files import EpochRow
+from retinula.run_outline import Outline
+from retinula.training.ranking import higher_is_better
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Compared:
 
     Attributes:
         run: finished or not.
-        settings: in which it differs from the first one, as `key=value`.
+        settings: in which it differs from the first one, as `key=value`; and where the same settings gave it other
+            pictures, that.
         rows: its epochs, as `metrics.jsonl` has them.
         value: on its validation pictures, of the weights that it keeps or has kept so far; None without such pictures.
         seconds: of training.
@@ -28,7 +31,7 @@ class Compared:
 
     run: Run
     settings: tuple[str, ...]
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[EpochRow, ...]
     value: float | None
     seconds: float
     test_accuracy: float | None
@@ -62,42 +65,66 @@ def choose(runs: Sequence[Run]) -> Choice:
     if len(set(paths)) < 2 or len(set(paths)) < len(paths):
         raise InputError("name at least two different runs to compare")
     recipes = [run.recipe() for run in runs]
-    classify = all(recipe.objective.name == "cross_entropy" for recipe in recipes)
-    metric: ValidationMetric = "val_accuracy" if classify else "val_loss"
+    reconstruct = any(recipe.objective.reconstructs for recipe in recipes)
+    metric: ValidationMetric = "val_loss" if reconstruct else "val_accuracy"
+    pictures = [run.environment()["data"] for run in runs]
     compared = tuple(
-        _compared(run, tuple(changed_settings(recipe, recipes[0], with_seed=True)), metric)
-        for run, recipe in zip(runs, recipes, strict=True)
+        _compared(
+            run,
+            (
+                *changed_settings(recipe, recipes[0], with_seed=True),
+                *_other_pictures(recipe, recipes[0], own, pictures[0]),
+            ),
+            metric,
+        )
+        for run, recipe, own in zip(runs, recipes, pictures, strict=True)
     )
     places = [place for place, each in enumerate(compared) if each.value is not None]
     if len(places) < len(compared):
-        lacking = next(each.run.name for each in compared if each.value is None)
-        return Choice(compared, metric, None, f"{lacking} has no validation pictures to choose by")
+        lacking = next(each for each in compared if each.value is None)
+        what = "no validation pictures to choose by" if lacking.rows or lacking.finished else "finished no epoch yet"
+        return Choice(compared, metric, None, f"{printable(lacking.run.name)} has {what}")
     told = {(recipe.data.name, recipe.data.classes, recipe.data.labels, recipe.objective.name) for recipe in recipes}
     if len(told) > 1:
         return Choice(compared, metric, None, "they learn different things: no best one among them")
-    sign = 1 if metric == "val_accuracy" else -1
+    sign = 1 if higher_is_better(metric) else -1
     best = max(places, key=lambda place: sign * (compared[place].value or 0.0))
-    shares = {(recipe.data.validation, recipe.data.validation_part, recipe.seed) for recipe in recipes}
-    apart = "" if len(shares) == 1 else ", on validation pictures of their own each"
+    apart = "" if _chosen_by_the_same(recipes, pictures) else ", on validation pictures of their own each"
     return Choice(compared, metric, best, f"best by {metric}{apart}; the test pictures were not asked")
 
 
+def _other_pictures(recipe: Recipe, first: Recipe, own: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    """Say that what a run took from the same place in the same way as the first one were other pictures."""
+    told_by_settings = (recipe.data, _form(recipe), recipe.seed) != (first.data, _form(first), first.seed)
+    keys = ("fingerprint", "validation_fingerprint")
+    if told_by_settings or all(None in (own.get(key), others.get(key)) or own[key] == others[key] for key in keys):
+        return []
+    count, before = own.get("num_images"), others.get("num_images")
+    return ["other pictures" + ("" if count == before else f" ({count}, not {before})")]
+
+
+def _chosen_by_the_same(recipes: Sequence[Recipe], pictures: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether the validation pictures of all are the same: by what they are, where that can be compared."""
+    prints = {data.get("validation_fingerprint") for data in pictures}
+    if None not in prints and len({_form(recipe) for recipe in recipes}) == 1:
+        return len(prints) == 1
+    return len({(recipe.data.validation, recipe.data.validation_part, recipe.seed) for recipe in recipes}) == 1
+
+
+def _form(recipe: Recipe) -> tuple[Any, ...]:
+    """Return what else decides over the pixels of a picture, and so over fingerprints."""
+    inputs = recipe.inputs
+    return inputs.size, inputs.channels, inputs.resize, inputs.resample
+
+
 def _compared(run: Run, settings: tuple[str, ...], metric: ValidationMetric) -> Compared:
-    rows = tuple(run.metrics())
-    report = run.report() if run.finished else None
-    if report is not None:
-        check_report(run)
-        value = report["training"].get(metric)
-    else:
-        values = [row[metric] for row in rows if row.get(metric) is not None]
-        best = max if metric == "val_accuracy" else min
-        value = (best(values) if run.recipe().training.keep == "best" else values[-1]) if values else None
+    rows, outline = tuple(run.metrics()), Outline.of(run)
     return Compared(
         run=run,
         settings=settings,
         rows=rows,
-        value=value,
-        seconds=sum(row.get("seconds", 0.0) for row in rows),
-        test_accuracy=None if report is None else evaluation(run).get("accuracy"),
-        finished=report is not None,
+        value=outline.val_accuracy if metric == "val_accuracy" else outline.val_loss,
+        seconds=sum(row["seconds"] for row in rows),
+        test_accuracy=outline.test_accuracy,
+        finished=run.finished,
     )

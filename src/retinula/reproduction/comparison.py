@@ -6,9 +6,9 @@ Computes no result anew.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retinula.recipe import Metric, Recipe
+from retinula.recipe import Recipe
 from retinula.reproduction.measures import measure
-from retinula.reproduction.table import spread
+from retinula.reproduction.table import first_measured
 from retinula.run import Run
 
 HEAD = ("network", "parameters", "multiply-adds", "steps", "a step", "training", "test pictures")
@@ -86,9 +86,7 @@ def _by_cost(family: Sequence[tuple[Run, ...]]) -> list[list[tuple[Run, ...]]]:
 
 
 def _without_network(recipe: Recipe) -> Recipe:
-    model = recipe.model.model_copy(update={"name": "any", "arguments": {}})
-    training = recipe.training.model_copy(update=dict.fromkeys(_LENGTHS))
-    return recipe.model_copy(update={"seed": 0, "model": model, "training": training})
+    return recipe.changed(seed=0, model={"name": "any", "arguments": {}}, training=dict.fromkeys(_LENGTHS))
 
 
 def _differing(runs: Sequence[Run], among: Sequence[Sequence[Run]]) -> str:
@@ -108,15 +106,10 @@ def _row(runs: Sequence[Run], differing: str) -> tuple[str, ...]:
         f"{_parameters(runs):,}",
         "-" if multiply_adds is None else f"{multiply_adds:,}",
         ", ".join(steps),
-        _spread(runs, "step_seconds"),
-        _spread(runs, "seconds"),
-        _spread(runs, "accuracy"),
+        first_measured(runs, "step_seconds"),
+        first_measured(runs, "seconds"),
+        first_measured(runs, "accuracy"),
     )
-
-
-def _spread(runs: Sequence[Run], metric: Metric) -> str:
-    measured = measure(runs, metric)
-    return "-" if measured is None else spread(metric, measured)
 
 
 def _parameters(runs: Sequence[Run]) -> int:

@@ -15,18 +15,19 @@ from retinula.model_file import Model
 from retinula.pictures import decode
 from retinula.plots import pictures
 from retinula.plots.distortion import distortions
+from retinula.plots.epochs import learning_curves
 from retinula.plots.figure import save
 from retinula.plots.layers import filter_sheet, map_overview, map_sheet
-from retinula.plots.training import learning_curves
 from retinula.prediction import Reference, find_pictures, predict_files
 from retinula.recipe import Augmentation, Recipe
 from retinula.reconstruction import reconstruct_files, side_by_side, write_picture
 from retinula.reproduction.curve import curve_on_test
 from retinula.reproduction.measures import NOISE
 from retinula.run import Run
-from retinula.run_data import own_splits
+from retinula.run_data import find_own
+from retinula.training.objectives import only_in_training
+from retinula.training.plan import augment_of
 from retinula.training.reporting import Reporter
-from retinula.transforms.augment import Augment
 
 MOST_LAYERS = 12  # whose maps get a figure each
 MOST_PHOTOS = 12  # reconstructed at their own size, which takes a while
@@ -50,13 +51,13 @@ def draw_work(run: Run, folder: Path, photos: Path | None, reporter: Reporter) -
             if path.suffix in (".png", ".svg"):
                 shutil.copyfile(path, folder / path.name)
     model = Model.load(run.path)
-    splits = own_splits(run, reporter.loading)
-    test_set = splits["test"]
+    own = find_own(run, reporter.loading)
+    test_set = own.of("test")
     _draw_test_curve(run, test_set, folder, reporter)
     _draw_inside(model, test_set.images[0], folder)
-    _draw_distortions(run.recipe(), splits["train"].images[0], folder)
+    _draw_distortions(run.recipe(), own.of("train").images[0], folder)
     if photos is not None:
-        draw = _draw_answers if model.task == "classification" else _draw_reconstructions
+        draw = _draw_answers if model.classifies else _draw_reconstructions
         draw(model, find_pictures([str(photos)]), folder / "photos", reporter)
 
 
@@ -66,7 +67,8 @@ def _draw_test_curve(run: Run, test_set: ImageSet, folder: Path, reporter: Repor
         for row in curve_on_test(run, test_set, reporter)
     ]
     if rows:
-        save(learning_curves(rows, held_out="test"), folder, "test-curves-by-epoch")
+        figure = learning_curves(rows, held_out="test", only_in_training=only_in_training(run.recipe()))
+        save(figure, folder, "test-curves-by-epoch")
 
 
 def _draw_inside(model: Model, picture: Images, folder: Path) -> None:
@@ -85,7 +87,7 @@ def _draw_inside(model: Model, picture: Images, folder: Path) -> None:
 def _draw_distortions(recipe: Recipe, picture: Images, folder: Path) -> None:
     """Draw a training picture and nine of those that the recipe's augmentation makes of it, where it has one."""
     if recipe.augment != Augmentation():
-        augment = Augment(**recipe.augment.model_dump())
+        augment = augment_of(recipe)
         with suppress(InputError):  # mixing alone does nothing to a single picture
             save(
                 distortions(picture, augment, name="a training picture", recipe=recipe.name, seed=recipe.seed),

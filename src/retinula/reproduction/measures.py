@@ -4,10 +4,9 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from retinula.recipe import Metric
-from retinula.run import Run, own_evaluation
+from retinula.run import Run
 
 AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
 NOISE = 0.1  # the noise at which the gain of denoising is claimed
@@ -43,13 +42,8 @@ def measure(runs: Sequence[Run], metric: Metric, at: int | None = None) -> Measu
     return Measured(known) if known and len(known) == len(values) else None
 
 
-def evaluation(run: Run, split: str = "test") -> dict[str, Any]:
-    """Return a finished run's measurement on its own pictures of a split, as its recipe averages; empty without."""
-    return own_evaluation(run.report(), run.recipe().evaluation.tta, split)
-
-
 def _of_evaluation(key: str, split: str = "test") -> Callable[[Run], float | None]:
-    return lambda run: evaluation(run, split).get(key)
+    return lambda run: run.evaluation(split).get(key)
 
 
 def _of_training(key: str) -> Callable[[Run], float | None]:
@@ -57,20 +51,21 @@ def _of_training(key: str) -> Callable[[Run], float | None]:
 
 
 def _photos(run: Run) -> float | None:
-    accuracy: float | None = run.report().get("photos", {}).get("accuracy")
+    accuracy: float | None = (run.report().get("photos") or {}).get("accuracy")
     return accuracy
 
 
 def _psnr_gain(run: Run) -> float | None:
-    for level in evaluation(run).get("denoising", ()):
+    for level in run.evaluation().get("denoising") or ():
         if math.isclose(level["noise"], NOISE):
             return float(level["psnr"] - level["psnr_noised"])
     return None
 
 
 def _psnr_over_linear(run: Run) -> float | None:
-    measured = evaluation(run)
-    return measured["psnr"] - measured["linear_psnr"] if measured.get("linear_psnr") is not None else None
+    measured = run.evaluation()
+    psnr, linear = measured.get("psnr"), measured.get("linear_psnr")
+    return None if psnr is None or linear is None else psnr - linear
 
 
 def _step_loss(run: Run, last: int) -> float | None:

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from retinula.assignment import parse
+from retinula.differences import last_part
 from retinula.durable import replacing_folder, write_json, write_text
 from retinula.recipe import Recipe
 from retinula.run import Run
-from retinula.settings import last_part
 
 RECORDS = Path("docs") / "records"
 
@@ -35,14 +35,10 @@ def keep_records(runs: Iterable[Run], folder: Path = RECORDS) -> list[Run]:
 
 def without_folders(recipe: Recipe) -> Recipe:
     """Return a recipe that names no folders of the machine: of each full path the last part."""
-    data, model, figures = recipe.data, recipe.model, recipe.figures
-    named = {"name": last_part(data.name), "more": tuple(map(last_part, data.more))}
-    return recipe.model_copy(
-        update={
-            "data": data.model_copy(update=named),
-            "model": model.model_copy(update={"weights": last_part(model.weights)}),
-            "figures": figures.model_copy(update={"photos": last_part(figures.photos)}),
-        }
+    return recipe.changed(
+        data={"name": last_part(recipe.data.name), "more": tuple(map(last_part, recipe.data.more))},
+        model={"weights": last_part(recipe.model.weights)},
+        figures={"photos": last_part(recipe.figures.photos)},
     )
 
 

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retinula.durable import explained, write_json, write_text
+from retinula.durable import check_folder, explained, write_json, write_text
 from retinula.errors import InputError
 from retinula.experiment import evaluate_run
 from retinula.recipe import Recipe
 from retinula.reproduction.figures import draw_work
-from retinula.reproduction.measures import evaluation
 from retinula.reproduction.photos import TABLE, answer_photos, check_photos, find_photos
 from retinula.reproduction.runs import runs_for
 from retinula.reproduction.table import Row, make_rows, markdown
@@ -72,8 +71,9 @@ def reproduce(
     if not recipe.claims:
         raise InputError(f"recipe {recipe.name} claims no published figure: train and evaluate it instead")
     photos = photos or find_photos(recipe.figures.photos)
+    check_folder(folder)  # before hours of training, not after; likewise
     if photos is not None:
-        check_photos(photos, _classes(recipe, reporter))  # before hours of training, not after
+        check_photos(photos, _classes(recipe, reporter))
     runs = runs_for(recipe, seeds, root=root, reporter=reporter)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -92,12 +92,12 @@ def _measure(run: Run, photos: Path | None, reporter: Reporter) -> None:
     recipe = run.recipe()
     wanted = ["test", *(["train"] if _claims(recipe, "train_accuracy") else [])]
     for split in wanted:
-        if not evaluation(run, split):
+        if not run.evaluation(split):
             reporter.message(f"measuring {run.path} on the {split} pictures")
-            evaluate_run(run, split=split)  # type: ignore[arg-type]  # one of the two words above
+            evaluate_run(run, split=split, remedy="")  # type: ignore[arg-type]  # one of the two words above
     if photos is not None and (photos / TABLE).exists():
-        if recipe.objective.name == "cross_entropy":
-            answer_photos(run, photos, run.path / "photos.csv")
+        if not recipe.objective.reconstructs:
+            answer_photos(run, photos, run.photos_file)
     elif _claims(recipe, "photos_accuracy"):
         missing = "no photos here to ask about" if photos is None else f"{photos} has no {TABLE} to score answers by"
         reporter.message(f"{missing}: name a folder of photos and {TABLE} with --photos")
@@ -105,7 +105,7 @@ def _measure(run: Run, photos: Path | None, reporter: Reporter) -> None:
 
 def _classes(recipe: Recipe, reporter: Reporter) -> tuple[str, ...]:
     """Return the classes that a recipe's model tells; of a reconstruction none."""
-    if recipe.objective.name != "cross_entropy":
+    if recipe.objective.reconstructs:
         return ()
     return training_sets(recipe, load_dataset(recipe, reporter.loading)).train.classes
 

@@ -5,15 +5,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from retinula.assignment import ARGUMENTS
+from retinula.differences import as_shipped, changed_from_shipped
 from retinula.errors import InputError
 from retinula.recipe import Metric, Recipe
 from retinula.reproduction.comparison import HEAD, find_comparisons
 from retinula.reproduction.measures import measure
 from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
-from retinula.reproduction.table import make_rows, markdown, markdown_line, spread
+from retinula.reproduction.table import first_measured, make_rows, markdown, markdown_line
 from retinula.run import Run
-from retinula.settings import as_shipped, changed_from_shipped
 from retinula.training.reporting import Reporter
 
 _HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
@@ -49,7 +50,7 @@ def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[li
             reporter.message(f"left out {run.path}: {error}")
             continue
         num_changed = len(changed_from_shipped(recipe) or [])
-        key = recipe.name, num_changed, without_folders(recipe).model_copy(update={"seed": 0}).digest()
+        key = recipe.name, num_changed, without_folders(recipe).changed(seed=0).digest()
         seeds = found.setdefault(key, {})
         if recipe.seed not in seeds or _started(seeds[recipe.seed]) <= _started(run):
             seeds[recipe.seed] = run
@@ -106,16 +107,16 @@ def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
         recipe.name,
         _settings(recipe),
         ", ".join(str(run.recipe().seed) for run in runs),
-        _spread(runs, "accuracy") or _spread(runs, "psnr") or "-",
-        _spread(runs, "photos_accuracy") or "-",
-        _spread(runs, "seconds") or "-",
+        first_measured(runs, "accuracy", "psnr"),
+        first_measured(runs, "photos_accuracy"),
+        first_measured(runs, "seconds"),
         ", ".join(map(str, numbers)),
     )
 
 
 def _beside_network_and_length(recipe: Recipe) -> list[str]:
     """Say which settings all the networks of a comparison were trained with that are not the shipped recipe's."""
-    varied = ("model.name=", "model.arguments.", "training.steps=", "training.epochs=")
+    varied = ("model.name=", ARGUMENTS, "training.steps=", "training.epochs=")
     common = [setting for setting in changed_from_shipped(recipe) or [] if not setting.startswith(varied)]
     return [f"With {', '.join(common)}.", ""] if common else []
 
@@ -123,11 +124,6 @@ def _beside_network_and_length(recipe: Recipe) -> list[str]:
 def _settings(recipe: Recipe) -> str:
     changed = changed_from_shipped(recipe)
     return "not shipped" if changed is None else ", ".join(changed) or "as shipped"
-
-
-def _spread(runs: Sequence[Run], metric: Metric) -> str:
-    measured = measure(runs, metric)
-    return "" if measured is None else spread(metric, measured)
 
 
 def _data(run: Run) -> str:

@@ -35,18 +35,16 @@ def runs_for(recipe: Recipe, seeds: int, *, root: Path, reporter: Reporter) -> l
     if recipe.seed + seeds > 2**32:
         raise InputError(f"{seeds} seeds from {recipe.seed} on go beyond {2**32 - 1}: begin with a smaller seed")
     settled = _settled(anchored(recipe), root, reporter)
-    return [
-        _run_for(settled.model_copy(update={"seed": recipe.seed + number}), root, reporter) for number in range(seeds)
-    ]
+    return [_run_for(settled.changed(seed=recipe.seed + number), root, reporter) for number in range(seeds)]
 
 
 def readable_runs(root: Path, reporter: Reporter) -> Iterator[tuple[Run, Recipe]]:
     """Give every run under `root` with its recipe, the one begun last at the end; broken ones are told and left out."""
-    for run in list_runs(root):
+    for run in list_runs(root, lambda closed: reporter.message(f"left out {closed}")):
         try:
             recipe = run.recipe()
             if run.finished:
-                check_report(run)
+                run.report()
         except InputError as error:
             reporter.message(f"left out {run.path}: {error}")
         else:
@@ -71,7 +69,7 @@ def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
     for run in reversed(same):
         if run.finished:
             try:
-                check_report(run)
+                run.report()
             except InputError as error:
                 raise InputError(f"{error}; to train this seed anew, move {run.path} away") from error
             reporter.message(f"seed {recipe.seed}: {run.path} is finished")
@@ -142,11 +140,3 @@ def _recorded_digest(run: Run) -> str | None:
 def _is_named_after(run: Run, recipe: Recipe) -> bool:
     """Tell whether a run is called as this one would be, or as one without a name of its own."""
     return run.name == _name_for(recipe) or bool(re.fullmatch(rf"{re.escape(recipe.name)}-\d+", run.name))
-
-
-def check_report(run: Run) -> None:
-    """Refuse a report that lacks one of the parts that tables and pages are made of."""
-    report = run.report()
-    lacking = [part for part in ("data", "training", "evaluations") if not isinstance(report.get(part), dict)]
-    if lacking:
-        raise InputError(f"{run.report_file}: there is no {lacking[0]!r} in it")

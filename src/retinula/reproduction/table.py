@@ -77,6 +77,12 @@ def make_rows(recipe: Recipe, runs: Sequence[Run]) -> list[Row]:
     return [_row(claim, measure(runs, claim.metric, claim.at)) for claim in recipe.claims]
 
 
+def first_measured(runs: Sequence[Run], *metrics: Metric) -> str:
+    """Write mean and deviation of the first of some measures that finished runs have; `-` where they have none."""
+    found = ((metric, measure(runs, metric)) for metric in metrics)
+    return next((spread(metric, measured) for metric, measured in found if measured is not None), "-")
+
+
 def judge(claim: Claim, measured: Measured | None) -> Verdict:
     """Tell whether a measurement bears a claim out: its mean lies no farther from it than the tolerance."""
     if measured is None:

@@ -17,6 +17,7 @@ from retinula.errors import InputError, RetinulaError
 from retinula.serving.guard import LOOPBACK
 from retinula.serving.limits import Limits
 from retinula.serving.protocol import with_limits
+from retinula.training.interruption import heeded
 
 BACKLOG = 128  # connections that the system holds until they are taken
 
@@ -35,12 +36,12 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Let Ctrl-C and SIGTERM stop the server gracefully; a second Ctrl-C at once."""
+        """Let Ctrl-C, SIGTERM and a closed terminal stop the server gracefully; a second Ctrl-C at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         # uvicorn raises the signals again when all is done, which would make every orderly stop look like a failure.
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self.handle_exit) for number in heeded()}
         try:
             yield
         finally:
@@ -112,7 +113,7 @@ def configuration(app: Starlette, limits: Limits) -> uvicorn.Config:
 
 
 def run(app: Starlette, listening: socket.socket, limits: Limits, when_started: Callable[[], None]) -> None:
-    """Serve until the process is asked to stop (Ctrl-C, SIGTERM); what has begun is finished.
+    """Serve until the process is asked to stop (Ctrl-C, SIGTERM, a closed terminal); what has begun is finished.
 
     Args:
         app: what `build_app` gives.

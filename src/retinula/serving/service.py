@@ -18,11 +18,10 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from retinula.answers import Probabilities, judged, ranked
 from retinula.images import Images
-from retinula.pictures import UnreadablePicture, decode, measure
+from retinula.pictures import UnreadablePicture, as_picture, decode, measure
 from retinula.serving.batching import Batcher, Stopped
 from retinula.serving.content import Question, Upload, read_question
 from retinula.serving.counters import Counters
@@ -250,7 +249,6 @@ def to_json(value: Any) -> bytes:
 
 def _data_url(image: Images) -> str:
     """Write uint8 `[1 or 3, h, w]` as a PNG in a `data:` address."""
-    pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
     file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG")
+    as_picture(image).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

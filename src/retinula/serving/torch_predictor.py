@@ -30,7 +30,7 @@ class TorchPredictor:
         Raises:
             InputError: it knows no classes.
         """
-        if model.task != "classification":
+        if not model.classifies:
             raise InputError(f"{model.network_name} gives pictures back and knows no classes: nothing to serve")
         self._model = model
         self._neighbours = neighbours

@@ -9,16 +9,19 @@ import re
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from markupsafe import escape
 
+from retinula.assignment import flat
+from retinula.differences import last_part
 from retinula.errors import RetinulaError
-from retinula.run import Run, list_runs, own_evaluation
+from retinula.recipe import Training, ValidationMetric
+from retinula.run import Run, list_runs
+from retinula.run_files import EpochRow
+from retinula.run_outline import Outline
 from retinula.serving.refusals import Refusal
-from retinula.settings import flat, last_part
 
-REPORT: Final = "report.html"
 MAX_RUNS: Final = 500  # the newest
 MAX_EPOCHS: Final = 2000  # of a curve; of longer ones every second, third ... epoch is given
 MAX_REPORT_BYTES: Final = 64 * 1024 * 1024
@@ -35,7 +38,7 @@ _RESULT_KEYS: Final = (
     "loss",
     "psnr",
 )
-_CURVE_KEYS: Final = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")
+_TRAINING: Final = Training.model_fields
 _NO_SETTINGS: Final = frozenset({"name", "about", "source", "claims", "model.weights_sha256"})
 
 
@@ -53,11 +56,10 @@ def details(root: Path, name: str) -> dict[str, Any]:
     run = _find(root, name)
     rows = _metrics(run)
     step = -(-len(rows) // MAX_EPOCHS) or 1
-    curves = [{key: row.get(key) for key in _CURVE_KEYS} for row in rows[::step]]
     told: dict[str, Any] = _plain(
         {
             **_summary(run),
-            "curves": curves,
+            "curves": rows[::step],
             "results": _results(_report(run)),
             "settings": _settings(_recipe(run)),
         }
@@ -72,7 +74,7 @@ def report_page(root: Path, name: str) -> bytes:
         Refusal: not_found.
     """
     run = _find(root, name)
-    file = run.path / REPORT
+    file = run.report_page
     try:
         if file.stat().st_size <= MAX_REPORT_BYTES:
             return _without_places(file.read_bytes(), run)
@@ -90,9 +92,12 @@ def _find(root: Path, name: str) -> Run:
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    report, rows, recipe = _report(run), _metrics(run), _recipe(run)
-    training, last = _part(report, "training"), rows[-1] if rows else {}
-    own = own_evaluation(report, str(_part(recipe, "evaluation").get("tta", "none")))
+    report, recipe = _report(run), _recipe(run)
+    training = _part(recipe, "training")
+    usual: ValidationMetric = _TRAINING["metric"].default
+    metric = next((name for name in get_args(ValidationMetric) if name == training.get("metric")), usual)
+    keep = str(training.get("keep", _TRAINING["keep"].default))
+    outline = Outline.told_by(report, _metrics(run), keep, metric, str(_part(recipe, "evaluation").get("tta", "none")))
     return {
         "name": run.name,
         "recipe": recipe.get("name"),
@@ -101,43 +106,40 @@ def _summary(run: Run) -> dict[str, Any]:
         "dataset": last_part(_part(recipe, "data").get("name")),
         "begun": _environment(run).get("started"),
         "finished": run.finished,
-        "epochs": last.get("epoch", 0),
-        "val_accuracy": training.get("val_accuracy", last.get("val_accuracy")),
-        "test_accuracy": own.get("accuracy"),
-        "seconds": training.get("seconds_in_all"),
-        "parameters": report.get("parameters"),
-        "report": (run.path / REPORT).is_file(),
+        "epochs": outline.epochs,
+        "val_accuracy": outline.val_accuracy,
+        "test_accuracy": outline.test_accuracy,
+        "seconds": report["training"].get("seconds_in_all") if report else None,
+        "parameters": report["parameters"] if report else None,
+        "report": run.report_page.is_file(),
     }
 
 
-def _results(report: dict[str, Any]) -> list[dict[str, Any]]:
+def _results(report: dict[str, Any] | None) -> list[dict[str, Any]]:
     # Other pictures may be called as the run's own are; under what they stand in the report they differ.
-    found = [
-        {**result, "dataset": name.partition("/")[0]}
-        for name, result in _part(report, "evaluations").items()
-        if isinstance(result, dict)
-    ]
+    measured = report["evaluations"] if report else {}
+    found = [{**result, "dataset": name.partition("/")[0]} for name, result in measured.items()]
     return [{key: each[key] for key in _RESULT_KEYS if each.get(key) is not None} for each in found]
 
 
-def _report(run: Run) -> dict[str, Any]:
+def _report(run: Run) -> dict[str, Any] | None:
     try:
-        return run.report() if run.finished else {}
-    except (RetinulaError, RecursionError):
-        return {}
+        return run.report() if run.finished else None
+    except RetinulaError:
+        return None
 
 
 def _environment(run: Run) -> dict[str, Any]:
     try:
         return run.environment()
-    except (RetinulaError, RecursionError):
+    except RetinulaError:
         return {}
 
 
-def _metrics(run: Run) -> list[dict[str, Any]]:
+def _metrics(run: Run) -> list[EpochRow]:
     try:
         return run.metrics()
-    except (OSError, ValueError, RecursionError):
+    except RetinulaError:
         return []
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from retinula.models.watching import watched
 from retinula.training import winograd
 from retinula.training.body import train_mode
 from retinula.training.side_by_side import MOST_SIDE_BY_SIDE, SideBySide, memory_format
@@ -71,24 +72,21 @@ def seconds_by_way(
     Returns:
         By the convolution's name, of one forward and backward pass.
     """
-    fitting = [(n, layer) for n, layer in network.named_modules() if type(layer) is nn.Conv2d and _pads_by_one(layer)]
-    seen: dict[nn.Module, torch.Tensor] = {}
+    fitting = {n: layer for n, layer in network.named_modules() if type(layer) is nn.Conv2d and _pads_by_one(layer)}
+    seen: dict[str, torch.Tensor] = {}
 
-    def look(layer: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-        seen[layer] = args[0]
+    def look(name: str, given: torch.Tensor, _output: torch.Tensor) -> None:
+        seen[name] = given
 
-    hooks = [layer.register_forward_pre_hook(look) for _, layer in fitting]
-    with precision():
+    with watched(fitting, look), precision():
         network(inputs)
         exact = not torch.is_autocast_enabled(inputs.device.type)
-    for hook in hooks:
-        hook.remove()
     of_kind: dict[tuple[Any, ...], dict[Way, float]] = {}
     of_layer: dict[str, dict[Way, float]] = {}
-    for name, layer in fitting:
-        if layer not in seen:
+    for name, layer in fitting.items():
+        if name not in seen:
             continue
-        maps = seen[layer]
+        maps = seen[name]
         ways = _ways(layer, maps, exact)
         if len(ways) == 1:
             continue

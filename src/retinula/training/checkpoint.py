@@ -12,21 +12,22 @@ import torch
 
 from retinula.durable import explained
 from retinula.errors import InputError, RetinulaError
+from retinula.run import Run
 from retinula.tensor_file import load_tensors, save_tensors
 
 GENERATIONS = 2
 
 
-def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
+def save_checkpoint(run: Run, step: int, state: dict[str, Any]) -> Path:
     """Write the state after `step` steps, keep the generation before it, and remove all others."""
-    with explained(folder):
-        folder.mkdir(exist_ok=True)
+    with explained(run.checkpoints):
+        run.checkpoints.mkdir(exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
-    path = folder / f"step-{step:09d}.safetensors"
+    path = run.checkpoint_file(step)
     skeleton = _take_apart(state, "state", tensors)
     save_tensors(path, tensors, {"step": step, "state": skeleton})
     # Those of later steps are left from a time that this training does not know: they were damaged.
-    found = sorted(folder.glob("step-*.safetensors"))
+    found = run.checkpoint_files()
     whole = [other for other in found if other.name <= path.name]
     for other in found:
         if other not in whole[-GENERATIONS:]:
@@ -34,18 +35,18 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> Path:
     return path
 
 
-def load_checkpoint(folder: Path, on_damage: Callable[[str], None]) -> dict[str, Any] | None:
+def load_checkpoint(run: Run, on_damage: Callable[[str], None]) -> dict[str, Any] | None:
     """Read the newest state that is whole; None where there is no checkpoint at all.
 
     Args:
-        folder: as for `save_checkpoint`.
+        run: as for `save_checkpoint`.
         on_damage: told about each generation that cannot be read.
 
     Raises:
         RetinulaError: there are checkpoints, but none of them is whole.
     """
-    paths = sorted(folder.glob("step-*.safetensors"), reverse=True)
-    for path in paths:
+    paths = run.checkpoint_files()
+    for path in reversed(paths):
         try:
             tensors, header = load_tensors(path)
             state: dict[str, Any] = _put_together(header["state"], tensors)
@@ -54,7 +55,9 @@ def load_checkpoint(folder: Path, on_damage: Callable[[str], None]) -> dict[str,
         else:
             return state
     if paths:
-        raise RetinulaError(f"{folder}: none of the {len(paths)} checkpoints is whole; training cannot go on from here")
+        raise RetinulaError(
+            f"{run.checkpoints}: none of the {len(paths)} checkpoints is whole; training cannot go on from here"
+        )
     return None
 
 

@@ -21,6 +21,7 @@ from retinula.errors import InputError
 from retinula.training import processes
 from retinula.training.arrangement import Way, seconds_by_way
 from retinula.training.stopwatch import GAIN, Clock, best_seconds
+from retinula.words import plural
 
 Precision = Literal["auto", "float32", "bfloat16"]
 # Pictures at most in a trial of the whole network, and of one of its layers, which is so much quicker.
@@ -87,7 +88,7 @@ class Hardware:
     def words(self) -> str:
         """Device, threads, precision and memory format, as logs and reports say them."""
         layout = ", channels last" if self.channels_last else ""
-        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
+        threads = plural(self.threads, "thread")
         together = f"{self.processes} processes, each on " if self.processes > 1 else ""
         return f"{together}{self.device} with {threads} in {self.precision}{layout}"
 

@@ -55,7 +55,7 @@ def prepare(plan: Plan, batch: Batch, drawn: Drawn | None = None) -> Prepared:
     if recipe.augment.random_crop is None:
         images = plan.preprocess.crop_centre(images)
     inputs = plan.preprocess.normalise(spoil(images, plan.augment, chances, drawn))
-    if recipe.objective.name != "cross_entropy":
+    if recipe.objective.reconstructs:
         targets, labels = unit(images), None
     else:
         targets = torch.from_numpy(plan.train_set.known_labels()[positions[taken]])
@@ -95,7 +95,7 @@ def side_at(sizes: Sequence[tuple[float, int]], done: float) -> int | None:
 
 
 def shrunk(inputs: torch.Tensor, side: int) -> torch.Tensor:
-    """Bring inputs `[N, C, H, W]` to `[N, C, side, side]`, every pixel of them counted, as photos are shrunk."""
+    """Bring inputs `[N, C, H, W]` to `[N, C, side, side]`, every pixel of them counted: bilinear, antialiased."""
     return F.interpolate(inputs, size=(side, side), mode="bilinear", antialias=True)
 
 

@@ -1,13 +1,16 @@
-"""Ctrl-C and SIGTERM as a wish that the loop asks for between steps."""
+"""Ctrl-C, SIGTERM and a closed terminal as a wish that the loop asks for between steps."""
 
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from retinula.errors import Interrupted
+
+# What asks to stop; Windows has no hangup.
+ASKING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class _Wish:
@@ -27,18 +30,23 @@ class _Wish:
             around(number, frame)
 
 
+def heeded() -> list[int]:
+    """Return those of `ASKING` that nobody had ignored, as `nohup` does with a closed terminal."""
+    return [number for number in ASKING if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
     """Yield a function that tells whether a stop was asked for since the block began.
 
-    A second Ctrl-C stops at once. Outside the main thread, where signals cannot be caught, nothing is asked for. A stop
-    that is asked for in a block within this one is asked for here as well.
+    A second Ctrl-C stops at once. Outside the main thread, where signals cannot be caught, nothing is asked for; nor by
+    a signal that is ignored. A stop that is asked for in a block within this one is asked for here as well.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     wish = _Wish()
-    wish.before.update({number: signal.signal(number, wish) for number in (signal.SIGINT, signal.SIGTERM)})
+    wish.before.update({number: signal.signal(number, wish) for number in heeded()})
     try:
         yield lambda: wish.asked
     finally:

@@ -22,6 +22,7 @@ from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.run import Run
 from retinula.training.hardware import available_cores
 from retinula.training.processes import LAUNCHED, LOST_CODE
+from retinula.words import plural
 
 MOST_PER_CORE = 4  # more would do nothing but wait for each other, and each takes memory
 _LOOPBACK = ("lo", "lo0")
@@ -85,16 +86,13 @@ def _check_number(num_processes: int, warn: Callable[[str], None]) -> None:
         if num_processes > gpus:
             raise InputError(f"{num_processes} processes need a GPU each, and there are {gpus}: --procs {gpus} at most")
         return
+    available = plural(cores, "core")
     if num_processes > cores * MOST_PER_CORE:
         raise InputError(
-            f"{num_processes} processes are too many for {_cores(cores)}: --procs {cores} uses all that there is"
+            f"{num_processes} processes are too many for {available}: --procs {cores} uses all that there is"
         )
     if num_processes > cores:
-        warn(f"{num_processes} processes share {_cores(cores)} and will wait for each other: --procs {cores} is faster")
-
-
-def _cores(number: int) -> str:
-    return f"{number} core{'s' if number != 1 else ''}"
+        warn(f"{num_processes} processes share {available} and will wait for each other: --procs {cores} is faster")
 
 
 def _told(file: Path) -> Run | None:
@@ -118,6 +116,6 @@ def _explained(failures: dict[int, ProcessFailure], num_processes: int, run: Run
         what = f"process {killed[0].local_rank + 1} of {num_processes} was killed ({reason})"
     else:
         what = f"the {num_processes} processes lost each other"
-    if run is not None and any(run.checkpoints.glob("step-*")):
+    if run is not None and run.can_go_on:
         raise RetinulaError(f"{what}; go on from the last checkpoint with: retinula train --resume {run.path}")
     raise RetinulaError(f"{what} before there was a checkpoint to go on from: train anew")

@@ -22,6 +22,7 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.run import Run
+from retinula.run_files import EpochRow, StepRow
 from retinula.training import processes
 from retinula.training.arrangement import arrange
 from retinula.training.averaging import WeightAverage
@@ -33,9 +34,10 @@ from retinula.training.hardware import Hardware, choose_hardware, shared_hardwar
 from retinula.training.inputs import prepare
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
 from retinula.training.plan import Plan, build_network, make_plan, make_preprocess
+from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.training.state import EpochSums, TrainState
-from retinula.training.tracking import StepRow, Tracking, tracking
+from retinula.training.tracking import Tracking, tracking
 from retinula.training.validation import validate
 from retinula.transfer import Source
 from retinula.transforms.batches import Batch, seed_for
@@ -119,7 +121,7 @@ def train(
         if not processes.is_first():
             return
         content = {"fits": fits, "hardware": hardware.to_dict(), "source": origin, "state": state.to_dict()}
-        save_checkpoint(run.checkpoints, state.step, content)
+        save_checkpoint(run, state.step, content)
 
     if saved is None:
         save()  # so that a run killed early goes on with the same hardware: measuring again could choose another
@@ -220,10 +222,10 @@ def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float,
     return loss, correct
 
 
-def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, run: Run) -> dict[str, Any]:
+def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, run: Run) -> EpochRow:
     """Validate, keep the best weights, write the epoch's row, and begin new sums."""
     sums = state.sums
-    row: dict[str, Any] = {
+    row: EpochRow = {
         "epoch": epoch,
         "step": state.step,
         "loss": sums.loss / sums.num_images,
@@ -242,9 +244,7 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
         if not math.isfinite(loss):
             run.note(f"the validation loss after epoch {epoch} is {loss}: not kept as the best")
             row["val_loss"] = None
-        # A metric other than the loss says the same of many epochs where validation pictures are few.
-        score = (-loss if plan.recipe.training.metric == "val_loss" else row["val_accuracy"], -loss)
-        state.best.offer(score, state.step, state.evaluated)
+        state.best.offer(score(row, plan.recipe.training.metric), state.step, state.evaluated)
     if plan.recipe.training.snapshots and processes.is_first():
         with explained(run.snapshots):
             run.snapshots.mkdir(exist_ok=True)
@@ -329,7 +329,7 @@ def _new_state(plan: Plan, network: nn.Module) -> TrainState:
 
 
 def _newest_checkpoint(run: Run, tell: Callable[[str], None]) -> dict[str, Any] | None:
-    saved = load_checkpoint(run.checkpoints, tell)
+    saved = load_checkpoint(run, tell)
     if saved is None and run.steps():
         raise InputError(f"{run.path} has steps in its log but no checkpoint, so it cannot go on; begin a new run")
     return saved

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from retinula.images import ImageSet
-from retinula.recipe import Objective
+from retinula.recipe import Objective, Recipe
 
 LEAST_ERROR = 1e-6  # 60 dB: below half a grey value, where a logarithm would still chase the last pixel
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -34,6 +34,22 @@ def loss_function(objective: Objective, train_set: ImageSet) -> Loss:
     return cross_entropy
 
 
+def only_in_training(recipe: Recipe) -> str:
+    """Return what the loss in training counts and that of validation does not; empty where they are one measure.
+
+    >>> only_in_training(Recipe(name="mild", objective=Objective(label_smoothing=0.1, class_weights="balanced")))
+    'label smoothing 0.1 and class weights'
+    """
+    if recipe.objective.reconstructs:
+        return ""
+    parts = {
+        f"label smoothing {recipe.objective.label_smoothing:g}": recipe.objective.label_smoothing,
+        "class weights": recipe.objective.class_weights != "none",
+        "mixed pictures": recipe.augment.mixup or recipe.augment.cutmix,
+    }
+    return " and ".join(words for words, counts in parts.items() if counts)
+
+
 def _log_mse(outputs: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     errors = (torch.sigmoid(outputs.float()) - images).square().flatten(1).mean(dim=1)
     return (errors + LEAST_ERROR).log().mean()
@@ -44,7 +60,7 @@ def mean_weights(objective: Objective, train_set: ImageSet, *, mixes: bool) -> t
 
     Where targets are probabilities (`mixes`), torch divides by the number whatever the weights are.
     """
-    if objective.name != "cross_entropy" or objective.class_weights != "balanced" or mixes:
+    if objective.reconstructs or objective.class_weights != "balanced" or mixes:
         return None
     return class_weights(train_set)
 

@@ -78,6 +78,11 @@ def make_preprocess(recipe: Recipe, train_set: ImageSet) -> Preprocess:
     return Preprocess(channels, (height, width), mean, std, inputs.resize, inputs.crop, inputs.resample, views)
 
 
+def augment_of(recipe: Recipe) -> Augment:
+    """Return what a recipe does to pictures while training."""
+    return Augment(**recipe.augment.model_dump())
+
+
 def build_network(recipe: Recipe, num_classes: int, preprocess: Preprocess) -> nn.Module:
     """Build the network that a recipe names, with weights drawn anew.
 
@@ -108,13 +113,13 @@ def make_plan(
     if validation_set is not None:
         _check_validation(train_set, validation_set)
     task = network_named(recipe.model.name).task
-    if (recipe.objective.name == "cross_entropy") != (task == "classification"):
+    if recipe.objective.reconstructs != (task == "reconstruction"):
         raise InputError(
             f"{recipe.model.name} is for {task}, which objective {recipe.objective.name!r} does not measure"
         )
     settings = recipe.training
     batches = BatchPlan(len(train_set), settings.batch_size, recipe.seed, settings.drop_last, settings.sampling)
-    augment = Augment(**recipe.augment.model_dump())
+    augment = augment_of(recipe)
     seen = recipe.augment.random_crop or train_set.shape[1:]
     if preprocess.crop is not None and recipe.augment.random_crop is None:
         seen = preprocess.crop

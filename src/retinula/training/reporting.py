@@ -1,6 +1,8 @@
 """What a training tells the outside while it runs; by itself it is silent."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from retinula.run_files import EpochRow
 
 
 class StepProgress(NamedTuple):
@@ -27,5 +29,5 @@ class Reporter:
     def step(self, progress: StepProgress) -> None:
         """Take in that a step was made."""
 
-    def epoch(self, row: dict[str, Any]) -> None:
+    def epoch(self, row: EpochRow) -> None:
         """Take in that an epoch ended, with its row of `metrics.jsonl`."""

@@ -19,6 +19,8 @@ ONE_CYCLE_START, ONE_CYCLE_END = (
 def multiplier(schedule: Schedule) -> Multiplier:
     """Return the function from the fraction done, 0..1, to the multiple of the learning rate.
 
+    A warm-up rises from 0, so that the first step of a training changes nothing but running statistics and moments.
+
     >>> multiplier(Schedule(name="cosine"))(0.5)
     0.5
     """

@@ -65,8 +65,7 @@ def fed_batch(recipe: Recipe, train_set: ImageSet, *, step: int = 0, most: int =
         InputError: the recipe does not fit the pictures.
     """
     # Of a network to begin from only the name is left out, which decides nothing about the pictures.
-    named = {"weights": None, "name": recipe.model.name or "residual"}
-    recipe = recipe.model_copy(update={"model": recipe.model.model_copy(update=named)})
+    recipe = recipe.changed(model={"weights": None, "name": recipe.model.name or "residual"})
     preprocess = make_preprocess(recipe, train_set)
     plan = make_plan(recipe, train_set, None, preprocess, Hardware("cpu", 1, False, "float32", "nothing is trained"))
     (batch,) = plan.batches.batches(step, step + 1)

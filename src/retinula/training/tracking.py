@@ -11,29 +11,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from retinula.durable import append_text, explained, write_text
-from retinula.errors import InputError
+from retinula.extras import need
 from retinula.recipe import Recipe
-from retinula.run import STEP_COLUMNS, Run
+from retinula.run import Run
+from retinula.run_files import EPOCH_COLUMNS, STEP_COLUMNS, EpochRow, StepRow, step_row
 
-METRIC_COLUMNS = (
-    "epoch",
-    "step",
-    "loss",
-    "accuracy",
-    "val_loss",
-    "val_accuracy",
-    "learning_rate",
-    "seconds",
-    "images_per_second",
-)
 _PLACES = ("epoch", "step")  # where a value was measured: no curves of their own
 
-StepRow = tuple[int, int, float, float, float]
 Clock = Callable[[], float]
 
 
@@ -43,7 +31,7 @@ class Tracker(Protocol):
     def add_steps(self, rows: Iterable[StepRow]) -> None:
         """Take in steps, each with the values of `STEP_COLUMNS`."""
 
-    def add_metrics(self, row: Mapping[str, Any]) -> None:
+    def add_metrics(self, row: EpochRow) -> None:
         """Take in an epoch, with its row of `metrics.jsonl`."""
 
 
@@ -58,7 +46,7 @@ class Tracking:
         for tracker in self._trackers:
             tracker.add_steps(rows)
 
-    def add_metrics(self, row: Mapping[str, Any]) -> None:
+    def add_metrics(self, row: EpochRow) -> None:
         """Hand an epoch on."""
         for tracker in self._trackers:
             tracker.add_metrics(row)
@@ -70,8 +58,8 @@ def check_trackers(recipe: Recipe) -> None:
     Raises:
         InputError: a package is not installed.
     """
-    if "tensorboard" in recipe.track and find_spec("tensorboard") is None:
-        raise InputError("track=tensorboard needs a package that is not installed: pip install 'retinula[track]'")
+    if "tensorboard" in recipe.track:
+        need("track", "track=tensorboard")
 
 
 @contextmanager
@@ -103,12 +91,12 @@ class MetricsTable:
 
     def __init__(self, run: Run) -> None:
         self._path = run.table_file
-        write_text(self._path, _csv_line(METRIC_COLUMNS) + "".join(map(_epoch_line, run.metrics())))
+        write_text(self._path, _csv_line(EPOCH_COLUMNS) + "".join(map(_epoch_line, run.metrics())))
 
     def add_steps(self, rows: Iterable[StepRow]) -> None:
         """Leave them out: `steps.csv` has them."""
 
-    def add_metrics(self, row: Mapping[str, Any]) -> None:
+    def add_metrics(self, row: EpochRow) -> None:
         """Add a row."""
         append_text(self._path, _epoch_line(row))
 
@@ -145,10 +133,10 @@ class EventFile:
                 self._add_scalars("step", values, int(values["step"]))
             self._flush()
 
-    def add_metrics(self, row: Mapping[str, Any]) -> None:
+    def add_metrics(self, row: EpochRow) -> None:
         """Add the values of an epoch, at its last step."""
         with explained(self._path):
-            self._add_scalars("epoch", {key: row.get(key) for key in METRIC_COLUMNS}, row["step"])
+            self._add_scalars("epoch", row, row["step"])
             self._flush()
 
     def __enter__(self) -> Self:
@@ -171,7 +159,7 @@ class EventFile:
                 self._write(summary=self._summary.text("recipe", code), step=0)
             self._flush()
         if with_history:  # of a training that is tracked only since it goes on
-            self.add_steps(_step_row(row) for row in run.steps())
+            self.add_steps(map(step_row, run.steps()))
             for row in run.metrics():
                 self.add_metrics(row)
 
@@ -189,12 +177,8 @@ class EventFile:
         os.fsync(self._file.fileno())
 
 
-def _step_row(row: Mapping[str, float]) -> StepRow:
-    return int(row["step"]), int(row["epoch"]), row["loss"], row["learning_rate"], row["seconds"]
-
-
 def _epoch_line(row: Mapping[str, Any]) -> str:
-    return _csv_line(["" if row.get(key) is None else row[key] for key in METRIC_COLUMNS])
+    return _csv_line(["" if row.get(key) is None else row[key] for key in EPOCH_COLUMNS])
 
 
 def _csv_line(values: Sequence[Any]) -> str:

@@ -23,7 +23,7 @@ def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float
     """
     network.eval()
     hardware = plan.hardware
-    reconstructs = plan.recipe.objective.name != "cross_entropy"
+    reconstructs = plan.recipe.objective.reconstructs
     # One tensor for all answers: small ones kept between large ones that come and go would leave holes in memory.
     logits = torch.zeros(0 if reconstructs else len(image_set), len(image_set.classes))
     total = torch.zeros((), dtype=torch.float64)

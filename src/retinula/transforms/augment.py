@@ -31,7 +31,7 @@ class Augment:
 
     Attributes:
         probability: of a picture being changed at all, by a coin of its own; of the others only the centre is cut out
-            where `random_crop` is given. Mixing does not ask it.
+            where `random_crop` is given. Noise and mixing do not ask it.
         flip: left to right: never, by a coin every time, or every other epoch (`alternating`).
         vertical_flip: top to bottom, by a coin.
         crop_padding: shift by up to so many pixels each way; the picture is mirrored past its border.

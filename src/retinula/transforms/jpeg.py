@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from retinula.pictures import as_picture
+
 PIXELS_AT_ONCE: Final = 2**17  # of pictures, whose numbers then stay in the cache
 LARGEST: Final = 64 * 64  # pixels; larger pictures are quicker one by one
 _BLOCK: Final = 8  # side of what is transformed
@@ -81,9 +83,8 @@ def stored_as_jpeg(images: torch.Tensor, qualities: Sequence[int]) -> torch.Tens
 def _by_the_library(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """Return the pixels of `[C, H, W]` that come back."""
     stored = io.BytesIO()
-    upright = np.ascontiguousarray(image.transpose(1, 2, 0))
-    Image.fromarray(upright[..., 0] if len(image) == 1 else upright).save(stored, "JPEG", quality=quality)
-    return np.asarray(Image.open(stored)).reshape(upright.shape).transpose(2, 0, 1)
+    as_picture(image).save(stored, "JPEG", quality=quality)
+    return np.asarray(Image.open(stored)).reshape(*image.shape[1:], len(image)).transpose(2, 0, 1)
 
 
 def _stored(images: Numbers, tables: Numbers) -> Numbers:

@@ -3,7 +3,6 @@
 Training, photos, export and server all use the one in the model file, so they cannot disagree.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +10,13 @@ import torch
 from PIL import Image
 
 from retinula.errors import InputError
+from retinula.forms import Resample, Resize
 from retinula.images import Images
-from retinula.shrinking import WHOLE, Resample, Resize, Views, check_form, look_at, shrink
+from retinula.shrinking import WHOLE, Views, check_form, look_at, shrink
+
+# Of mean and std: those of pictures in 0..1 are below 1, and even those given by mistake for 0..255 are far below this.
+_LARGEST = 1000.0
+_LEAST_STD = 1e-6
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,8 @@ class Preprocess:
         size: height and width that pictures are brought to.
         resize: how: `squash` the whole picture, its centre (`crop`), or with a border (`pad`).
         crop: height and width of the centre that the network sees, or None for all of it.
-        mean: for each channel what is subtracted, on the scale 0..1.
-        std: for each channel what the rest is divided by.
+        mean: for each channel what is subtracted, on the scale 0..1; between -1000 and 1000.
+        std: for each channel what the rest is divided by; between 1e-6 and 1000.
         resample: by which filter pictures are brought to their size.
         views: which parts of a photo are looked at beside the whole, and averaged.
     """
@@ -44,8 +48,11 @@ class Preprocess:
             check_form(size, self.channels, self.resize, self.resample)
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise InputError(f"mean and std need {self.channels} values each")
-        if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
-            raise InputError(f"mean and std must be finite, and std above 0: {list(self.mean)}, {list(self.std)}")
+        # Beyond these bounds inputs can overflow; nan fails both comparisons.
+        if not all(-_LARGEST <= value <= _LARGEST for value in self.mean):
+            raise InputError(f"mean must lie between -{_LARGEST:g} and {_LARGEST:g}: {list(self.mean)}")
+        if not all(_LEAST_STD <= value <= _LARGEST for value in self.std):
+            raise InputError(f"std must lie between {_LEAST_STD:g} and {_LARGEST:g}: {list(self.std)}")
         if self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
             raise InputError(f"the crop {list(self.crop)} is larger than the pictures, {list(self.size)}")
 

@@ -9,7 +9,6 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -18,12 +17,14 @@ from filelock import FileLock, Timeout
 
 from retinula.durable import explained
 from retinula.errors import InputError, RetinulaError, first_line
+from retinula.extras import is_here, need
 from retinula.recipe import ValidationMetric
+from retinula.training.ranking import higher_is_better
 from retinula.transforms.batches import seed_for
 from retinula.tuning.space import Choices, Dimension, Value
 from retinula.tuning.study import State, Study, Trial
 
-if find_spec("optuna"):
+if is_here("tune"):
     import optuna
     from optuna.trial import TrialState
     from sqlalchemy.exc import SQLAlchemyError
@@ -51,8 +52,7 @@ def check_installed() -> None:
     Raises:
         InputError: it is not.
     """
-    if find_spec("optuna") is None:
-        raise InputError("tuning needs optuna, which is not installed: pip install 'retinula[tune]'")
+    need("tune", "tuning")
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Ledger:
             self._trials = optuna.create_study(
                 storage=self._storage,
                 study_name=_NAME,
-                direction="maximize" if metric == "val_accuracy" else "minimize",
+                direction="maximize" if higher_is_better(metric) else "minimize",
                 load_if_exists=True,
                 pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, WARMUP_EPOCHS),
             )

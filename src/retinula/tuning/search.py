@@ -8,13 +8,13 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from retinula import experiment
-from retinula.errors import InputError, Interrupted, RetinulaError, ran_out_of_memory
+from retinula.errors import InputError, Interrupted, RetinulaError, ran_out_of_memory, refused_by_system
 from retinula.recipe import Recipe, ValidationMetric
 from retinula.resetting import with_settings
 from retinula.run import Run
+from retinula.run_files import EpochRow
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.tuning.ledger import Ledger, Outcome, Taken
 from retinula.tuning.space import Dimension, Value, settings_for
@@ -120,9 +120,9 @@ class Search:
         except _GivenUp as reason:
             shutil.rmtree(run.checkpoints, ignore_errors=True)
             return Outcome("pruned", reason=str(reason), seconds=_seconds(run))
-        except InputError as error:
-            return Outcome("failed", reason=str(error))
         except RetinulaError as error:
+            if isinstance(error, InputError) and not refused_by_system(error):  # settings that do not fit
+                return Outcome("failed", reason=str(error))
             if not isinstance(error, Interrupted) and run.failure.exists():  # settings to keep away from
                 shutil.rmtree(run.checkpoints, ignore_errors=True)
                 return Outcome("pruned", reason=str(error).partition(";")[0], seconds=_seconds(run))
@@ -174,7 +174,7 @@ class _TrialReporter(Reporter):
         self._num_steps = progress.num_steps
         self._search.reporter.step(progress)
 
-    def epoch(self, row: dict[str, Any]) -> None:
+    def epoch(self, row: EpochRow) -> None:
         """Hand it on, and see whether it is worth going on."""
         self._search.reporter.epoch(row)
         value = row[self._search.metric]

@@ -153,9 +153,8 @@ def check_space(recipe: Recipe, space: Sequence[Dimension]) -> list[Recipe]:
         raise InputError(
             "nothing to choose: give a range, such as lr=1e-3..1e-1, or choices, such as optimizer=sgd|adamw"
         )
-    reconstructs = recipe.objective.name != "cross_entropy"
     for each in space:
-        for start, reason in {**_NOT_CHOSEN, **(_OF_RECONSTRUCTIONS if reconstructs else {})}.items():
+        for start, reason in {**_NOT_CHOSEN, **(_OF_RECONSTRUCTIONS if recipe.objective.reconstructs else {})}.items():
             if each.key == start or (start.endswith(".") and each.key.startswith(start)):
                 raise InputError(f"{each.key} cannot be chosen by trials: {reason}")
     return [_fitting(recipe, space, each, value) for each in space for value in each.ends]

@@ -16,6 +16,7 @@ from retinula.recipe import Recipe, ValidationMetric
 from retinula.recipe_files import load_recipe
 from retinula.resetting import with_settings
 from retinula.run import Run
+from retinula.training.ranking import higher_is_better
 from retinula.tuning.space import Dimension, Value, settings_for
 
 STUDIES = Path("studies")
@@ -116,7 +117,7 @@ class Study:
 def ranked(trials: Iterable[Trial], metric: ValidationMetric) -> list[Trial]:
     """Return trials, the best first: finished ones before those given up, those before failed and running ones."""
     order: tuple[State, ...] = ("finished", "pruned", "running", "failed")
-    sign = -1 if metric == "val_accuracy" else 1
+    sign = -1 if higher_is_better(metric) else 1
 
     def place(trial: Trial) -> tuple[int, float, int]:
         value = float("inf") if trial.value is None else sign * trial.value

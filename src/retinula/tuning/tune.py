@@ -4,16 +4,16 @@ No trial sees a test picture: trials are compared on the pictures that the recip
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from retinula.assignment import assignments
 from retinula.durable import write_text
 from retinula.errors import InputError, RetinulaError
 from retinula.images import ImageSet
+from retinula.models.catalog import build_outline
 from retinula.plots.figure import save
 from retinula.plots.tuning import Drawn, tuning_figure
 from retinula.recipe import Recipe, ValidationMetric
@@ -22,7 +22,7 @@ from retinula.run import RUNS
 from retinula.run_data import load_dataset, training_sets
 from retinula.targets import anchored
 from retinula.training.interruption import stop_requests
-from retinula.training.plan import build_network, make_preprocess
+from retinula.training.plan import make_preprocess
 from retinula.transfer import begin_from
 from retinula.tuning.ledger import Ledger, check_installed
 from retinula.tuning.search import Search, TuningReporter
@@ -71,14 +71,14 @@ class Tuning:
 
 def tune(
     recipe: Recipe | str | None = None,
-    settings: Iterable[str] = (),
+    settings: Iterable[str] | Mapping[str, Any] = (),
     *,
     trials: int = TRIALS,
     minutes: float | None = None,
     study: str | Path | None = None,
     seed: int = 0,
     reporter: TuningReporter | None = None,
-    root: Path = RUNS,
+    root: str | Path = RUNS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Tuning:
     """Try settings of a recipe, and go on with a search that was interrupted.
@@ -87,7 +87,8 @@ def tune(
 
     Args:
         recipe: what to train, as for `train`; None goes on with a study as it was begun.
-        settings: ranges and choices, such as `lr=1e-3..1e-1` and `optimizer=sgd|adamw`, and `key=value` that stand.
+        settings: ranges and choices, such as `lr=1e-3..1e-1` and `optimizer=sgd|adamw`, and `key=value` that stand;
+            or a mapping such as `{"lr": "1e-3..1e-1"}`.
         trials: how many there shall be in all, those from before included.
         minutes: after which no further trial is begun.
         study: the folder; `studies/<recipe>` unless given.
@@ -108,7 +109,7 @@ def tune(
         raise InputError(f"{minutes:g} minutes are too few; give more than 0")
     reporter = reporter or TuningReporter()
     with stop_requests() as asked:
-        search = _prepared(recipe, list(settings), study, reporter, root)
+        search = _prepared(recipe, assignments(settings, "settings"), study, reporter, Path(root))
         until = float("inf") if minutes is None else clock() + 60 * minutes
         search.go_on(trials, seed, own_values(search.recipe, search.space), until=until, asked=asked, clock=clock)
         return _result(search)
@@ -155,11 +156,11 @@ def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path) -> Recipe:
     if recipe.model.weights is not None:
         recipe, _ = begin_from(recipe, root)
     name = recipe.name.removesuffix(TUNED)[: 100 - len(TUNED)] + TUNED
-    return anchored(recipe).model_copy(update={"name": name, "claims": (), "source": ""})
+    return anchored(recipe).changed(name=name, claims=(), source="")
 
 
 def _metric(recipe: Recipe) -> ValidationMetric:
-    return recipe.training.metric if recipe.objective.name == "cross_entropy" else "val_loss"
+    return "val_loss" if recipe.objective.reconstructs else recipe.training.metric
 
 
 def _about(recipe: Recipe, space: Sequence[Dimension], reporter: TuningReporter) -> dict[str, Any]:
@@ -181,11 +182,16 @@ def _check_networks(recipe: Recipe, recipes: Sequence[Recipe], train_set: ImageS
     Raises:
         InputError: one cannot be built.
     """
-    preprocess = make_preprocess(recipe, train_set)
+    channels, height, width = make_preprocess(recipe, train_set).input_shape
     for each in recipes:
         if each.inputs == recipe.inputs and each.model.weights is None:
-            with torch.device("meta"):
-                build_network(each, len(train_set.classes), preprocess)
+            build_outline(
+                each.model.name,
+                num_classes=len(train_set.classes),
+                channels=channels,
+                size=(height, width),
+                **each.model.arguments,
+            )
 
 
 def _check_folder(study: Study) -> None:

@@ -31,9 +31,11 @@
     return picture;
   };
 
+  const named = (words, file, between) => (file ? `${words}${between}${file}` : words);
+
   const mapData = document.getElementById("map-data");
   if (mapData) {
-    const { classes, points, sheet } = JSON.parse(mapData.textContent);
+    const { classes, points, files, sheet } = JSON.parse(mapData.textContent);
     const drawing = document.getElementById("map-drawing");
     const ring = document.getElementById("map-ring");
     const told = document.getElementById("map-told");
@@ -54,7 +56,7 @@
       const line = document.createElement("div");
       line.append(truth, said);
       const where = document.createElement("small");
-      where.textContent = `picture ${index.toLocaleString("en")}`;
+      where.textContent = named(`picture ${index.toLocaleString("en")}`, files[index], " ");
       told.replaceChildren(pictured("mapped", sheet, place, classes[label]), line, where);
     };
     const at = (event) => {
@@ -94,7 +96,7 @@
 
   const data = document.getElementById("cells");
   if (!data) return;
-  const { classes, cells, counts, sheet } = JSON.parse(data.textContent);
+  const { classes, cells, counts, files, sheet } = JSON.parse(data.textContent);
   const dialog = document.getElementById("behind");
   const names = (key) => key.split("-").map((number) => classes[Number(number)]);
   const words = (key) => {
@@ -106,15 +108,15 @@
     document.getElementById("behind-title").textContent = `${counts[key]} \u00d7 ${words(key)}`;
     document.getElementById("behind-note").textContent =
       pictures.length < counts[key]
-        ? `The ${pictures.length} surest of ${counts[key]}. Below each, how sure it was and the picture's number in the set.`
-        : "The surest first. Below each, how sure it was and the picture's number in the set.";
+        ? `The ${pictures.length} surest of ${counts[key]}. Below each, how sure it was and which picture of the set it is.`
+        : "The surest first. Below each, how sure it was and which picture of the set it is.";
     const strip = document.getElementById("behind-pictures");
     strip.replaceChildren(
       ...pictures.map(([place, index, sure]) => {
         const box = document.createElement("span");
         const picture = pictured("pictures", sheet, place, words(key));
         const caption = document.createElement("small");
-        caption.textContent = `${sure}\nno. ${index}`;
+        caption.textContent = named(`${sure}\nno. ${index}`, files[index], "\n");
         box.append(picture, caption);
         return box;
       }),

@@ -1,9 +1,9 @@
-"""Settings of recipes as `key=value`: in what two recipes differ, and whether one is as shipped. Knows recipes only."""
+"""In what two recipes differ, told as `key=value`, and whether one is as shipped. Knows recipes only."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from retinula.assignment import ARGUMENTS, flat
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe, shipped
 
@@ -13,7 +13,6 @@ _FROM_MODEL = {
     "model.weights_sha256",
     *(f"inputs.{name}" for name in ("size", "channels", "crop", "mean", "std")),
 }
-_ARGUMENTS = "model.arguments."
 _LENGTHS = ("training.epochs", "training.steps")  # of which a recipe has one
 
 
@@ -33,7 +32,7 @@ def changed_settings(recipe: Recipe, usual: Recipe, *, with_seed: bool = False) 
     beside |= {key for key in before | after if key.startswith("figures.")}
     if usual.model.weights is not None:
         left_open = {key for key in after if before.get(key) in (None, "")}
-        beside |= {"model.weights"} | {key for key in left_open if key in _FROM_MODEL or key.startswith(_ARGUMENTS)}
+        beside |= {"model.weights"} | {key for key in left_open if key in _FROM_MODEL or key.startswith(ARGUMENTS)}
     keys = sorted((before.keys() | after.keys()) - beside)
     changed = [key for key in keys if before.get(key) != after.get(key)]
     return [
@@ -62,18 +61,3 @@ def last_part(value: Any) -> Any:
     if isinstance(value, list):
         return [last_part(item) for item in value]
     return (Path(value).name or value) if isinstance(value, str) and Path(value).is_absolute() else value
-
-
-def flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Return nested settings under their full names.
-
-    >>> flat({"seed": 1, "optimizer": {"lr": 0.1}})
-    {'seed': 1, 'optimizer.lr': 0.1}
-    """
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{before}{key}.")
-        else:
-            found[f"{before}{key}"] = value
-    return found

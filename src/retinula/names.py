@@ -1,0 +1,63 @@
+"""Names that come from outside, as text of one line: what can be printed of any, and what a class may be called."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+LONGEST_CLASS_NAME: Final = 255  # letters; no file system has longer names of folders, which are classes
+_SHOWN: Final = 60  # letters of a name in a message
+
+# Control characters, other line breaks, what turns the direction of writing round, and halves of characters.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name as text that can be written anywhere; names are bytes, and not all of them are text.
+
+    >>> printable("two\nlines")
+    'two\\nlines'
+    """
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def shortened(path: str, most: int = 40) -> str:
+    """Return a path in at most so many letters: its end, which tells pictures apart better than where all of them lie.
+
+    >>> shortened("photos/of/2024/birds/wren.jpg", 20)
+    '…2024/birds/wren.jpg'
+    """
+    return path if len(path) <= most else f"\u2026{path[1 - most :]}"
+
+
+def fault_in_class_names(classes: Iterable[object], superclasses: Iterable[object] | None = None) -> str:
+    """Return in words why classes, and the groups they belong to, cannot be called so; nothing where they can.
+
+    >>> fault_in_class_names(["cat", "dog"]), fault_in_class_names(["cat", "cat"])
+    ('', "two classes are called 'cat'")
+    """
+    names = list(classes)
+    for name in (*names, *(() if superclasses is None else superclasses)):
+        if not isinstance(name, str):
+            return f"no class can be called {shown(name)}: names are text, such as {shown(str(name))}"
+        if not name.strip() or len(name) > LONGEST_CLASS_NAME or _UNPRINTABLE.search(name):
+            return (
+                f"no class can be called {shown(name)}: a name is one line of 1 to {LONGEST_CLASS_NAME} letters, "
+                "without control characters and marks of the direction of writing"
+            )
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    return f"two classes are called {shown(twice[0])}" if twice else ""
+
+
+def shown(name: object) -> str:
+    """Write a name in quotation marks for a message, the beginning alone where it is long; what is no text without.
+
+    >>> shown("cat"), shown("c" * 100) == f"'{'c' * 60}'...", shown(0)
+    ("'cat'", True, '0')
+    """
+    if isinstance(name, str):
+        return repr(name) if len(name) <= _SHOWN else f"{name[:_SHOWN]!r}..."
+    text = repr(name)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -1,0 +1,74 @@
+"""Which pictures the files of a table of labels are, by their paths. Knows nothing of labels, and opens nothing."""
+
+import sys
+import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from retinula.errors import InputError
+
+
+def composed(name: str) -> str:
+    """Return a name with its accents as names of classes have them: a letter with its accent is one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def parts_of(file: str) -> tuple[str, ...]:
+    """Return the parts of a path, alike however its folders are separated."""
+    parts = PurePosixPath(file.replace("\\", "/")).parts
+    return tuple(part for part in parts if part != "/") or (file,)
+
+
+def paired(sources: Iterable[str], files: Iterable[str]) -> dict[str, str]:
+    """Return by picture the file of the table that it is, what is nearest first, none of either twice.
+
+    A file is a picture where one's path is the end of the other's, accents written in either way.
+
+    Args:
+        sources: the paths of pictures.
+        files: paths as the table has them.
+
+    Raises:
+        InputError: a file that could be two pictures, or the other way round.
+    """
+    file_of: dict[str, str] = {}
+    picture_of: dict[str, str] = {}
+    remedy = "write paths in it as they are here"
+    for pairs in _by_nearness(sources, files):
+        free = [(src, file) for src, file in pairs if src not in file_of and file not in picture_of]
+        for src, file in free:
+            if file_of.setdefault(src, file) != file:
+                raise InputError(f"{src} could be {file_of[src]!r} or {file!r} of the table of labels; {remedy}")
+            if picture_of.setdefault(file, src) != src:
+                raise InputError(f"{file!r} of the table of labels could be {picture_of[file]} or {src}; {remedy}")
+    return file_of
+
+
+def _by_nearness(sources: Iterable[str], files: Iterable[str]) -> list[list[tuple[str, str]]]:
+    """Return pairs of a picture and a file of which one ends in the other: equal ones, then the longest such ends.
+
+    Accents are compared composed, as files of macOS have them apart; of ends as long those written alike come first.
+    """
+    whole: dict[tuple[str, ...], list[str]] = {}
+    longer: dict[tuple[str, ...], list[str]] = {}
+    file_of: dict[tuple[str, ...], str] = {}
+    for file in files:
+        parts = parts_of(file)
+        if file_of.setdefault(parts, file) != file:
+            continue  # the same path, written in another way
+        spelled = tuple(map(composed, parts))
+        whole.setdefault(spelled, []).append(file)
+        for first in range(1, len(parts)):
+            longer.setdefault(spelled[first:], []).append(file)
+    found: dict[tuple[int, bool], list[tuple[str, str]]] = {}
+    for src in sources:
+        parts = parts_of(src)
+        spelled = tuple(map(composed, parts))
+        pairs = [(length, file) for length in range(1, len(parts)) for file in whole.get(spelled[-length:], ())]
+        pairs += [(sys.maxsize, file) for file in whole.get(spelled, ())]
+        pairs += [(len(parts), file) for file in longer.get(spelled, ())]
+        for length, file in pairs:
+            ends = zip(reversed(parts), reversed(parts_of(file)), strict=False)
+            alike = all(one == other for one, other in ends)
+            found.setdefault((length, alike), []).append((src, file))
+    return [found[nearness] for nearness in sorted(found, reverse=True)]

@@ -1,0 +1,67 @@
+"""Numbers as people read them - counts, shares, times - and how much room words take in a terminal."""
+
+import unicodedata
+
+
+def plural(number: int, one: str, several: str | None = None) -> str:
+    """Write a number of things; more than one are called `several`, or as one with an s.
+
+    >>> plural(1, "picture"), plural(10000, "picture"), plural(10, "class", "classes")
+    ('1 picture', '10,000 pictures', '10 classes')
+    """
+    return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
+def percent(share: float, places: int = 1) -> str:
+    """Write a share, 0..1, with so many decimals.
+
+    >>> percent(0.7416), percent(0.7416, 2)
+    ('74.2 %', '74.16 %')
+    """
+    return f"{100 * share:.{places}f} %"
+
+
+def sureness(share: float) -> str:
+    """Write how sure an answer is, 0..1, as `percent` does, but so that nothing is rounded up to certainty.
+
+    >>> sureness(0.99999), sureness(0.0001), sureness(0.62)
+    ('over 99.9 %', 'under 0.1 %', '62.0 %')
+    """
+    if share >= 0.9995:
+        return "over 99.9 %"
+    return "under 0.1 %" if share < 0.0005 else percent(share)
+
+
+def duration(seconds: float) -> str:
+    """Write a time as one would say it.
+
+    >>> duration(8.4), duration(754), duration(11160)
+    ('8 seconds', '13 minutes', '3.1 hours')
+    """
+    if seconds < 90:
+        return plural(round(seconds), "second")
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def rounded(value: float, digits: int = 2) -> str:
+    """Write a number with so many significant digits, in full what rounds to below a million, and a true minus sign.
+
+    >>> rounded(-0.1234), rounded(18250, 3)
+    ('−0.12', '18,200')
+    """
+    text = f"{value:.{digits}g}"
+    if "e+" in text and abs(float(text)) < 1e6:
+        text = f"{float(text):,.0f}"
+    return text.replace("-", "\u2212")
+
+
+def num_columns(text: str) -> int:
+    """Count the columns of a terminal that a text takes: two for a wide letter, none for an accent by itself.
+
+    >>> num_columns("cat"), num_columns("写真"), num_columns("cafe\u0301")
+    (3, 4, 4)
+    """
+    return sum(
+        0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+        for letter in text
+    )
