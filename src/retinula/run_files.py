@@ -75,6 +75,7 @@ _REPORT: Final[_Kind] = {
         "num_classes": "whole number",
         "num_validation_images?": "whole number",
         "num_skipped?": "whole number",
+        "skipped?": [{"source": "text", "reason": "text"}],
     },
     "training": {
         "epochs": "whole number",

@@ -197,6 +197,15 @@ def test_validation_pictures_do_not_stand_in_for_test_pictures_that_have_changed
     assert contents.missing == {"measured": "they have changed"}
 
 
+def test_of_pictures_left_out_an_earlier_version_kept_the_number_alone(at_hand: Run, tmp_path: Path) -> None:
+    report = at_hand.report()
+    report["data"]["num_skipped"] = 7
+    report["data"].pop("skipped", None)
+    at_hand.report_file.write_text(json.dumps(report))
+    page = Page(write_report(at_hand, tmp_path / "page.html")[0].read_text(encoding="utf-8"))
+    assert "left out as unreadable 7" in page.words
+
+
 def test_pictures_are_named_by_their_files(inspected: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
     sets: dict[SplitName, ImageSet] = {

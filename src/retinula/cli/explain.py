@@ -52,7 +52,7 @@ REMARKS = {
     "(occlusion).",
 }
 
-OF_VIEWS = " The map is of the whole picture, the percentage of all views that `predict` asks about."
+OF_VIEWS = " The map is of the whole picture, the percentage of all views of it."
 
 
 def explain(
