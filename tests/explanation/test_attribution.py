@@ -151,3 +151,13 @@ def test_what_cannot_be_explained_is_refused(model: Model, monkeypatch: pytest.M
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"pip install 'retinula\[explain\]'"):
         attribute(model, images, np.array([0, 1]), "saliency")
+
+
+def test_a_broken_captum_is_told_in_one_line(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def torn(name: str) -> None:
+        raise ImportError(f"{name} is torn")
+
+    monkeypatch.setattr(extras, "import_module", torn)
+    images, labels, _ = planted(2, seed=0)
+    with pytest.raises(InputError, match=r"^captum cannot be loaded \(captum\.attr is torn\): install it anew$"):
+        attribute(model, images, labels, "saliency")

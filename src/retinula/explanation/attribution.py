@@ -12,20 +12,10 @@ from numpy.typing import NDArray
 
 from retinula.errors import InputError, nearest
 from retinula.explanation.layers import convolutions
-from retinula.extras import is_here, need
+from retinula.extras import load, need
 from retinula.images import Images
 from retinula.model_file import Model
 from retinula.models.watching import watched
-
-if is_here("explain"):
-    from captum.attr import (
-        IntegratedGradients,
-        LayerAttribution,
-        LayerGradCam,
-        LayerGradientXActivation,
-        Occlusion,
-        Saliency,
-    )
 
 Attribution = Literal["gradcam", "hirescam", "saliency", "integrated-gradients", "occlusion"]
 ATTRIBUTIONS: tuple[Attribution, ...] = get_args(Attribution)
@@ -34,6 +24,7 @@ SIGNED: frozenset[Attribution] = frozenset({"integrated-gradients", "occlusion"}
 
 # Grad-CAM looks at maps of at least a quarter of the picture's side, 8 of 32: smaller ones say hardly where.
 SMALLEST_SHARE = 4
+EXPLAINING = "explaining a decision"  # needs captum
 STEPS = 32  # of the path that integrated gradients takes
 PATCH_SHARE = 5  # a patch of occlusion covers this part of a side, and moves by a third of its own
 PLACES = 16  # of a patch, tried together
@@ -117,7 +108,7 @@ def gradcam_layer(model: Model) -> str:
 
 
 def _gradcam(model: Model) -> _Compute:
-    method = LayerGradCam(model.network, model.network.get_submodule(gradcam_layer(model)))
+    method = _captum().LayerGradCam(model.network, model.network.get_submodule(gradcam_layer(model)))
 
     def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         maps = _single(method.attribute(inputs, targets, relu_attributions=True))
@@ -127,7 +118,7 @@ def _gradcam(model: Model) -> _Compute:
 
 
 def _hirescam(model: Model) -> _Compute:
-    method = LayerGradientXActivation(model.network, model.network.get_submodule(gradcam_layer(model)))
+    method = _captum().LayerGradientXActivation(model.network, model.network.get_submodule(gradcam_layer(model)))
 
     def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         maps = _single(method.attribute(inputs, targets)).sum(dim=1, keepdim=True).relu()
@@ -137,12 +128,12 @@ def _hirescam(model: Model) -> _Compute:
 
 
 def _saliency(model: Model) -> _Compute:
-    method = Saliency(model.network)
+    method = _captum().Saliency(model.network)
     return lambda inputs, targets: _single(method.attribute(inputs, targets)).amax(dim=1)
 
 
 def _integrated_gradients(model: Model) -> _Compute:
-    method = IntegratedGradients(model.network)
+    method = _captum().IntegratedGradients(model.network)
 
     def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         found = method.attribute(inputs, _mean(model), targets, n_steps=STEPS, internal_batch_size=len(inputs))
@@ -152,7 +143,7 @@ def _integrated_gradients(model: Model) -> _Compute:
 
 
 def _occlusion(model: Model) -> _Compute:
-    method = Occlusion(model.network)
+    method = _captum().Occlusion(model.network)
     channels, *size = model.preprocess.input_shape
     patch = [max(1, round(side / PATCH_SHARE)) for side in size]
     strides = (channels, *(max(1, side // 3) for side in patch))
@@ -176,8 +167,12 @@ def _mean(model: Model) -> torch.Tensor:
 
 
 def _enlarged(maps: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-    larger = LayerAttribution.interpolate(maps, tuple(inputs.shape[2:]), interpolate_mode="bilinear")
+    larger = _captum().LayerAttribution.interpolate(maps, tuple(inputs.shape[2:]), interpolate_mode="bilinear")
     return _single(larger)[:, 0]
+
+
+def _captum() -> Any:
+    return load("explain", EXPLAINING, "captum.attr")
 
 
 def _single(found: Any) -> torch.Tensor:
@@ -191,7 +186,7 @@ def check_explainable(model: Model) -> None:
     Raises:
         InputError: captum is missing, or the model reconstructs and decides nothing.
     """
-    need("explain", "explaining a decision")
+    need("explain", EXPLAINING)
     if not model.classifies:
         raise InputError(
             f"{model.network_name} gives pictures back and decides nothing; choose --method features or filters"
