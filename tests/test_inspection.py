@@ -34,6 +34,7 @@ def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_set: MakeSet)
     images[5] = full.images[8]  # one of the training pictures
     splits = {"train": full, "test": replace(test, images=images, name="made/test")}
     monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("made", dict(splits), ()))  # type: ignore[arg-type]  # names of splits
+    monkeypatch.setattr(experiment, "draw_training", lambda *_, **__: None)  # which takes longer than such a training
     train(load_recipe("digits", ["epochs=1", "model.arguments.width=0.25", "batch_size=32", "validation=0"]))
 
 
