@@ -86,14 +86,14 @@ def test_it_trains_measures_draws_and_the_second_time_reuses(tmp_path: Path) -> 
     for name, grey in (("a.png", 0), ("b.png", 255)):
         Image.new("L", (40, 30), grey).save(photos / name)
     (photos / "labels.csv").write_text("file,label\na.png,1\nb.png,8\n")
-    first = run_it(2, photos=photos)
-    assert [run.name for run in first.runs] == ["digits-seed0", "digits-seed1"]
+    first = run_it(photos=photos)
+    assert [run.name for run in first.runs] == ["digits-seed0"]
     accuracy, loss, asked = first.rows
-    assert len(accuracy.values) == 2
+    assert len(accuracy.values) == 1
     assert accuracy.verdict in ("yes", "no, below")
     assert loss.verdict == "no, above"
     assert asked.verdict == "only shown"
-    assert asked.mean in (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert asked.mean in (0.0, 0.5, 1.0)
     table = json.loads(Path("out/table.json").read_text())
     assert table["table"][0]["mean"] == pytest.approx(accuracy.mean)
     assert "| test accuracy [1] | at least 50.00 % |" in Path("out/table.md").read_text()
@@ -105,10 +105,10 @@ def test_it_trains_measures_draws_and_the_second_time_reuses(tmp_path: Path) -> 
     assert list(curve) == ["1", "2"]
     assert all(0 <= row["test_accuracy"] <= 1 for row in curve.values())
     listens = Listens()
-    again = run_it(2, listens, photos)
+    again = run_it(1, listens, photos)
     assert again.rows == first.rows
-    assert listens.said == ["seed 0: runs/digits-seed0 is finished", "seed 1: runs/digits-seed1 is finished"]
-    assert len(list_runs()) == 2
+    assert listens.said == ["seed 0: runs/digits-seed0 is finished"]
+    assert len(list_runs()) == 1
     assert first.runs[0].report() == report
 
 
