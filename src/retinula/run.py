@@ -338,7 +338,7 @@ def find_run(name: str | Path, root: Path = RUNS, tell: Callable[[str], None] = 
         if not runs:
             raise InputError(f"there is no run in {root.resolve()} yet: begin with retinula train")
         return runs[-1]
-    for run in (Run(Path(name)), Run(root / name)):
+    for run in (Run(name), Run(root / name)):
         try:
             if run.recipe_file.is_file():
                 return run

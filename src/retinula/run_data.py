@@ -42,7 +42,7 @@ class Sets(NamedTuple):
             "skipped": [one._asdict() for one in self.skipped[:SKIPPED_NAMED]],
             "num_classes": len(self.train.classes),
             "fingerprint": self.train.fingerprint(),
-            "validation_fingerprint": _fingerprint(self.validation),
+            "validation_fingerprint": None if self.validation is None else self.validation.fingerprint(),
             "test_fingerprint": self.test_fingerprint,
             **self.train.provenance,
         }
@@ -181,14 +181,10 @@ def find_own(run: Run, progress: Progress | None = None) -> OwnPictures:
     recipe = run.recipe()
     dataset = load_dataset(recipe, progress)
     sets = training_sets(recipe, dataset)
-    before = run.environment()["data"]
     found: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation, "test": dataset.test}
-    changed: dict[SplitName, str] = {}
-    for split, key, what in _LEARNED_FROM:
-        if before.get(key) != _fingerprint(found[split]):
-            changed[split] = f"{run.path}: the {what} pictures have changed since it began"
+    changed = _changed(run, sets.described())
     if changed and dataset.test is not None:
-        kept, (what, *_) = before.get("test_fingerprint"), changed.values()
+        kept, (what, *_) = run.environment()["data"].get("test_fingerprint"), changed.values()
         if kept is None:  # a run of an earlier version
             changed["test"] = f"{what}, perhaps the test pictures, too"
         elif kept != dataset.test.fingerprint():
@@ -199,10 +195,6 @@ def find_own(run: Run, progress: Progress | None = None) -> OwnPictures:
         if split not in changed and image_set is not None and len(image_set)
     }
     return OwnPictures(recipe.data.name, splits, changed)
-
-
-def _fingerprint(image_set: ImageSet | None) -> str | None:
-    return None if image_set is None else image_set.fingerprint()
 
 
 def learned_from(run: Run, image_set: ImageSet, split: SplitName) -> bool:
@@ -251,7 +243,15 @@ def check_same_pictures(run: Run, data: Mapping[str, Any], remedy: str) -> None:
     Raises:
         InputError: it has others.
     """
+    for change in _changed(run, data).values():
+        raise InputError(f"{change}; {remedy}")
+
+
+def _changed(run: Run, data: Mapping[str, Any]) -> dict[SplitName, str]:
+    """Say which of the pictures that a run learns from or chooses by are no longer those of `Sets.described`."""
     before = run.environment()["data"]
-    for _, key, what in _LEARNED_FROM:
-        if before.get(key) != data[key]:
-            raise InputError(f"{run.path}: the {what} pictures have changed since it began; {remedy}")
+    return {
+        split: f"{run.path}: the {what} pictures have changed since it began"
+        for split, key, what in _LEARNED_FROM
+        if before.get(key) != data[key]
+    }

@@ -9,8 +9,6 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-SIGNALS = ("SIGTERM", "SIGHUP")  # Windows has no hangup
-
 
 def main() -> None:
     """Run the command line; what asks to stop ends it with one line and exit code 130, temporary files removed."""
@@ -30,9 +28,10 @@ def _listen() -> None:
     """Let the system's requests to stop do what Ctrl-C does, where nobody had them ignored, as `nohup` does."""
     if "RANK" in os.environ:  # who starts several processes tells by the signal which of them it has ended itself
         return
-    for name in SIGNALS:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+    from retinula.training.interruption import ASKING
+
+    for number in ASKING:
+        if signal.getsignal(number) is signal.SIG_DFL:  # not so of Ctrl-C, which Python itself answers
             signal.signal(number, _stop)
 
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from retinula.images import Images, ImageSet, copied
+from retinula.images import Images, ImageSet, copied, drawn
 from retinula.model_file import Model
 from retinula.serving.predictor import Similar
 
@@ -27,12 +27,10 @@ class Neighbours:
         Raises:
             InputError: the network has no linear layer, or the pictures another form.
         """
-        generator = np.random.default_rng(seed)
-        drawn = generator.permutation(len(train_set))[:number]
-        drawn.sort()  # files that are mapped from the disk are read in order
+        chosen = drawn(len(train_set), number, seed)  # in order, as files that are mapped from the disk are read best
         self._model = model
-        self._images = copied(train_set.images, drawn)
-        self._labels: NDArray[np.int64] = train_set.known_labels()[drawn]
+        self._images = copied(train_set.images, chosen)
+        self._labels: NDArray[np.int64] = train_set.known_labels()[chosen]
         self._classes = train_set.classes
         self._embeddings = F.normalize(model.features(self._images), dim=1)
 
