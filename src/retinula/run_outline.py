@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retinula.recipe import ValidationMetric
+from retinula.recipe import Recipe, ValidationMetric
 from retinula.run import Run
 from retinula.run_files import EpochRow, own_evaluation
 from retinula.training.ranking import best_epoch
@@ -27,16 +27,15 @@ class Outline:
     test_accuracy: float | None
 
     @classmethod
-    def of(cls, run: Run) -> "Outline":
-        """Read it from a run's files.
+    def of(cls, run: Run, recipe: Recipe, rows: Sequence[EpochRow]) -> "Outline":
+        """Put it together from a run's own recipe and epochs, and its report, which is read where it is finished.
 
         Raises:
-            InputError: one of them cannot be read or is not whole.
+            InputError: the report cannot be read or is not whole.
         """
-        recipe = run.recipe()
         training = recipe.training
         report = run.report() if run.finished else None
-        return cls.told_by(report, run.metrics(), training.keep, training.metric, recipe.evaluation.tta)
+        return cls.told_by(report, rows, training.keep, training.metric, recipe.evaluation.tta)
 
     @classmethod
     def told_by(

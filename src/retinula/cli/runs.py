@@ -12,6 +12,7 @@ from retinula.names import printable
 
 if TYPE_CHECKING:
     from retinula.run import Run
+    from retinula.run_files import EpochRow
 
 app = typer.Typer(
     help="List, show and compare trainings; by itself it lists them.",
@@ -44,7 +45,7 @@ def list_all(
     found = []
     for run in list_runs(folder, lambda closed: remark(f"left out {closed}")):
         try:
-            found.append(_outline(run))
+            found.append(_outline(run, run.metrics()))
         except InputError as error:  # one broken folder does not hide the others
             remark(f"left out {printable(str(error))}")
     if as_json:
@@ -78,7 +79,8 @@ def show(
 
     found = find_run(run, tell=remark)
     report = found.report() if found.finished else None
-    outline, metrics = _outline(found), found.metrics()
+    metrics = found.metrics()
+    outline = _outline(found, metrics)
     if as_json:
         say_json({**outline, "report": report, "environment": found.environment(), "metrics": metrics})
         return
@@ -189,7 +191,7 @@ def _state(row: dict[str, Any]) -> str:
     return f"{'in training, ' if row['in_training'] else ''}{row['epochs']} epochs so far"
 
 
-def _outline(run: "Run") -> dict[str, Any]:
+def _outline(run: "Run", metrics: "list[EpochRow]") -> dict[str, Any]:
     from retinula.run_outline import Outline
 
     recipe = run.recipe()
@@ -201,5 +203,5 @@ def _outline(run: "Run") -> dict[str, Any]:
         "data": recipe.data.name,
         "finished": run.finished,
         "in_training": not run.finished and run.in_training(),
-        **asdict(Outline.of(run)),
+        **asdict(Outline.of(run, recipe, metrics)),
     }

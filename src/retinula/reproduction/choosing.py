@@ -71,6 +71,7 @@ def choose(runs: Sequence[Run]) -> Choice:
     compared = tuple(
         _compared(
             run,
+            recipe,
             (
                 *changed_settings(recipe, recipes[0], with_seed=True),
                 *_other_pictures(recipe, recipes[0], own, pictures[0]),
@@ -117,8 +118,9 @@ def _form(recipe: Recipe) -> tuple[Any, ...]:
     return inputs.size, inputs.channels, inputs.resize, inputs.resample
 
 
-def _compared(run: Run, settings: tuple[str, ...], metric: ValidationMetric) -> Compared:
-    rows, outline = tuple(run.metrics()), Outline.of(run)
+def _compared(run: Run, recipe: Recipe, settings: tuple[str, ...], metric: ValidationMetric) -> Compared:
+    rows = tuple(run.metrics())
+    outline = Outline.of(run, recipe, rows)
     return Compared(
         run=run,
         settings=settings,
