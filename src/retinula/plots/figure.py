@@ -150,9 +150,11 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with style():
-        # Laid out once: every further drawing would move the axes by a hair, and no two files would agree.
-        figure.draw_without_rendering()
+    # Laid out once: every further drawing would move the axes by a hair, and no two files would agree.
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        with style():
+            layout.execute(figure)
         figure.set_layout_engine(None)
     paths = []
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
