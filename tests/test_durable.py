@@ -13,6 +13,7 @@ from retinula.durable import (
     check_destination,
     check_folder,
     clear_abandoned,
+    read_text,
     reading,
     replacing,
     replacing_folder,
@@ -312,3 +313,14 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=rf"^{path}: {reason}$"), reading(path):
             path.read_bytes()
+
+
+def test_text_is_read_back_or_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    write_text(file, "neu: ü")
+    assert read_text(file) == "neu: ü"
+    file.write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"a\.txt: not a text file in UTF-8"):
+        read_text(file)
+    with pytest.raises(InputError, match=r"b\.txt: no such file"):
+        read_text(tmp_path / "b.txt")

@@ -405,3 +405,15 @@ def test_another_network_comes_without_the_arguments_of_the_one_it_replaces() ->
         load_recipe("cifar10-fast"), ("model=mobilenetv2", "model.arguments.width=0.25"), None, Path("runs"), True
     )
     assert settled.model.arguments == {"width": 0.25}
+
+
+def test_what_is_no_image_set_is_refused_before_anything_is_read(make_set: MakeSet) -> None:
+    dataset = Dataset("made", {"train": make_set(60)})
+    said = "must be an ImageSet, not a Dataset: give one of its splits, dataset.train or dataset.validation"
+    with pytest.raises(InputError, match=f"train_set {said}"):
+        train("no such recipe", dataset)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InputError, match=f"validation_set {said}"):
+        train("no such recipe", make_set(60), dataset)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InputError, match=r"train_set must be an ImageSet, not a str: retinula\.load reads them"):
+        train("no such recipe", "photos")  # type: ignore[arg-type]  # what is refused
+    assert not Path("runs").exists()

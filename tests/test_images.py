@@ -1,6 +1,7 @@
 import errno
 import os
 import tempfile
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,15 @@ def test_subset_renumbers_in_the_order_given() -> None:
     assert part.superclasses == ("x", "y")
     assert part.known_labels().tolist() == [1, 0, 1]
     assert part.images[:, 0, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_subset_takes_names_in_any_case_and_with_accents_written_either_way() -> None:
+    together, apart = (unicodedata.normalize(form, "Käse") for form in ("NFC", "NFD"))
+    full = replace(labelled([0, 1, 2], 3), classes=("Brot", together, "3"))
+    assert full.subset([apart, "brot"]).classes == (together, "Brot")
+    with pytest.raises(InputError, match="no class '1'"):
+        full.subset(["1"])  # where a class is called by a number, numbers as words are names
+    assert full.subset([1, "3"]).classes == (together, "3")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from retinula.images import Images
 from retinula.metrics import psnr
 from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.prediction import find_pictures
 from retinula.reconstruction import (
     Reconstruction,
     check_code_file,
@@ -29,6 +28,7 @@ from retinula.reconstruction import (
     write_codes,
     write_picture,
 )
+from retinula.references import find_pictures
 from retinula.transforms.preprocess import Preprocess
 
 

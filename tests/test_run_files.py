@@ -27,7 +27,7 @@ def refusal(read: Callable[[Path], Any], file: Path, content: str | bytes) -> st
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"\xff", "not readable as text"),
+        (b"\xff", "not a text file in UTF-8"),
         ("{", "not readable as JSON"),
         ('{"a":' + "[" * 100_000, "not readable as JSON"),
         ('{"a": NaN}', "not readable as JSON (NaN is no finite number)"),
@@ -112,7 +112,7 @@ def test_epochs_have_values_of_their_kinds(change: dict[str, Any], words: str, t
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b"\xff}\n", "not readable as text"),
+        (b"\xff}\n", "not a text file in UTF-8"),
         (b'{"epoch": ' + b"[" * 100_000 + b"}\n", "not readable as JSON"),
         (b'{"epoch": 1, "step": ' + b"9" * 5000 + b"}\n", "not readable as JSON"),
         (b'{"epoch": 1, "step": 1}\n', "line 1: there is no 'loss' in it"),
@@ -135,7 +135,7 @@ def test_an_epoch_has_every_column_and_no_other(tmp_path: Path) -> None:
     ("row", "words"),
     [
         (b"1,1,abc,0.1,0.2\n", "not readable as a table of numbers"),
-        (b"1,1,\xff,0.1,0.2\n", "not readable as text"),
+        (b"1,1,\xff,0.1,0.2\n", "not a text file in UTF-8"),
         (b"1.5,1,0.5,0.1,0.2\n", "a row has a step or an epoch that is no whole number"),
         (b"1,nan,0.5,0.1,0.2\n", "a row has a number that is not finite"),
         (b"1,1,0.5,inf,0.2\n", "a row has a number that is not finite"),

@@ -93,7 +93,7 @@ def replacing_folder(path: Path, *, may_replace: bool = True) -> Iterator[Path]:
                 temporary.chmod(0o777 & ~_umask())
                 if may_replace:
                     _take_place(temporary, place)
-                elif not _take_free_place(temporary, place):
+                elif not take_free_place(temporary, place):
                     raise _taken(path)
                 _sync(place.parent)
     finally:
@@ -161,8 +161,12 @@ def _take_place(made: Path, place: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _take_free_place(made: Path, place: Path) -> bool:
-    """Rename a folder to a name that nothing has but perhaps an empty folder, or tell that it is taken."""
+def take_free_place(made: Path, place: Path) -> bool:
+    """Rename a folder to a name that nothing has but perhaps an empty folder, or tell that it is taken.
+
+    Raises:
+        OSError: the system refuses for another reason.
+    """
     try:
         made.rename(place)  # the system replaces no folder that has something in it, and looks and renames in one
     except OSError as error:
@@ -174,6 +178,19 @@ def _take_free_place(made: Path, place: Path) -> bool:
 
 def _taken(path: Path) -> InputError:
     return InputError(f"{path}: somebody else has put something there meanwhile, which stays; name another folder")
+
+
+def read_text(path: Path) -> str:
+    """Read a file of UTF-8.
+
+    Raises:
+        InputError: it is missing, the system refuses, or it is no such text.
+    """
+    with reading(path):
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not a text file in UTF-8") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

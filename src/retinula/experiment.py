@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retinula.asked import Asked, ask
 from retinula.assignment import assignments
 from retinula.datasets.catalog import CATALOG
-from retinula.datasets.reading import Progress, SplitName
-from retinula.durable import check_folder, write_json
+from retinula.datasets.reading import Dataset, Progress, SplitName
+from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
@@ -34,11 +35,7 @@ from retinula.run_data import (
     OTHERS,
     Sets,
     check_same_pictures,
-    find_own,
-    learned_from,
     load_dataset,
-    other_pictures,
-    pictures_to_measure,
     training_sets,
 )
 from retinula.run_files import evaluation_key
@@ -46,7 +43,7 @@ from retinula.targets import anchored
 from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
-from retinula.training.objectives import only_in_training
+from retinula.training.loss_words import only_in_training
 from retinula.training.outcome import describe_environment, training_report
 from retinula.training.reporting import Reporter
 from retinula.training.tracking import check_trackers
@@ -81,6 +78,8 @@ def train(
     Raises:
         RetinulaError: with one line that says what failed and what to do.
     """
+    _check_pictures("train_set", train_set)
+    _check_pictures("validation_set", validation_set)
     settings = assignments(overrides, "overrides")
     runs = Path(root)
     with processes.joined():
@@ -134,53 +133,61 @@ def evaluate_run(
     progress: Progress | None = None,
     remark: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """Measure a finished run's model, draw the figures, and add the result to its report.
+    """Measure a finished run's model, draw the figures, and add the result to its report: `ask`, then `measure`."""
+    asked = ask(run, data=data, split=split, folder=folder, remedy=remedy, progress=progress, remark=remark)
+    return measure(asked, tta=tta, progress=progress)
+
+
+def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | None = None) -> Evaluation:
+    """Measure a model on pictures, draw the figures, and write the result where it belongs.
 
     Args:
-        run: a finished run.
-        data: another data set with the same classes; the run's own where None.
-        split: which pictures; `validation` are the very ones set apart while training.
+        asked: the model and the pictures.
         tta: averaging at test time; as the recipe says where None.
-        folder: where report and figures go; where None into the run, of other pictures than its own into a folder of
-            theirs in it.
-        remedy: what to do where the run's own pictures have changed, the end of the message.
-        progress: told how far loading and measuring are.
-        remark: told where others of the run's own pictures have changed, but not these.
+        progress: told how far measuring is.
+
+    Raises:
+        InputError: the pictures do not fit the model.
+        RetinulaError: a disk refuses.
     """
-    run.report()  # refuses an unfinished or damaged run before the work
-    if folder is not None and (folder / run.recipe_file.name).exists():
-        raise InputError(f"{folder} is the folder of a run, whose report would be lost; name another one")
-    place = folder or run.measured_in(data)
-    check_folder(place)
-    recipe = run.recipe()
-    model = Model.load(run.path)
-    if data:
-        own, image_set = None, other_pictures(data, model, split, progress)
-    else:
-        own = find_own(run, progress)
-        image_set = pictures_to_measure(own, split, remedy, remark)
+    run, images, split, place = asked.run, asked.images, asked.split, asked.place
     told = partial(progress, "evaluating") if progress else None
-    seen = learned_from(run, image_set, split)
-    result = evaluate(model, image_set, split=split, tta=tta or recipe.evaluation.tta, progress=told)
-    if own and isinstance(result, ReconstructionResult) and result.code_numbers and not model.preprocess.crop:
+    result = evaluate(asked.model, images, split=split, tta=tta or asked.recipe.evaluation.tta, progress=told)
+    own, whole = asked.own, not asked.model.preprocess.crop
+    if own and whole and isinstance(result, ReconstructionResult) and result.code_numbers:
         learned = own.splits.get("train")
         # Where they have changed, nothing else is fair beside a code learned from those of then.
         if learned is not None:
-            result = replace(result, linear_psnr=linear_code_psnr(learned, image_set, result.code_numbers))
-    result = replace(result, learned_from=seen)
+            result = replace(result, linear_psnr=linear_code_psnr(learned, images, result.code_numbers))
+    result = replace(result, learned_from=asked.learned_from)
     known = CATALOG.get(result.dataset)
     if known is not None and isinstance(result, ClassificationResult):
         result = replace(result, conditions=known.conditions)
-    draw_evaluation(result, image_set, place / run.figures.name)
-    if folder is None:
+    draw_evaluation(result, images, place / run.figures.name)
+    if asked.of_run:
         report = run.report()  # read late: another measurement may have been added meanwhile
-        measured = result.dataset if data is None else place.name  # others may be called as its own are
+        measured = result.dataset if place == run.path else place.name  # others may be called as its own are
         key = evaluation_key(measured, split, result.tta)
         report["evaluations"][key] = result.to_dict()
         write_json(run.report_file, report)
     if place != run.path:
         write_json(place / run.report_file.name, result.to_dict())
     return result
+
+
+def _check_pictures(parameter: str, given: object) -> None:
+    """See that pictures are an image set, or not given.
+
+    Raises:
+        InputError: they are something else; says what to give.
+    """
+    if isinstance(given, ImageSet | None):
+        return
+    if isinstance(given, Dataset):
+        remedy = "give one of its splits, dataset.train or dataset.validation"
+    else:
+        remedy = "retinula.load reads them from a name, folder or file"
+    raise InputError(f"{parameter} must be an ImageSet, not a {type(given).__name__}: {remedy}")
 
 
 def _settled(

@@ -63,13 +63,13 @@ def load(extra: str, what: str, module: str) -> Any:
         module: its full name.
 
     Raises:
-        InputError: it is not installed, or installed but broken; says why, and what to do.
+        InputError: it is not installed, or installed but broken, be it by what it needs; says why, and what to do.
     """
     package = module.partition(".")[0]
     need(extra, what, package)
     try:
         return import_module(module)
-    except ImportError as error:
+    except Exception as error:  # a torn or outdated package fails in every way there is while it is loaded
         raise InputError(f"{package} cannot be loaded ({first_line(error)}): install it anew") from error
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from retinula.durable import explained
 from retinula.errors import InputError, nearest
-from retinula.names import fault_in_class_names
+from retinula.names import class_number, fault_in_class_names, shown
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -122,7 +122,7 @@ class ImageSet:
         """Return the pictures of the given classes, renumbered from 0 in the order given.
 
         Args:
-            classes: names or numbers of classes, each at most once.
+            classes: names of classes, in any case and with accents written either way, or numbers; each at most once.
 
         Raises:
             InputError: a class that is unknown or given twice, or a set without labels.
@@ -216,11 +216,10 @@ class ImageSet:
 
     def _class_number(self, wanted: str | int) -> int:
         if isinstance(wanted, str):
-            if wanted in self.classes:
-                return self.classes.index(wanted)
-            if not wanted.isdecimal():
-                raise InputError(f"{self.name} has no class {wanted!r}{nearest(wanted, self.classes)}")
-            wanted = int(wanted)
+            number = class_number(wanted, self.classes)
+            if number is None:
+                raise InputError(f"{self.name} has no class {shown(wanted)}{nearest(wanted, self.classes)}")
+            return number
         if not 0 <= wanted < len(self.classes):
             raise InputError(f"{self.name} has classes 0 to {len(self.classes) - 1}, not {wanted}")
         return wanted

@@ -137,10 +137,13 @@ class Model:
         superclasses = None if header["superclasses"] is None else _names(header["superclasses"])
         if fault := fault_in_class_names(classes, superclasses):
             raise InputError(fault)
-        channels, height, width = preprocess.input_shape
         # A file that claims a monstrous network costs nothing before the weights in it are found not to fit.
         network = build_outline(
-            header["network"], num_classes=len(classes), channels=channels, size=(height, width), **header["arguments"]
+            header["network"],
+            num_classes=len(classes),
+            channels=preprocess.channels,
+            size=preprocess.input_shape[1:],
+            **header["arguments"],
         )
         _check_weights(network, tensors)
         network.load_state_dict(tensors, strict=True, assign=True)

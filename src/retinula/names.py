@@ -2,12 +2,14 @@
 
 import os
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 LONGEST_CLASS_NAME: Final = 255  # letters; no file system has longer names of folders, which are classes
 _SHOWN: Final = 60  # letters of a name in a message
+_MOST_DIGITS: Final = 18  # of a class's number; Python refuses to read thousands of them
 
 # Control characters, other line breaks, what turns the direction of writing round, and halves of characters.
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -21,6 +23,34 @@ def printable(name: str) -> str:
     """
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def composed(name: str) -> str:
+    """Return a name with its accents as names of classes have them: a letter with its accent is one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def class_number(name: str, classes: Sequence[str]) -> int | None:
+    """Return the number of the class of that name, in any case and however its accents are written, or of that number.
+
+    None where there is none. Where a class is itself called by a whole number, numbers are names only: to count as
+    well would be to guess.
+
+    >>> class_number("Owl", ("cat", "owl")), class_number("1", ("cat", "owl")), class_number("0", ("1", "2"))
+    (1, 1, None)
+    """
+    if name in classes:
+        return classes.index(name)
+    folded = [number for number, each in enumerate(classes) if _folded(each) == _folded(name)]
+    if len(folded) == 1:
+        return folded[0]
+    if not name.isdecimal() or len(name) > _MOST_DIGITS or any(each.lstrip("+-").isdecimal() for each in classes):
+        return None
+    return int(name) if int(name) < len(classes) else None
+
+
+def _folded(name: str) -> str:
+    return composed(name).casefold()
 
 
 def shortened(path: str, most: int = 40) -> str:

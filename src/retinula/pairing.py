@@ -1,16 +1,11 @@
 """Which pictures the files of a table of labels are, by their paths. Knows nothing of labels, and opens nothing."""
 
 import sys
-import unicodedata
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from retinula.errors import InputError
-
-
-def composed(name: str) -> str:
-    """Return a name with its accents as names of classes have them: a letter with its accent is one."""
-    return unicodedata.normalize("NFC", name)
+from retinula.names import composed
 
 
 def parts_of(file: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from retinula.assignment import ARGUMENTS, assign, forget_replaced, parse
-from retinula.durable import reading
+from retinula.durable import read_text
 from retinula.errors import InputError, nearest
 from retinula.recipe import Recipe, Section
 from retinula.synonyms import CHOSEN, ELSEWHERE
@@ -72,7 +72,7 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     if str(source) in recipes:
         text, where = recipes[str(source)], f"recipe {source}"
     elif path.suffix == ".toml":
-        text, where = _read(path), str(path)
+        text, where = read_text(path), str(path)
     else:
         raise InputError(f"no recipe {str(source)!r}{nearest(str(source), recipes)}")
     try:
@@ -180,14 +180,6 @@ def _as_json(values: Mapping[str, Any], where: str) -> str:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: {_BEYOND_REASON}") from error
     return text
-
-
-def _read(path: Path) -> str:
-    with reading(path):
-        try:
-            return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not a text file in UTF-8") from error
 
 
 def _hint(key: str, known: Iterable[str]) -> str:

@@ -24,7 +24,7 @@ from retinula.metrics import psnr, ssim
 from retinula.model_file import Model
 from retinula.models.reconstructing import ALIGNMENT, Encodes, Reconstructs
 from retinula.pictures import UnreadablePicture, as_picture, decode
-from retinula.prediction import Reference
+from retinula.references import Reference
 from retinula.shrinking import shrink
 from retinula.transforms.batches import generator_for
 from retinula.transforms.noise import noised
@@ -74,7 +74,7 @@ def reconstruct_files(
 
     Args:
         model: one that reconstructs.
-        references: what `prediction.find_pictures` gives.
+        references: what `references.find_pictures` gives.
         noise: deviation on the scale 0..1 of Gaussian noise that is added first, clipped and rounded to 8 bits.
         seed: of the noise, which is the same for a photo whatever others there are.
         with_codes: whether to keep the codes.

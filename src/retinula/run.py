@@ -5,7 +5,6 @@ All that comes later needs only the folder. Knows nothing of training or torch.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import uuid
@@ -18,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from retinula.durable import UNFINISHED, append_text, explained, write_json, write_text
+from retinula.durable import UNFINISHED, append_text, explained, take_free_place, write_json, write_text
 from retinula.errors import InputError, RetinulaError, nearest
 from retinula.names import printable
 from retinula.recipe import Recipe
@@ -311,7 +310,7 @@ def create_run(recipe: Recipe, environment: dict[str, Any], name: str | None = N
         with explained(root):
             if name is None:
                 return Run(_numbered(made.path, root, recipe.name))
-            if not _renamed(made.path, root / name):
+            if not take_free_place(made.path, root / name):
                 there = Run(root / name)
                 is_run = there.recipe_file.exists()
                 what = f"a run {name!r}" if is_run else f"something called {name!r}"
@@ -383,17 +382,6 @@ def _numbered(folder: Path, root: Path, stem: str) -> Path:
     taken = {path.name for path in root.glob(f"{stem}-*")}
     number = 1
     # Another process may take one between the look and the step.
-    while f"{stem}-{number}" in taken or not _renamed(folder, root / f"{stem}-{number}"):
+    while f"{stem}-{number}" in taken or not take_free_place(folder, root / f"{stem}-{number}"):
         number += 1
     return root / f"{stem}-{number}"
-
-
-def _renamed(folder: Path, path: Path) -> bool:
-    """Rename a folder, unless something has the name; an empty folder may give way, as the system likes."""
-    try:
-        folder.rename(path)
-    except OSError:
-        if not os.path.lexists(path):
-            raise
-        return False
-    return True

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, Final, TypedDict, cast, get_args, get_type_hints
 
-from retinula.durable import reading
+from retinula.durable import read_text
 from retinula.errors import InputError
 
 STEP_COLUMNS: Final = ("step", "epoch", "loss", "learning_rate", "seconds")
@@ -110,7 +110,7 @@ def read_report(file: Path) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, or lacks what every training writes.
     """
-    return _table(_text(file), str(file), _REPORT)
+    return _table(read_text(file), str(file), _REPORT)
 
 
 def read_environment(file: Path) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def read_environment(file: Path) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read, or lacks what every training writes.
     """
-    return _table(_text(file), str(file), _ENVIRONMENT)
+    return _table(read_text(file), str(file), _ENVIRONMENT)
 
 
 def read_epochs(file: Path) -> list[EpochRow]:
@@ -129,7 +129,7 @@ def read_epochs(file: Path) -> list[EpochRow]:
         InputError: the file cannot be read, or a line of it is damaged.
     """
     rows = []
-    for number, line in enumerate(_text(file).splitlines(), start=1):
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
         if line.endswith("}"):
             place = f"{file}, line {number}"
             row = _table(line, place, _EPOCH)
@@ -143,7 +143,7 @@ def read_steps(file: Path) -> list[dict[str, float]]:
     Raises:
         InputError: the file cannot be read, or a row of it is damaged.
     """
-    lines = _text(file).splitlines()
+    lines = read_text(file).splitlines()
     try:
         # A row that a kill cut short lacks a column, or has nothing in its last one.
         rows = [row for row in csv.reader(lines) if len(row) == len(STEP_COLUMNS) and row[-1]]
@@ -188,14 +188,6 @@ def step_row(step: Mapping[str, float]) -> StepRow:
 def step_lines(rows: Iterable[StepRow]) -> str:
     """Write steps as lines of `steps.csv`."""
     return "".join(f"{step},{epoch},{loss:.9g},{lr:.9g},{s:.6f}\n" for step, epoch, loss, lr, s in rows)
-
-
-def _text(file: Path) -> str:
-    with reading(file):
-        try:
-            return file.read_text(encoding="utf-8")
-        except ValueError as error:
-            raise InputError(f"{file}: not readable as text ({error})") from error
 
 
 def _table(text: str, place: str, kind: _Kind) -> dict[str, Any]:

@@ -151,17 +151,17 @@ def _check_layers(model: Model, arguments: dict[str, Any], preprocess: Preproces
     head = model.network.get_submodule(head_of(model.network))
     if head.out_features != len(model.classes):
         raise InputError(f"{path}: {model.network_name} does not end in a linear layer, so it has no head to replace")
-    channels, height, width = preprocess.input_shape
+    size = preprocess.input_shape[1:]
     network = build_outline(
-        model.network_name, num_classes=len(model.classes), channels=channels, size=(height, width), **arguments
+        model.network_name, num_classes=len(model.classes), channels=preprocess.channels, size=size, **arguments
     )
     shapes, trained = (
         {name: values.shape for name, values in each.state_dict().items()} for each in (network, model.network)
     )
     if shapes != trained:
-        seen = "x".join(map(str, model.preprocess.input_shape[1:]))
+        before, now = ("x".join(map(str, sides)) for sides in (model.preprocess.input_shape[1:], size))
         raise InputError(
-            f"{path} was trained on inputs of {seen} with arguments {model.arguments}; with {height}x{width} and "
+            f"{path} was trained on inputs of {before} with arguments {model.arguments}; with {now} and "
             f"{arguments} {model.network_name} has other layers: leave inputs.size, inputs.crop and model.arguments out"
         )
 

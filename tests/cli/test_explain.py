@@ -13,7 +13,8 @@ from PIL import Image
 from torch import nn
 
 from command_line import run_command
-from retinula.cli.explain import OF_VIEWS, _asked, explain
+from retinula.cli.explain import _asked, explain
+from retinula.depiction import OF_VIEWS
 from retinula.explanation.attribution import USUAL
 from retinula.model_file import Model
 from retinula.models.catalog import build
@@ -119,7 +120,7 @@ def test_the_percentages_are_those_that_predict_gives(
         drawn.update(captions=words[2], remark=more["remark"])
         return attribution(*words, **more)
 
-    monkeypatch.setattr("retinula.plots.attribution.attribution", noticed)
+    monkeypatch.setattr("retinula.depiction.attribution", noticed)
     call("mine", "my cat.png", "--method", "saliency", "--out", "looked")
     out, _ = run_command(monkeypatch, capsys, "predict", "mine", "my cat.png", "--json", code=0)
     answers = json.loads(out)["top"]

@@ -1,5 +1,6 @@
 import io
 import tracemalloc
+import unicodedata
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from retinula.datasets import arrays
-from retinula.datasets.reading import Reading, SplitName
+from retinula.datasets.reading import SPLITS, Reading, SplitName
 from retinula.errors import InputError
 from retinula.images import Images
 
@@ -113,10 +114,63 @@ def test_labels_may_be_any_whole_numbers_in_a_column_or_not(tmp_path: Path, dtyp
     assert gather(arrays.read(path))["train"][1] == [0, 1, 2, 0]
 
 
-@pytest.mark.parametrize("name", ["x_train", "y_train", "x_test", "y_test"])
-def test_an_array_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=f"lacks {name}; it needs x_train, y_train, x_test, y_test"):
-        arrays.read(save(tmp_path / "a.npz", leave_out=name))
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_pictures_without_labels_and_labels_without_pictures_are_named(tmp_path: Path, split: str) -> None:
+    needed = "it needs images and labels, or x_train, y_train, x_test, y_test"
+    for name, other, what in ((f"x_{split}", f"y_{split}", "pictures"), (f"y_{split}", f"x_{split}", "labels")):
+        with pytest.raises(InputError, match=f"lacks the {what} of {other}; {needed}"):
+            arrays.read(save(tmp_path / "a.npz", leave_out=name))
+    np.savez(tmp_path / "b.npz", x_test=PICTURES, y_test=LABELS)
+    with pytest.raises(InputError, match=f"has nothing to train on; {needed}"):
+        arrays.read(tmp_path / "b.npz")
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("images", "labels"), ["train"]),
+        (("X", "Y"), ["train"]),
+        (("train_images", "train_labels"), ["train"]),
+        (("data", "targets", "test_data", "test_targets"), ["train", "test"]),
+        (("images_Train", "label_Train", "images_Valid", "label_Valid"), ["train", "validation"]),
+        (("train_images", "train_labels", "val_images", "val_labels", "test_images", "test_labels"), list(SPLITS)),
+    ],
+)
+def test_arrays_are_told_by_any_of_their_names(tmp_path: Path, names: tuple[str, ...], splits: list[str]) -> None:
+    content: dict[str, Any] = dict(zip(names, (PICTURES, LABELS) * 3, strict=False))
+    np.savez(tmp_path / "a.npz", class_names=np.array(["cat", "dog", "owl"]), **content)
+    reading = arrays.read(tmp_path / "a.npz")
+    assert reading.classes == ("cat", "dog", "owl")
+    found = gather(reading)
+    assert list(found) == [split for split in SPLITS if split in {*splits, "test"}]
+    if "test" in splits:
+        assert np.array_equal(found["train"][0], PICTURES)
+        assert all(labels == LABELS.tolist() for _, labels in found.values())
+
+
+def test_without_test_pictures_a_share_of_each_class_is_set_apart(tmp_path: Path) -> None:
+    labels = np.arange(250) % 10 // 4  # 100 pictures of two classes, 50 of the third
+    pictures = np.broadcast_to(np.arange(250, dtype=np.uint8)[:, None, None], (250, 256, 256))  # of two pieces
+    np.savez(tmp_path / "a.npz", images=pictures, labels=labels)
+    found = gather(arrays.read(tmp_path / "a.npz"))
+    assert np.bincount(found["test"][1]).tolist() == [20, 20, 10]
+    numbers = {split: images[:, 0, 0, 0].tolist() for split, (images, _) in found.items()}
+    assert sorted(numbers["train"] + numbers["test"]) == list(range(250))
+    assert all(found[split][1] == labels[numbers[split]].tolist() for split in found)
+    again = gather(arrays.read(tmp_path / "a.npz"))
+    assert np.array_equal(found["test"][0], again["test"][0]), "the same pictures each time"
+
+
+def test_two_arrays_for_the_same_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=PICTURES, labels=LABELS, x_train=PICTURES)
+    with pytest.raises(InputError, match="two arrays for the same, 'images' and 'x_train'; leave one out"):
+        arrays.read(tmp_path / "a.npz")
+
+
+def test_a_class_is_one_however_its_accents_are_written(tmp_path: Path) -> None:
+    together, apart = (unicodedata.normalize(form, "Käse") for form in ("NFC", "NFD"))
+    np.savez(tmp_path / "a.npz", images=PICTURES, labels=np.array([together, apart, "Brot"] * 2))
+    assert arrays.read(tmp_path / "a.npz").classes == ("Brot", together)
 
 
 WIDE = np.array([0, 2**63], dtype=np.uint64)
@@ -126,8 +180,9 @@ NAMES = np.array(["a", "b", "c"])
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"x_valid": PICTURES}, "an array 'x_valid', which is not among those read; did you mean 'x_val'"),
-        ({"x_val": PICTURES}, "lacks y_val"),
+        ({"x_vall": PICTURES}, "an array 'x_vall', which is not among those read; did you mean 'x_val'"),
+        ({"x_train_test": PICTURES}, "an array 'x_train_test', which is not among those read"),
+        ({"x_val": PICTURES}, "lacks the labels of x_val"),
         ({"x_train": PICTURES[:3]}, "x_train has 3 pictures, but y_train 4 labels"),
         (
             {"x_train": PICTURES[:4] / np.float32(255)},

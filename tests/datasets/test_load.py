@@ -291,7 +291,7 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
-    with pytest.raises(InputError, match=r"a.txt is neither a folder nor a .zip, .tar, .csv or .npz file"):
+    with pytest.raises(InputError, match=r"a.txt is neither a folder nor a .zip, .tar, .csv, .tsv or .npz file$"):
         load.load(tmp_path / "a.txt", cache_dir=cache)
 
 

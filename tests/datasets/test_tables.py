@@ -151,6 +151,44 @@ def test_accents_may_be_apart_in_the_table_or_on_the_disk(tmp_path: Path) -> Non
         loaded(write(folder, f"file,label,split\n{whole},cat,train\n{apart},dog,train\n"))
 
 
+@pytest.mark.parametrize("rows", [("ID,Label", "{},{}"), ("ID,Breed", "{},{}"), ("label,id", "{1},{0}"), ("", "{},{}")])
+def test_names_may_lack_their_suffix_and_the_folder_that_all_lie_in(tmp_path: Path, rows: tuple[str, str]) -> None:
+    """As tables of competitions are written."""
+    pictures(tmp_path, "train/a1.JPG", "train/b2.png", "train/deep/c3.png", "train/d4.PNG", "test/e5.png")
+    head, row = rows
+    named = [("a1", "cat"), ("B2", "cat"), ("c3.PNG", "dog"), ("train/d4", "dog")]
+    lines = [row.format(name, label) for name, label in named]
+    dataset = loaded(write(tmp_path, "\n".join(filter(None, [head, *lines]))))
+    assert dataset.skipped == ()
+    assert {name: label for found in labels(dataset).values() for name, label in found.items()} == {
+        "train/a1.JPG": "cat",
+        "train/b2.png": "cat",
+        "train/deep/c3.png": "dog",
+        "train/d4.PNG": "dog",
+    }
+
+
+def test_a_name_that_could_be_several_pictures_is_left_out(tmp_path: Path) -> None:
+    pictures(tmp_path, "a/1.png", "b/1.png", "2.png", "2.jpg", "deep/c/3.png", "x.png", "y.png", "z.png")
+    rows = ["1,cat", "2,cat", "d/c/3,dog", "x,cat", "y,dog", "b/1,dog"]
+    dataset = loaded(write(tmp_path, "file,label\n" + "\n".join(rows)))
+    assert {one.source: one.reason for one in dataset.skipped} == {
+        "1": "it could be a/1.png or b/1.png; write its whole path",
+        "2": "it could be 2.jpg or 2.png; write its whole path",
+        "d/c/3": "there is no such file",
+    }
+    assert sorted(name for found in labels(dataset).values() for name in found) == ["b/1.png", "x.png", "y.png"]
+    with pytest.raises(InputError, match=r"row 3 names x\.png for the second time, after row 2"):
+        loaded(write(tmp_path, "file,label\nx,cat\nx.png,dog\n"))
+
+
+@pytest.mark.parametrize("head", ["", "label," + ",".join(f"pixel{number}" for number in range(64)) + "\n"])
+def test_a_table_of_pixels_is_told_what_to_do(tmp_path: Path, head: str) -> None:
+    rows = [",".join(map(str, [number, *range(64)])) for number in range(3)]
+    with pytest.raises(InputError, match=r"has the values of pixels, .*: np\.savez_compressed\(\"mine\.npz\", images="):
+        loaded(write(tmp_path, head + "\n".join(rows)))
+
+
 def test_labels_are_one_line_each(tmp_path: Path) -> None:
     pictures(tmp_path, "a.png", "b.png")
     path = write(tmp_path, 'file,label,split\na.png,"do\ng",train\nb.png,\x1b[31mcat,train\n')

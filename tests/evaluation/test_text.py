@@ -1,5 +1,6 @@
 """A measurement in words: exact lines for results that are known."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,11 @@ import torch
 import torch.nn.functional as F
 
 from retinula.evaluation.denoising import Denoising
+from retinula.evaluation.duplicates import NearDuplicate
+from retinula.evaluation.findings import Inspection
+from retinula.evaluation.label_errors import LabelError, LabelErrors
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.evaluation.text import is_few, text_report, verdict
+from retinula.evaluation.text import inspection_text, is_few, text_report, verdict
 from retinula.intervals import wilson_interval
 from retinula.metrics import Calibration, CalibrationBin, calibration, confusion_matrix
 
@@ -211,6 +215,14 @@ def test_a_few_very_sure_answers_tell_little(number: int, right: int, words: str
     assert is_few(measured) == (number < 500)
 
 
+def test_sure_and_unsure_answers_together_vary_less_than_answers_that_are_all_quite_sure() -> None:
+    halves = (CalibrationBin(0.4, 0.5, 100, 0.5, 0.39), CalibrationBin(0.9, 1.0, 100, 1.0, 1.0))
+    surplus = Calibration(0.055, 0.75, 0.695, halves)
+    assert verdict(surplus) == "it is surer than it should be"
+    alike = Calibration(0.055, 0.75, 0.695, (CalibrationBin(0.7, 0.8, 200, 0.75, 0.695),))
+    assert verdict(alike) == "as far as 200 pictures can tell, its probabilities can be believed"
+
+
 @pytest.mark.parametrize("number", [30, 360, 5000])
 def test_a_calibrated_classifier_is_hardly_ever_called_too_sure_or_not_sure_enough(number: int) -> None:
     generator = torch.Generator().manual_seed(0)
@@ -275,3 +287,40 @@ def test_a_kind_without_words_is_our_mistake() -> None:
     )
     with pytest.raises(TypeError, match="no words for a Evaluation"):
         text_report(bare)
+
+
+def test_how_many_pictures_have_a_near_duplicate_is_said() -> None:
+    pairs = tuple(NearDuplicate(one, two, True, 1.0, (0, 0)) for one in range(5) for two in range(one + 1, 5))
+    lines = inspection_text(Inspection(duplicates={"within a": pairs, "between a and b": pairs[:4]}))
+    assert lines == [
+        "Near-duplicates within a: of 5 pictures; 10 pairs, 10 equal in every pixel.",
+        "  picture 0 and picture 1: equal",
+        "  picture 0 and picture 2: equal",
+        "  picture 0 and picture 3: equal",
+        "Near-duplicates between a and b: of 1 picture; 4 pairs, 4 equal in every pixel.",
+        "  picture 0 and picture 1: equal",
+        "  picture 0 and picture 2: equal",
+        "  picture 0 and picture 3: equal",
+    ]
+
+
+def test_what_is_to_be_corrected_is_named_by_its_file() -> None:
+    errors = tuple(LabelError(n, f"cats/{n}.png", "cat", "dog", 0.02, 0.97) for n in range(1000, 1004))
+    pair = NearDuplicate(1, 7, False, 0.9712, (0, 1), "cats/1.png", "dogs/7.png")
+    found = Inspection(label_errors=LabelErrors(2000, "held out", errors), duplicates={"between a and b": (pair,)})
+    assert inspection_text(found) == [
+        "Labels likely wrong: 4 of 2,000 (held out).",
+        "  picture 1,000 (cats/1000.png): called cat, likely dog (97.0 %)",
+        "  picture 1,001 (cats/1001.png): called cat, likely dog (97.0 %)",
+        "  picture 1,002 (cats/1002.png): called cat, likely dog (97.0 %)",
+        "Near-duplicates between a and b: of 1 picture; 1 pair, 0 equal in every pixel.",
+        "  picture 1 (cats/1.png) and picture 7 (dogs/7.png): agree by 0.971",
+    ]
+    written = json.loads(json.dumps(found.to_dict()))
+    assert written["near_duplicates"]["between a and b"][0]["other_source"] == "dogs/7.png"
+    assert inspection_text(Inspection.from_dict(written)) == inspection_text(found)
+    for each in written["near_duplicates"]["between a and b"]:
+        del each["source"], each["other_source"]  # as earlier versions wrote it
+    assert Inspection.from_dict(written).duplicates == {
+        "between a and b": (replace(pair, source=None, other_source=None),)
+    }

@@ -14,10 +14,10 @@ from retinula import experiment
 from retinula.datasets.reading import SplitName
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import map_embedding
+from retinula.evaluation.findings import Inspection
 from retinula.evaluation.label_errors import LabelError, LabelErrors
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
-from retinula.inspection import Inspection
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
 from retinula.report.page import write_report

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from browser_checks import READY, Pages, until
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.serving.limits import Limits
+from retinula.training.loss_words import compared, in_training, only_in_training
 from serving_checks import BLACK, COLOURS, Colours, png, served
 from small_runs import epoch_row, whole_report
 
@@ -345,6 +347,44 @@ def test_trainings_are_shown_and_compared(open_page: Pages, address: str) -> Non
     report = opened.value
     report.wait_for_selector("text=the report")
     assert report.eval_on_selector("p", "each => getComputedStyle(each).color") == "rgb(255, 0, 0)"
+
+
+def test_losses_that_do_not_count_the_same_are_not_called_alike(open_page: Pages, tmp_path: Path) -> None:
+    rows = [epoch_row(epoch, loss=1.5 / epoch, val_loss=1 / epoch) for epoch in (1, 2)]
+    every = ["objective.label_smoothing=0.1", "objective.class_weights=balanced", "augment.cutmix=1.0"]
+    recipes = {
+        name: load_recipe("digits", settings)
+        for name, settings in (("plain", every[:0]), ("one", every[:1]), ("all", every))
+    }
+    for name, recipe in recipes.items():
+        run = Run(tmp_path / "runs" / name)
+        run.path.mkdir(parents=True)
+        run.recipe_file.write_text(recipe.to_toml())
+        for row in rows:
+            run.add_metrics(row)
+    counted = only_in_training(recipes["one"])
+    with served(LIMITS, runs=tmp_path / "runs") as (address, _):
+        page = open_page(address)
+        page.click("#tab-runs")
+        page.wait_for_selector("#runs table")
+        page.check("#run-plain")
+        loss = page.locator(".chart").last
+        loss.wait_for()
+        assert loss.locator("p").count() == 0
+        assert "training: 0.75" in loss.inner_text()
+        page.check("#run-one")
+        page.wait_for_selector(".chart polyline.second")
+        assert f"one, {in_training(counted)}: 0.75" in loss.inner_text()
+        assert "plain, training: 0.75" in loss.inner_text()
+        assert loss.locator("p").all_inner_texts() == [compared("validation", counted)]
+        page.uncheck("#run-plain")
+        page.check("#run-all")
+        page.wait_for_selector("text=class weights")
+        notes = loss.locator("p").all_inner_texts()
+        assert notes == [compared("validation", only_in_training(recipes[name])) for name in ("one", "all")]
+        page.select_option("#language", "ru")
+        page.wait_for_selector("text=веса классов, смешанные картинки")
+        assert not re.search("[a-z]", "".join(loss.locator("p").all_inner_texts()))
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "ru-RU"])

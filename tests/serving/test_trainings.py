@@ -90,6 +90,18 @@ def test_one_run_has_curves_results_and_settings(root: Path) -> None:
     ask(question, runs=root)
 
 
+def test_what_the_training_loss_alone_counts_is_said(root: Path) -> None:
+    settings = ["objective.label_smoothing=0.1", "augment.mixup=0.4"]
+    (root / "half" / "recipe.toml").write_text(load_recipe("digits", settings).to_toml())
+    (root / "broken" / "recipe.toml").write_text("[objective]\nlabel_smoothing = true\n")
+
+    async def question(client: httpx.AsyncClient) -> None:
+        told = {name: (await client.get(f"/v1/runs/{name}")).json()["only_in_training"] for name in ("half", "broken")}
+        assert told == {"half": "label smoothing 0.1 and mixed pictures", "broken": ""}
+
+    ask(question, runs=root)
+
+
 DEEP: Any = []
 for _ in range(300):
     DEEP = [DEEP]

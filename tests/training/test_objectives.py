@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from retinula.images import ImageSet
-from retinula.recipe import Augmentation, Objective, Recipe
-from retinula.training.objectives import class_weights, loss_function, mean_weights, only_in_training
+from retinula.recipe import Objective
+from retinula.training.objectives import balanced_weights, loss_function, mean_weights
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.5]])
 LABELS = torch.tensor([0, 2])
@@ -29,7 +29,7 @@ def test_cross_entropy_by_hand(make_set: Callable[..., ImageSet]) -> None:
 
 
 def test_balanced_weights_make_classes_count_the_same(make_set: Callable[..., ImageSet]) -> None:
-    weights = class_weights(unbalanced(make_set))
+    weights = balanced_weights(unbalanced(make_set))
     assert weights.tolist() == pytest.approx([12 / 18, 12 / 9, 12 / 9, 1])  # the last class has no pictures
     logits = torch.zeros(12, 4)
     logits[:6, 0] = 3  # right on the common class only
@@ -71,15 +71,3 @@ def test_what_a_mean_is_taken_over(make_set: Callable[..., ImageSet]) -> None:
             together = shares[0] * parts[0] + shares[1] * parts[1]
             assert torch.isclose(together, loss(logits, targets))
     assert mean_weights(Objective(name="mse"), full, mixes=False) is None
-
-
-def test_what_only_the_loss_in_training_counts() -> None:
-    smooth = Objective(label_smoothing=0.2)
-    mixing = Augmentation(cutmix=1.0, flip="random")
-    assert only_in_training(Recipe(name="plain", augment=Augmentation(flip="random"))) == ""
-    assert only_in_training(Recipe(name="mixing", augment=mixing)) == "mixed pictures"
-    assert only_in_training(Recipe(name="both", augment=mixing, objective=smooth)) == (
-        "label smoothing 0.2 and mixed pictures"
-    )
-    reconstruction = {"objective": Objective(name="mse", label_smoothing=0.2)}
-    assert only_in_training(Recipe(name="plain").model_copy(update=reconstruction)) == "", "it has no labels"

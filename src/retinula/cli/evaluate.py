@@ -8,6 +8,7 @@ import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import FinishedRun
+from retinula.forms import Averaging
 
 
 class Split(StrEnum):
@@ -70,45 +71,37 @@ def evaluate(
 
     Accuracy with its interval, of each class, and how sure it is against how often it is right.
     """
-    from retinula.evaluation.text import text_report
-    from retinula.experiment import evaluate_run
     from retinula.run import find_run
 
-    found = find_run(run)
+    found = find_run(run)  # before torch is loaded, which takes seconds
+    from retinula.asked import ask
+    from retinula.evaluation.text import inspection_text, text_report
+    from retinula.experiment import measure
+
     with counting() as progress:
-        result = evaluate_run(
-            found,
-            data=data,
-            split=split.value,
-            tta=None if tta is None else "mirror-shift" if tta else "none",
-            folder=out,
-            progress=progress,
-            remark=remark,
-        )
+        asked = ask(found, data=data, split=split.value, folder=out, progress=progress, remark=remark)
+        averaging: Averaging | None = None if tta is None else "mirror-shift" if tta else "none"
+        result = measure(asked, tta=averaging, progress=progress)
+    inspection = None
     if deep or corruptions or labels or duplicates or embedding:
-        from retinula.inspection import inspect_run
+        from retinula.inspection import look_closer
 
         with counting() as progress:
-            inspection = inspect_run(
-                found,
-                data=data,
-                split=split.value,
-                folder=out,
+            inspection = look_closer(
+                asked,
                 corruptions=deep or corruptions,
                 labels=deep or labels,
                 duplicates=deep or duplicates,
                 embedding=deep or embedding,
                 num_images=sample,
-                tta="mirror-shift" if tta else "none",
+                tta=averaging or "none",
                 progress=progress,
             )
-    else:
-        inspection = None
     if as_json:
         say_json(result.to_dict() | ({} if inspection is None else inspection.to_dict()))
         return
     for line in text_report(result):
         say(line)
-    for line in [] if inspection is None else inspection.lines():
+    for line in [] if inspection is None else inspection_text(inspection):
         say(line)
-    say(f"figures: {(out or found.measured_in(data)) / 'figures'}")
+    say(f"figures: {asked.place / found.figures.name}")

@@ -11,7 +11,7 @@ from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, trained_model
 from retinula.durable import check_destination, check_folder
 from retinula.errors import InputError
-from retinula.extras import need
+from retinula.extras import load, need
 
 if TYPE_CHECKING:
     from retinula.datasets.reading import Progress, SplitName
@@ -82,16 +82,17 @@ def export(
 
     The proof is on 500 pictures and 20 photos; where it fails nothing is written.
     """
-    from retinula.export.parity import proof_of
-    from retinula.run_data import other_pictures
-
     need("export", "retinula export")
-    from retinula.export.browser_runtime import browser_runtime
-    from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
-    from retinula.export.web import check_free, check_task, export_web
-
+    for module in ("onnx", "onnxruntime"):
+        load("export", "retinula export", module)
     _check_options(run, kind, int8, out, source)
     model = trained_model(run)
+    from retinula.export.browser_runtime import browser_runtime
+    from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
+    from retinula.export.parity import proof_of
+    from retinula.export.web import check_free, check_task, export_web
+    from retinula.run_data import other_pictures
+
     path = out or _beside(run, _usual_name(kind, int8))
     (check_destination if kind in ENDINGS else check_folder)(path)
     with counting() as progress:
@@ -190,7 +191,7 @@ def _photos(folder: str) -> "list[Photo]":
     from retinula.export.parity import NUM_PHOTOS
     from retinula.images import evenly_spread
     from retinula.pictures import UnreadablePicture, decode
-    from retinula.prediction import find_pictures
+    from retinula.references import find_pictures
 
     found: list[Photo] = []
     references = [reference for reference in find_pictures([folder]) if not reference.refused]

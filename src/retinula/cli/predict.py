@@ -13,15 +13,14 @@ from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.durable import check_destination, check_folder
 from retinula.errors import InputError
-from retinula.names import printable
 from retinula.words import sureness
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
     from retinula.onnx_model import OnnxModel
-    from retinula.prediction import Prediction, Reference, Score
-
-MOST_MISSING = 3  # rows of a table that are named
+    from retinula.prediction import Prediction
+    from retinula.references import Reference
+    from retinula.scoring import Score
 
 
 class Way(StrEnum):
@@ -91,23 +90,21 @@ def predict(
     """
     _check_places(csv, plot)
     with loading():
-        from retinula.prediction import (
-            find_pictures,
-            match_labels,
-            predict_files,
-            read_labels,
-            score,
-            without_picture,
-            write_table,
-        )
+        from retinula.prediction import predict_files
+        from retinula.references import find_pictures
 
         loaded = _load(run)
     given = {"crops": crops, "scales": tuple(scale or ()), "zooms": tuple(zoom or ()), "mirror": mirror}
     given = {name: value for name, value in given.items() if value not in (None, ())}
     model = _looking(loaded, resize, resample, given)
     references = find_pictures(sources)
-    table = read_labels(labels) if labels else {}
-    answers = match_labels(references, table, model.classes) if labels else {}
+    answers: dict[str, str] = {}
+    left_over = ""
+    if labels:
+        from retinula.labels import match_labels, read_labels
+
+        matched = match_labels(references, read_labels(labels), model.classes)
+        answers, left_over = matched.labels, matched.left_over(labels)
     predictions, answered = [], 0
     for prediction in predict_files(model, references):
         answered += not prediction.skipped
@@ -122,14 +119,18 @@ def predict(
     if not answered:
         raise InputError("no picture could be read")
     if csv:
+        from retinula.scoring import write_table
+
         write_table(csv, predictions, answers)
         remark(f"written {csv}")
     if plot:
         _draw(model, references, predictions, answers, plot, top)
         remark(f"drawn into {plot}")
     if labels:
-        if missing := without_picture(references, table):
-            remark(_in_words(missing, len(table), labels))
+        from retinula.scoring import score
+
+        if left_over:
+            remark(left_over)
         result = score(predictions, answers)
         line = (
             f"accuracy {share(result.accuracy)}: {result.correct} of {result.total} right "
@@ -139,14 +140,6 @@ def predict(
         tell(line)
         labelled = [reference for reference in references if reference.src in answers]
         _tell_ways(model, result, labelled, answers, tell)
-
-
-def _in_words(missing: list[str], rows: int, table: Path) -> str:
-    """Say which rows of a table of labels are not in the score."""
-    name = "names" if len(missing) == 1 else "name"
-    more = f" and {len(missing) - MOST_MISSING} more" if len(missing) > MOST_MISSING else ""
-    listed = ", ".join(map(printable, missing[:MOST_MISSING]))
-    return f"{len(missing)} of {rows} rows of {table} {name} no picture that was given: {listed}{more}"
 
 
 def _check_places(csv: Path | None, plot: Path | None) -> None:
@@ -172,7 +165,8 @@ def _tell_ways(
         answers: their labels.
         tell: prints a line.
     """
-    from retinula.prediction import predict_files, score
+    from retinula.prediction import predict_files
+    from retinula.scoring import score
 
     ways = {way: _looking(model, way) for way in Way}
     same = next((way for way, it in ways.items() if (it.resize, it.views) == (model.resize, model.views)), None)

@@ -12,8 +12,8 @@ from retinula.errors import InputError
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
-    from retinula.prediction import Reference
     from retinula.reconstruction import Code, Reconstruction
+    from retinula.references import Reference
 
 
 def reconstruct(
@@ -45,11 +45,11 @@ def reconstruct(
 
     Measures what is lost or gained.
     """
-    from retinula.prediction import find_pictures
-    from retinula.reconstruction import CODE_FILES, check_code_file, read_codes, reconstructing
-
     check_folder(out)
     model = trained_model(run)
+    from retinula.reconstruction import CODE_FILES, check_code_file, read_codes, reconstructing
+    from retinula.references import find_pictures
+
     reconstructing(model)  # refuses a classifier before anything is looked for
     to_decode = [source for source in sources if Path(source).suffix in CODE_FILES]
     photos = [source for source in sources if source not in to_decode]

@@ -20,11 +20,13 @@ def report(
 
     It needs no network and no other file. A page that is there stays where no pictures of the run can be had.
     """
-    from retinula.report.page import write_report
     from retinula.run import find_run
 
+    found = find_run(run)  # before torch is loaded, which takes seconds
+    from retinula.report.page import write_report
+
     with counting() as progress:
-        file, contents = write_report(find_run(run), out, progress)
+        file, contents = write_report(found, out, progress)
     size = file.stat().st_size
     if as_json:
         accuracy = None if contents.answers is None else contents.answers.result.accuracy

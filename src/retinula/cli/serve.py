@@ -9,7 +9,7 @@ import typer
 from retinula.cli.terminal import remark, say
 from retinula.cli.trained import RunOrModel, is_onnx, trained_model
 from retinula.errors import InputError, RetinulaError
-from retinula.extras import need
+from retinula.extras import load, need
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
@@ -75,6 +75,8 @@ def serve(
     Only this machine is served unless --host is given.
     """
     need("serve", "the server")
+    for module in ("starlette.applications", "uvicorn.protocols.http.h11_impl", "python_multipart.multipart"):
+        load("serve", "the server", module)
     if token is None and TOKEN_VARIABLE in os.environ:
         token = os.environ[TOKEN_VARIABLE]  # nothing in it is a mistake, not the wish to do without
     if token is not None and (not token.strip() or not token.isascii() or not token.isprintable() or " " in token):
@@ -122,10 +124,10 @@ def _predictor(run: str, num_similar: int) -> "Predictor":
         from retinula.serving.onnx_predictor import OnnxPredictor
 
         return OnnxPredictor(OnnxModel.load(path), path.stem)
+    model = trained_model(run)
     from retinula.run import find_run
     from retinula.serving.torch_predictor import TorchPredictor
 
-    model = trained_model(run)
     if path.is_file():
         return TorchPredictor(model, path.stem)
     found = find_run(run)

@@ -45,14 +45,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network: by a recipe, a data set, or a folder."""
-    from retinula.targets import find_recipe
-
     name, overrides = one_target(target or [])
     if resume is not None and (target or model or freeze or run):
         raise InputError("--resume goes on with a run as it is: give nothing else with it")
-    if resume is None and "WORLD_SIZE" not in os.environ:  # of several processes one says what is wrong, having met
-        # Before torch is loaded, which takes seconds. Settings may fit only a model to begin from.
-        find_recipe(name or "digits", [] if model or freeze else overrides)
+    if "WORLD_SIZE" not in os.environ:  # of several processes one says what is wrong, having met
+        # Settings may fit only a model to begin from.
+        _check_is_there(resume, name or "digits", [] if model or freeze else overrides)
     from retinula import experiment
     from retinula.run import RUNS, find_run
     from retinula.training import processes
@@ -83,6 +81,18 @@ def train(
         sys.exit(Interrupted.exit_code)  # another process says so
     if speaks:
         _show(RUNS / trained.provenance["run"] if resume is None else find_run(resume).path, as_json)
+
+
+def _check_is_there(resume: str | None, target: str, overrides: list[str]) -> None:
+    """Refuse a run to go on with, or else what is to be trained, before torch is loaded, which takes seconds."""
+    if resume is not None:
+        from retinula.run import find_run
+
+        find_run(resume)
+    else:
+        from retinula.targets import find_recipe
+
+        find_recipe(target, overrides)
 
 
 def _beginning(model: str) -> str:

@@ -41,18 +41,19 @@ FinishedRun = Annotated[
 
 
 def trained_model(run: str) -> "Model":
-    """Load the model of a run, or of a model file."""
-    from retinula.model_file import Model
-    from retinula.run import find_run
-
+    """Load the model of a run, or of a model file; whether it is there is said before torch is loaded."""
     path = Path(run)
     if is_onnx(run):
         raise InputError(f"{run} only answers (retinula predict, retinula serve); name the run that it came from")
     if not path.is_file():
+        from retinula.run import find_run
+
         found = find_run(run)
         path = found.path
         if not found.model_file.exists():
             raise InputError(f"{path} has no model yet; {found.unfinished()}")
+    from retinula.model_file import Model
+
     return Model.load(path)
 
 

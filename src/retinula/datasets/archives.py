@@ -10,7 +10,6 @@ import lzma
 import re
 import stat
 import tarfile
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol, Self
 
 from retinula.errors import InputError, RetinulaError
+from retinula.names import composed
 
 MIB: Final = 1024 * 1024
 
@@ -161,7 +161,7 @@ def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
             if member.size > limits.member_bytes:
                 raise _refused(path, f"{name!r} of {member.size:,} bytes, more than {limits.member_bytes:,}")
             # What is one file on macOS and Windows must not be two here.
-            folded = unicodedata.normalize("NFC", name).casefold()
+            folded = composed(name).casefold()
             if folded in seen:
                 raise _refused(path, f"two members that differ by case at most ({seen[folded]!r}, {name!r})")
             seen[folded] = name

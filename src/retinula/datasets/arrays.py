@@ -1,4 +1,4 @@
-"""Pictures in a numpy `.npz` file: `x_train, y_train, x_test, y_test` and, if there are, `x_val, y_val, classes`.
+"""Pictures in a numpy `.npz` file: `images, labels` or `x_train, y_train, x_test, y_test`, and `classes` if there are.
 
 The arrays of pictures are read piece by piece and never held whole; nothing in the file is ever unpickled.
 """
@@ -17,15 +17,15 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from retinula.datasets.archives import MIB, Limits, members
-from retinula.datasets.layout import natural_order
-from retinula.datasets.reading import Chunk, Reading, SplitName
+from retinula.datasets.array_names import Named, told_apart
+from retinula.datasets.folder import TEST_FRACTION
+from retinula.datasets.layout import natural_order, with_test_share
+from retinula.datasets.reading import SPLITS, Chunk, Reading, SplitName
 from retinula.errors import InputError, nearest
 from retinula.images import Labels, from_floats
-from retinula.names import fault_in_class_names, shown
+from retinula.names import composed, fault_in_class_names, shown
 
-_SPLITS: Final[Mapping[str, SplitName]] = {"train": "train", "val": "validation", "test": "test"}
-_KNOWN: Final = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "classes")
-_NEEDED: Final = ("x_train", "y_train", "x_test", "y_test")
+Chosen = NDArray[np.bool_]
 
 # Arrays of pictures may be large: they go to the cache as they come. All else is read whole.
 _LIMITS: Final = Limits(member_bytes=65536 * MIB)
@@ -51,51 +51,77 @@ class Header:
 def read(path: Path) -> Reading:
     """Read a `.npz` file as `np.savez` and `np.savez_compressed` write it.
 
-    Pictures are uint8 `[N, H, W]`, `[N, H, W, C]` or `[N, C, H, W]` with 1 or 3 channels; where both orders are
-    possible, channels come last. Labels are whole numbers `[N]` or `[N, 1]` from 0, or the names of their classes as
-    strings; `classes` are strings, and where there are none the numbers themselves, or the names in natural order.
+    Names of arrays are as `array_names.told_apart` knows them. Pictures are uint8 `[N, H, W]`, `[N, H, W, C]` or
+    `[N, C, H, W]` with 1 or 3 channels; where both orders are possible, channels come last. Labels are whole numbers
+    `[N]` or `[N, 1]` from 0, or the names of their classes as strings; `classes` are strings, and where there are none
+    the numbers themselves, or the names in natural order. Where nothing is for testing, a share of each class is set
+    apart as for class folders, by the places of pictures in their array.
 
     Raises:
         InputError: an array is missing, unknown, or of another type, shape or range.
     """
     headers = _headers(path)
-    for name in headers:
-        if name not in _KNOWN:
-            raise InputError(f"{path} has an array {name!r}, which is not among those read{nearest(name, _KNOWN)}")
-    lacking = [name for name in _NEEDED if name not in headers]
-    lacking += [f"y_{part}" for part in _SPLITS if f"x_{part}" in headers and f"y_{part}" not in headers]
-    if lacking:
-        raise InputError(f"{path} lacks {lacking[0]}; it needs {', '.join(_NEEDED)}")
-    given = {part: _labels(path, headers[f"y_{part}"]) for part in _SPLITS if f"x_{part}" in headers}
-    classes, labels = _numbered(path, given, _classes(path, headers))
-    splits = {}
-    shapes = set()
-    for part, found in labels.items():
-        header = headers[f"x_{part}"]
+    named = told_apart(headers, str(path))
+    given = {split: _labels(path, headers[name]) for split, name in named.labels.items()}
+    classes, labels = _numbered(path, named, given, _classes(path, headers.get(named.classes)))
+    arrays: dict[SplitName, _Pictures] = {}
+    for split, found in labels.items():
+        header = headers[named.pictures[split]]
         shape, channels_last = _picture_shape(header)
         if header.shape[0] != len(found):
-            raise InputError(f"{header.name} has {header.shape[0]:,} pictures, but y_{part} {len(found):,} labels")
-        shapes.add(shape)
-        splits[_SPLITS[part]] = partial(_stream, path, header, found, shape, channels_last)
+            raise InputError(
+                f"{header.name} has {header.shape[0]:,} pictures, but {named.labels[split]} {len(found):,} labels"
+            )
+        arrays[split] = _Pictures(path, header, found, shape, channels_last)
+    shapes = {array.shape for array in arrays.values()}
     if len(shapes) > 1:
         raise InputError(f"{path}: the pictures differ in shape: {', '.join(str(list(shape)) for shape in shapes)}")
-    return Reading(classes=classes, splits=splits)
+    splits = {split: partial(_stream, array, None) for split, array in arrays.items()}
+    if "test" not in arrays:
+        splits |= {split: partial(_stream, arrays["train"], share) for split, share in _shares(labels["train"]).items()}
+    return Reading(classes=classes, splits={split: splits[split] for split in SPLITS if split in splits})
 
 
-def _stream(
-    path: Path, header: Header, labels: Labels, shape: tuple[int, int, int], channels_last: bool
-) -> Iterator[Chunk]:
+def _shares(labels: Labels) -> dict[SplitName, Chosen]:
+    """Return which pictures of one array are to train and to test on, bool `[N]` each."""
+    places = {str(place): (str(label), str(place)) for place, label in enumerate(labels.tolist())}
+    chosen: dict[SplitName, Chosen] = {}
+    for split, pictures in with_test_share(places, TEST_FRACTION, seed=0).items():
+        chosen[split] = np.zeros(len(labels), dtype=bool)
+        chosen[split][[int(place) for place in pictures]] = True
+    return chosen
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Pictures of a file, not read yet, with their labels."""
+
+    path: Path
+    header: Header
+    labels: Labels
+    shape: tuple[int, int, int]
+    channels_last: bool
+
+
+def _stream(array: _Pictures, chosen: Chosen | None) -> Iterator[Chunk]:
+    """Read the pictures of an array piece by piece, or the chosen ones of them."""
+    shape, labels, name = array.shape, array.labels, array.header.name
     picture_bytes = math.prod(shape)
     step = max(1, _PIECE // picture_bytes)
-    with _array(path, header.name) as file:
-        read_header(file, header.name)
+    with _array(array.path, name) as file:
+        read_header(file, name)
         for start in range(0, len(labels), step):
             count = min(step, len(labels) - start)
             data = file.read(count * picture_bytes)
             images = np.frombuffer(data, np.uint8)
-            if channels_last:
+            if array.channels_last:
                 images = images.reshape(count, *shape[1:], shape[0]).transpose(0, 3, 1, 2)
-            yield Chunk(images.reshape(count, *shape), labels[start : start + count])
+            chunk = Chunk(images.reshape(count, *shape), labels[start : start + count])
+            if chosen is not None:
+                kept = chosen[start : start + count]
+                chunk = Chunk(chunk.images[kept], chunk.labels[kept])
+            if len(chunk.labels):
+                yield chunk
         # Reading on to the end makes sure of the checksum.
         while file.read(MIB):
             pass
@@ -188,15 +214,14 @@ def _labels(path: Path, header: Header) -> Labels | list[str]:
 
 
 def _numbered(
-    path: Path, given: Mapping[str, Labels | list[str]], classes: tuple[str, ...]
-) -> tuple[tuple[str, ...], dict[str, Labels]]:
+    path: Path, named: Named, given: Mapping[SplitName, Labels | list[str]], classes: tuple[str, ...]
+) -> tuple[tuple[str, ...], dict[SplitName, Labels]]:
     """Return the names of the classes, and the labels of each split as their numbers."""
-    numbers = {part: found for part, found in given.items() if not isinstance(found, list)}
-    names = {part: found for part, found in given.items() if isinstance(found, list)}
+    numbers = {split: found for split, found in given.items() if not isinstance(found, list)}
+    names = {split: found for split, found in given.items() if isinstance(found, list)}
     if numbers and names:
-        raise InputError(
-            f"{path}: y_{next(iter(names))} has names, but y_{next(iter(numbers))} numbers; write one kind"
-        )
+        one, other = (named.labels[next(iter(kind))] for kind in (names, numbers))
+        raise InputError(f"{path}: {one} has names, but {other} numbers; write one kind")
     highest = max((int(found.max(initial=-1)) for found in numbers.values()), default=-1)
     if not classes and numbers:
         classes = tuple(str(number) for number in range(highest + 1))
@@ -207,13 +232,14 @@ def _numbered(
     if highest >= len(classes):
         raise InputError(f"{path}: labels run up to {highest}, but classes has {len(classes)} names")
     number_of = {name: number for number, name in enumerate(classes)}
-    for part, found in names.items():
+    for split, found in names.items():
         for name in found:
             if name not in number_of:
                 raise InputError(
-                    f"{path}: y_{part} has {shown(name)}, which is not among classes{nearest(name, classes)}"
+                    f"{path}: {named.labels[split]} has {shown(name)}, which is not among classes"
+                    f"{nearest(name, classes)}"
                 )
-        numbers[part] = np.array([number_of[name] for name in found], dtype=np.int64)
+        numbers[split] = np.array([number_of[name] for name in found], dtype=np.int64)
     return classes, numbers
 
 
@@ -236,8 +262,7 @@ def _picture_shape(header: Header) -> tuple[tuple[int, int, int], bool]:
     )
 
 
-def _classes(path: Path, headers: Mapping[str, Header]) -> tuple[str, ...]:
-    header = headers.get("classes")
+def _classes(path: Path, header: Header | None) -> tuple[str, ...]:
     if header is None:
         return ()
     if header.dtype.kind not in "US" or len(header.shape) != 1:
@@ -248,6 +273,6 @@ def _classes(path: Path, headers: Mapping[str, Header]) -> tuple[str, ...]:
 def _strings(path: Path, header: Header) -> list[str]:
     values = _small(path, header).ravel().tolist()
     try:
-        return [str(name, "utf-8") if isinstance(name, bytes) else str(name) for name in values]
+        return [composed(str(name, "utf-8") if isinstance(name, bytes) else str(name)) for name in values]
     except ValueError as error:
         raise InputError(f"{header.name} are no readable strings") from error

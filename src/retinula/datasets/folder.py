@@ -37,6 +37,8 @@ LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it wh
 TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
 
 _CHUNK: Final = 256
+_ARRAY_ENDINGS: Final = (".npy", ".h5", ".hdf5", ".parquet", ".pkl", ".pickle", ".pt", ".pth", ".mat")
+_AS_ARRAYS: Final = 'write its arrays by np.savez_compressed("mine.npz", images=..., labels=...)'
 
 
 def read(path: Path, options: Options, record: Path | None = None) -> Reading:
@@ -158,7 +160,8 @@ def find(path: Path) -> Files:
         return find_in_folder(path)
     if path.is_file():
         if not is_archive_name(path) and path.suffix.lower() not in REFUSED_ENDINGS:
-            raise InputError(f"{path} is neither a folder nor a .zip, .tar, .csv or .npz file")
+            arrays = f"; {_AS_ARRAYS}" if path.suffix.lower() in _ARRAY_ENDINGS else ""
+            raise InputError(f"{path} is neither a folder nor a .zip, .tar, .csv, .tsv or .npz file{arrays}")
         return _find_in_archive(path)
     raise InputError(f"there is no folder or archive {path}")
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from retinula.datasets.reading import Skipped, SplitName
 from retinula.errors import InputError, nearest
-from retinula.names import fault_in_class_names
+from retinula.names import composed, fault_in_class_names
 
 SPLIT_NAMES: Final[Mapping[str, SplitName]] = {
     "train": "train",
@@ -157,7 +157,7 @@ def labelled(
     """
     # By the order of the splits: what there is to train on decides the classes.
     found = {
-        split: {name: (unicodedata.normalize("NFC", of), within) for name, (of, within) in found[split].items()}
+        split: {name: (composed(of), within) for name, (of, within) in found[split].items()}
         for split in ("train", "test", "validation")
         if split in found
     }

@@ -24,7 +24,7 @@ def read_rows(path: Path) -> list[list[str]]:
     """
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"{path} is too large for a table of labels")
+            raise InputError(f"{path} is too large for a table of labels; values of pixels are read from .npz files")
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"cannot read the table {path}: {error.strerror or error}") from error
@@ -48,7 +48,9 @@ def label_columns(table: list[list[str]]) -> tuple[int, int, bool]:
     file_column = next((header.index(name) for name in _FILE_COLUMNS if name in header), None)
     label_column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
     if file_column is None and label_column is None:
-        return 0, 1, not is_picture_name(table[0][0].strip())
+        # What other rows have for a label is no name of a column, even where files are written without suffixes.
+        labels = {row[1].strip() for row in table[1:] if len(row) > 1}
+        return 0, 1, not is_picture_name(table[0][0].strip()) and table[0][1].strip() not in labels
     # Where one is called by its name, the other is the first of the rest.
     if file_column is None:
         file_column = 1 if label_column == 0 else 0

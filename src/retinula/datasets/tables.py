@@ -2,29 +2,35 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 from unicodedata import normalize
 
 from retinula.datasets.folder import TEST_FRACTION, read_arranged, recorded, write_record
 from retinula.datasets.layout import SPLIT_NAMES, Layout, labelled, natural_order
-from retinula.datasets.listing import Files
+from retinula.datasets.listing import Files, find_in_folder
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Reading, Skipped, SplitName
 from retinula.datasets.rows import header_of, label_columns, read_rows
 from retinula.errors import InputError, nearest
-from retinula.names import printable
+from retinula.names import composed, printable
+from retinula.pairing import parts_of
 
 ENDINGS: Final = (".csv", ".tsv")
 
 _SPLIT_COLUMNS: Final = ("split", "set", "subset", "part")
+_MISSING: Final = "there is no such file"
+_FEWEST_PIXELS: Final = 32  # columns of whole numbers that make a table one of pixels
 
 
 def read(path: Path, options: Options, record: Path | None = None) -> Reading:
     """Read the pictures that a table names: columns `file`, `label` and, if there is one, `split`.
 
-    Paths begin at the table's folder and stay in it. A picture that is not there is named and left out. Without a
-    split, or where nothing is for testing, a share of each class is set apart as for class folders.
+    Paths begin at the table's folder and stay in it. Where there is no such file, the one picture below that folder is
+    meant whose path ends so, with or without its suffix; if there is none or several, it is named and left out.
+    Without a split, or where nothing is for testing, a share of each class is set apart as for class folders.
 
     Args:
         path: the table.
@@ -65,10 +71,16 @@ def listing_digest(path: Path) -> str:
 def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str]]]]:
     """Return the pictures that are there, and for each split their names with class and path."""
     table = read_rows(path)
+    if len(table[-1]) > _FEWEST_PIXELS and all(cell.strip().isdecimal() for cell in table[-1]):
+        raise InputError(
+            f"{path} has the values of pixels, not the names of pictures; write them as arrays: "
+            'np.savez_compressed("mine.npz", images=..., labels=...)'
+        )
     file_column, label_column, has_header = label_columns(table)
     header = header_of(table)
     split_column = next((header.index(name) for name in _SPLIT_COLUMNS if has_header and name in header), None)
     root = path.resolve().parent
+    pictures = _Pictures(root)
     found: dict[SplitName, dict[str, tuple[str, str]]] = {}
     paths: dict[str, Path] = {}
     skipped: list[Skipped] = []
@@ -82,6 +94,9 @@ def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str
             continue
         split = _split(path, number, row[split_column] if split_column is not None and split_column < len(row) else "")
         place, reason = _place(root, row[file_column].strip())
+        if reason == _MISSING:
+            place, reason = pictures.meant_by(row[file_column].strip())
+            name = name if reason else printable(place.relative_to(root).as_posix())
         if reason:
             skipped.append(Skipped(name, reason))
             continue
@@ -95,6 +110,41 @@ def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str
         return ((name, paths[name]) for name in wanted)
 
     return Files(sorted(paths, key=natural_order), contents, skipped, paths), found
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """The pictures below a table's folder, by how their paths end; looked for when one is first asked for.
+
+    Tables often have no suffixes, or not the folder that all pictures lie in, and on Windows case says nothing.
+    """
+
+    root: Path
+
+    @cached_property
+    def _by_last_part(self) -> Mapping[str, list[tuple[tuple[str, ...], Path]]]:
+        found: dict[str, list[tuple[tuple[str, ...], Path]]] = {}
+        for name, place in find_in_folder(self.root).paths.items():
+            *above, last = _spelling(name)
+            for written in {last, PurePosixPath(last).stem}:
+                found.setdefault(written, []).append(((*above, written), place))
+        return found
+
+    def meant_by(self, name: str) -> tuple[Path, str]:
+        """Return the picture whose path ends so, and why there is none or nothing."""
+        spelling = _spelling(name)
+        ending = self._by_last_part.get(spelling[-1], ())
+        found = [place for parts, place in ending if parts[-len(spelling) :] == spelling and place.is_file()]
+        if len(found) == 1:
+            return found[0], ""
+        if not found:
+            return self.root / name, _MISSING
+        one, other = (printable(place.relative_to(self.root).as_posix()) for place in found[:2])
+        return found[0], f"it could be {one} or {other}; write its whole path"
+
+
+def _spelling(name: str) -> tuple[str, ...]:
+    return tuple(composed(part).casefold() for part in parts_of(name))
 
 
 def _split(path: Path, number: int, word: str) -> SplitName:
@@ -129,6 +179,6 @@ def _place(root: Path, name: str) -> tuple[Path, str]:
         target = place.resolve()
         if not target.is_relative_to(root) or not name:
             return target, "the path leads out of the table's folder"
-        return target, "" if target.is_file() else "there is no such file"
+        return target, "" if target.is_file() else _MISSING
     except (OSError, RuntimeError, ValueError):
-        return place, "there is no such file"
+        return place, _MISSING

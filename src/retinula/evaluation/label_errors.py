@@ -7,7 +7,6 @@ time without a fifth of the pictures. The body below has still seen their labels
 training everything anew. Knows nothing of files.
 """
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from retinula.errors import InputError
-from retinula.extras import need
+from retinula.extras import load
 
 FOLDS = 5
 
@@ -103,10 +102,9 @@ def find_label_errors(
         sources: for each picture its file.
 
     Raises:
-        InputError: cleanlab is not installed.
+        InputError: cleanlab is not installed, or broken.
     """
-    need("labels", "finding wrong labels")
-    cleanlab = importlib.import_module("cleanlab.filter")
+    cleanlab = load("labels", "finding wrong labels", "cleanlab.filter")
     present = np.unique(labels)
     if len(present) < 2:
         return LabelErrors(len(labels), method, ())

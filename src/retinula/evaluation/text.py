@@ -1,9 +1,14 @@
-"""A measurement in plain words and one table: lines for a terminal. Knows nothing of the terminal itself."""
+"""A measurement, or a closer look, in plain words: lines for a terminal. Knows nothing of the terminal itself."""
 
 import math
+from collections.abc import Sequence
 
+from retinula.evaluation.duplicates import NearDuplicate
+from retinula.evaluation.findings import Inspection
+from retinula.evaluation.label_errors import LabelErrors
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.intervals import wilson_interval
+from retinula.evaluation.robustness import Robustness
+from retinula.intervals import interval_of_mean
 from retinula.metrics import Calibration
 from retinula.words import num_columns, percent, plural, sureness
 
@@ -21,6 +26,52 @@ def text_report(evaluation: Evaluation) -> list[str]:
     if evaluation.unverified_copy:
         lines.append("The pictures come from an unverified copy: its hash is not the official one.")
     return lines
+
+
+def inspection_text(found: Inspection) -> list[str]:
+    """Say what a closer look has found, one string a line; of labels and pairs the first are named with their files."""
+    lines = [] if found.robustness is None else [_spoilt(found.robustness)]
+    if found.label_errors is not None:
+        lines += _wrong_labels(found.label_errors)
+    for name, pairs in (found.duplicates or {}).items():
+        lines += _near_duplicates(name, pairs)
+    return lines
+
+
+def _spoilt(found: Robustness) -> str:
+    worst = min(found.accuracy, key=lambda kind: sum(found.accuracy[kind]))
+    of = "" if found.num_images == found.num_available else f" drawn from {found.num_available:,}"
+    looks = "single looks" if found.tta == "none" else f"averaged ({found.tta})"
+    return (
+        f"Spoilt pictures ({len(found.accuracy)} corruptions, 5 strengths, {found.num_images:,}{of}; {looks}): "
+        f"{percent(found.mean)} right on average, {percent(found.clean)} unspoilt; {worst} costs most."
+    )
+
+
+def _wrong_labels(found: LabelErrors) -> list[str]:
+    return [
+        f"Labels likely wrong: {len(found.errors):,} of {found.num_images:,} ({found.method}).",
+        *(
+            f"  {picture_named(each.index, each.source)}: called {each.label}, likely {each.suggestion} "
+            f"({sureness(each.probability)})"
+            for each in found.errors[:SUREST_NAMED]
+        ),
+    ]
+
+
+def _near_duplicates(name: str, pairs: Sequence[NearDuplicate]) -> list[str]:
+    exact = sum(pair.exact for pair in pairs)
+    within = name.startswith("within")
+    pictures = {place for pair in pairs for place in ((pair.index, pair.other) if within else (pair.index,))}
+    return [
+        f"Near-duplicates {name}: of {plural(len(pictures), 'picture')}; {plural(len(pairs), 'pair')}, "
+        f"{exact:,} equal in every pixel.",
+        *(
+            f"  {picture_named(pair.index, pair.source)} and {picture_named(pair.other, pair.other_source)}: "
+            f"{'equal' if pair.exact else f'agree by {pair.correlation:.3f}'}"
+            for pair in pairs[:SUREST_NAMED]
+        ),
+    ]
 
 
 def _results(evaluation: Evaluation) -> list[str]:
@@ -124,10 +175,14 @@ def verdict(calibration: Calibration) -> str:
 def _by_chance(calibration: Calibration) -> float:
     """Return by how much, 0..1, the accuracy on so many pictures differs from how sure answers are by chance alone.
 
-    Half of Wilson's interval around how sure they are: not nothing where few answers are all quite sure.
+    Half of the interval around how sure they are: not nothing where few answers are all quite sure. An answer that is
+    right with probability p has the variance p (1 - p), so that sure and unsure ones together vary less than as many
+    that are all as sure as their mean; within a bin they hardly differ.
     """
     number = sum(row.count for row in calibration.bins)
-    low, high = wilson_interval(round(calibration.confidence * number), number)
+    sure = [(row.count, row.confidence) for row in calibration.bins if row.confidence is not None]
+    variance = sum(count * p * (1 - p) for count, p in sure) / number
+    low, high = interval_of_mean(calibration.confidence, variance, number)
     return (high - low) / 2
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from retinula.errors import InputError, nearest
 from retinula.explanation.layers import convolutions
-from retinula.extras import load, need
+from retinula.extras import load
 from retinula.images import Images
 from retinula.model_file import Model
 from retinula.models.watching import watched
@@ -184,9 +184,9 @@ def check_explainable(model: Model) -> None:
     """See that a model's decisions can be explained here.
 
     Raises:
-        InputError: captum is missing, or the model reconstructs and decides nothing.
+        InputError: captum is missing or broken, or the model reconstructs and decides nothing.
     """
-    need("explain", EXPLAINING)
+    _captum()  # loaded, since one that is broken explains nothing either
     if not model.classifies:
         raise InputError(
             f"{model.network_name} gives pictures back and decides nothing; choose --method features or filters"

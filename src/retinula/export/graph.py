@@ -19,7 +19,7 @@ from onnx import ModelProto, TensorProto, compose, helper
 from retinula.errors import RetinulaError, first_line
 from retinula.export.nodes import Nodes
 from retinula.export.preprocessing import INPUTS, resizing
-from retinula.extras import need
+from retinula.extras import load
 from retinula.model_file import Model
 from retinula.models.reconstructing import Reconstructs
 from retinula.onnx_model import FORMAT_KEY, FORMATS
@@ -51,6 +51,7 @@ def model_graph(model: Model) -> ModelProto:
     pictures back to `pictures`, float32 `[N, height, width, C]` in 0..1, of the size that it was trained on.
 
     Raises:
+        InputError: onnxscript is not installed, or broken.
         RetinulaError: torch cannot write the network as a graph.
     """
     network = _network_graph(model)
@@ -90,7 +91,7 @@ def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
 
 
 def _network_graph(model: Model) -> ModelProto:
-    need("export", "an ONNX graph")
+    load("export", "an ONNX graph", "onnxscript")  # which torch writes it with
     network: torch.nn.Module = model.network
     if isinstance(network, Reconstructs):
         network = _Reconstruction(network)

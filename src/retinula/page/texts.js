@@ -69,6 +69,10 @@ const TEXTS = {
     lossChart: "Loss by epoch",
     accuracyChart: "Accuracy by epoch",
     training: "training",
+    trainingWith: (counted) => (counted ? `training, with ${counted}` : "training"),
+    notComparable: (counted) =>
+      `The training loss alone counts ${counted}, which mostly makes it higher: ` +
+      "it cannot be compared with the validation loss.",
     heldOut: "validation",
     epoch: "epoch",
     errors: {},
@@ -141,6 +145,10 @@ const TEXTS = {
     lossChart: "Потери по эпохам",
     accuracyChart: "Точность по эпохам",
     training: "обучение",
+    trainingWith: (counted) => (counted ? `обучение; учтено: ${inRussian(counted)}` : "обучение"),
+    notComparable: (counted) =>
+      `Только в потерях при обучении учтено: ${inRussian(counted)}; обычно они поэтому выше, ` +
+      "и с потерями при валидации их сравнивать нельзя.",
     heldOut: "валидация",
     epoch: "эпоха",
     errors: {
@@ -152,6 +160,17 @@ const TEXTS = {
     },
   },
 };
+
+// What a training loss alone counts; the server says it in English.
+function inRussian(counted) {
+  const words = [
+    ["label smoothing", "сглаживание меток"],
+    ["class weights", "веса классов"],
+    ["mixed pictures", "смешанные картинки"],
+    [" and ", ", "],
+  ];
+  return words.reduce((said, [english, russian]) => said.replaceAll(english, russian), counted);
+}
 
 let language = "en";
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from retinula.plots.figure import BLUE, GREY, SKY, VERMILLION, new_figure, styled
 from retinula.plots.series import Values, column, count_axis, course, short
+from retinula.training.loss_words import compared, in_training
 from retinula.training.ranking import best_epoch
 from retinula.words import percent, plural
 
@@ -109,21 +110,6 @@ def loss_band(
     count_axis(axes, places)
     axes.legend()
     return figure
-
-
-def in_training(only_there: str) -> str:
-    """Name the line of a training loss that counts what the one beside it does not (`objectives.only_in_training`)."""
-    return f"training, with {only_there}" if only_there else "training"
-
-
-def compared(held_out: str, only_in_training: str) -> str:
-    """Say why two losses cannot be compared; nothing where they are one measure."""
-    if not only_in_training:
-        return ""
-    return (
-        f"The training loss alone counts {only_in_training}, which mostly makes it higher: "
-        f"it cannot be compared with the {held_out} loss."
-    )
 
 
 def quartiles(steps: Sequence[Mapping[str, float]]) -> dict[int, Values]:

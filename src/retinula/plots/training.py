@@ -45,7 +45,7 @@ def draw_training(
         folder: made where it is missing.
         ranges: first and last step of each stretch to show apart; the whole where none is given.
         held_out: what the pictures are that were measured after each epoch.
-        only_in_training: what the training loss counts and the other does not, as `objectives.only_in_training`.
+        only_in_training: what the training loss counts and the other does not, as `loss_words.only_in_training`.
 
     Raises:
         RetinulaError: the folder cannot be written to.

@@ -10,11 +10,11 @@ from functools import partial
 
 from retinula.datasets.reading import Progress, SplitName
 from retinula.errors import InputError
+from retinula.evaluation.findings import Inspection, read_inspection
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
 from retinula.explanation.attribution import check_explainable
 from retinula.images import ImageSet
-from retinula.inspection import Inspection, read_inspection
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.report.answers import AnswersPart, answers_part

@@ -7,17 +7,13 @@ from typing import Any, NamedTuple
 
 from retinula.datasets.load import search_folders
 from retinula.durable import write_json
+from retinula.labels import match_labels, read_labels
 from retinula.model_file import Model
-from retinula.prediction import (
-    Prediction,
-    find_pictures,
-    match_labels,
-    predict_files,
-    read_labels,
-    score,
-    write_table,
-)
+from retinula.prediction import Prediction, predict_files
+from retinula.references import find_pictures
 from retinula.run import Run
+from retinula.scoring import score, write_table
+from retinula.training.reporting import Reporter
 
 TABLE = "labels.csv"
 
@@ -28,19 +24,22 @@ def find_photos(name: str) -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
-def check_photos(folder: Path, classes: Sequence[str]) -> None:
+def check_photos(folder: Path, classes: Sequence[str], reporter: Reporter) -> None:
     """Refuse a folder whose photos no model of these classes could be asked about.
 
     Args:
         folder: photos, with a `labels.csv` where their answers are to be scored.
         classes: that the model will have; empty for a reconstruction, which needs no labels.
+        reporter: told which rows of the table are none of the photos, and so in no score.
 
     Raises:
         InputError: no photos, a table of labels that cannot be read, or labels that are no classes.
     """
     references = find_pictures([str(folder)])
     if classes and (folder / TABLE).exists():
-        match_labels(references, read_labels(folder / TABLE), classes)
+        table = folder / TABLE
+        if left_over := match_labels(references, read_labels(table), classes).left_over(table):
+            reporter.message(left_over)
 
 
 class AnsweredPhotos(NamedTuple):
@@ -67,7 +66,7 @@ def answer_photos(run: Run, folder: Path, out: Path) -> AnsweredPhotos:
     """
     model = Model.load(run.path)
     references = find_pictures([str(folder)])
-    labels = match_labels(references, read_labels(folder / TABLE), model.classes)
+    labels = match_labels(references, read_labels(folder / TABLE), model.classes).labels
     predictions = list(predict_files(model, references))
     looked_at = {"resize": model.resize, "resample": model.resample, "views": str(model.views)}
     result = {"folder": folder.name, **looked_at, **asdict(score(predictions, labels))}

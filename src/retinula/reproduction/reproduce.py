@@ -73,7 +73,7 @@ def reproduce(
     photos = photos or find_photos(recipe.figures.photos)
     check_folder(folder)  # before hours of training, not after; likewise
     if photos is not None:
-        check_photos(photos, _classes(recipe, reporter))
+        check_photos(photos, _classes(recipe, reporter), reporter)
     runs = runs_for(recipe, seeds, root=root, reporter=reporter)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)

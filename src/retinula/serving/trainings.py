@@ -21,6 +21,7 @@ from retinula.run import Run, list_runs
 from retinula.run_files import EpochRow
 from retinula.run_outline import Outline
 from retinula.serving.refusals import Refusal
+from retinula.training.loss_words import only_in_training
 
 MAX_RUNS: Final = 500  # the newest
 MAX_EPOCHS: Final = 2000  # of a curve; of longer ones every second, third ... epoch is given
@@ -48,7 +49,7 @@ def summaries(root: Path) -> list[dict[str, Any]]:
 
 
 def details(root: Path, name: str) -> dict[str, Any]:
-    """Describe one run: its line, curves, results and settings.
+    """Describe one run: its line, curves, results and settings, and what its training loss alone counts.
 
     Raises:
         Refusal: not_found.
@@ -60,6 +61,7 @@ def details(root: Path, name: str) -> dict[str, Any]:
         {
             **_summary(run),
             "curves": rows[::step],
+            "only_in_training": _only_in_training(run),
             "results": _results(_report(run)),
             "settings": _settings(_recipe(run)),
         }
@@ -150,6 +152,14 @@ def _recipe(run: Run) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return recipe
+
+
+def _only_in_training(run: Run) -> str:
+    """Return what the loss in training counts and that of validation does not; nothing where the recipe is not read."""
+    try:
+        return only_in_training(run.recipe())
+    except RetinulaError:
+        return ""
 
 
 def _settings(recipe: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a network is given of the training pictures before the first step, where it is made to begin from them."""
+"""A network before the first step of its training: built, seen to fit the recipe, and given what it begins with."""
 
 import copy
 from collections.abc import Collection
@@ -13,11 +13,33 @@ from retinula.linear_code import principal_components
 from retinula.models.code_autoencoder import CodeAutoencoder
 from retinula.models.whitened import WhitenedNetwork
 from retinula.recipe import Recipe
-from retinula.training.body import train_mode
+from retinula.training.body import freeze_body, train_mode
+from retinula.training.plan import build_network
+from retinula.transforms.batches import seed_for
 from retinula.transforms.preprocess import Preprocess
 
 PICTURES = 5000  # that patches are taken of: a covariance of few values needs no more
 FLOOR = 5e-4  # of a variance, so that directions that hardly vary are not blown up (Jordan 2024)
+
+
+def first_network(recipe: Recipe, train_set: ImageSet, preprocess: Preprocess) -> nn.Module:
+    """Build the recipe's network with its first weights, and see that the recipe can be trained with it.
+
+    Args:
+        recipe: by whose seed the weights are drawn.
+        train_set: has the classes.
+        preprocess: makes the network's inputs.
+
+    Raises:
+        InputError: it cannot be built, or not be trained as the recipe says.
+    """
+    torch.manual_seed(seed_for(recipe.seed, "weights"))
+    network = build_network(recipe, len(train_set.classes), preprocess)
+    check_sizes(network, recipe.model.name, preprocess.input_shape, [side for _, side in recipe.training.sizes])
+    if recipe.model.freeze:
+        freeze_body(network)
+    check_single(network, recipe, preprocess.input_shape)
+    return network
 
 
 def begin_from_pictures(network: nn.Module, train_set: ImageSet, preprocess: Preprocess) -> None:

@@ -8,40 +8,37 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import torch
-from torch import nn
 
 from retinula.datasets.check import few_pictures
 from retinula.durable import explained
-from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.errors import Interrupted
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.run_files import EpochRow, StepRow
 from retinula.training import processes
-from retinula.training.arrangement import arrange
-from retinula.training.averaging import WeightAverage
-from retinula.training.beginning import begin_from_pictures, check_single, check_sizes
-from retinula.training.body import freeze_body, learning_normalisations, take_body
-from retinula.training.checkpoint import load_checkpoint, save_checkpoint
+from retinula.training.beginning import begin_from_pictures, first_network
+from retinula.training.body import learning_normalisations, take_body
+from retinula.training.checkpoint import save_checkpoint
+from retinula.training.continuing import check_fit, fingerprints, newest_checkpoint, origin_of, saved_hardware
 from retinula.training.failure import keep_failure
+from retinula.training.finishing import as_model, finished_model
 from retinula.training.hardware import Hardware, choose_hardware, shared_hardware
 from retinula.training.inputs import prepare
-from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
-from retinula.training.plan import Plan, build_network, make_plan, make_preprocess
+from retinula.training.optimizers import set_learning_rate, take_step
+from retinula.training.plan import Plan, make_plan, make_preprocess
 from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
-from retinula.training.state import EpochSums, TrainState
+from retinula.training.state import EpochSums, TrainState, new_state
 from retinula.training.tracking import Tracking, tracking
+from retinula.training.unused import said_in_vain
 from retinula.training.validation import validate
 from retinula.transfer import Source
 from retinula.transforms.batches import Batch, seed_for
-from retinula.transforms.preprocess import Preprocess
 
 CHECKPOINT_SECONDS = 60.0
 # Of an average, where an epoch has so many: enough for means and deviations to a few per cent on maps of one pixel.
@@ -87,26 +84,22 @@ def train(
         run.note(text)
         reporter.message(text)
 
-    saved = processes.by_first(lambda: _newest_checkpoint(run, tell))
-    origin = _origin(recipe, source, saved)
-    for warning in few_pictures(train_set):
+    saved = processes.by_first(lambda: newest_checkpoint(run, tell))
+    origin = origin_of(recipe, source, saved)
+    for warning in (*few_pictures(train_set), *said_in_vain(recipe)):
         tell(warning)
     preprocess = make_preprocess(recipe, train_set)
-    network = _network(recipe, train_set, preprocess)
+    network = first_network(recipe, train_set, preprocess)
     if saved is None:
         begin_from_pictures(network, train_set, preprocess)
         if source is not None:
             take_body(network, source.model.network)
             tell(f"begins from {source}; {'only the new head' if recipe.model.freeze else 'all of it'} is trained")
-    fits = {
-        "recipe": recipe.digest(),
-        "data": train_set.fingerprint(),
-        "validation": None if validation_set is None else validation_set.fingerprint(),
-    }
+    fits = fingerprints(recipe, train_set, validation_set)
     processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
     if saved is not None:
-        _check_fit(saved["fits"], fits, run)
-        hardware = _saved_hardware(saved["hardware"], run)
+        check_fit(saved["fits"], fits, run)
+        hardware = saved_hardware(saved["hardware"], run)
     elif hardware is None:
         reporter.loading("measuring what computes fastest here", 0, None)
     choose = partial(choose_hardware, network, preprocess.input_shape, precision=recipe.training.precision)
@@ -114,7 +107,7 @@ def train(
     torch.set_num_threads(hardware.threads)
     plan = make_plan(recipe, train_set, validation_set, preprocess, hardware, origin)
     tell(f"computing on {hardware.words} ({hardware.reason})")
-    state = _new_state(plan, network)
+    state = new_state(plan, network)
 
     def save() -> None:
         _settle(state)
@@ -131,7 +124,7 @@ def train(
     run.cut_logs(state.step)
     with tracking(recipe, run, state.step) if processes.is_first() else nullcontext(Tracking(())) as tracked:
         _run_steps(plan, state, run, tracked, reporter, save, stop_requested, checkpoint_seconds, clock)
-    model = _finished_model(plan, state, run)
+    model = finished_model(plan, state, run)
     if processes.is_first():
         model.save(run.model_file)
     return model
@@ -170,7 +163,7 @@ def _run_steps(
             if state.average:
                 state.average.update(state.network, state.step)
             now = clock()
-            _add(state.sums, loss, len(batch.indices), correct, now - begun)
+            state.sums.add(loss, len(batch.indices), correct, now - begun)
             rows.append((state.step, batch.epoch + 1, loss, learning_rate, now - begun))
             reporter.step(_progress(plan, state, batch, loss, (now - started) / (state.step - first_step)))
             if _ends_epoch(plan, state):
@@ -249,7 +242,7 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
         with explained(run.snapshots):
             run.snapshots.mkdir(exist_ok=True)
         network = copy.deepcopy(state.evaluated)
-        _as_model(plan, state, run, network, state.step, "epoch").save(run.snapshot_file(epoch))
+        as_model(plan, state, run, network, state.step, "epoch").save(run.snapshot_file(epoch))
     run.add_metrics(row)
     state.sums = EpochSums()
     return row
@@ -288,106 +281,4 @@ def _progress(plan: Plan, state: TrainState, batch: Batch, loss: float, seconds_
         loss=loss,
         images_per_second=len(batch.indices) / seconds_per_step if seconds_per_step else 0.0,
         seconds_left=seconds_per_step * (plan.num_steps - state.step),
-    )
-
-
-def _add(sums: EpochSums, loss: float, num_images: int, correct: int | None, seconds: float) -> None:
-    sums.loss += loss * num_images
-    sums.num_images += num_images
-    sums.seconds += seconds
-    sums.correct = None if sums.correct is None or correct is None else sums.correct + correct
-
-
-def _origin(recipe: Recipe, source: Source | None, saved: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what the model says of itself that a training begins from, or began from."""
-    origin = saved.get("source") if saved is not None else None if source is None else source.to_dict()
-    if recipe.model.weights is not None and origin is None:
-        raise InputError(f"{recipe.name} begins from {recipe.model.weights}: read it with retinula.transfer.begin_from")
-    return origin
-
-
-def _network(recipe: Recipe, train_set: ImageSet, preprocess: Preprocess) -> nn.Module:
-    """Build the recipe's network with its first weights, and see that the recipe can be trained with it."""
-    torch.manual_seed(seed_for(recipe.seed, "weights"))
-    network = build_network(recipe, len(train_set.classes), preprocess)
-    check_sizes(network, recipe.model.name, preprocess.input_shape, [side for _, side in recipe.training.sizes])
-    if recipe.model.freeze:
-        freeze_body(network)
-    check_single(network, recipe, preprocess.input_shape)
-    return network
-
-
-def _new_state(plan: Plan, network: nn.Module) -> TrainState:
-    network = plan.hardware.place(network)
-    decay = plan.recipe.training.average
-    return TrainState(
-        network=network,
-        twin=processes.shared(arrange(network, plan.hardware.ways)),
-        optimizer=build_optimizer(plan.recipe.optimizer, network, torch.device(plan.hardware.device)),
-        average=WeightAverage(network, decay) if decay else None,
-    )
-
-
-def _newest_checkpoint(run: Run, tell: Callable[[str], None]) -> dict[str, Any] | None:
-    saved = load_checkpoint(run, tell)
-    if saved is None and run.steps():
-        raise InputError(f"{run.path} has steps in its log but no checkpoint, so it cannot go on; begin a new run")
-    return saved
-
-
-def _check_fit(saved: dict[str, str | None], now: dict[str, str | None], run: Run) -> None:
-    if saved["recipe"] != now["recipe"]:
-        raise InputError(f"{run.path}: its checkpoint belongs to another recipe; begin a new run for this one")
-    for key, what in (("data", "training"), ("validation", "validation")):
-        if saved.get(key) != now[key]:
-            raise InputError(f"{run.path}: the {what} pictures have changed since its checkpoint; begin a new run")
-
-
-def _saved_hardware(saved: dict[str, Any], run: Run) -> Hardware:
-    try:
-        return Hardware.from_dict(saved)
-    except InputError as error:
-        raise InputError(f"{run.path}: {error}") from error
-
-
-def _finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
-    recipe, best = plan.recipe, state.best
-    network = state.evaluated
-    chosen = recipe.training.keep == "best" and best.score is not None
-    if chosen:
-        network.load_state_dict(best.weights)
-    if not all(bool(torch.isfinite(weights).all()) for weights in network.state_dict().values()):
-        raise RetinulaError(f"{run.path}: the last steps left weights that are not finite; try a lower optimizer.lr")
-    kept = f"best {recipe.training.metric}" if chosen else "last"
-    return _as_model(plan, state, run, network, best.step if chosen else state.step, kept)
-
-
-def _as_model(plan: Plan, state: TrainState, run: Run, network: nn.Module, kept_step: int, kept: str) -> Model:
-    """Join a network with all that is needed to use it; the network belongs to the model from now on."""
-    recipe = plan.recipe
-    provenance = {
-        "run": run.name,
-        "recipe": recipe.name,
-        "digest": recipe.digest(),
-        "seed": recipe.seed,
-        "data": plan.train_set.name,
-        "fingerprint": plan.train_set.fingerprint(),
-        **{f"data_{key}": value for key, value in plan.train_set.provenance.items()},
-        "num_images": len(plan.train_set),
-        "hardware": plan.hardware.words,
-        "steps": state.step,
-        "kept_step": kept_step,
-        "kept": kept,
-        "trained": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    if plan.origin is not None:
-        provenance["source"] = plan.origin
-    return Model(
-        network=network.to("cpu").eval().requires_grad_(False),
-        network_name=recipe.model.name,
-        arguments=dict(recipe.model.arguments),
-        classes=plan.train_set.classes,
-        preprocess=plan.preprocess,
-        superclasses=plan.train_set.superclasses,
-        provenance=provenance,
     )

@@ -1,12 +1,14 @@
 """What training makes small, as functions of the network's outputs and the targets."""
 
 from collections.abc import Callable
+from typing import Final
 
 import torch
 import torch.nn.functional as F
 
 from retinula.images import ImageSet
-from retinula.recipe import Objective, Recipe
+from retinula.recipe import Objective
+from retinula.training.parts import settled
 
 LEAST_ERROR = 1e-6  # 60 dB: below half a grey value, where a logarithm would still chase the last pixel
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -19,40 +21,7 @@ def loss_function(objective: Objective, train_set: ImageSet) -> Loss:
     the others take a picture's logits and the picture, float in 0..1, of the same shape. `log_mse` is the mean of
     every picture's own logarithm: what the mean PSNR measures, so that smooth pictures count as much as busy ones.
     """
-    if objective.name == "bce":
-        return lambda outputs, images: F.binary_cross_entropy_with_logits(outputs.float(), images)
-    if objective.name == "mse":
-        return lambda outputs, images: F.mse_loss(torch.sigmoid(outputs.float()), images)
-    if objective.name == "log_mse":
-        return _log_mse
-    weights = class_weights(train_set) if objective.class_weights == "balanced" else None
-
-    def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        weight = None if weights is None else weights.to(logits.device)
-        return F.cross_entropy(logits.float(), targets, weight=weight, label_smoothing=objective.label_smoothing)
-
-    return cross_entropy
-
-
-def only_in_training(recipe: Recipe) -> str:
-    """Return what the loss in training counts and that of validation does not; empty where they are one measure.
-
-    >>> only_in_training(Recipe(name="mild", objective=Objective(label_smoothing=0.1, class_weights="balanced")))
-    'label smoothing 0.1 and class weights'
-    """
-    if recipe.objective.reconstructs:
-        return ""
-    parts = {
-        f"label smoothing {recipe.objective.label_smoothing:g}": recipe.objective.label_smoothing,
-        "class weights": recipe.objective.class_weights != "none",
-        "mixed pictures": recipe.augment.mixup or recipe.augment.cutmix,
-    }
-    return " and ".join(words for words, counts in parts.items() if counts)
-
-
-def _log_mse(outputs: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    errors = (torch.sigmoid(outputs.float()) - images).square().flatten(1).mean(dim=1)
-    return (errors + LEAST_ERROR).log().mean()
+    return settled(OBJECTIVES[objective.name], objective)(train_set)
 
 
 def mean_weights(objective: Objective, train_set: ImageSet, *, mixes: bool) -> torch.Tensor | None:
@@ -62,10 +31,10 @@ def mean_weights(objective: Objective, train_set: ImageSet, *, mixes: bool) -> t
     """
     if objective.reconstructs or objective.class_weights != "balanced" or mixes:
         return None
-    return class_weights(train_set)
+    return balanced_weights(train_set)
 
 
-def class_weights(train_set: ImageSet) -> torch.Tensor:
+def balanced_weights(train_set: ImageSet) -> torch.Tensor:
     """Return float32 `[K]`: the weight of each class, so that all classes count the same whatever their numbers.
 
     A class without pictures gets 1: it never occurs.
@@ -75,3 +44,37 @@ def class_weights(train_set: ImageSet) -> torch.Tensor:
     weights = torch.ones(len(counts))
     weights[present] = counts.sum() / (present.sum() * counts[present])
     return weights
+
+
+def _cross_entropy(train_set: ImageSet, *, label_smoothing: float, class_weights: str) -> Loss:
+    weights = balanced_weights(train_set) if class_weights == "balanced" else None
+
+    def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        weight = None if weights is None else weights.to(logits.device)
+        return F.cross_entropy(logits.float(), targets, weight=weight, label_smoothing=label_smoothing)
+
+    return cross_entropy
+
+
+def _bce(train_set: ImageSet) -> Loss:
+    return lambda outputs, images: F.binary_cross_entropy_with_logits(outputs.float(), images)
+
+
+def _mse(train_set: ImageSet) -> Loss:
+    return lambda outputs, images: F.mse_loss(torch.sigmoid(outputs.float()), images)
+
+
+def _log_mse(train_set: ImageSet) -> Loss:
+    def log_mse(outputs: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        errors = (torch.sigmoid(outputs.float()) - images).square().flatten(1).mean(dim=1)
+        return (errors + LEAST_ERROR).log().mean()
+
+    return log_mse
+
+
+OBJECTIVES: Final[dict[str, Callable[..., Loss]]] = {
+    "cross_entropy": _cross_entropy,
+    "bce": _bce,
+    "mse": _mse,
+    "log_mse": _log_mse,
+}

@@ -1,7 +1,7 @@
 """Optimizers by name, and one step of each, SAM's two passes included."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import torch
 from pytorch_optimizer import SAM
@@ -11,6 +11,7 @@ from retinula.errors import InputError
 from retinula.models.head import head_of
 from retinula.recipe import Optimizer
 from retinula.training.muon import ORTHOGONALISES, Muon
+from retinula.training.parts import settled
 
 RATE_FACTOR = "rate_factor"  # of a group: what the learning rate is multiplied by for it
 
@@ -24,6 +25,12 @@ def build_optimizer(settings: Optimizer, network: nn.Module, device: torch.devic
     Raises:
         InputError: `body_rate` or Muon is asked for, but the network has no head.
     """
+    # One fused pass over a weight and its averages reads memory once, where the plain loop reads it many times.
+    fused = device.type in ("cpu", "cuda")
+    return settled(OPTIMIZERS[settings.name], settings)(settings, network, fused)
+
+
+def _groups(settings: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
     parts = [(1.0, [parameter for parameter in network.parameters() if parameter.requires_grad])]
     if settings.body_rate != 1:
         of_head = set(network.get_submodule(head_of(network)).parameters())
@@ -37,21 +44,7 @@ def build_optimizer(settings: Optimizer, network: nn.Module, device: torch.devic
         for factor, part in parts
         for decays, decay in ((True, settings.weight_decay), (False, 0.0))
     ]
-    groups = [group for group in groups if group["params"]]
-    sgd: dict[str, Any] = {"lr": settings.lr, "momentum": settings.momentum, "nesterov": settings.nesterov}
-    # One fused pass over a weight and its averages reads memory once, where the plain loop reads it many times.
-    fused = device.type in ("cpu", "cuda")
-    match settings.name:
-        case "sgd":
-            return torch.optim.SGD(groups, **sgd, fused=fused)
-        case "adam":
-            return torch.optim.Adam(groups, lr=settings.lr, betas=settings.betas, fused=fused)
-        case "adamw":
-            return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, fused=fused)
-        case "sam":
-            return SAM(groups, torch.optim.SGD, rho=settings.rho, **sgd)
-        case "muon":
-            return _muon(settings, network)
+    return [group for group in groups if group["params"]]
 
 
 def take_step(
@@ -117,7 +110,40 @@ class running_statistics_kept:  # noqa: N801 (used as a context manager, like a 
             layer.momentum, layer.num_batches_tracked = momentum, tracked
 
 
-def _muon(settings: Optimizer, network: nn.Module) -> Muon:
+def _sgd(
+    settings: Optimizer, network: nn.Module, fused: bool, *, momentum: float, nesterov: bool
+) -> torch.optim.Optimizer:
+    groups = _groups(settings, network)
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=momentum, nesterov=nesterov, fused=fused)
+
+
+def _adam(settings: Optimizer, network: nn.Module, fused: bool, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    return torch.optim.Adam(_groups(settings, network), lr=settings.lr, betas=betas, fused=fused)
+
+
+def _adamw(
+    settings: Optimizer, network: nn.Module, fused: bool, *, betas: tuple[float, float]
+) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(_groups(settings, network), lr=settings.lr, betas=betas, fused=fused)
+
+
+def _sam(
+    settings: Optimizer, network: nn.Module, fused: bool, *, momentum: float, nesterov: bool, rho: float
+) -> torch.optim.Optimizer:
+    moves: dict[str, Any] = {"lr": settings.lr, "momentum": momentum, "nesterov": nesterov}
+    return SAM(_groups(settings, network), torch.optim.SGD, rho=rho, **moves)
+
+
+def _muon(
+    settings: Optimizer,
+    network: nn.Module,
+    fused: bool,
+    *,
+    momentum: float,
+    nesterov: bool,
+    betas: tuple[float, float],
+    rest_rate: float,
+) -> torch.optim.Optimizer:
     try:
         head = set(network.get_submodule(head_of(network)).parameters())
     except InputError as error:
@@ -133,10 +159,19 @@ def _muon(settings: Optimizer, network: nn.Module) -> Muon:
     others = [weights for weights in trainable if weights not in moved]
     groups: list[dict[str, Any]] = [
         {"params": inner, ORTHOGONALISES: True, RATE_FACTOR: 1.0, "weight_decay": settings.weight_decay},
-        {"params": others, ORTHOGONALISES: False, RATE_FACTOR: settings.rest_rate, "weight_decay": 0.0},
+        {"params": others, ORTHOGONALISES: False, RATE_FACTOR: rest_rate, "weight_decay": 0.0},
     ]
-    moves: dict[str, Any] = {"momentum": settings.momentum, "nesterov": settings.nesterov, "betas": settings.betas}
-    return Muon([group for group in groups if group["params"]], lr=settings.lr, **moves)
+    groups = [group for group in groups if group["params"]]
+    return Muon(groups, lr=settings.lr, momentum=momentum, nesterov=nesterov, betas=betas)
+
+
+OPTIMIZERS: Final[dict[str, Callable[..., torch.optim.Optimizer]]] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "adamw": _adamw,
+    "sam": _sam,
+    "muon": _muon,
+}
 
 
 def _clip(network: nn.Module, clip_norm: float) -> None:

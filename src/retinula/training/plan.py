@@ -89,9 +89,12 @@ def build_network(recipe: Recipe, num_classes: int, preprocess: Preprocess) -> n
     Raises:
         InputError: its arguments do not fit it or the pictures.
     """
-    channels, height, width = preprocess.input_shape
     return build(
-        recipe.model.name, num_classes=num_classes, channels=channels, size=(height, width), **recipe.model.arguments
+        recipe.model.name,
+        num_classes=num_classes,
+        channels=preprocess.channels,
+        size=preprocess.input_shape[1:],
+        **recipe.model.arguments,
     )
 
 

@@ -6,8 +6,10 @@ A function of the fraction, not of the step, says the same for any batch size an
 import math
 from bisect import bisect_right
 from collections.abc import Callable
+from typing import Final
 
 from retinula.recipe import Schedule
+from retinula.training.parts import settled
 
 Multiplier = Callable[[float], float]
 ONE_CYCLE_START, ONE_CYCLE_END = (
@@ -24,8 +26,8 @@ def multiplier(schedule: Schedule) -> Multiplier:
     >>> multiplier(Schedule(name="cosine"))(0.5)
     0.5
     """
-    shape = _SHAPES[schedule.name](schedule)
     warmup = schedule.warmup
+    shape = settled(SCHEDULES[schedule.name], schedule)(warmup)
 
     def rate(done: float) -> float:
         if done < warmup:
@@ -35,24 +37,21 @@ def multiplier(schedule: Schedule) -> Multiplier:
     return rate
 
 
-def _constant(schedule: Schedule) -> Multiplier:
+def _constant(warmup: float) -> Multiplier:
     return lambda done: 1.0
 
 
-def _step(schedule: Schedule) -> Multiplier:
-    milestones = sorted(schedule.milestones)
-    return lambda done: schedule.factor ** bisect_right(milestones, done)
+def _step(warmup: float, *, milestones: tuple[float, ...], factor: float) -> Multiplier:
+    ordered = sorted(milestones)
+    return lambda done: factor ** bisect_right(ordered, done)
 
 
-def _cosine(schedule: Schedule) -> Multiplier:
+def _cosine(warmup: float) -> Multiplier:
     # Falls from the end of the warm-up, so that a warm-up ends at the full rate (Loshchilov & Hutter 2017).
-    start = schedule.warmup
-    return lambda done: _between(1.0, 0.0, (done - start) / (1 - start))
+    return lambda done: _between(1.0, 0.0, (done - warmup) / (1 - warmup))
 
 
-def _one_cycle(schedule: Schedule) -> Multiplier:
-    peak = schedule.peak
-
+def _one_cycle(warmup: float, *, peak: float) -> Multiplier:
     def rate(done: float) -> float:
         if done < peak:
             return _between(ONE_CYCLE_START, 1.0, done / peak)
@@ -61,9 +60,9 @@ def _one_cycle(schedule: Schedule) -> Multiplier:
     return rate
 
 
-def _piecewise(schedule: Schedule) -> Multiplier:
-    fractions = [fraction for fraction, _ in schedule.points]
-    values = [value for _, value in schedule.points]
+def _piecewise(warmup: float, *, points: tuple[tuple[float, float], ...]) -> Multiplier:
+    fractions = [fraction for fraction, _ in points]
+    values = [value for _, value in points]
 
     def rate(done: float) -> float:
         after = bisect_right(fractions, done)
@@ -81,7 +80,7 @@ def _between(start: float, end: float, share: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
-_SHAPES: dict[str, Callable[[Schedule], Multiplier]] = {
+SCHEDULES: Final[dict[str, Callable[..., Multiplier]]] = {
     "constant": _constant,
     "step": _step,
     "cosine": _cosine,

@@ -12,7 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from retinula.training import processes
+from retinula.training.arrangement import arrange
 from retinula.training.averaging import WeightAverage
+from retinula.training.optimizers import build_optimizer
+from retinula.training.plan import Plan
 
 
 @dataclass
@@ -23,6 +27,13 @@ class EpochSums:
     num_images: int = 0
     correct: int | None = 0
     seconds: float = 0.0
+
+    def add(self, loss: float, num_images: int, correct: int | None, seconds: float) -> None:
+        """Take in a step: the mean loss of its pictures, their number, how many were right, and how long it took."""
+        self.loss += loss * num_images
+        self.num_images += num_images
+        self.seconds += seconds
+        self.correct = None if self.correct is None or correct is None else self.correct + correct
 
 
 @dataclass
@@ -103,3 +114,23 @@ class TrainState:
         if isinstance(best["score"], float):  # of an earlier version, by which the first of equal epochs was kept
             best = {**best, "score": (best["score"], 0.0)}  # as if it had no loss
         self.best = Best(weights=values["best_weights"], **best)
+
+
+def new_state(plan: Plan, network: nn.Module) -> TrainState:
+    """Return the state of a training before its first step.
+
+    Args:
+        plan: of the training.
+        network: with its first weights, on the CPU; it belongs to the state from now on.
+
+    Raises:
+        InputError: its optimizer does not fit the network.
+    """
+    network = plan.hardware.place(network)
+    decay = plan.recipe.training.average
+    return TrainState(
+        network=network,
+        twin=processes.shared(arrange(network, plan.hardware.ways)),
+        optimizer=build_optimizer(plan.recipe.optimizer, network, torch.device(plan.hardware.device)),
+        average=WeightAverage(network, decay) if decay else None,
+    )

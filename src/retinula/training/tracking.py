@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from retinula.durable import append_text, explained, write_text
-from retinula.extras import need
+from retinula.extras import load
 from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.run_files import EPOCH_COLUMNS, STEP_COLUMNS, EpochRow, StepRow, step_row
@@ -59,7 +59,8 @@ def check_trackers(recipe: Recipe) -> None:
         InputError: a package is not installed.
     """
     if "tensorboard" in recipe.track:
-        need("track", "track=tensorboard")
+        for module in ("tensorboard.compat.proto.event_pb2", "tensorboard.summary.writer.event_file_writer"):
+            load("track", "track=tensorboard", module)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from retinula.durable import explained
 from retinula.errors import InputError, RetinulaError, first_line
-from retinula.extras import is_here, need
+from retinula.extras import is_here, load, need
 from retinula.recipe import ValidationMetric
 from retinula.training.ranking import higher_is_better
 from retinula.transforms.batches import seed_for
@@ -25,6 +25,8 @@ from retinula.tuning.space import Choices, Dimension, Value
 from retinula.tuning.study import State, Study, Trial
 
 if is_here("tune"):
+    for module in ("optuna", "sqlalchemy.exc"):  # what is broken is told in one line
+        load("tune", "tuning", module)
     import optuna
     from optuna.trial import TrialState
     from sqlalchemy.exc import SQLAlchemyError

@@ -182,14 +182,14 @@ def _check_networks(recipe: Recipe, recipes: Sequence[Recipe], train_set: ImageS
     Raises:
         InputError: one cannot be built.
     """
-    channels, height, width = make_preprocess(recipe, train_set).input_shape
+    preprocess = make_preprocess(recipe, train_set)
     for each in recipes:
         if each.inputs == recipe.inputs and each.model.weights is None:
             build_outline(
                 each.model.name,
                 num_classes=len(train_set.classes),
-                channels=channels,
-                size=(height, width),
+                channels=preprocess.channels,
+                size=preprocess.input_shape[1:],
                 **each.model.arguments,
             )
 

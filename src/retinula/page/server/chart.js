@@ -8,8 +8,9 @@ const HEIGHT = 240;
 const EDGE = { left: 48, right: 10, top: 10, bottom: 30 };
 const TICKS = 5;
 
-// A chart of `lines`, [{name, style: "first" | "second", heldOut, points: [[epoch, value]]}], or null without points.
-export function chart(title, lines, { shares = false } = {}) {
+// A chart of `lines`, [{name, style: "first" | "second", heldOut, points: [[epoch, value]]}], with sentences below it, or
+// null without points.
+export function chart(title, lines, { shares = false, notes = [] } = {}) {
   const drawn = lines.filter((line) => line.points.length);
   const points = drawn.flatMap((line) => line.points);
   if (!points.length) return null;
@@ -38,7 +39,8 @@ export function chart(title, lines, { shares = false } = {}) {
     ...epochs,
     ...curves,
   );
-  return make("figure", { class: "chart" }, make("h3", {}, title), picture, legend(drawn, shownValue));
+  const remarks = notes.map((note) => make("p", { class: "quiet" }, note));
+  return make("figure", { class: "chart" }, make("h3", {}, title), picture, legend(drawn, shownValue), ...remarks);
 }
 
 function curve(line, x, y) {

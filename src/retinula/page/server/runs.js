@@ -104,7 +104,7 @@ function details() {
   if (!shown.length) return make("div");
   const charts = [
     chart(text("accuracyChart"), lines(shown, "accuracy"), { shares: true }),
-    chart(text("lossChart"), lines(shown, "loss")),
+    chart(text("lossChart"), lines(shown, "loss"), { notes: notesOfLoss(shown) }),
   ].filter(Boolean);
   const links = shown.filter((run) => run.report).map(reportLink);
   return make(
@@ -120,7 +120,7 @@ function details() {
 function lines(shown, key) {
   return shown.flatMap((run, index) =>
     [
-      [key, text("training"), false],
+      [key, key === "loss" ? text("trainingWith", run.only_in_training) : text("training"), false],
       [`val_${key}`, text("heldOut"), true],
     ].map(([column, what, heldOut]) => ({
       name: shown.length > 1 ? `${run.name}, ${what}` : what,
@@ -129,6 +129,13 @@ function lines(shown, key) {
       points: run.curves.filter((row) => Number.isFinite(row[column])).map((row) => [row.epoch, row[column]]),
     })),
   );
+}
+
+// Why training and validation loss cannot be compared, once for all trainings that count the same; none where they can.
+function notesOfLoss(shown) {
+  const both = ({ curves }) => ["loss", "val_loss"].every((key) => curves.some((row) => Number.isFinite(row[key])));
+  const counted = shown.filter((run) => run.only_in_training && both(run)).map((run) => run.only_in_training);
+  return [...new Set(counted)].map((what) => text("notComparable", what));
 }
 
 // The report is a page of its own; it is fetched with the token, where there is one, and given to the browser.

@@ -1,0 +1,82 @@
+"""A finished run's model beside the pictures that it is asked about: loaded once, however much is asked."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from retinula.datasets.reading import Progress, SplitName
+from retinula.durable import check_folder
+from retinula.errors import InputError
+from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.recipe import Recipe
+from retinula.run import Run
+from retinula.run_data import OTHERS, OwnPictures, find_own, learned_from, other_pictures, pictures_to_measure
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What is measured, or looked at closer.
+
+    Attributes:
+        run: a finished run.
+        recipe: that it was trained by.
+        model: that came of it.
+        images: the pictures.
+        split: which part of their data set they are.
+        learned_from: whether the training used these very pictures.
+        own: all of the run's own pictures; None where it is asked about another data set.
+        of_run: whether what is found belongs into the run, not into a folder of somebody's choice.
+        place: the folder where what is found and its figures go.
+    """
+
+    run: Run
+    recipe: Recipe
+    model: Model
+    images: ImageSet
+    split: SplitName
+    learned_from: bool
+    own: OwnPictures | None
+    of_run: bool
+    place: Path
+
+
+def ask(
+    run: Run,
+    *,
+    data: str | None = None,
+    split: SplitName = "test",
+    folder: Path | None = None,
+    remedy: str = OTHERS,
+    progress: Progress | None = None,
+    remark: Callable[[str], None] | None = None,
+) -> Asked:
+    """Load a finished run's model and the pictures that it is to be asked about.
+
+    Args:
+        run: a finished run.
+        data: another data set with the same classes; the run's own where None.
+        split: which pictures; `validation` are the very ones set apart while training.
+        folder: where what is found and its figures go; where None into the run, of other pictures than its own into a
+            folder of theirs in it.
+        remedy: what to do where the run's own pictures have changed, the end of the message.
+        progress: told how far loading is.
+        remark: told where others of the run's own pictures have changed, but not these.
+
+    Raises:
+        InputError: the run is not finished or damaged, the folder is a run's, or there are no such pictures.
+        RetinulaError: the folder cannot be written to.
+    """
+    run.report()  # refuses an unfinished or damaged run before the work
+    if folder is not None and (folder / run.recipe_file.name).exists():
+        raise InputError(f"{folder} is the folder of a run, whose report would be lost; name another one")
+    place = folder or run.measured_in(data)
+    check_folder(place)
+    recipe = run.recipe()
+    model = Model.load(run.path)
+    if data:
+        own, images = None, other_pictures(data, model, split, progress)
+    else:
+        own = find_own(run, progress)
+        images = pictures_to_measure(own, split, remedy, remark)
+    return Asked(run, recipe, model, images, split, learned_from(run, images, split), own, folder is None, place)

@@ -1,0 +1,139 @@
+"""What a closer look has found among the pictures of a run, and the file that keeps it for later.
+
+Looks for nothing itself: `inspection` does.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retinula.datasets.reading import SplitName
+from retinula.durable import explained, reading, write_json
+from retinula.errors import InputError
+from retinula.evaluation.duplicates import NearDuplicate
+from retinula.evaluation.embedding import EmbeddingMap
+from retinula.evaluation.label_errors import LabelErrors
+from retinula.evaluation.robustness import Robustness
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What was looked for and found; None where it was not asked for.
+
+    Attributes:
+        robustness: accuracy under corruptions.
+        label_errors: labels that are likely wrong.
+        duplicates: near-duplicates, by the names of the two sets between which they are.
+        embedding: the map of the pictures.
+    """
+
+    robustness: Robustness | None = None
+    label_errors: LabelErrors | None = None
+    duplicates: dict[str, tuple[NearDuplicate, ...]] | None = None
+    embedding: EmbeddingMap | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was looked for as values that JSON can hold."""
+        found: dict[str, Any] = {}
+        if self.robustness is not None:
+            found["robustness"] = self.robustness.to_dict()
+        if self.label_errors is not None:
+            found["label_errors"] = self.label_errors.to_dict()
+        if self.duplicates is not None:
+            found["near_duplicates"] = {
+                name: [pair.to_dict() for pair in pairs] for name, pairs in self.duplicates.items()
+            }
+        if self.embedding is not None:
+            found["embedding"] = self.embedding.to_dict()
+        return found
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Inspection":
+        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`, `OverflowError`."""
+        spoilt, labels, pairs, placed = (
+            values.get(key) for key in ("robustness", "label_errors", "near_duplicates", "embedding")
+        )
+        return cls(
+            robustness=None if spoilt is None else Robustness.from_dict(spoilt),
+            label_errors=None if labels is None else LabelErrors.from_dict(labels),
+            duplicates=None
+            if pairs is None
+            else {str(name): tuple(map(NearDuplicate.from_dict, each)) for name, each in pairs.items()},
+            embedding=None if placed is None else EmbeddingMap.from_dict(placed),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Inspected:
+    """What was found earlier, and on which pictures.
+
+    Attributes:
+        dataset: their name.
+        split: which part of the data set they are.
+        fingerprint: of them; empty where an earlier version has written it.
+        found: what was found.
+    """
+
+    dataset: str
+    split: SplitName
+    fingerprint: str
+    found: Inspection
+
+
+def read_inspection(file: Path, split: SplitName) -> Inspected | None:
+    """Read from its file what was found earlier among the pictures of a split; None where nobody has looked.
+
+    Raises:
+        InputError: the file cannot be read, or is not whole.
+    """
+    values = _read(file).get(split)
+    if values is None:
+        return None
+    with _whole(file):
+        return Inspected(values["dataset"], split, values.get("fingerprint", ""), Inspection.from_dict(values))
+
+
+def add_inspection(file: Path, inspected: Inspected) -> None:
+    """Write what was found among the pictures of a split beside what was found before: one look forgets no other.
+
+    Forgotten is what was found among other pictures of the same split, and what cannot be read.
+
+    Raises:
+        RetinulaError: the file cannot be written.
+    """
+    split = inspected.split
+    found = inspected.found.to_dict()
+    try:
+        before, same = _read(file), read_inspection(file, split)
+    except InputError:
+        before, same = {}, None
+    if same is not None and (same.dataset, same.fingerprint) == (inspected.dataset, inspected.fingerprint):
+        found = same.found.to_dict() | found
+    about = {"dataset": inspected.dataset, "split": split, "fingerprint": inspected.fingerprint}
+    with explained(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, before | {split: about | found})
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return what was found by split, as the file holds it; earlier versions wrote that of one split alone."""
+    with _whole(file):
+        if not file.exists():
+            return {}
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if "dataset" in values:
+            return {values["split"]: values}
+        return dict(values.items())
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[None]:
+    """Say in one line why the file of what was found cannot be used."""
+    with reading(file):
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+            raise InputError(f"{file} is not whole; look again with: retinula evaluate {file.parent} --deep") from error

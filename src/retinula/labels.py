@@ -1,0 +1,99 @@
+"""What pictures are, as a user says it: tables of labels, and which row of them is which picture."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from retinula.datasets.rows import label_columns, read_rows
+from retinula.errors import InputError, nearest
+from retinula.names import class_number, printable
+from retinula.pairing import paired, parts_of
+from retinula.references import Reference
+from retinula.spreadsheets import original
+
+_MOST_NAMED: Final = 3  # of the rows without a picture
+
+
+class MatchedLabels(NamedTuple):
+    """A table of labels beside pictures.
+
+    Attributes:
+        labels: of each picture that the table names, by its `src`: one of the model's classes.
+        without_picture: files of the table that are none of the pictures: a score leaves them out and is silent.
+        num_rows: how many files the table has.
+    """
+
+    labels: dict[str, str]
+    without_picture: tuple[str, ...]
+    num_rows: int
+
+    def left_over(self, table: Path) -> str:
+        """Say which rows of the table are in no score, on one line; nothing where there are none."""
+        number = len(self.without_picture)
+        if not number:
+            return ""
+        more = f" and {number - _MOST_NAMED} more" if number > _MOST_NAMED else ""
+        listed = ", ".join(map(printable, self.without_picture[:_MOST_NAMED]))
+        verb = "names" if number == 1 else "name"
+        return f"{number} of {self.num_rows} rows of {table} {verb} no picture that was given: {listed}{more}"
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Read a table of labels: file as written there, to label as written there.
+
+    CSV in UTF-8 (a byte order mark does no harm), separated by comma, semicolon or tab. The columns are found by
+    their names (`file` or `src`, `label` or `correct`); without such names they are the first two. Rows without
+    a label are left out. A table that `scoring.write_table` wrote can be read again.
+
+    Raises:
+        InputError: the table is missing, not a table, or gives a file two labels.
+    """
+    rows = read_rows(path)
+    file_column, label_column, is_header = label_columns(rows)
+    labels: dict[str, str] = {}
+    for row in rows[1 if is_header else 0 :]:
+        if max(file_column, label_column) >= len(row):
+            continue
+        file, label = row[file_column].strip(), row[label_column].strip()
+        if not file or not label:
+            continue
+        label = original(label)  # what keeps spreadsheets from computing it is no part of it
+        if labels.setdefault(file, label) != label:
+            raise InputError(f"{path} gives {file!r} two labels, {labels[file]!r} and {label!r}")
+    if not labels:
+        raise InputError(f"{path} has no rows with a file and a label")
+    return labels
+
+
+def match_labels(references: Iterable[Reference], labels: Mapping[str, str], classes: Sequence[str]) -> MatchedLabels:
+    """Find the label of each picture, and what of the table is no picture.
+
+    A file of the table is a picture where one's path is the end of the other's, be it only a name without folders. The
+    longest such ends come first, and each file and picture once, so that a name stands for what no path has named.
+    Accents may be written in either way of Unicode.
+    Classes are named in any case, or by number (`names.class_number`). Pictures without a label are left out.
+
+    Args:
+        references: what `references.find_pictures` gives.
+        labels: what `read_labels` gives.
+        classes: the model's.
+
+    Raises:
+        InputError: a label that is no class, a file of the table that could be two pictures or the other way
+            round, or a table that names none of the pictures.
+    """
+    known = {file: _class_named(label, file, classes) for file, label in labels.items()}
+    files = paired((reference.src for reference in references), known)
+    if not files:
+        raise InputError(f"the table of labels names none of the pictures; it has {next(iter(labels))!r}, ...")
+    # A path may stand in the table twice, written in two ways.
+    found = {parts_of(file) for file in files.values()}
+    rest = tuple(file for file in labels if parts_of(file) not in found)
+    return MatchedLabels({src: known[file] for src, file in files.items()}, rest, len(labels))
+
+
+def _class_named(label: str, file: str, classes: Sequence[str]) -> str:
+    number = class_number(label, classes)
+    if number is None:
+        raise InputError(f"the label {label!r} of {file} is no class of this model{nearest(label, classes)}")
+    return classes[number]
