@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from command_line import run_command
-from retinula import prediction
+from retinula import experiment, prediction
 from retinula.errors import InputError
 
 Capture = pytest.CaptureFixture[str]
@@ -30,7 +30,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture):  # t
     return run
 
 
-def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # the fixture above
+def test_train_evaluate_predict(call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]  # the fixture above
     result = json.loads(call("train", *QUICK, "--json"))
     run = Path(result["run"])
     assert run == Path("runs/digits-1")
@@ -47,6 +47,9 @@ def test_train_evaluate_predict(call, tmp_path: Path) -> None:  # type: ignore[n
     assert 0 <= measured["accuracy_low"] <= measured["accuracy"] <= measured["accuracy_high"] <= 1
     report = json.loads((run / "report.json").read_text())
     assert report["evaluations"]["digits/test"]["accuracy"] == measured["accuracy"]
+    # One training and one evaluation are drawn, above; drawing takes longer than all the rest.
+    monkeypatch.setattr(experiment, "draw_training", lambda *_, **__: None)
+    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_: None)
     averaged = json.loads(call("evaluate", "last", "--tta", "--out", "averaged", "--json"))
     plain = json.loads(call("evaluate", "last", "--no-tta", "--out", "plain", "--json"))
     assert (averaged["tta"], plain["tta"], measured["tta"]) == ("mirror-shift", "none", "none")

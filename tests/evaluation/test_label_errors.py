@@ -61,11 +61,11 @@ def test_planted_labels_are_found_by_answers_that_did_not_know_them() -> None:
 
 
 def test_of_planted_labels_of_shapes_a_network_trained_on_the_other_half_finds_most() -> None:
-    chunks = list(shapes.read(num_train=4000, num_test=0).splits["train"]())
+    chunks = list(shapes.read(num_train=3000, num_test=0).splits["train"]())
     images = torch.from_numpy(np.concatenate([chunk.images for chunk in chunks])).float() / 255 - 0.5
     truth = np.concatenate([chunk.labels for chunk in chunks])
     generator = np.random.default_rng(0)
-    wrong = generator.permutation(len(truth))[:120]
+    wrong = generator.permutation(len(truth))[:90]
     labels = truth.copy()
     labels[wrong] = (truth[wrong] + generator.integers(1, 8, len(wrong))) % 8
     even = np.arange(len(truth)) % 2 == 0

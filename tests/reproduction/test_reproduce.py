@@ -49,20 +49,41 @@ class Listens(Reporter):
             raise Interrupted("stopped here")
 
 
+def settle(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Work in this folder, on hardware that is not measured."""
+    patch.chdir(folder)
+    patch.delenv("RETINULA_DATA", raising=False)
+    plain = Hardware("cpu", 1, False, "float32", "for the test")
+    patch.setattr(loop, "choose_hardware", lambda *_, **__: plain)
+
+
+def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
+    """Leave out the figures, which take longer than all the rest."""
+    patch.setattr(experiment, "draw_training", lambda *_, **__: None)
+    patch.setattr(experiment, "draw_evaluation", lambda *_, **__: None)
+    patch.setattr(work, "draw_work", lambda *_, **__: None)
+
+
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("RETINULA_DATA", raising=False)
-    plain = Hardware("cpu", 1, False, "float32", "for the test")
-    monkeypatch.setattr(loop, "choose_hardware", lambda *_, **__: plain)
+    settle(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the figures, which take longer than all the rest."""
-    monkeypatch.setattr(experiment, "draw_training", lambda *_, **__: None)
-    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_, **__: None)
-    monkeypatch.setattr(work, "draw_work", lambda *_, **__: None)
+    leave_undrawn(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs that `run_it(2)` leaves, undrawn, trained once for all tests: `finished_runs` gives copies."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        settle(patch, folder)
+        leave_undrawn(patch)
+        patch.setenv("RETINULA_CACHE", str(folder / "cache"))
+        run_it(2)
+    return folder / "runs"
 
 
 def recipe(*settings: str) -> Recipe:
@@ -74,6 +95,14 @@ def run_it(seeds: int = 1, reporter: Reporter | None = None, photos: Path | None
     return reproduce(
         recipe(), seeds, root=Path("runs"), folder=Path("out"), photos=photos, reporter=reporter or Reporter()
     )
+
+
+def finished_runs(trained: Path, seeds: int = 1) -> list[Run]:
+    """Put into `runs` what `run_it` would leave there."""
+    runs = [Run(Path("runs") / f"digits-seed{number}") for number in range(seeds)]
+    for run in runs:
+        shutil.copytree(trained / run.name, run.path)
+    return runs
 
 
 def page_of(*folders: Path, reporter: Reporter | None = None) -> str:
@@ -149,7 +178,8 @@ def test_what_cannot_be_reproduced_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("_undrawn")
-def test_without_photos_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_photos_it_says_so(trained: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    finished_runs(trained)
     listens = Listens()
     result = run_it(reporter=listens)
     assert result.rows[-1].verdict == "not measured"
@@ -163,8 +193,8 @@ def test_without_photos_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 @pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize("content", ["{", "{}", "[]"])
-def test_a_broken_report_is_refused_not_begun_anew(content: str) -> None:
-    run = run_it().runs[0]
+def test_a_broken_report_is_refused_not_begun_anew(content: str, trained: Path) -> None:
+    (run,) = finished_runs(trained)
     run.report_file.write_text(content)
     with pytest.raises(InputError, match=r"runs/digits-seed0/report\.json: .*; to train this seed anew, move"):
         run_it()
@@ -188,9 +218,9 @@ def test_steps_without_a_checkpoint_are_refused_not_begun_anew() -> None:
 
 @pytest.mark.usefixtures("_undrawn")
 @pytest.mark.parametrize("finished", [True, False])
-def test_a_broken_recipe_is_refused_not_begun_anew(finished: bool) -> None:
+def test_a_broken_recipe_is_refused_not_begun_anew(finished: bool, trained: Path) -> None:
     if finished:
-        run_it()
+        finished_runs(trained)
     else:
         with pytest.raises(Interrupted):
             run_it(reporter=Listens(stop_at=3))
@@ -230,7 +260,7 @@ def test_a_folder_is_found_again_from_its_relative_path(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_undrawn")
-def test_photos_are_asked_about_anew_and_looked_at_before_training(tmp_path: Path) -> None:
+def test_photos_are_asked_about_anew_and_looked_at_before_training(trained: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     with pytest.raises(InputError, match="no pictures in"):
@@ -247,6 +277,7 @@ def test_photos_are_asked_about_anew_and_looked_at_before_training(tmp_path: Pat
             run_it(photos=photos)
     assert not list_runs()
     table.unlink()
+    finished_runs(trained)
     listens = Listens()
     assert run_it(reporter=listens, photos=photos).rows[-1].verdict == "not measured"
     assert listens.said[-1].startswith(f"{photos} has no labels.csv")
@@ -272,8 +303,8 @@ def test_a_reconstruction_is_not_asked_for_classes(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_undrawn")
-def test_a_run_that_does_not_say_on_what_it_was_trained_is_left_out_of_the_page() -> None:
-    run_it(2)
+def test_a_run_that_does_not_say_on_what_it_was_trained_is_left_out_of_the_page(trained: Path) -> None:
+    finished_runs(trained, 2)
     page = page_of(Path("runs"))
     assert "; trained on cpu with 1 thread in float32; Python" in page
     assert "- digits: installed with scikit-learn" in page
@@ -294,10 +325,10 @@ def _without_hardware(report: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("_undrawn")
-def test_the_page_of_results_is_made_of_reports() -> None:
+def test_the_page_of_results_is_made_of_reports(trained: Path) -> None:
     with pytest.raises(InputError, match="no finished and evaluated run"):
         page_of(Path("runs"))
-    run_it(2)
+    finished_runs(trained, 2)
     page = page_of(Path("runs"))
     (line,) = [line for line in page.splitlines() if line.startswith("| digits |")]
     (listed,) = results_list(gather([Path("runs")]))
@@ -436,8 +467,8 @@ def test_the_command_of_a_record_names_no_folders(word: str, told: str) -> None:
 
 
 @pytest.mark.usefixtures("_undrawn")
-def test_a_damaged_curve_is_measured_anew() -> None:
-    (run,) = run_it().runs
+def test_a_damaged_curve_is_measured_anew(trained: Path) -> None:
+    (run,) = finished_runs(trained)
     test_set = own_pictures(run, "test")
     curve = curve_on_test(run, test_set, Reporter())
     assert [row["epoch"] for row in curve] == [1, 2]

@@ -37,11 +37,11 @@ for line in sys.stdin:
         print(child, flush=True)
         print(os.waitpid(child, 0)[1], flush=True)
     elif (root / name).exists():
-        experiment.resume(name, root=root, checkpoint_seconds=0.2)
+        experiment.resume(name, root=root, checkpoint_seconds=0.05)
         os._exit(0)
     else:
-        settings = ["epochs=6", "model.arguments.width=0.25", "average=0.9", "crop_padding=1"]
-        experiment.train("digits", run=name, overrides=settings, root=root, checkpoint_seconds=0.2)
+        settings = ["classes=[0,1,2]", "epochs=6", "model.arguments.width=0.25", "average=0.9", "crop_padding=1"]
+        experiment.train("digits", run=name, overrides=settings, root=root, checkpoint_seconds=0.05)
         os._exit(0)
 """
 
@@ -97,7 +97,7 @@ def test_killed_and_resumed_is_never_stopped_bit_for_bit(tmp_path: Path) -> None
         for _ in range(KILLS):
             child = trainer.start("killed")
             wait_for_checkpoint(killed)
-            time.sleep(chance.uniform(0, 0.2))
+            time.sleep(chance.uniform(0, 0.05))
             os.kill(child, signal.SIGKILL)
             assert trainer.ended() == signal.SIGKILL
             assert not killed.finished

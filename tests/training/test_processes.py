@@ -31,7 +31,7 @@ KINDS = {
     "early": [*PLAIN, "epochs=9", "early_stopping=1", "lr=1e-9", "metric=val_accuracy"],
 }
 NORMALISED = ["model.arguments.width=0.25", "optimizer=sgd", "lr=0.1", "average=0.9", "epochs=6"]
-LONG = [*KINDS["noise"], "epochs=30"]
+LONG = [*KINDS["noise"], "epochs=15"]
 KILL = {"settings": LONG, "processes": 2, "checkpoint": 0.0, "signal": signal.SIGKILL}
 JOBS: list[dict[str, Any]] = [
     *({"run": f"plain-{n}", "processes": n, "settings": PLAIN} for n in (1, 2, 3)),

@@ -81,8 +81,9 @@ def no_training(*_: Any, **__: Any) -> None:
 
 
 def test_the_best_by_validation_is_kept_as_a_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "save", save)
-    found = searched(RATE, "optimizer=sgd|adamw", trials=4)
+    with monkeypatch.context() as drawing:
+        drawing.setattr(finding, "save", save)
+        found = searched(RATE, "optimizer=sgd|adamw", trials=4)
     assert found.study.path == Path("studies/digits")
     assert [trial.state for trial in found.trials] == ["finished"] * 4
     assert found.trials[0].values == {"optimizer.lr": 0.1, "optimizer.name": "sgd"}, "the recipe's own come first"
