@@ -246,6 +246,17 @@ def check_folder(path: Path) -> None:
         _try_to_write(place)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder with all above it, where it is not there yet.
+
+    Raises:
+        InputError: it cannot be there.
+        RetinulaError: the system refuses otherwise.
+    """
+    with explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def explained(path: Path, remedy: str = "") -> Iterator[None]:
     """Turn an `OSError` into one line that names the file, and a remedy if there is one.

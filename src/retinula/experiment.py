@@ -16,7 +16,7 @@ from retinula.asked import Asked, ask
 from retinula.assignment import assignments
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Progress, SplitName
-from retinula.durable import write_json
+from retinula.durable import make_folder, write_json
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
@@ -171,6 +171,7 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
         report["evaluations"][key] = result.to_dict()
         write_json(run.report_file, report)
     if place != run.path:
+        make_folder(place)
         write_json(place / run.report_file.name, result.to_dict())
     return result
 

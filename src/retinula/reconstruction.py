@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from retinula.datasets.archives import Limits, members
 from retinula.datasets.arrays import Header, read_header
-from retinula.durable import check_destination, explained, reading, replacing
+from retinula.durable import check_destination, make_folder, reading, replacing
 from retinula.errors import InputError, RetinulaError
 from retinula.images import Images
 from retinula.metrics import psnr, ssim
@@ -230,8 +230,7 @@ def read_codes(path: Path, model: Model) -> dict[str, Code]:
 
 def write_picture(path: Path, image: Images) -> None:
     """Write uint8 `[C, H, W]` as PNG; the folder is made where it is missing."""
-    with explained(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing(path) as temporary:
         as_picture(image).save(temporary, "PNG")
 

@@ -17,7 +17,7 @@ from typing import Final
 from retinula.datasets.entry import Archive
 from retinula.datasets.listing import is_folder, unfollowed
 from retinula.datasets.reading import Progress
-from retinula.durable import UNFINISHED, clear_abandoned, explained, replacing, replacing_folder, write_json
+from retinula.durable import UNFINISHED, clear_abandoned, make_folder, replacing, replacing_folder, write_json
 from retinula.errors import InputError, RetinulaError
 
 _BLOCK: Final = 1024 * 1024
@@ -156,8 +156,7 @@ def keep(archive: Archive, found: Found, cache_dir: Path, progress: Progress | N
     target = folder / (archive.folder if found.path.is_dir() else _kept_name(archive, found.path))
     if target.exists() and target.samefile(found.path):
         return target
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     clear_abandoned(folder.glob(f"{UNFINISHED}*"))
     if found.path.is_dir() and archive.needs:
         with replacing_folder(target) as temporary:

@@ -13,7 +13,7 @@ from retinula.datasets.copies import downloads, file_digest
 from retinula.datasets.entry import Archive
 from retinula.datasets.lock import locked
 from retinula.datasets.reading import Progress, silent
-from retinula.durable import explained
+from retinula.durable import explained, make_folder
 from retinula.errors import RetinulaError
 
 PAUSES: Final = (1.0, 4.0)  # seconds before a second and a third attempt
@@ -39,8 +39,7 @@ def fetch(archive: Archive, cache_dir: Path, progress: Progress | None = None) -
 
 def _fetch_file(archive: Archive, folder: Path, cache_dir: Path, progress: Progress | None) -> Path:
     target = folder / archive.name
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     told = progress or silent
 
     def waiting() -> None:

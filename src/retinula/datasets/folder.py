@@ -19,7 +19,7 @@ from retinula.datasets.layout import Layout, arrange, natural_order
 from retinula.datasets.listing import Files, find_in_folder, foreign, is_ignored
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart, stacked
-from retinula.durable import explained, write_json
+from retinula.durable import make_folder, write_json
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.pictures import (
@@ -126,8 +126,7 @@ def write_record(record: Path | None, layout: Layout) -> None:
     places = {**known, **{name: split for split in halves for name in layout.splits.get(split, ())}}
     if places == known:
         return
-    with explained(record):
-        record.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(record.parent)
     write_json(record, {split: [name for name in places if places[name] == split] for split in halves})
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from retinula.datasets.reading import SplitName
-from retinula.durable import explained, reading, write_json
+from retinula.durable import make_folder, reading, write_json
 from retinula.errors import InputError
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import EmbeddingMap
@@ -113,8 +113,7 @@ def add_inspection(file: Path, inspected: Inspected) -> None:
     if same is not None and (same.dataset, same.fingerprint) == (inspected.dataset, inspected.fingerprint):
         found = same.found.to_dict() | found
     about = {"dataset": inspected.dataset, "split": split, "fingerprint": inspected.fingerprint}
-    with explained(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     write_json(file, before | {split: about | found})
 
 

@@ -21,7 +21,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 
-from retinula.durable import explained, write_bytes
+from retinula.durable import make_folder, write_bytes
 
 # Okabe and Ito 2008: told apart with any kind of colour vision.
 BLUE: Final = "#0072B2"
@@ -148,8 +148,7 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     Raises:
         RetinulaError: the folder cannot be written to.
     """
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # Laid out once: every further drawing would move the axes by a hair, and no two files would agree.
     layout = figure.get_layout_engine()
     if layout is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retinula.durable import check_folder, explained, write_json, write_text
+from retinula.durable import check_folder, make_folder, write_json, write_text
 from retinula.errors import InputError
 from retinula.experiment import evaluate_run
 from retinula.recipe import Recipe
@@ -75,8 +75,7 @@ def reproduce(
     if photos is not None:
         check_photos(photos, _classes(recipe, reporter), reporter)
     runs = runs_for(recipe, seeds, root=root, reporter=reporter)
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for run in runs:
         _measure(run, photos, reporter)
     draw_work(runs[0], folder / "figures", photos, reporter)

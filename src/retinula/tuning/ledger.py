@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from retinula.durable import explained
+from retinula.durable import explained, make_folder
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.extras import is_here, load, need
 from retinula.recipe import ValidationMetric
@@ -105,8 +105,7 @@ class Ledger:
     def __init__(self, study: Study, metric: ValidationMetric) -> None:
         check_installed()
         self._study = study
-        with explained(study.locks):
-            study.locks.mkdir(parents=True, exist_ok=True)
+        make_folder(study.locks)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with self.sharing(), self._readable():
             self._storage = optuna.storages.RDBStorage(
