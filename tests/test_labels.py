@@ -133,6 +133,20 @@ class TestMatchLabels:
         assert match_labels(refs(whole, apart), both, CLASSES).labels == both, "where both are there each is itself"
         assert match_labels(refs(f"p/{apart}", f"p/{whole}"), {whole: "red"}, CLASSES).labels == {f"p/{whole}": "red"}
 
+    def test_the_suffix_of_a_picture_may_be_left_out(self) -> None:
+        """As tables of competitions do, which training reads as well."""
+        labels = {"0001": "red", "train/0002": "green", "c.d": "blue", "e.png": "red", "e": "green"}
+        pictures = refs("train/0001.jpg", "0002.JPG", "c.d.webp", "e.png", "x/e.jpg")
+        assert match_labels(pictures, labels, CLASSES).labels == {
+            "train/0001.jpg": "red",
+            "0002.JPG": "green",
+            "c.d.webp": "blue",
+            "e.png": "red",
+            "x/e.jpg": "green",
+        }
+        with pytest.raises(InputError, match=r"'1' of the table of labels could be 1\.(jpg|png) or 1\.(jpg|png)"):
+            match_labels(refs("1.jpg", "1.png"), {"1": "red"}, CLASSES)
+
     def test_files_of_a_table_that_no_picture_is(self) -> None:
         labels = {"./1.png": "red", "gone.png": "red", "1.png": "red", "a/2.png": "blue"}
         matched = match_labels(refs("p/1.png", "other.png"), labels, CLASSES)

@@ -17,7 +17,8 @@ def parts_of(file: str) -> tuple[str, ...]:
 def paired(sources: Iterable[str], files: Iterable[str]) -> dict[str, str]:
     """Return by picture the file of the table that it is, what is nearest first, none of either twice.
 
-    A file is a picture where one's path is the end of the other's, accents written in either way.
+    A file is a picture where one's path is the end of the other's, accents written in either way, and the picture's
+    suffix left out or not.
 
     Args:
         sources: the paths of pictures.
@@ -42,7 +43,8 @@ def paired(sources: Iterable[str], files: Iterable[str]) -> dict[str, str]:
 def _by_nearness(sources: Iterable[str], files: Iterable[str]) -> list[list[tuple[str, str]]]:
     """Return pairs of a picture and a file of which one ends in the other: equal ones, then the longest such ends.
 
-    Accents are compared composed, as files of macOS have them apart; of ends as long those written alike come first.
+    Accents are compared composed, as files of macOS have them apart; of ends as long those with the picture's suffix
+    come first, and of them those written alike.
     """
     whole: dict[tuple[str, ...], list[str]] = {}
     longer: dict[tuple[str, ...], list[str]] = {}
@@ -55,15 +57,17 @@ def _by_nearness(sources: Iterable[str], files: Iterable[str]) -> list[list[tupl
         whole.setdefault(spelled, []).append(file)
         for first in range(1, len(parts)):
             longer.setdefault(spelled[first:], []).append(file)
-    found: dict[tuple[int, bool], list[tuple[str, str]]] = {}
+    found: dict[tuple[int, bool, bool], list[tuple[str, str]]] = {}
     for src in sources:
         parts = parts_of(src)
-        spelled = tuple(map(composed, parts))
-        pairs = [(length, file) for length in range(1, len(parts)) for file in whole.get(spelled[-length:], ())]
-        pairs += [(sys.maxsize, file) for file in whole.get(spelled, ())]
-        pairs += [(len(parts), file) for file in longer.get(spelled, ())]
-        for length, file in pairs:
-            ends = zip(reversed(parts), reversed(parts_of(file)), strict=False)
-            alike = all(one == other for one, other in ends)
-            found.setdefault((length, alike), []).append((src, file))
+        bare = (*parts[:-1], PurePosixPath(parts[-1]).stem)
+        for written in dict.fromkeys((parts, bare)):
+            spelled = tuple(map(composed, written))
+            pairs = [(length, file) for length in range(1, len(parts)) for file in whole.get(spelled[-length:], ())]
+            pairs += [(sys.maxsize, file) for file in whole.get(spelled, ())]
+            pairs += [(len(parts), file) for file in longer.get(spelled, ())]
+            for length, file in pairs:
+                ends = zip(reversed(written), reversed(parts_of(file)), strict=False)
+                alike = all(one == other for one, other in ends)
+                found.setdefault((length, written == parts, alike), []).append((src, file))
     return [found[nearness] for nearness in sorted(found, reverse=True)]

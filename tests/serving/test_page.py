@@ -337,7 +337,7 @@ def test_trainings_are_shown_and_compared(open_page: Pages, address: str) -> Non
     assert page.locator(".chart").count() == 2
     assert page.locator(".chart:first-child polyline.first").count() == 4  # two curves, and their two samples
     assert "validation: 71.43%" in page.locator(".chart").first.inner_text()
-    assert "training: 0.02" in page.locator(".chart").nth(1).inner_text()
+    assert "training, with label smoothing 0.1: 0.02" in page.locator(".chart").nth(1).inner_text()
     page.check("#run-second")
     page.wait_for_selector(".chart polyline.second")
     differing = page.locator("h3:has-text('Settings that differ') + div tbody tr").all_inner_texts()
@@ -351,10 +351,11 @@ def test_trainings_are_shown_and_compared(open_page: Pages, address: str) -> Non
 
 def test_losses_that_do_not_count_the_same_are_not_called_alike(open_page: Pages, tmp_path: Path) -> None:
     rows = [epoch_row(epoch, loss=1.5 / epoch, val_loss=1 / epoch) for epoch in (1, 2)]
+    none = ["objective.label_smoothing=0"]
     every = ["objective.label_smoothing=0.1", "objective.class_weights=balanced", "augment.cutmix=1.0"]
     recipes = {
         name: load_recipe("digits", settings)
-        for name, settings in (("plain", every[:0]), ("one", every[:1]), ("all", every))
+        for name, settings in (("plain", none), ("one", every[:1]), ("all", every))
     }
     for name, recipe in recipes.items():
         run = Run(tmp_path / "runs" / name)
