@@ -289,6 +289,13 @@ def test_what_cannot_be_meant_is_refused(
         load.load(name, cache_dir=cache, **options)
 
 
+@pytest.mark.parametrize("name", ["a.h5", "a.parquet", "a.PKL", "a.npy", "a.pt"])
+def test_a_file_of_arrays_is_refused_with_what_to_do(name: str, tmp_path: Path, cache: Path) -> None:
+    (tmp_path / name).write_bytes(b"\x80arrays")
+    with pytest.raises(InputError, match=r'npz file; write its arrays by np\.savez_compressed\("mine\.npz", images='):
+        load.load(tmp_path / name, cache_dir=cache)
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, cache: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     with pytest.raises(InputError, match=r"a.txt is neither a folder nor a .zip, .tar, .csv, .tsv or .npz file$"):
