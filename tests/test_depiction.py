@@ -120,3 +120,15 @@ def test_a_wrong_layer_or_none_at_all_is_refused_before_pictures_are_taken(model
         depict_attribution(flat, untouched)
     with pytest.raises(InputError, match="no convolution to look at"):
         depicted_layers(flat)
+
+
+@pytest.mark.parametrize("asked", [{"top": 0}, {"top": -1}, {"classes": []}])
+def test_no_class_at_all_is_refused_at_once(model: Model, asked: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="ask about one class at least"):
+        depict_attribution(model, two_pictures(), "saliency", **asked)
+
+
+def test_pictures_of_another_form_are_refused_before_anything_is_drawn(model: Model) -> None:
+    grey = ImageSet(np.zeros((4, 1, 16, 16), np.uint8), np.zeros(4, np.int64), ("a",), "grey/test")
+    with pytest.raises(InputError, match="grey/test"):
+        depict_exciting(model, grey)

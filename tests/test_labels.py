@@ -153,15 +153,15 @@ class TestMatchLabels:
         assert matched.labels == {"p/1.png": "red"}
         assert matched.without_picture == ("gone.png", "a/2.png")
         assert matched.left_over(Path("t.csv")) == (
-            "2 of 4 rows of t.csv name no picture that was given: gone.png, a/2.png"
+            "2 of 4 files of t.csv name no picture that was given: gone.png, a/2.png"
         )
 
     @pytest.mark.parametrize(
         ("gone", "words"),
         [
             ([], ""),
-            (["x\ny.png"], "1 of 2 rows of t.csv names no picture that was given: x\\ny.png"),
-            (list("abcde"), "5 of 6 rows of t.csv name no picture that was given: a, b, c and 2 more"),
+            (["x\ny.png"], "1 of 2 files of t.csv names no picture that was given: x\\ny.png"),
+            (list("abcde"), "5 of 6 files of t.csv name no picture that was given: a, b, c and 2 more"),
         ],
     )
     def test_what_is_left_over_is_told_in_a_line(self, gone: list[str], words: str) -> None:

@@ -14,6 +14,7 @@ from PIL import Image
 from retinula.answers import judged
 from retinula.datasets.unpack import safe_names
 from retinula.errors import InputError
+from retinula.evaluation.fitting import check_pictures
 from retinula.explanation.attribution import (
     SIGNED,
     USUAL,
@@ -79,10 +80,12 @@ def depict_attribution(
         top: how many of the likeliest.
 
     Raises:
-        InputError: captum is missing, or the model reconstructs; for `gradcam` and `hirescam` also a network without
-            convolutions. When they are drawn, a class or a method that there is not.
+        InputError: captum is missing, no class is asked about, or the model reconstructs; for `gradcam` and `hirescam`
+            also a network without convolutions. When they are drawn, a class or a method that there is not.
     """
     check_explainable(model)
+    if top < 1 if classes is None else not classes:
+        raise InputError("ask about one class at least")
     layer = gradcam_layer(model) if method in ("hirescam", "gradcam") else ""
     looked_at = [(name, model.look_at(picture)) for name, picture in pictures]
     stems = _stems(name for name, _ in looked_at)
@@ -173,9 +176,10 @@ def depict_exciting(model: Model, image_set: ImageSet, layer: str | None = None)
         layer: the only convolution to draw; every one where None.
 
     Raises:
-        InputError: there is no such convolution, or none at all.
+        InputError: there is no such convolution, or none at all; the pictures are of another form.
     """
     layers = depicted_layers(model, layer)
+    check_pictures(model, image_set)
     names = class_names(image_set.classes)
 
     def captions(places: list[int]) -> str:

@@ -20,22 +20,22 @@ class MatchedLabels(NamedTuple):
     Attributes:
         labels: of each picture that the table names, by its `src`: one of the model's classes.
         without_picture: files of the table that are none of the pictures: a score leaves them out and is silent.
-        num_rows: how many files the table has.
+        num_files: how many the table has.
     """
 
     labels: dict[str, str]
     without_picture: tuple[str, ...]
-    num_rows: int
+    num_files: int
 
     def left_over(self, table: Path) -> str:
-        """Say which rows of the table are in no score, on one line; nothing where there are none."""
+        """Say which files of the table are in no score, on one line; nothing where there are none."""
         number = len(self.without_picture)
         if not number:
             return ""
         more = f" and {number - _MOST_NAMED} more" if number > _MOST_NAMED else ""
         listed = ", ".join(map(printable, self.without_picture[:_MOST_NAMED]))
         verb = "names" if number == 1 else "name"
-        return f"{number} of {self.num_rows} rows of {table} {verb} no picture that was given: {listed}{more}"
+        return f"{number} of {self.num_files} files of {table} {verb} no picture that was given: {listed}{more}"
 
 
 def read_labels(path: Path) -> dict[str, str]:
@@ -82,7 +82,11 @@ def match_labels(references: Iterable[Reference], labels: Mapping[str, str], cla
         InputError: a label that is no class, a file of the table that could be two pictures or the other way
             round, or a table that names none of the pictures.
     """
-    known = {file: _class_named(label, file, classes) for file, label in labels.items()}
+    first: dict[str, str] = {}
+    for file, label in labels.items():
+        first.setdefault(label, file)
+    meant = {label: _class_named(label, file, classes) for label, file in first.items()}
+    known = {file: meant[label] for file, label in labels.items()}
     files = paired((reference.src for reference in references), known)
     if not files:
         raise InputError(f"the table of labels names none of the pictures; it has {next(iter(labels))!r}, ...")

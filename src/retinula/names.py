@@ -41,7 +41,8 @@ def class_number(name: str, classes: Sequence[str]) -> int | None:
     """
     if name in classes:
         return classes.index(name)
-    folded = [number for number, each in enumerate(classes) if _folded(each) == _folded(name)]
+    wanted = _folded(name)
+    folded = [number for number, each in enumerate(classes) if _folded(each) == wanted]
     if len(folded) == 1:
         return folded[0]
     if not name.isdecimal() or len(name) > _MOST_DIGITS or any(each.lstrip("+-").isdecimal() for each in classes):

@@ -76,7 +76,7 @@ def test_train_evaluate_predict(call, tmp_path: Path, monkeypatch: pytest.Monkey
     text = call("predict", "last", "unpacked/test/3", "--labels", "labels.csv", "--csv", "out.csv")
     assert f"of {len(answered)} right" in text
     gone = "name no picture that was given: gone-0.png, gone-1.png, gone-2.png and 2 more"
-    assert f"5 of {len(names)} rows of labels.csv {gone}\n" in call.err
+    assert f"5 of {len(names)} files of labels.csv {gone}\n" in call.err
     with Path("out.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["src", "correct", "model", "correct answer", "probability"]

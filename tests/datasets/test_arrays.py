@@ -161,6 +161,15 @@ def test_without_test_pictures_a_share_of_each_class_is_set_apart(tmp_path: Path
     assert np.array_equal(found["test"][0], again["test"][0]), "the same pictures each time"
 
 
+def test_arrays_without_pictures_are_as_if_they_were_not_there(tmp_path: Path) -> None:
+    images = np.repeat(PICTURES, 3, axis=0)
+    labels = np.arange(len(images)) % 2
+    np.savez(tmp_path / "a.npz", images=images, labels=labels, x_test=images[:0], y_test=labels[:0])
+    found = gather(arrays.read(tmp_path / "a.npz"))
+    assert found["test"][1]
+    assert len(found["train"][1]) + len(found["test"][1]) == len(images)
+
+
 def test_two_arrays_for_the_same_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=PICTURES, labels=LABELS, x_train=PICTURES)
     with pytest.raises(InputError, match="two arrays for the same, 'images' and 'x_train'; leave one out"):

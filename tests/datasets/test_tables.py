@@ -182,11 +182,58 @@ def test_a_name_that_could_be_several_pictures_is_left_out(tmp_path: Path) -> No
         loaded(write(tmp_path, "file,label\nx,cat\nx.png,dog\n"))
 
 
-@pytest.mark.parametrize("head", ["", "label," + ",".join(f"pixel{number}" for number in range(64)) + "\n"])
-def test_a_table_of_pixels_is_told_what_to_do(tmp_path: Path, head: str) -> None:
-    rows = [",".join(map(str, [number, *range(64)])) for number in range(3)]
+@pytest.mark.parametrize("head", [",image_id,label", ",photo,label", ",photo,breed", "Unnamed: 0,label,photo"])
+def test_a_column_of_row_numbers_names_no_pictures(tmp_path: Path, head: str) -> None:
+    """As pandas writes it; each number is the name of the picture of the row before."""
+    pictures(tmp_path, *(f"{number}.png" for number in range(5)))
+    swapped = head.endswith("photo")
+    rows = [
+        ",".join([str(number), *((label, f"{number + 1}") if swapped else (f"{number + 1}", label))])
+        for number, label in enumerate(["cat", "dog", "cat", "dog"])
+    ]
+    dataset = loaded(write(tmp_path, "\n".join([head, *rows])))
+    assert dataset.skipped == ()
+    assert {name: label for found in labels(dataset).values() for name, label in found.items()} == {
+        "1.png": "cat",
+        "2.png": "dog",
+        "3.png": "cat",
+        "4.png": "dog",
+    }
+
+
+def test_of_several_pictures_the_nearest_is_meant(tmp_path: Path) -> None:
+    pictures(tmp_path, "x/1.jpg", "x/1.jpg.png", "2.jpg", "old/2.jpg", "x/A.jpg", "x/a.jpg", "train/3.jpg")
+    (tmp_path / "latest").symlink_to("train")
+    rows = ["1.jpg,cat", "2,dog", "a.jpg,cat", "A.jpg,dog", "3.jpg,cat"]
+    dataset = loaded(write(tmp_path, "file,label\n" + "\n".join(rows)))
+    assert dataset.skipped == ()
+    found = {name: label for part in labels(dataset).values() for name, label in part.items()}
+    assert found == {"x/1.jpg": "cat", "2.jpg": "dog", "x/a.jpg": "cat", "x/A.jpg": "dog", "train/3.jpg": "cat"}
+
+
+PIXELS = [str(number) for number in range(64)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [",".join(["1", *PIXELS])] * 3,
+        [",".join(["label", *(f"pixel{number}" for number in range(64))]), ",".join(["1", *PIXELS])],
+        [",".join([*PIXELS, "cat"])] * 3,
+        [",".join(["1", *(f"{number}.5" for number in PIXELS)])] * 3,
+        ["emotion,pixels,Usage", f"0,{' '.join(PIXELS)},Training"],
+    ],
+)
+def test_a_table_of_pixels_is_told_what_to_do(tmp_path: Path, lines: list[str]) -> None:
+    pictures(tmp_path, "5.png")
     with pytest.raises(InputError, match=r"has the values of pixels, .*: np\.savez_compressed\(\"mine\.npz\", images="):
-        loaded(write(tmp_path, head + "\n".join(rows)))
+        loaded(write(tmp_path, "\n".join(lines)))
+
+
+def test_further_columns_of_numbers_make_no_pixels(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png", "b.png")
+    rows = [",".join([f"{name}.png", label, *PIXELS]) for name, label in (("a", "cat"), ("b", "dog"))]
+    assert loaded(write(tmp_path, "\n".join(["file,label," + ",".join(f"f{n}" for n in PIXELS), *rows]))).skipped == ()
 
 
 def test_labels_are_one_line_each(tmp_path: Path) -> None:

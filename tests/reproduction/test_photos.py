@@ -23,7 +23,7 @@ class Listens(Reporter):
         ("a.png,cat\n", []),
         (
             "a.png,cat\ngone.png,owl\n",
-            ["1 of 2 rows of photos/labels.csv names no picture that was given: gone.png"],
+            ["1 of 2 files of photos/labels.csv names no picture that was given: gone.png"],
         ),
     ],
 )

@@ -62,7 +62,11 @@ def read(path: Path) -> Reading:
     """
     headers = _headers(path)
     named = told_apart(headers, str(path))
-    given = {split: _labels(path, headers[name]) for split, name in named.labels.items()}
+    given = {
+        split: _labels(path, headers[name])
+        for split, name in named.labels.items()
+        if split == "train" or _any(headers[name]) or _any(headers[named.pictures[split]])
+    }
     classes, labels = _numbered(path, named, given, _classes(path, headers.get(named.classes)))
     arrays: dict[SplitName, _Pictures] = {}
     for split, found in labels.items():
@@ -80,6 +84,10 @@ def read(path: Path) -> Reading:
     if "test" not in arrays:
         splits |= {split: partial(_stream, arrays["train"], share) for split, share in _shares(labels["train"]).items()}
     return Reading(classes=classes, splits={split: splits[split] for split in SPLITS if split in splits})
+
+
+def _any(header: Header) -> bool:
+    return header.shape[:1] != (0,)
 
 
 def _shares(labels: Labels) -> dict[SplitName, Chosen]:

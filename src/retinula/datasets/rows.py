@@ -11,7 +11,11 @@ from typing import Final
 from retinula.errors import InputError
 from retinula.pictures import is_picture_name
 
-_FILE_COLUMNS: Final = ("file", "src", "filename", "path", "picture", "image")
+# The first of them that a table has.
+_FILE_COLUMNS: Final = (
+    *("file", "src", "filename", "path", "picture", "image"),
+    *("image_name", "image_id", "img", "fname", "id", "name"),
+)
 _LABEL_COLUMNS: Final = ("label", "correct", "class")
 _MAX_BYTES: Final = 64 * 1024 * 1024
 
@@ -45,17 +49,21 @@ def read_rows(path: Path) -> list[list[str]]:
 def label_columns(table: list[list[str]]) -> tuple[int, int, bool]:
     """Return where file and label stand, and whether the first row is a header."""
     header = header_of(table)
+    # A column without a name numbers the rows (pandas writes it so); such a number is no picture's name.
+    named = [place for place, name in enumerate(header) if name and not name.startswith("unnamed:")]
     file_column = next((header.index(name) for name in _FILE_COLUMNS if name in header), None)
     label_column = next((header.index(name) for name in _LABEL_COLUMNS if name in header), None)
     if file_column is None and label_column is None:
+        if not header[0] and len(named) > 1:
+            return named[0], named[1], True
         # What other rows have for a label is no name of a column, even where files are written without suffixes.
         labels = {row[1].strip() for row in table[1:] if len(row) > 1}
         return 0, 1, not is_picture_name(table[0][0].strip()) and table[0][1].strip() not in labels
     # Where one is called by its name, the other is the first of the rest.
     if file_column is None:
-        file_column = 1 if label_column == 0 else 0
+        file_column = next((place for place in named if place != label_column), 1 if label_column == 0 else 0)
     if label_column is None:
-        label_column = 1 if file_column == 0 else 0
+        label_column = next((place for place in named if place != file_column), 1 if file_column == 0 else 0)
     return file_column, label_column, True
 
 

@@ -17,12 +17,13 @@ from retinula.datasets.rows import header_of, label_columns, read_rows
 from retinula.errors import InputError, nearest
 from retinula.names import composed, printable
 from retinula.pairing import parts_of
+from retinula.pictures import is_picture_name
 
 ENDINGS: Final = (".csv", ".tsv")
 
 _SPLIT_COLUMNS: Final = ("split", "set", "subset", "part")
 _MISSING: Final = "there is no such file"
-_FEWEST_PIXELS: Final = 32  # columns of whole numbers that make a table one of pixels
+_FEWEST_PIXELS: Final = 32  # numbers in a row that names no picture: the table is one of pixels
 
 
 def read(path: Path, options: Options, record: Path | None = None) -> Reading:
@@ -71,7 +72,7 @@ def listing_digest(path: Path) -> str:
 def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str]]]]:
     """Return the pictures that are there, and for each split their names with class and path."""
     table = read_rows(path)
-    if len(table[-1]) > _FEWEST_PIXELS and all(cell.strip().isdecimal() for cell in table[-1]):
+    if _is_of_pixels(table[-1]):
         raise InputError(
             f"{path} has the values of pixels, not the names of pictures; write them as arrays: "
             'np.savez_compressed("mine.npz", images=..., labels=...)'
@@ -122,29 +123,58 @@ class _Pictures:
     root: Path
 
     @cached_property
-    def _by_last_part(self) -> Mapping[str, list[tuple[tuple[str, ...], Path]]]:
-        found: dict[str, list[tuple[tuple[str, ...], Path]]] = {}
+    def _by_ending(self) -> Mapping[tuple[str, ...], list[tuple[tuple[str, ...], bool, Path]]]:
+        """By every ending of a path, in small letters: its parts as written, whether its suffix is there, the file."""
+        found: dict[tuple[str, ...], list[tuple[tuple[str, ...], bool, Path]]] = {}
         for name, place in find_in_folder(self.root).paths.items():
-            *above, last = _spelling(name)
-            for written in {last, PurePosixPath(last).stem}:
-                found.setdefault(written, []).append(((*above, written), place))
+            *above, last = _composed_parts(name)
+            for written in dict.fromkeys((last, PurePosixPath(last).stem)):
+                parts = (*above, written)
+                folded = _folded(parts)
+                for first in range(len(parts)):
+                    found.setdefault(folded[first:], []).append((parts, written == last, place))
         return found
 
     def meant_by(self, name: str) -> tuple[Path, str]:
-        """Return the picture whose path ends so, and why there is none or nothing."""
-        spelling = _spelling(name)
-        ending = self._by_last_part.get(spelling[-1], ())
-        found = [place for parts, place in ending if parts[-len(spelling) :] == spelling and place.is_file()]
-        if len(found) == 1:
-            return found[0], ""
-        if not found:
+        """Return the picture whose path ends so, and why there is none or nothing.
+
+        A whole path comes first, then one with its suffix, then one in the very case.
+        """
+        asked = _composed_parts(name)
+        by_nearness: dict[tuple[bool, bool, bool], dict[Path, None]] = {}
+        for parts, suffixed, place in self._by_ending.get(_folded(asked), ()):
+            if place.is_file():
+                nearness = (len(parts) == len(asked), suffixed, parts[-len(asked) :] == asked)
+                by_nearness.setdefault(nearness, {})[place] = None
+        if not by_nearness:
             return self.root / name, _MISSING
-        one, other = (printable(place.relative_to(self.root).as_posix()) for place in found[:2])
-        return found[0], f"it could be {one} or {other}; write its whole path"
+        nearest_ones = list(by_nearness[max(by_nearness)])
+        if len(nearest_ones) == 1:
+            return nearest_ones[0], ""
+        one, other = (printable(place.relative_to(self.root).as_posix()) for place in nearest_ones[:2])
+        return nearest_ones[0], f"it could be {one} or {other}; write its whole path"
 
 
-def _spelling(name: str) -> tuple[str, ...]:
-    return tuple(composed(part).casefold() for part in parts_of(name))
+def _is_of_pixels(row: list[str]) -> bool:
+    """Tell a row of pixels, in columns of their own or all in one, from one that names a picture."""
+    numbers = sum(_is_number(word) for cell in row for word in cell.split())
+    return numbers > _FEWEST_PIXELS and not any(map(is_picture_name, row))
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _composed_parts(name: str) -> tuple[str, ...]:
+    return tuple(map(composed, parts_of(name)))
+
+
+def _folded(parts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.casefold() for part in parts)
 
 
 def _split(path: Path, number: int, word: str) -> SplitName:
