@@ -40,6 +40,20 @@ def _trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_set: MakeSet)
     train(load_recipe("digits", ["epochs=1", "model.arguments.width=0.25", "batch_size=32", "validation=0"]))
 
 
+def noticed_loads(patch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that takes the name of each data set that is loaded from now on."""
+    loads: list[str] = []
+    load = vars(run_data)["load"]
+
+    def watched(name: str, **options: Any) -> Dataset:
+        loads.append(name)
+        loaded: Dataset = load(name, **options)
+        return loaded
+
+    patch.setattr(run_data, "load", watched)
+    return loads
+
+
 @pytest.mark.usefixtures("_trained")
 def test_all_of_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = find_run("last")
@@ -62,16 +76,8 @@ def test_all_of_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         line.startswith("Spoilt pictures (15 corruptions, 5 strengths, 10 drawn from 30; single looks)")
         for line in inspection_text(found)
     )
-    loads: list[str] = []
-    load = vars(run_data)["load"]
-
-    def watched(name: str, **options: Any) -> Dataset:
-        loads.append(name)
-        loaded: Dataset = load(name, **options)
-        return loaded
-
     with monkeypatch.context() as patched:
-        patched.setattr(run_data, "load", watched)
+        loads = noticed_loads(patched)
         assert look_closer(ask(run, folder=tmp_path / "again"), duplicates=True).duplicates == found.duplicates
     assert len(loads) == 1
     assert look_closer(ask(run)).to_dict() == {}
@@ -154,15 +160,7 @@ def test_where_only_the_training_pictures_have_changed_the_others_are_looked_at(
 def test_pictures_that_are_measured_and_looked_at_closer_are_loaded_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    loads: list[str] = []
-    load = vars(run_data)["load"]
-
-    def watched(name: str, **options: Any) -> Dataset:
-        loads.append(name)
-        loaded: Dataset = load(name, **options)
-        return loaded
-
-    monkeypatch.setattr(run_data, "load", watched)
+    loads = noticed_loads(monkeypatch)
     monkeypatch.setattr(experiment, "draw_evaluation", lambda *_: None)
     said, _ = run_command(monkeypatch, capsys, "evaluate", "last", "--duplicates")
     assert "accuracy" in said

@@ -5,10 +5,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from retinula.datasets.unpack import safe_names
+from retinula.depiction import depict_filters
 from retinula.durable import explained
 from retinula.errors import InputError
 from retinula.explanation.features import feature_maps, seen_picture
-from retinula.explanation.filters import filters
 from retinula.explanation.layers import convolutions
 from retinula.images import Images, ImageSet
 from retinula.model_file import Model
@@ -17,7 +17,7 @@ from retinula.plots import pictures
 from retinula.plots.distortion import distortions
 from retinula.plots.epochs import learning_curves
 from retinula.plots.figure import save
-from retinula.plots.layers import filter_sheet, map_overview, map_sheet
+from retinula.plots.layers import map_overview, map_sheet
 from retinula.prediction import predict_files
 from retinula.recipe import Augmentation, Recipe
 from retinula.reconstruction import reconstruct_files, side_by_side, write_picture
@@ -77,8 +77,8 @@ def _draw_inside(model: Model, picture: Images, folder: Path) -> None:
     names = list(convolutions(model.network))
     if not names:
         return
-    first = names[0]
-    save(filter_sheet(filters(model, first), layer=first, source="input channel 0"), folder, "filters")
+    ((_, figure),) = depict_filters(model, names[0]).figures
+    save(figure, folder, "filters")
     maps, seen = feature_maps(model, picture), seen_picture(model, picture)
     save(map_overview(maps, seen=seen, name="a test picture"), folder, "features")
     for name, values in list(maps.items())[:MOST_LAYERS]:
