@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
 
+from familiarity_checks import TOLD, unlike_photos
 from retinula.datasets import shapes
 from retinula.familiarity import Familiarity, fit_familiarity, picture_statistics
 
@@ -16,26 +16,17 @@ def drawn(split: str, number: int) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([chunk.images for chunk in chunks])[:number])
 
 
-def text(number: int) -> torch.Tensor:
-    pictures = []
-    for each in range(number):
-        page = Image.new("RGB", (96, 96), "white")
-        for line in range(8):
-            ImageDraw.Draw(page).text((2, 12 * line), f"{each * 7919 + line * 104729:016d}", fill="black")
-        pictures.append(np.asarray(page.resize((32, 32))).transpose(2, 0, 1))
-    return torch.from_numpy(np.stack(pictures))
-
-
 @pytest.fixture(scope="module")
 def sets() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     train = drawn("train", 2400)
     return train[:1400], train[1400:], drawn("test", 600)
 
 
-@pytest.fixture(scope="module")
-def fitted(sets: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> Familiarity:
-    train, validation, _ = sets
-    familiarity = fit_familiarity(train, validation, sure(len(validation)))
+@pytest.fixture(scope="module", params=["both limits", "look alone"])
+def fitted(request: pytest.FixtureRequest, sets: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> Familiarity:
+    train, others, _ = sets
+    logits = sure(len(others)) if request.param == "both limits" else None
+    familiarity = fit_familiarity(picture_statistics(train), picture_statistics(others), logits)
     assert familiarity is not None
     return familiarity
 
@@ -51,15 +42,26 @@ def test_new_pictures_of_the_same_kind_pass(fitted: Familiarity, sets) -> None: 
 
 
 def test_noise_flat_areas_and_text_do_not(fitted: Familiarity) -> None:
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randint(0, 256, (100, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    flat = torch.randint(0, 256, (100, 3, 1, 1), generator=generator, dtype=torch.uint8).expand(-1, -1, 32, 32)
-    for pictures, least in ((noise, 1.0), (flat, 1.0), (text(100), 0.95)):
-        assert fitted.unfamiliar(pictures, sure(100)).double().mean() >= least
+    for kind, pictures in unlike_photos(100).items():
+        assert fitted.unfamiliar(pictures, sure(100)).double().mean() >= TOLD[kind], kind
 
 
-def test_logits_without_a_favourite_are_unfamiliar_on_any_picture(fitted: Familiarity, sets) -> None:  # type: ignore[no-untyped-def]  # above
-    assert fitted.unfamiliar(sets[2], torch.zeros(len(sets[2]), 8)).all()
+def test_logits_without_a_favourite_are_unfamiliar_where_their_limit_is_known(fitted: Familiarity, sets) -> None:  # type: ignore[no-untyped-def]  # above
+    unfamiliar = fitted.unfamiliar(sets[2], torch.zeros(len(sets[2]), 8))
+    if fitted.least_energy is None:
+        assert torch.equal(unfamiliar, fitted.distances(sets[2]) > fitted.farthest)
+    else:
+        assert unfamiliar.all()
+
+
+def test_a_single_limit_refuses_as_much_as_two(sets) -> None:  # type: ignore[no-untyped-def]  # above
+    known, new = map(picture_statistics, sets[:2])
+    alone, both = fit_familiarity(known, new), fit_familiarity(known, new, sure(len(new)))
+    assert alone is not None
+    assert both is not None
+    assert alone.accepted == pytest.approx(0.99)
+    assert both.accepted == pytest.approx(0.99, abs=0.003)
+    assert alone.farthest < both.farthest
 
 
 def test_comes_back_from_its_dictionary(fitted: Familiarity) -> None:
@@ -73,8 +75,10 @@ def test_comes_back_from_its_dictionary(fitted: Familiarity) -> None:
 
 
 def test_too_few_pictures_tell_nothing(sets) -> None:  # type: ignore[no-untyped-def]  # above
-    assert fit_familiarity(sets[0], sets[1][:99], sure(99)) is None
-    assert fit_familiarity(sets[0], sets[1], torch.full((1000, 8), torch.nan)) is None
+    known, new = map(picture_statistics, sets[:2])
+    assert fit_familiarity(known, new[:99]) is None
+    assert fit_familiarity(known[:99], new) is None
+    assert fit_familiarity(known, new, torch.full((1000, 8), torch.nan)) is None
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 5), (1, 1, 1), (3, 1, 9), (1, 64, 48)])

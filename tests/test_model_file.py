@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from familiarity_checks import ALL_KNOWN
 from retinula.errors import InputError, RetinulaError
 from retinula.evaluation.temperature import HIGHEST, LOWEST
 from retinula.model_file import Model
@@ -61,7 +62,7 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": 3}, "format 3, this version of retinula reads 1 and 2; upgrade"),
+        ({"format": 4}, "format 4, this version of retinula reads 1 to 3; upgrade"),
         ({"network": "cifar10-cnn"}, "no argument 'width'"),
         ({"network": "mobilenetv2"}, "do not fit together"),
         ({"network": "nothing"}, "no network 'nothing'"),
@@ -168,6 +169,10 @@ def test_only_what_an_older_program_would_misread_is_kept_from_it(model: Model, 
         replace(model, preprocess=form).save(tmp_path / "model.safetensors")
         assert load_tensors(tmp_path / "model.safetensors")[1]["format"] == version
         assert Model.load(tmp_path).preprocess == form
+    for familiarity, version in ((replace(ALL_KNOWN, least_energy=1.0), 1), (ALL_KNOWN, 3)):
+        replace(model, familiarity=familiarity).save(tmp_path / "model.safetensors")
+        assert load_tensors(tmp_path / "model.safetensors")[1]["format"] == version
+        assert Model.load(tmp_path).familiarity == familiarity
 
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from retinula.errors import InputError
-from retinula.familiarity import fit_familiarity
+from retinula.familiarity import fit_familiarity, picture_statistics
 from retinula.labels import match_labels, read_labels
 from retinula.model_file import Model
 from retinula.prediction import Prediction, predict_files
@@ -177,7 +177,9 @@ def test_several_crops_are_averaged(model: Model, tmp_path: Path) -> None:
 def test_what_is_unfamiliar_is_told(model: Model, tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     known = torch.randint(90, 160, (200, 3, 4, 4), generator=generator, dtype=torch.uint8)
-    familiarity = fit_familiarity(known[:100], known[100:], model.outputs(known[100:].numpy()))
+    familiarity = fit_familiarity(
+        picture_statistics(known[:100]), picture_statistics(known[100:]), model.outputs(known[100:].numpy())
+    )
     aware = replace(model, familiarity=familiarity)
     for name, pixels in (("white.png", np.full((4, 4, 3), 255, np.uint8)), ("known.png", known[0].permute(1, 2, 0))):
         Image.fromarray(np.asarray(pixels)).save(tmp_path / name)

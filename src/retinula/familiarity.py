@@ -4,7 +4,8 @@ A classifier has to name one of its classes, whatever it is shown. Two measures 
 The first looks at the picture alone: how far sixteen plain statistics of it (brightness, contrast at every scale,
 colour, flatness) lie from those of the training pictures, as a Mahalanobis distance. That finds noise, flat areas,
 drawings and text, whatever the network. The second is the energy of the logits (Liu et al. 2020, arXiv:2010.03759):
-low where no class has much in its favour. Both limits are set on pictures that were kept away from training.
+low where no class has much in its favour, set on pictures that the network was not trained on. The limit of the first
+does not depend on the network: pictures that it was trained on will do, as long as means and deviations come of others.
 
 Knows nothing of networks, files or training.
 """
@@ -17,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FEWEST = 100  # validation pictures: the limits are quantiles near their ends
+FEWEST = 100  # pictures that a limit is set on, since it is a quantile near an end, and that means come of
 STATISTICS = 16
-_AT_ONCE = 1024  # pictures: bounds memory
+AT_ONCE = 1024  # pictures looked at: bounds memory
 _SCALES = 4
 _LEVELS = 16  # of brightness, whose entropy is low in drawings and flat areas
 _STEP = 1 / 255  # of a grey value: what is less than that is nothing
@@ -35,22 +36,22 @@ class Familiarity:
         means: of the statistics over the training pictures.
         whitening: `[16, 16]`, row by row: what turns distances from the means into deviations.
         farthest: a picture farther from the means, in deviations, is unfamiliar.
-        least_energy: logits with a lower log-sum-exp are unfamiliar.
-        accepted: the share of validation pictures that the two limits let pass, 0..1.
+        least_energy: logits with a lower log-sum-exp are unfamiliar; None where pictures are told by their look alone.
+        accepted: the share of the pictures that the limits were set on that they let pass, 0..1.
     """
 
     means: tuple[float, ...]
     whitening: tuple[tuple[float, ...], ...]
     farthest: float
-    least_energy: float
+    least_energy: float | None
     accepted: float
 
     def __post_init__(self) -> None:
         rows = (self.means, *self.whitening)
         if len(rows) != STATISTICS + 1 or any(len(row) != STATISTICS for row in rows):
             raise ValueError(f"familiarity needs {STATISTICS} means and {STATISTICS} x {STATISTICS} weights")
-        values = (self.farthest, self.least_energy, self.accepted, *(value for row in rows for value in row))
-        if not all(map(math.isfinite, values)):
+        limits = [limit for limit in (self.farthest, self.least_energy) if limit is not None]
+        if not all(map(math.isfinite, (*limits, self.accepted, *(value for row in rows for value in row)))):
             raise ValueError("familiarity must be finite numbers")
 
     def distances(self, images: Tensor) -> Tensor:
@@ -66,7 +67,8 @@ class Familiarity:
             images: uint8 `[N, C, H, W]`, as the model takes them.
             logits: float `[N, K]`, the model's answers to them, not divided by a temperature.
         """
-        return (self.distances(images) > self.farthest) | (energy(logits) < self.least_energy)
+        far = self.distances(images) > self.farthest
+        return far if self.least_energy is None else far | (energy(logits) < self.least_energy)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a value that JSON can hold and `from_dict` reads back."""
@@ -85,36 +87,44 @@ class Familiarity:
             means=tuple(float(value) for value in values["means"]),
             whitening=tuple(tuple(float(value) for value in row) for row in values["whitening"]),
             farthest=float(values["farthest"]),
-            least_energy=float(values["least_energy"]),
+            least_energy=None if values["least_energy"] is None else float(values["least_energy"]),
             accepted=float(values["accepted"]),
         )
 
 
-def fit_familiarity(train_images: Tensor, images: Tensor, logits: Tensor, accepted: float = 0.99) -> Familiarity | None:
-    """Set both limits so that this share of pictures that were not trained on passes; None where they are too few.
+def fit_familiarity(
+    known: Tensor, new: Tensor, logits: Tensor | None = None, accepted: float = 0.99
+) -> Familiarity | None:
+    """Set the limits so that this share of new pictures passes; None where there are too few of either.
 
     Args:
-        train_images: uint8 `[M, C, H, W]`, of the training pictures as they are stored.
-        images: uint8 `[N, C, H, W]`, validation pictures.
-        logits: float `[N, K]`, the model's answers to those.
-        accepted: the share, above 0 and below 1; each limit alone refuses half of the rest.
+        known: `[M, 16]`, what `picture_statistics` gives for training pictures as they are stored.
+        new: `[N, 16]`, the same for others, none of which is among the known ones.
+        logits: float `[N, K]`, the model's answers to the new ones. None where it was trained on them: it is surer of
+            those than of any others, so that they say nothing of its energy, and there is no limit by that.
+        accepted: the share, above 0 and below 1. Of two limits each alone refuses half of the rest; a single one
+            refuses all of it, so that it means as much whatever the limits.
     """
-    if len(images) < FEWEST or len(train_images) < FEWEST or not logits.isfinite().all():
+    if min(len(known), len(new)) < FEWEST or not (logits is None or logits.isfinite().all()):
         return None
-    known = picture_statistics(train_images)
     means = known.mean(dim=0)
     covariance = torch.cov(known.T)
     spread = covariance + torch.diag(1e-4 * covariance.diagonal() + _LEAST_VARIANCE)
     whitening = torch.linalg.cholesky(torch.linalg.inv(spread))
-    refused = (1 - accepted) / 2
-    distances, energies = ((picture_statistics(images) - means) @ whitening).norm(dim=1), energy(logits)
-    farthest, least = distances.quantile(1 - refused).item(), energies.quantile(refused).item()
+    refused = (1 - accepted) / (1 if logits is None else 2)
+    distances = ((new - means) @ whitening).norm(dim=1)
+    farthest, least = distances.quantile(1 - refused).item(), None
+    passed = distances <= farthest
+    if logits is not None:
+        energies = energy(logits)
+        least = energies.quantile(refused).item()
+        passed &= energies >= least
     return Familiarity(
         means=tuple(means.tolist()),
         whitening=tuple(tuple(row) for row in whitening.tolist()),
         farthest=farthest,
         least_energy=least,
-        accepted=((distances <= farthest) & (energies >= least)).double().mean().item(),
+        accepted=passed.double().mean().item(),
     )
 
 
@@ -133,7 +143,7 @@ def picture_statistics(images: Tensor) -> Tensor:
     Args:
         images: uint8 `[N, C, H, W]` with one channel or three, of any size.
     """
-    return torch.cat([_statistics(part) for part in torch.split(images, _AT_ONCE)])
+    return torch.cat([_statistics(part) for part in torch.split(images, AT_ONCE)])
 
 
 def _statistics(images: Tensor) -> Tensor:

@@ -28,8 +28,8 @@ from retinula.shrinking import Views
 from retinula.tensor_file import load_tensors, save_tensors
 from retinula.transforms.preprocess import Preprocess
 
-# Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know.
-FORMATS = (1, 2)
+# Raised whenever an older program could misread a file: 2 has a filter or views of photos, 3 no limit by the energy.
+FORMATS = (1, 2, 3)
 FILE_NAME = "model.safetensors"
 TEMPERATURES = (0.001, 1000.0)  # far beyond what a fit gives; with others probabilities are 0, 1 or no numbers
 
@@ -93,7 +93,7 @@ class Model:
     def save(self, path: str | Path) -> None:
         """Write the model file; raises `RetinulaError` where the disk refuses."""
         header = {
-            "format": FORMATS[0] if self.preprocess.plain else FORMATS[1],
+            "format": self._format(),
             "network": self.network_name,
             "arguments": self.arguments,
             "classes": list(self.classes),
@@ -104,6 +104,11 @@ class Model:
             "familiarity": None if self.familiarity is None else self.familiarity.to_dict(),
         }
         save_tensors(Path(path), self.network.state_dict(), header)
+
+    def _format(self) -> int:
+        if self.familiarity is not None and self.familiarity.least_energy is None:
+            return 3
+        return 1 if self.preprocess.plain else 2
 
     @classmethod
     def load(cls, path: str | Path) -> "Model":
@@ -119,9 +124,9 @@ class Model:
         if not isinstance(header, dict) or "network" not in header:
             raise InputError(f"{path}: not a model file (a checkpoint of an unfinished training?)")
         if header.get("format") not in FORMATS:
-            read = " and ".join(map(str, FORMATS))
             raise InputError(
-                f"{path}: format {header.get('format')!r}, this version of retinula reads {read}; upgrade retinula"
+                f"{path}: format {header.get('format')!r}, this version of retinula reads "
+                f"{FORMATS[0]} to {FORMATS[-1]}; upgrade retinula"
             )
         try:
             return cls._from_header(header, tensors)

@@ -1,15 +1,26 @@
 """What is fitted to a trained model is said as it is."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
+from familiarity_checks import TOLD, unlike_photos
+from retinula.datasets.load import load
 from retinula.evaluation.trust import made_trustworthy
-from retinula.images import ImageSet
+from retinula.familiarity import picture_statistics
+from retinula.images import ImageSet, copied
 from retinula.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 CLASSES = ("ant", "bee")
+TELLS_NOTHING = (
+    "it cannot tell unfamiliar pictures: "
+    "that needs at least 100 validation pictures, or 200 different training pictures"
+)
 
 
 class Sure(nn.Module):
@@ -24,21 +35,83 @@ class Sure(nn.Module):
         return self.factor * torch.stack((-bright, bright), dim=1)
 
 
-def lines(factor: float, number: int = 120) -> list[str]:
-    """What is said of a network that is sure by so much, on pictures whose labels are right every time."""
+def zoo(number: int) -> ImageSet:
+    """Pictures of noise, of which the classes take turns, so that the first pixel tells them."""
     images = np.random.default_rng(0).integers(0, 256, (number, 1, 8, 8), dtype=np.uint8)
     images[:, 0, 0, 0] = np.arange(number) % 2 * 255
-    image_set = ImageSet(images, np.arange(number) % 2, CLASSES, "zoo")
-    preprocess = Preprocess(channels=1, size=(8, 8), mean=(0.0,), std=(1.0,))
+    return ImageSet(images, np.arange(number) % 2, CLASSES, "zoo")
+
+
+def trusted(factor: float, train_set: ImageSet, validation_set: ImageSet | None) -> tuple[Model, list[str]]:
+    """A network that is sure by so much, and what is said of it."""
+    channels, *size = train_set.shape
+    preprocess = Preprocess(channels, (size[0], size[1]), mean=(0.0,) * channels, std=(1.0,) * channels)
     model = Model(network=Sure(factor), network_name="residual", arguments={}, classes=CLASSES, preprocess=preprocess)
     said: list[str] = []
-    made_trustworthy(model, image_set, image_set, said.append)
-    return said
+    return made_trustworthy(model, train_set, validation_set, said.append), said
+
+
+def lines(factor: float, number: int = 120) -> list[str]:
+    """What is said of it on pictures whose labels are right every time."""
+    return trusted(factor, zoo(number), zoo(number))[1]
 
 
 def test_the_share_of_familiar_pictures_is_called_what_the_limits_were_set_for() -> None:
     assert lines(4.0)[1] == "limits of what is familiar set so that 99.2 % of the validation pictures pass"
-    assert lines(4.0, 60)[1] == "it cannot tell unfamiliar pictures: that needs at least 100 validation pictures"
+    assert lines(4.0, 60)[1] == TELLS_NOTHING
+
+
+@pytest.mark.parametrize(
+    ("num_validation", "reason"), [(0, "no validation pictures"), (60, "only 60 validation pictures")]
+)
+def test_without_enough_validation_pictures_the_look_of_others_sets_a_limit(num_validation: int, reason: str) -> None:
+    pictures = zoo(300)
+    model, said = trusted(4.0, pictures, zoo(num_validation) if num_validation else None)
+    alone = f"limit of what is familiar set by the look of pictures alone ({reason})"
+    assert said[1] == f"{alone}, so that 98.7 % of 150 training pictures kept for it pass"
+    assert model.familiarity is not None
+    assert model.familiarity.least_energy is None
+    assert trusted(4.0, pictures, None)[0].familiarity == model.familiarity
+
+
+def test_answers_that_are_no_numbers_have_no_part_in_it() -> None:
+    assert "answers to the validation pictures are not finite numbers), so" in lines(float("nan"), 300)[1]
+
+
+def test_the_limit_is_set_on_pictures_that_the_means_do_not_come_of() -> None:
+    images = zoo(300).images.copy()
+    images[::2] //= 4  # as much of either kind must lie on both sides, although they take turns
+    familiarity = trusted(4.0, replace(zoo(300), images=images), None)[0].familiarity
+    assert familiarity is not None
+    means = picture_statistics(torch.from_numpy(images)).mean(dim=0)
+    assert torch.tensor(familiarity.means)[0] == pytest.approx(means[0].item(), rel=0.15)
+    assert familiarity.means[0] != pytest.approx(means[0].item(), rel=1e-6)
+    assert (familiarity.distances(torch.from_numpy(images)) > familiarity.farthest).double().mean() <= 0.02
+
+
+def test_copies_of_pictures_are_none_to_learn_from() -> None:
+    few = zoo(120)
+    images = np.concatenate([few.images, few.images[:, :, :, ::-1], few.images])
+    copies = ImageSet(images, np.tile(np.arange(120) % 2, 3), CLASSES, "zoo")
+    assert trusted(4.0, copies, None)[1][1] == TELLS_NOTHING
+    assert trusted(4.0, zoo(199), None)[0].familiarity is None
+    assert trusted(4.0, zoo(200), None)[0].familiarity is not None
+
+
+@pytest.mark.data
+def test_real_photos_pass_and_what_is_none_does_not(real_data: Path, tmp_path: Path) -> None:
+    if not (real_data / "cifar-10-python.tar.gz").exists():
+        pytest.skip("needs cifar-10-python.tar.gz in RETINULA_DATA")
+    cifar10 = load("cifar10", search=[real_data], cache_dir=tmp_path, offline=True)
+    familiarity = trusted(4.0, cifar10.splits["train"], None)[0].familiarity
+    assert familiarity is not None
+
+    def told(pictures: Tensor) -> float:
+        return familiarity.unfamiliar(pictures, torch.zeros(len(pictures), 10)).double().mean().item()
+
+    assert 0 <= told(torch.from_numpy(copied(cifar10.splits["test"].images, slice(None)))) <= 0.02
+    for kind, pictures in unlike_photos(500).items():
+        assert told(pictures) >= TOLD[kind], kind
 
 
 def test_a_fit_that_ran_away_is_called_so() -> None:

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
 import torch
 
+from familiarity_checks import ALL_KNOWN
 from retinula.errors import InputError
 from retinula.explanation.attribution import attribute
 from retinula.export.graph import describe, model_graph
@@ -50,6 +52,12 @@ def test_torch_says_what_the_model_says(train_set: ImageSet) -> None:
     assert maps.min() >= 0
     assert set(maps.max(axis=(1, 2)).tolist()) <= {0.0, 1.0}
     assert predictor.about["provenance"] == {"run": "x"}
+    assert predictor.about["tells_unfamiliar"] is False
+    aware = TorchPredictor(replace(model, familiarity=ALL_KNOWN), "name")
+    assert aware.about["tells_unfamiliar"] is True
+    _, unfamiliar = aware.judge(images)
+    assert unfamiliar is not None
+    assert not unfamiliar.any()
 
 
 def test_a_network_that_lays_its_maps_flat_is_explained_as_explain_does() -> None:
@@ -98,6 +106,7 @@ def test_onnx_says_what_torch_says(train_set: ImageSet) -> None:
     assert np.array_equal(predictor.seen(images[0]), other.seen(images[0]))
     assert predictor.offers == {"seen"}
     assert predictor.about["input"] == other.about["input"]
+    assert predictor.about["tells_unfamiliar"] is False
 
 
 def test_onnx_is_served_without_torch() -> None:

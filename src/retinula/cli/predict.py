@@ -105,19 +105,19 @@ def predict(
 
         matched = match_labels(references, read_labels(labels), model.classes)
         answers, left_over = matched.labels, matched.left_over(labels)
-    predictions, answered = [], 0
+    predictions, answered, judged = [], 0, 0
     for prediction in predict_files(model, references):
         answered += not prediction.skipped
+        judged += prediction.unfamiliar is not None
         if csv or plot or labels:
             predictions.append(prediction)
-        if as_json:
-            say_json(_as_json(prediction, top))
-        elif not prediction.skipped:
-            _say_answers(prediction, top, answers.get(prediction.src))
-        if prediction.skipped:
-            remark(f"skipped {prediction.src}: {prediction.skipped}")
+        _tell(prediction, top, answers.get(prediction.src), as_json)
     if not answered:
         raise InputError("no picture could be read")
+    if not judged and not as_json:  # there every answer says so itself
+        remark(
+            "this model cannot tell what is unlike anything it was trained on: it names a class whatever it is shown"
+        )
     if csv:
         from retinula.scoring import write_table
 
@@ -225,6 +225,15 @@ def _looking(
     if isinstance(model, OnnxModel):
         return replace(model, **changes)
     return replace(model, preprocess=replace(model.preprocess, **changes))
+
+
+def _tell(prediction: "Prediction", top: int, label: str | None, as_json: bool) -> None:
+    if as_json:
+        say_json(_as_json(prediction, top))
+    elif not prediction.skipped:
+        _say_answers(prediction, top, label)
+    if prediction.skipped:
+        remark(f"skipped {prediction.src}: {prediction.skipped}")
 
 
 def _as_json(prediction: "Prediction", top: int) -> dict[str, object]:

@@ -29,7 +29,7 @@ class OnnxPredictor:
         self._model = model
         self.name = name
         self.classes = model.classes
-        self.about: dict[str, Any] = {**model.about, "runs_with": "ONNX Runtime"}
+        self.about: dict[str, Any] = {**model.about, "runs_with": "ONNX Runtime", "tells_unfamiliar": False}
 
     def shrink(self, picture: Image.Image) -> Images:
         """Make it small as the model was trained."""
