@@ -28,7 +28,8 @@ def changed_settings(recipe: Recipe, usual: Recipe, *, with_seed: bool = False) 
         with_seed: whether the seed counts.
     """
     before, after = (flat(each.model_dump(mode="json")) for each in (usual, recipe))
-    beside = {"name", "about", "source", "claims", "track", "training.snapshots"} | (set() if with_seed else {"seed"})
+    beside = {"name", "about", "source", "better", "claims", "track", "training.snapshots"}
+    beside |= set() if with_seed else {"seed"}
     beside |= {key for key in before | after if key.startswith("figures.")}
     if usual.model.weights is not None:
         left_open = {key for key in after if before.get(key) in (None, "")}

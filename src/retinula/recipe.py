@@ -136,9 +136,8 @@ class Optimizer(Section):
     """How weights move. `momentum` and `nesterov` belong to SGD, SAM and Muon, `betas` to Adam, `rho` to SAM.
 
     Muon's rate is the share of their norm by which a layer's weights move a step; the head, biases, normalisation and
-    what begins at zero move by Adam, at `rest_rate` times that rate and without decay.
-
-    `body_rate` multiplies the rate of all layers but the head, where training begins from a trained model.
+    what begins at zero move by Adam, at `rest_rate` times that rate and without decay. `body_rate` multiplies the rate
+    of all layers but the head, where training begins from a trained model.
     """
 
     name: Literal["sgd", "adam", "adamw", "sam", "muon"] = "adamw"
@@ -310,7 +309,7 @@ class Claim(Section):
 class Recipe(Section):
     """A whole experiment: equal recipes on equal data give equal results, computed with equal hardware.
 
-    `track` are the forms in which its logs are also written, for other programs: it changes no result.
+    `track`, further forms of its logs, and `better`, the shipped recipe that goes beyond its work, change no result.
     """
 
     name: Annotated[str, Field(pattern=r"^[\w][\w.-]{0,99}$")]
@@ -329,6 +328,7 @@ class Recipe(Section):
     figures: Figures = Figures()
     track: tuple[Tracker, ...] = ()
     source: str = ""
+    better: str = ""
     claims: tuple[Claim, ...] = ()
 
     @field_validator("track", mode="before")
@@ -380,7 +380,7 @@ class Recipe(Section):
 
         What stands at its default does not enter, so that the digest outlives settings that are added later.
         """
-        beside = {"name", "about", "source", "claims", "figures", "track"}
+        beside = {"name", "about", "source", "better", "claims", "figures", "track"}
         # Before training is compared with its default: snapshots alone must not make it count.
         counted = self.changed(training={"snapshots": False})
         values = counted.model_dump(mode="json", exclude_defaults=True, exclude=beside)

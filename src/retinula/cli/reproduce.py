@@ -22,13 +22,17 @@ def reproduce(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Photos to ask the model about, with their labels.csv; the recipe's own in RETINULA_DATA otherwise.",
+            help="Photos to ask the model about besides the recipe's own in RETINULA_DATA, with their labels.csv.",
             exists=True,
             file_okay=False,
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="For table and figures; reproductions/RECIPE otherwise.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="For table and figures; otherwise reproductions/RECIPE, or RECIPE-DIGEST where settings are changed.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,26 +40,31 @@ def reproduce(
 
     Trains its runs, or uses those that are there, and draws what the work drew.
     """
+    from retinula.reproduction import place
     from retinula.reproduction import reproduce as work
     from retinula.reproduction.table import HEAD
     from retinula.resetting import recipe_named
     from retinula.run import RUNS
 
     recipe = recipe_named(name, settings or [])
-    folder = out or Path("reproductions") / recipe.name
+    folder = out or place.usual_folder(recipe)
     with TrainingReporter() as reporter:
         result = work.reproduce(recipe, seeds, root=RUNS, folder=folder, photos=photos, reporter=reporter)
     if as_json:
         say_json(result.to_dict())
         return
-    say(f"{recipe.name}: {recipe.source}")
+    say(f"{result.title}: {recipe.source}")
     for line in table(HEAD, [row.cells for row in result.rows]):
         say(line)
     for row in result.rows:
         if row.fault:
             say(f"{row.figure}: {row.fault}")
-    say(f"table    {folder / 'table.md'}")
-    say(f"figures  {folder / 'figures'}")
+    for note in result.notes:
+        say(note)
+    say(f"table    {folder / place.PAGE}")
+    say(f"figures  {folder / place.FIGURES}")
+    if result.photos:
+        say(f"photos   {folder / place.ANSWERS}")
 
 
 def results(

@@ -2,22 +2,20 @@
 
 import shutil
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 
 from retinula.datasets.unpack import safe_names
-from retinula.depiction import depict_filters
-from retinula.durable import explained
+from retinula.depiction import depict_features, depict_filters
 from retinula.errors import InputError
-from retinula.explanation.features import feature_maps, seen_picture
 from retinula.explanation.layers import convolutions
 from retinula.images import Images, ImageSet
 from retinula.model_file import Model
-from retinula.pictures import decode
+from retinula.pictures import as_picture, decode
 from retinula.plots import pictures
 from retinula.plots.distortion import distortions
 from retinula.plots.epochs import learning_curves
 from retinula.plots.figure import save
-from retinula.plots.layers import map_overview, map_sheet
 from retinula.prediction import predict_files
 from retinula.recipe import Augmentation, Recipe
 from retinula.reconstruction import reconstruct_files, side_by_side, write_picture
@@ -39,18 +37,16 @@ def draw_work(run: Run, folder: Path, photos: Path | None, reporter: Reporter) -
 
     Args:
         run: finished and measured on its test pictures.
-        folder: made where it is missing.
+        folder: there, and empty.
         photos: a folder of photos, or None.
         reporter: told how far it is.
 
     Raises:
-        RetinulaError: the folder cannot be written to.
+        OSError: the folder cannot be written to.
     """
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(run.figures.glob("*.*")):
-            if path.suffix in (".png", ".svg"):
-                shutil.copyfile(path, folder / path.name)
+    for path in sorted(run.figures.glob("*.*")):
+        if path.suffix in (".png", ".svg"):
+            shutil.copyfile(path, folder / path.name)
     model = Model.load(run.path)
     own = find_own(run, reporter.loading)
     test_set = own.of("test")
@@ -74,15 +70,13 @@ def _draw_test_curve(run: Run, test_set: ImageSet, folder: Path, reporter: Repor
 
 def _draw_inside(model: Model, picture: Images, folder: Path) -> None:
     """Draw the first convolution's filters, and what every convolution makes of one picture."""
-    names = list(convolutions(model.network))
-    if not names:
+    layers = list(convolutions(model.network))
+    if not layers:
         return
-    ((_, figure),) = depict_filters(model, names[0]).figures
-    save(figure, folder, "filters")
-    maps, seen = feature_maps(model, picture), seen_picture(model, picture)
-    save(map_overview(maps, seen=seen, name="a test picture"), folder, "features")
-    for name, values in list(maps.items())[:MOST_LAYERS]:
-        save(map_sheet(values, layer=name, seen=seen, name="a test picture"), folder, f"features-{name}")
+    filters = depict_filters(model, layers[0]).figures
+    features = depict_features(model, [("a test picture", as_picture(picture))]).figures
+    for name, figure in chain(filters, islice(features, 1 + MOST_LAYERS)):
+        save(figure, folder, name.replace(" ", "-"))
 
 
 def _draw_distortions(recipe: Recipe, picture: Images, folder: Path) -> None:

@@ -4,8 +4,11 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from retinula.recipe import Metric
+from retinula.recipe import Metric, Recipe
+from retinula.recipe_files import load_recipe, shipped
 from retinula.run import Run
 
 AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
@@ -42,17 +45,28 @@ def measure(runs: Sequence[Run], metric: Metric, at: int | None = None) -> Measu
     return Measured(known) if known and len(known) == len(values) else None
 
 
+def photos_folder(recipe: Recipe) -> str:
+    """Return by which folder of photos a recipe is measured: one that is shipped always by that of the shipped one."""
+    usual = load_recipe(recipe.name) if recipe.name in shipped() else recipe
+    return usual.figures.photos
+
+
+def own_photos(run: Run) -> dict[str, Any]:
+    """Return what a run's report says of the photos that its recipe is measured by; empty without.
+
+    Earlier versions wrote there also what other photos had given.
+    """
+    folder = Path(photos_folder(run.recipe())).name
+    found: dict[str, Any] = run.report().get("photos") or {}
+    return found if found.get("folder", folder) == folder else {}
+
+
 def _of_evaluation(key: str, split: str = "test") -> Callable[[Run], float | None]:
     return lambda run: run.evaluation(split).get(key)
 
 
 def _of_training(key: str) -> Callable[[Run], float | None]:
     return lambda run: run.report()["training"].get(key)
-
-
-def _photos(run: Run) -> float | None:
-    accuracy: float | None = (run.report().get("photos") or {}).get("accuracy")
-    return accuracy
 
 
 def _psnr_gain(run: Run) -> float | None:
@@ -85,7 +99,7 @@ def _step_seconds(run: Run) -> float | None:
 _FROM_RUN: dict[str, Callable[[Run], float | None]] = {
     "accuracy": _of_evaluation("accuracy"),
     "train_accuracy": _of_evaluation("accuracy", "train"),
-    "photos_accuracy": _photos,
+    "photos_accuracy": lambda run: own_photos(run).get("accuracy"),
     "loss": _of_evaluation("loss"),
     "psnr": _of_evaluation("psnr"),
     "psnr_gain": _psnr_gain,

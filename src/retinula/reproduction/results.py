@@ -10,12 +10,14 @@ from retinula.differences import as_shipped, changed_from_shipped
 from retinula.errors import InputError
 from retinula.recipe import Metric, Recipe
 from retinula.reproduction.comparison import HEAD, find_comparisons
-from retinula.reproduction.measures import measure
+from retinula.reproduction.further import goes_further
+from retinula.reproduction.measures import measure, own_photos
 from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
 from retinula.reproduction.table import first_measured, make_rows, markdown, markdown_line
 from retinula.run import Run
 from retinula.training.reporting import Reporter
+from retinula.words import plural
 
 _HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
 _LISTED: tuple[Metric, ...] = ("accuracy", "loss", "psnr", "photos_accuracy", "seconds", "step_seconds")
@@ -67,10 +69,14 @@ def results_page(groups: Sequence[Sequence[Run]]) -> str:
     lines += [markdown_line(_cells(runs, machines)) for runs in groups]
     lines += ["", "Machines:", "", *(f"{number}. {machine}" for number, machine in enumerate(machines, start=1))]
     lines += ["", "Data:", "", *dict.fromkeys(f"- {_data(run)}" for runs in groups for run in runs)]
+    photos = dict.fromkeys(f"- {told}" for runs in groups for run in runs if (told := _photos(run)))
+    lines += ["", "Photos:", "", *photos] if photos else []
     for runs in groups:
         recipe = as_shipped(runs[0].recipe())
         if recipe is not None and recipe.claims:
             lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", "", *markdown(make_rows(recipe, runs))]
+            further = goes_further(recipe, runs, groups)
+            lines += [] if further is None else ["", f"{further.words}."]
     for comparison in find_comparisons(groups):
         lines += ["", f"## Networks trained by {comparison.recipe.name} {comparison.alike}", ""]
         lines += _beside_network_and_length(comparison.recipe)
@@ -85,6 +91,7 @@ def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
         recipe = runs[0].recipe()
         measured = {metric: measure(runs, metric) for metric in _LISTED}
         usual = as_shipped(recipe)
+        further = goes_further(usual, runs, groups) if usual else None
         results.append(
             {
                 "recipe": recipe.name,
@@ -94,7 +101,9 @@ def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
                 "data": _data(runs[0]),
                 "machines": list(dict.fromkeys(map(_machine, runs))),
                 "measured": {metric: list(found.values) for metric, found in measured.items() if found},
+                "photos": list(dict.fromkeys(filter(None, map(_photos, runs)))),
                 "table": [row.to_dict() for row in make_rows(usual, runs)] if usual else [],
+                "better": further.to_dict() if further else None,
             }
         )
     return results
@@ -129,6 +138,12 @@ def _settings(recipe: Recipe) -> str:
 def _data(run: Run) -> str:
     data: dict[str, str] = run.report()["data"]
     return data["name"].removesuffix("/train") + (f": {data['copy']}" if "copy" in data else "")
+
+
+def _photos(run: Run) -> str:
+    """Say which photos, and how many, the run was measured by; nothing where it was by none."""
+    photos = own_photos(run)
+    return f"{photos.get('folder')}: {plural(photos['total'], 'photo')}" if photos.get("total") else ""
 
 
 def _started(run: Run) -> str:

@@ -40,11 +40,11 @@ _FORMS: dict[Metric, _Form] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One published figure and what was measured of it.
+    """One figure: what was published and what was measured of it.
 
     Attributes:
         figure: what it is, in words.
-        published: the figure of the work, with its unit.
+        published: the figure of the work, with its unit; `-` where it has none.
         measured: mean, deviation and unit; `-` where there is nothing.
         verdict: whether the measurement bears the claim out.
         fault: what is wrong with the figure in the work, or nothing.
@@ -74,7 +74,17 @@ class Row:
 
 def make_rows(recipe: Recipe, runs: Sequence[Run]) -> list[Row]:
     """Return a row for each claim of a recipe, measured over its finished runs."""
-    return [_row(claim, measure(runs, claim.metric, claim.at)) for claim in recipe.claims]
+    return [claim_row(claim, measure(runs, claim.metric, claim.at)) for claim in recipe.claims]
+
+
+def claim_row(claim: Claim, measured: Measured | None, figure: str = "") -> Row:
+    """Return the row of a claim; what it is about in these words, or in those of `figure_words`."""
+    return _row(figure or figure_words(claim), claim.metric, measured, judge(claim, measured), claim)
+
+
+def shown_row(figure: str, metric: Metric, measured: Measured, claim: Claim | None = None) -> Row:
+    """Return a row for what no claim is about: it is only shown, beside the claim that comes nearest to it."""
+    return _row(figure, metric, measured, "only shown", claim)
 
 
 def first_measured(runs: Sequence[Run], *metrics: Metric) -> str:
@@ -109,8 +119,13 @@ def markdown(rows: Sequence[Row]) -> list[str]:
 
 def figure_words(claim: Claim) -> str:
     """Return what a claim is about, in words."""
-    words = _FORMS[claim.metric].words
+    words = metric_words(claim.metric)
     return words if claim.at is None else f"{words} at step {claim.at:,} (mean of {min(AVERAGED_STEPS, claim.at)})"
+
+
+def metric_words(metric: Metric) -> str:
+    """Return what a measure is called."""
+    return _FORMS[metric].words
 
 
 def spread(metric: Metric, measured: Measured) -> str:
@@ -126,13 +141,13 @@ def spread(metric: Metric, measured: Measured) -> str:
     return f"{middle}{form.unit} (n = {len(measured.values)})"
 
 
-def _row(claim: Claim, measured: Measured | None) -> Row:
+def _row(figure: str, metric: Metric, measured: Measured | None, verdict: Verdict, claim: Claim | None) -> Row:
     return Row(
-        figure=figure_words(claim),
-        published=("at least " if claim.at_least else "") + _shown(claim.metric, claim.value),
-        measured="-" if measured is None else spread(claim.metric, measured),
-        verdict=judge(claim, measured),
-        fault=claim.fault,
+        figure=figure,
+        published="-" if claim is None else ("at least " if claim.at_least else "") + _shown(metric, claim.value),
+        measured="-" if measured is None else spread(metric, measured),
+        verdict=verdict,
+        fault="" if claim is None else claim.fault,
         mean=None if measured is None else measured.mean,
         deviation=None if measured is None else measured.deviation,
         values=() if measured is None else measured.values,

@@ -40,7 +40,7 @@ _RESULT_KEYS: Final = (
     "psnr",
 )
 _TRAINING: Final = Training.model_fields
-_NO_SETTINGS: Final = frozenset({"name", "about", "source", "claims", "model.weights_sha256"})
+_NO_SETTINGS: Final = frozenset({"name", "about", "source", "better", "claims", "model.weights_sha256"})
 
 
 def summaries(root: Path) -> list[dict[str, Any]]:

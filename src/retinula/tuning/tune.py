@@ -156,7 +156,7 @@ def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path) -> Recipe:
     if recipe.model.weights is not None:
         recipe, _ = begin_from(recipe, root)
     name = recipe.name.removesuffix(TUNED)[: 100 - len(TUNED)] + TUNED
-    return anchored(recipe).changed(name=name, claims=(), source="")
+    return anchored(recipe).changed(name=name, claims=(), source="", better="")
 
 
 def _metric(recipe: Recipe) -> ValidationMetric:

@@ -1,0 +1,79 @@
+"""What came of a reproduction, as plain values, as Markdown and in lines."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retinula.names import printable
+from retinula.recipe import Recipe
+from retinula.reproduction.further import Further
+from retinula.reproduction.photos import AskedPhotos
+from retinula.reproduction.place import changed_before_training
+from retinula.reproduction.table import Row, markdown
+from retinula.run import Run
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What came of it.
+
+    Attributes:
+        recipe: with its first seed.
+        runs: a finished one for each seed.
+        rows: published beside measured.
+        photos: that the models were asked about and scored by.
+        further: what goes further, where the recipe names it.
+        figures: files in the folder `figures`.
+        folder: the table, as `table.md` and `table.json`, answers to photos as `photos.csv`, and `figures/`.
+    """
+
+    recipe: Recipe
+    runs: tuple[Run, ...]
+    rows: tuple[Row, ...]
+    photos: tuple[AskedPhotos, ...]
+    further: Further | None
+    figures: tuple[str, ...]
+    folder: Path
+
+    @property
+    def title(self) -> str:
+        """The recipe, and what of it was changed."""
+        changed = changed_before_training(self.recipe)
+        return f"{self.recipe.name} with {printable(', '.join(changed))}" if changed else self.recipe.name
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was run, and what goes further, a line each."""
+        changed = changed_before_training(self.recipe)
+        settings = "of no shipped recipe" if changed is None else printable(", ".join(changed)) or "as shipped"
+        notes = [
+            f"settings: {settings}",
+            f"seeds: {', '.join(map(str, self._seeds))}",
+            f"runs: {', '.join(printable(run.name) for run in self.runs)}",
+        ]
+        return (*notes, *([] if self.further is None else [self.further.words]))
+
+    def to_markdown(self) -> str:
+        """Return it as a page."""
+        notes = [f"- {note}" for note in self.notes]
+        return "\n".join([f"# {self.title}", "", self.recipe.source, "", *markdown(self.rows), "", *notes, ""])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a value that JSON can hold."""
+        return {
+            "recipe": self.recipe.name,
+            "digest": self.recipe.digest(),
+            "source": self.recipe.source,
+            "changed": changed_before_training(self.recipe),
+            "seeds": list(self._seeds),
+            "runs": [str(run.path) for run in self.runs],
+            "table": [row.to_dict() for row in self.rows],
+            "photos": [photos.to_dict() for photos in self.photos],
+            "better": None if self.further is None else self.further.to_dict(),
+            "figures": list(self.figures),
+            "folder": str(self.folder),
+        }
+
+    @property
+    def _seeds(self) -> range:
+        return range(self.recipe.seed, self.recipe.seed + len(self.runs))

@@ -1,0 +1,97 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retinula.errors import InputError
+from retinula.recipe import Recipe
+from retinula.recipe_files import load_recipe, shipped
+from retinula.reproduction.further import check_better, goes_further
+from retinula.reproduction.results import gather, results_list, results_page
+from retinula.run import Run, create_run
+from small_reproductions import run_it, small
+from small_runs import whole_report
+
+MACHINE = {"accelerator": None, "processor": "one", "cores": 1, "bfloat16_units": "none"}
+MEASURED_ELSEWHERE = {"data": {}, "machine": MACHINE, "versions": {}, "python": "3"}
+
+
+def made_up(recipe: Recipe, accuracy: float, **values: Any) -> Run:
+    """A finished run that says this of its test pictures."""
+    run = create_run(recipe, MEASURED_ELSEWHERE, root=Path("runs"))
+    report = whole_report(
+        data={"name": "cifar10/train"}, evaluations={"cifar10/test": {"accuracy": accuracy}}, **values
+    )
+    report["evaluations"][f"cifar10/test/{recipe.evaluation.tta}"] = {"accuracy": accuracy}
+    run.report_file.write_text(json.dumps(report))
+    return run
+
+
+def photos(folder: str, accuracy: float) -> dict[str, Any]:
+    return {"folder": folder, "accuracy": accuracy, "correct": 1, "total": 59}
+
+
+def test_better_recipes_are_shipped_and_claim_something() -> None:
+    works = {name: recipe for name in shipped() if (recipe := load_recipe(name)).better}
+    assert len(works) == 5
+    for recipe in works.values():
+        check_better(recipe)
+        assert load_recipe(recipe.better).claims
+        assert recipe.changed(better="").digest() == recipe.digest()
+
+
+def test_a_better_recipe_that_there_is_not_is_refused_before_training() -> None:
+    wrong = small().model_copy(update={"better": "cifr10-fast"})
+    with pytest.raises(
+        InputError, match=r"^recipe small: better: no shipped recipe 'cifr10-fast'; did you mean 'cifar10-fast'\?$"
+    ):
+        run_it(of=wrong)
+    assert not Path("runs").exists()
+
+
+def test_what_goes_further_is_shown_beside_the_work() -> None:
+    work = load_recipe("cifar10-cnn")
+    own = [made_up(work, 0.74)]
+    further = goes_further(work, own, gather([Path("runs")]))
+    assert further is not None
+    assert further.words.endswith("there is no run of it here: measure it with `retinula reproduce cifar10-fast`")
+    known = "photos-cifar10-classes"
+    for seed, accuracy in enumerate((0.93, 0.95)):
+        made_up(load_recipe("cifar10-fast", [f"seed={seed}"]), accuracy, photos=photos(known, 0.9))
+    for seed in range(3):
+        made_up(load_recipe("cifar10-fast", [f"seed={seed}", "epochs=1"]), 0.5)
+    groups = gather([Path("runs")])
+    further = goes_further(work, own, groups)
+    words = (
+        "cifar10-fast goes further: test accuracy 94.00 ± 1.41 % (n = 2), here 74.00 % (n = 1); "
+        "accuracy on photos 90.00 ± 0.00 % (n = 2)"
+    )
+    assert further is not None
+    assert further.words == words
+    assert further.to_dict()["measured"]["accuracy"] == [0.93, 0.95]
+    page = results_page(groups)
+    assert page.count(words) == 1
+    assert page.index("## cifar10-cnn") < page.index(words) < page.index("## cifar10-fast")
+    assert [each["better"] and each["better"]["recipe"] for each in results_list(groups)] == [
+        "cifar10-fast",
+        None,
+        None,
+    ]
+    assert goes_further(load_recipe("cifar10-fast"), own, groups) is None
+
+
+def test_the_page_names_the_photos_and_knows_no_others() -> None:
+    names = ("cifar10-cnn", "cifar10-fast")
+    for name in names:
+        made_up(load_recipe(name), 0.7, photos=photos("photos-cifar10-classes", 0.75))
+    page = results_page(gather([Path("runs")]))
+    assert page.count("photos-cifar10-classes") == 1
+    assert "\nPhotos:\n\n- photos-cifar10-classes: 59 photos\n" in page
+    assert "| accuracy on photos [4] | 53.12 % | 75.00 % (n = 1) | only shown |" in page
+    for name in names:
+        made_up(load_recipe(name), 0.7, photos=photos("holiday", 0.25))
+    page = results_page(gather([Path("runs")]))
+    assert "holiday" not in page
+    assert "25.00 %" not in page
+    assert "| accuracy on photos [4] | 53.12 % | - | not measured |" in page
