@@ -19,6 +19,7 @@ ROOMS = (
     "forms",
     "durable",
     "images",
+    "jpeg",
     "pictures",
     "shrinking",
     "answers",

@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 import tomllib
 from collections import namedtuple
 from pathlib import Path
@@ -22,7 +23,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_whole_installation_is_fine(tmp_path: Path) -> None:
-    assert {each.state for each in diagnose()} == {"fine"}
+    assert {each.what for each in diagnose() if each.state == "found"} == {f"extra {extra}" for extra in EXTRAS}
+    assert {each.state for each in diagnose()} == {"fine", "found"}
     assert str(tmp_path / "runs") in found("runs").detail
     assert "digits" in found("data").detail
     assert not (tmp_path / "runs").exists(), "nothing is made"
@@ -32,7 +34,7 @@ def test_a_missing_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "captum" else object())
     assert found("extra explain").state == "missing"
     assert "pip install 'retinula[explain]'" in found("extra explain").detail
-    assert found("extra serve").state == "fine"
+    assert found("extra serve").state == "found"
 
 
 @pytest.mark.parametrize(("extra", "module"), [("export", "onnxscript"), ("serve", "uvicorn")])
@@ -41,6 +43,45 @@ def test_half_an_extra_is_missing(extra: str, module: str, monkeypatch: pytest.M
     assert found(f"extra {extra}").state == "missing"
     assert f"without {module}: pip install 'retinula[{extra}]'" in found(f"extra {extra}").detail
     assert [each.what for each in diagnose() if each.state == "missing"] == [f"extra {extra}"]
+
+
+BROKEN = {
+    "captum": "raise ImportError('libfoo.so.6: no such file\\nwhile loading')",
+    "cleanlab": "print('noise', end=''); import torn_and_missing",
+    "uvicorn": "import os; os._exit(9)",
+}
+
+
+def test_what_is_installed_but_broken_is_noticed_by_loading_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for extra in EXTRAS.values():
+        for module in extra.modules:
+            (tmp_path / f"{module}.py").write_text(BROKEN.get(module, ""))
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "onnx.py").write_text("raise ValueError('what lies in the folder is not looked at')")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "tensorboard" else object())
+    told: list[str] = []
+    findings = diagnose(load=True, progress=lambda what, done, total: told.append(what))
+    assert {each.what: (each.state, each.detail) for each in findings if each.what.startswith("extra ")} == {
+        "extra explain": ("failing", "captum cannot be loaded (libfoo.so.6: no such file): install it anew"),
+        "extra labels": ("failing", "cleanlab cannot be loaded (No module named 'torn_and_missing'): install it anew"),
+        "extra export": ("fine", EXTRAS["export"].purpose),
+        "extra serve": ("failing", "uvicorn cannot be loaded (its process ended with code 9): install it anew"),
+        "extra track": ("missing", f"{EXTRAS['track'].purpose}; without tensorboard: pip install 'retinula[track]'"),
+        "extra tune": ("fine", EXTRAS["tune"].purpose),
+    }
+    assert told.count("loading onnxruntime") == 1, "two extras have it"
+    assert "loading tensorboard" not in told
+
+
+def test_what_never_returns_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], timeout: float, **_: object) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    states = {each.detail for each in diagnose(load=True) if each.state == "failing"}
+    assert "captum cannot be loaded (it took more than 120 seconds): install it anew" in states
 
 
 def test_extras_are_those_that_can_be_installed() -> None:

@@ -147,6 +147,22 @@ class TestMatchLabels:
         with pytest.raises(InputError, match=r"'1' of the table of labels could be 1\.(jpg|png) or 1\.(jpg|png)"):
             match_labels(refs("1.jpg", "1.png"), {"1": "red"}, CLASSES)
 
+    def test_case_says_nothing_where_there_is_no_other(self) -> None:
+        """As on Windows, and in tables that training reads."""
+        labels = {"IMG_1.jpg": "red", "A/2.PNG": "green", "img_3": "blue", "K\u00c4FER": "red"}
+        pictures = refs("p/img_1.JPG", "p/a/2.png", "IMG_3.Jpeg", "p/ka\u0308fer.png")
+        assert match_labels(pictures, labels, CLASSES).labels == {
+            "p/img_1.JPG": "red",
+            "p/a/2.png": "green",
+            "IMG_3.Jpeg": "blue",
+            "p/ka\u0308fer.png": "red",
+        }
+        both = {"a.png": "red", "A.png": "green"}
+        assert match_labels(refs("x/A.png", "x/a.png"), both, CLASSES).labels == {"x/a.png": "red", "x/A.png": "green"}
+        assert match_labels(refs("x/a.png"), {"A.png": "red", "x/A.PNG": "blue"}, CLASSES).labels == {"x/a.png": "blue"}
+        with pytest.raises(InputError, match=r"A\.PNG could be '[aA]\.png' or '[aA]\.png' of the table"):
+            match_labels(refs("A.PNG"), both, CLASSES)
+
     def test_files_of_a_table_that_no_picture_is(self) -> None:
         labels = {"./1.png": "red", "gone.png": "red", "1.png": "red", "a/2.png": "blue"}
         matched = match_labels(refs("p/1.png", "other.png"), labels, CLASSES)

@@ -1,12 +1,16 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from retinula.datasets.load import load
 from retinula.errors import InputError
 from retinula.recipe_files import load_recipe
 from retinula.targets import anchored, find_recipe
+
+AS_ARRAYS = 'write its arrays by np.savez_compressed("mine.npz", images=..., labels=...)'
 
 
 @pytest.fixture(autouse=True)
@@ -49,18 +53,46 @@ def test_a_folder_whose_name_is_no_text_is_refused() -> None:
         ("Mnist", "did you mean 'mnist'"),
         ("cifar10-fats", "did you mean 'cifar10-fast'"),
         ("Meine Foto", "did you mean 'Meine Fotos'"),
-        ("sets/flowres", "did you mean 'sets/flowers'"),
-        ("sets/flowres/", "did you mean 'sets/flowers'"),
-        ("nowhere/flowers", "those known by name are shown by: retinula recipes, retinula data list"),
         ("xyzzy", "those known by name are shown by: retinula recipes, retinula data list"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_nearest_right_one(word: str, hint: str, tmp_path: Path) -> None:
     (tmp_path / "Meine Fotos").mkdir()
-    (tmp_path / "sets" / "flowers").mkdir(parents=True)
     with pytest.raises(InputError) as refused:
         find_recipe(word)
     assert str(refused.value).startswith(f"{word!r} is no recipe, no data set and no folder here; {hint}")
+
+
+@pytest.mark.parametrize(
+    ("word", "rest"),
+    [
+        ("sets/flowres", "; did you mean 'sets/flowers'?"),
+        ("sets/flowres/", "; did you mean 'sets/flowers'?"),
+        ("nowhere/flowers", ""),
+        ("missing.zip", ""),
+        ("missing.npz", ""),
+        ("missing.csv", ""),
+        ("./missing", ""),
+        ("flowers.PQT", "; did you mean 'flowers.pkl'?"),
+        ("missing.7z", "; files of this kind are not read: unpack it and give the folder"),
+        *((f"missing.{kind}", f"; files of this kind are not read: {AS_ARRAYS}") for kind in ("h5", "PKL", "parquet")),
+    ],
+)
+def test_a_file_or_folder_that_is_not_there_is_told_as_one(word: str, rest: str, tmp_path: Path) -> None:
+    (tmp_path / "sets" / "flowers").mkdir(parents=True)
+    (tmp_path / "flowers.pkl").touch()
+    with pytest.raises(InputError) as refused:
+        find_recipe(word)
+    assert str(refused.value) == f"there is no file or folder {word!r}{rest}"
+    with pytest.raises(InputError) as refused:
+        load(word)
+    assert str(refused.value) == f"there is no file or folder {word!r}{'' if 'mean' in rest else rest}"
+
+
+def test_what_is_said_of_a_missing_file_is_said_of_one_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "there.h5").touch()
+    with pytest.raises(InputError, match=rf"npz file; {re.escape(AS_ARRAYS)}$"):
+        load("there.h5")
 
 
 def test_a_relative_path_is_written_in_full_and_a_name_stays(tmp_path: Path) -> None:

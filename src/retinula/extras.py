@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from retinula.errors import InputError, first_line
+from retinula.words import listed
 
 
 class Extra(NamedTuple):
@@ -50,7 +51,7 @@ def need(extra: str, what: str, module: str = "") -> None:
         InputError: one is missing; says which, and how to install it.
     """
     if not is_here(extra, module):
-        names = module or " and ".join(missing_modules(extra))
+        names = module or listed(missing_modules(extra))
         raise InputError(f"{what} needs {names}, not installed: {how_to_install(extra)}")
 
 

@@ -21,8 +21,20 @@ def printable(name: str) -> str:
     >>> printable("two\nlines")
     'two\\nlines'
     """
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _UNPRINTABLE.sub(_escaped, os.fsencode(name).decode("utf-8", "backslashreplace"))
+
+
+def printable_text(text: str) -> str:
+    r"""Return text of any lines as it can be written anywhere, line breaks and tabs left as they are.
+
+    >>> printable_text("a\x1b[2Jb\n\tc")
+    'a\\x1b[2Jb\n\tc'
+    """
+    return _UNPRINTABLE.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def composed(name: str) -> str:

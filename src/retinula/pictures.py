@@ -25,7 +25,6 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageFile,
-    JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
@@ -33,14 +32,18 @@ from PIL import (
 )
 
 from retinula.errors import InputError
+from retinula.jpeg import JpegFile, is_in_one_pass, most_passes, scale_down
 
 Finished = TypeVar("Finished")
 
 # What Pillow has to say of broken files is in its errors, too; without this its log goes to the terminal.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-# A 60-megapixel camera passes. It is below Pillow's own limit, which therefore never has occasion to warn.
+# What is unpacked at most: a 60-megapixel camera passes. It is below Pillow's own limit, which therefore never has
+# occasion to warn.
 MAX_PIXELS: Final = 64_000_000
+MAX_REDUCED_PIXELS: Final = 500_000_000  # of a JPEG that is decoded smaller; phones make some of 200 million
+_MAX_PASSES: Final = 500  # of a JPEG; photos have about ten, and each empty one of a crafted file costs 7 ms
 MAX_BYTES: Final = 256 * 1024 * 1024
 MAX_SIDE: Final = 65_535  # the most that JPEG has; filters keep a table for each pixel of a side
 
@@ -52,17 +55,10 @@ EXTENSIONS: Final = frozenset(
 FOREIGN_EXTENSIONS: Final = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng"})
 
 
-class _JpegFile(JpegImagePlugin.JpegImageFile):
-    """A JPEG whose EXIF block Pillow does not look into for the resolution: many are damaged, and it would warn."""
-
-    def _read_dpi_from_exif(self) -> None:
-        pass
-
-
 # Formats outside this list are never tried: every decoder that is not needed is one that cannot be attacked.
 # Naming the classes also keeps Pillow from loading plugins by file name or guessing among forty of them.
 _READERS: Final[tuple[tuple[str, tuple[bytes, ...], type[ImageFile.ImageFile]], ...]] = (
-    ("JPEG", (b"\xff\xd8\xff",), _JpegFile),
+    ("JPEG", (b"\xff\xd8\xff",), JpegFile),
     ("PNG", (b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
     ("WebP", (b"RIFF",), WebPImagePlugin.WebPImageFile),
     ("GIF", (b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
@@ -84,6 +80,7 @@ _UPRIGHT: Final = {
 _FIRST_QUARTER_TURN: Final = 5
 _ORIENTATION_TAG: Final = 0x0112
 _MAX_EXIF_ENTRIES: Final = 1000
+_FULL_SIZE: Final = (0, 0)  # a key among what is known of a picture; texts in a PNG, which are there too, have words
 _MAX_THREADS: Final = 16
 _SMALL_FILE: Final = 16 * 1024
 
@@ -115,7 +112,7 @@ def too_many_bytes(most: int) -> UnreadablePicture:
     return UnreadablePicture(f"it is larger than {most:,} bytes", too_large=True)
 
 
-def decode(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Image.Image:
+def decode(source: Path | bytes, *, max_pixels: int | None = None, max_bytes: int = MAX_BYTES) -> Image.Image:
     """Decode the first frame of a picture, upright, as 8 bits of grey (mode `L`) or colour (mode `RGB`).
 
     JPEG, PNG, WebP, GIF, BMP, TIFF and PPM, told by content and not by name. EXIF rotation is applied, what
@@ -124,7 +121,9 @@ def decode(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int
 
     Args:
         source: a file, or the bytes of one.
-        max_pixels: refuse more, as the header states them, before anything is unpacked.
+        max_pixels: refuse more, as the header states them, before anything is unpacked. Unless given, more than
+            `MAX_PIXELS` are refused, but for JPEGs that are not progressive: up to `MAX_REDUCED_PIXELS` they come at a
+            half, a quarter or an eighth of their size (`full_size` tells which that was).
         max_bytes: refuse larger files before they are read.
 
     Raises:
@@ -132,7 +131,16 @@ def decode(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int
     """
     with _opened(source, max_pixels, max_bytes) as picture:
         picture.load()
-        return flatten(_upright(picture))
+        upright = flatten(_upright(picture))
+        if isinstance(picture, JpegFile) and picture.full_size is not None:
+            upright.info[_FULL_SIZE] = picture.full_size[::-1] if _is_turned(picture) else picture.full_size
+        return upright
+
+
+def full_size(picture: Image.Image) -> tuple[int, int]:
+    """Return height and width of a picture of `decode` before that made it smaller, if it did."""
+    width, height = picture.info.get(_FULL_SIZE, picture.size)
+    return height, width
 
 
 def decode_numbers(source: Path | bytes) -> NDArray[np.int64]:
@@ -148,15 +156,14 @@ def decode_numbers(source: Path | bytes) -> NDArray[np.int64]:
         return np.asarray(picture).astype(np.int64)
 
 
-def measure(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> tuple[int, int]:
+def measure(source: Path | bytes, *, max_pixels: int | None = None, max_bytes: int = MAX_BYTES) -> tuple[int, int]:
     """Return height and width of a picture as `decode` would give it, from its header alone.
 
     Raises:
         UnreadablePicture: as `decode`, as far as the header shows it.
     """
     with _opened(source, max_pixels, max_bytes) as picture:
-        turned = _orientation_of(picture) >= _FIRST_QUARTER_TURN
-        return (picture.width, picture.height) if turned else (picture.height, picture.width)
+        return (picture.width, picture.height) if _is_turned(picture) else (picture.height, picture.width)
 
 
 def decode_all(
@@ -218,7 +225,7 @@ def flatten(picture: Image.Image) -> Image.Image:
 
 
 @contextmanager
-def _opened(source: Path | bytes, max_pixels: int, max_bytes: int) -> Iterator[ImageFile.ImageFile]:
+def _opened(source: Path | bytes, max_pixels: int | None, max_bytes: int) -> Iterator[ImageFile.ImageFile]:
     """Open a picture, its header checked; every failure, also in the block, becomes an `UnreadablePicture`."""
     name = "the picture" if isinstance(source, bytes) else str(source)
     kind = ""
@@ -228,11 +235,7 @@ def _opened(source: Path | bytes, max_pixels: int, max_bytes: int) -> Iterator[I
             raise too_many_bytes(max_bytes)
         kind, reader = _reader(content)
         with reader(io.BytesIO(content)) as picture:
-            width, height = picture.size
-            if width * height > max_pixels:
-                raise UnreadablePicture(f"{width} x {height} is more than {max_pixels:,} pixels", too_large=True)
-            if max(width, height) > MAX_SIDE:
-                raise UnreadablePicture(f"a side of {width} x {height} is above {MAX_SIDE:,} pixels", too_large=True)
+            _check_size(picture, content, max_pixels)
             yield picture
     except UnreadablePicture as error:
         raise UnreadablePicture(error.reason, name, too_large=error.too_large) from error.__cause__
@@ -241,6 +244,25 @@ def _opened(source: Path | bytes, max_pixels: int, max_bytes: int) -> Iterator[I
     except Exception as error:
         # Broken files make decoders fail in every way there is.
         raise UnreadablePicture(_plain_words(kind, error), name) from error
+
+
+def _check_size(picture: ImageFile.ImageFile, content: bytes, max_pixels: int | None) -> None:
+    """Refuse what would be too much to unpack; without a limit a JPEG is set to be decoded so small that it is not."""
+    width, height = picture.size
+    size, most, kind = f"{width} x {height}", MAX_PIXELS if max_pixels is None else max_pixels, ""
+    if isinstance(picture, JpegFile):
+        in_one_pass = is_in_one_pass(content)
+        if not in_one_pass and most_passes(content) > _MAX_PASSES:
+            raise UnreadablePicture(f"it is decoded in more than {_MAX_PASSES} passes", too_large=True)
+        if max_pixels is None and in_one_pass:
+            most = MAX_REDUCED_PIXELS
+            scale_down(picture, MAX_PIXELS)
+        elif max_pixels is None:
+            kind = ", too many for a progressive JPEG"
+    if width * height > most:
+        raise UnreadablePicture(f"{size} is more than {most:,} pixels{kind}", too_large=True)
+    if max(width, height) > MAX_SIDE:
+        raise UnreadablePicture(f"a side of {size} is above {MAX_SIDE:,} pixels", too_large=True)
 
 
 def _size(source: Path | bytes) -> int:
@@ -289,6 +311,11 @@ def _plain_words(kind: str, error: Exception) -> str:
 def _upright(picture: ImageFile.ImageFile) -> Image.Image:
     method = _UPRIGHT.get(_orientation_of(picture))
     return picture if method is None else picture.transpose(method)
+
+
+def _is_turned(picture: ImageFile.ImageFile) -> bool:
+    """Tell whether height and width change places when a picture is put upright."""
+    return _orientation_of(picture) >= _FIRST_QUARTER_TURN
 
 
 def _orientation_of(picture: ImageFile.ImageFile) -> int:

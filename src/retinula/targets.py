@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+from retinula.datasets.absent import is_path, not_there
 from retinula.datasets.catalog import CATALOG
 from retinula.errors import InputError, nearest
 from retinula.recipe import Recipe
@@ -25,7 +26,7 @@ def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
     if target in shipped() or target.endswith(".toml"):
         return load_recipe(target, overrides)
     if target not in CATALOG and not Path(target).exists():
-        raise InputError(f"{target!r} is no recipe, no data set and no folder here{_suggestion(target)}")
+        raise InputError(_unknown(target))
     base = load_recipe(DEFAULT).model_dump(mode="json", exclude_unset=True)
     stem = Path(target).resolve().name.split(".")[0]
     letters = (letter if letter.isalpha() or letter.isdecimal() or letter == "_" else "-" for letter in stem[:80])
@@ -41,12 +42,15 @@ def anchored(recipe: Recipe) -> Recipe:
     return recipe.changed(data={"name": name, "more": tuple(more)})
 
 
-def _suggestion(target: str) -> str:
-    """Name what a word may have meant: what is known by name, or what lies where its path leads."""
+def _unknown(target: str) -> str:
+    """Say what a word is not, and what it may have meant: what is known by name, or lies where its path leads."""
     path = Path(target)
     try:
         beside = list(islice(path.parent.iterdir(), MOST_BESIDE))
     except OSError:  # no such place, or one that may not be looked into
         beside = []
     hint = nearest(str(path), {*shipped(), *CATALOG, *map(str, beside)})
-    return hint or "; those known by name are shown by: retinula recipes, retinula data list"
+    if is_path(target):
+        return not_there(target, hint)
+    hint = hint or "; those known by name are shown by: retinula recipes, retinula data list"
+    return f"{target!r} is no recipe, no data set and no folder here{hint}"

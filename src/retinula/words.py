@@ -1,6 +1,7 @@
-"""Numbers as people read them - counts, shares, times - and how much room words take in a terminal."""
+"""Numbers and lists as people read them - counts, shares, times, names - and how much room words take in a terminal."""
 
 import unicodedata
+from collections.abc import Sequence
 
 
 def plural(number: int, one: str, several: str | None = None) -> str:
@@ -10,6 +11,15 @@ def plural(number: int, one: str, several: str | None = None) -> str:
     ('1 picture', '10,000 pictures', '10 classes')
     """
     return f"{number:,} {one if number == 1 else several or f'{one}s'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write one name or several as one says them.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def percent(share: float, places: int = 1) -> str:

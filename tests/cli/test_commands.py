@@ -123,7 +123,7 @@ def test_a_folder_of_photos(call, tmp_path: Path) -> None:  # type: ignore[no-un
     (tmp_path / "photos" / "dark" / "broken.jpg").write_bytes(b"")
     out = call("train", "photos", "epochs=6", "batch_size=8", "size=[16,16]", "model.arguments.width=0.25")
     assert "model    runs/photos-1/model.safetensors" in out
-    assert "1 pictures could not be read" in call.err
+    assert "left out 1 picture or folder: why, is told in runs/photos-1/log.txt" in call.err
     measured = json.loads(call("evaluate", "last", "--json"))
     assert measured["accuracy"] == 1.0
     assert "broken.jpg" in call("data", "check", "photos")

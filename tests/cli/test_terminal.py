@@ -1,6 +1,10 @@
-import pytest
+import json
 
-from retinula.cli.terminal import Lines, TrainingReporter, counting, number, share, table
+import pytest
+from rich.progress import Progress
+
+from retinula.cli import terminal
+from retinula.cli.terminal import Lines, TrainingReporter, counting, number, remark, say, say_json, share, table
 from small_runs import epoch_row
 
 
@@ -18,6 +22,39 @@ def test_a_dash_stands_for_a_number_and_wide_letters_take_two_columns() -> None:
         "写真-1  74.16%  a",
         "cafe\u0301         -  -",
     ]
+
+
+HOSTILE = "\x1b[2J[/x]\x9d\u202e"
+
+
+def test_what_names_say_to_a_terminal_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"one\ttwo\nthree {HOSTILE}")
+    remark(HOSTILE)
+    said = capsys.readouterr()
+    assert said.out == "one\ttwo\nthree \\x1b[2J[/x]\\x9d\\u202e\n"
+    assert said.err == "\\x1b[2J[/x]\\x9d\\u202e\n"
+    say_json({"name": f"{HOSTILE}\x7f\n"})
+    assert json.loads(capsys.readouterr().out) == {"name": f"{HOSTILE}\x7f\n"}
+
+
+def test_names_are_no_markup_of_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn: list[str] = []
+    real = Progress.update
+
+    def update(bar: Progress, *arguments: object, **values: object) -> None:
+        real(bar, *arguments, **values)  # type: ignore[arg-type]  # whatever it is given
+        bar.refresh()
+        drawn.append(str(values.get("description")))
+
+    monkeypatch.setattr(Progress, "update", update)
+    monkeypatch.setattr(terminal, "on_terminal", lambda: True)
+    with counting() as progress:
+        progress(f"listing {HOSTILE}", 1, 2)
+    with TrainingReporter() as reporter:
+        reporter.loading(f"listing {HOSTILE}", 1, 2)
+        reporter.message(f":cat: {HOSTILE}")
+    assert drawn[:2] == ["listing \\x1b[2J\\[/x]\\x9d\\u202e"] * 2
+    assert ":cat: \\x1b[2J[/x]\\x9d\\u202e" in capsys.readouterr().err
 
 
 def test_shares_and_numbers() -> None:

@@ -161,6 +161,67 @@ def test_without_test_pictures_a_share_of_each_class_is_set_apart(tmp_path: Path
     assert np.array_equal(found["test"][0], again["test"][0]), "the same pictures each time"
 
 
+def test_pictures_stay_where_they_are_when_others_come_between(tmp_path: Path) -> None:
+    record = tmp_path / "splits" / "a.json"
+    pictures = np.arange(400, dtype="<u4").view(np.uint8).reshape(400, 2, 2)  # all of them differ
+    labels = np.arange(400) % 3
+
+    def splits(which: Any, record: Path | None = record) -> dict[int, SplitName]:
+        np.savez(tmp_path / "a.npz", images=pictures[which], labels=labels[which])
+        found = gather(arrays.read(tmp_path / "a.npz", record))
+        numbers = {split: np.frombuffer(images.tobytes(), "<u4").tolist() for split, (images, _) in found.items()}
+        assert all(found[split][1] == labels[numbers[split]].tolist() for split in found)
+        return {number: split for split in found for number in numbers[split]}
+
+    first = splits(np.arange(100, 200))
+    both = splits(np.arange(50, 400))
+    assert first.items() <= both.items()
+    assert sum(split == "test" for split in both.values()) == 69, "23 of each class"
+    assert splits(np.arange(399, 49, -1)) == both, "their order says nothing"
+    assert splits(np.arange(100, 200)) == first, "what is gone may come back"
+    alone = splits(np.arange(100, 200), None)
+    assert splits(np.random.default_rng(0).permutation(np.arange(100, 200)), None) == alone == first
+
+
+def test_equal_pictures_are_counted_one_by_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((20, 4, 4), np.uint8), labels=np.arange(20) % 2)
+    for _ in range(2):
+        found = gather(arrays.read(tmp_path / "a.npz", tmp_path / "record.json"))
+        assert {split: len(numbers) for split, (_, numbers) in found.items()} == {"train": 16, "test": 4}
+
+
+def test_what_is_done_before_a_share_is_set_apart_is_told(tmp_path: Path) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    np.savez(tmp_path / "a.npz", images=PICTURES, labels=LABELS)
+    arrays.read(tmp_path / "a.npz", progress=lambda *words: told.append(words))
+    assert told == [("looking at the pictures of a.npz", 6, 6)]
+    arrays.read(save(tmp_path / "b.npz"), progress=lambda *words: told.append(words))
+    assert len(told) == 1, "where they are given apart there is nothing to do"
+
+
+def test_names_that_scikit_learn_gives(tmp_path: Path) -> None:
+    about: dict[str, Any] = {
+        "DESCR": np.array("Faces."),
+        "feature_names": np.array(["p0", "p1"]),
+        "frame": np.array(None),
+    }
+    names = np.array(["Ada", "Bob", "Cyd"])
+    np.savez(tmp_path / "a.npz", images=PICTURES, target=LABELS, target_names=names, **about)
+    assert arrays.read(tmp_path / "a.npz").classes == ("Ada", "Bob", "Cyd")
+    for target_names, why in (
+        (np.array(["class"]), "labels run up to 2, but target_names has 1 names"),
+        (np.arange(3), r"target_names is int64 \[3\], expected a list of strings; write \.astype\(str\)$"),
+        (np.array([["a", "b", "c"]]), r"target_names is <U1 \[1, 3\], expected a list of strings$"),
+        (np.array(None), "target_names holds Python objects"),
+    ):
+        np.savez(tmp_path / "a.npz", images=PICTURES, target=LABELS, target_names=target_names)
+        with pytest.raises(InputError, match=why):
+            arrays.read(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", images=PICTURES, target=names[LABELS], target_names=names[:2])
+    with pytest.raises(InputError, match="target has 'Cyd', which is not among target_names"):
+        arrays.read(tmp_path / "a.npz")
+
+
 def test_arrays_without_pictures_are_as_if_they_were_not_there(tmp_path: Path) -> None:
     images = np.repeat(PICTURES, 3, axis=0)
     labels = np.arange(len(images)) % 2
@@ -224,7 +285,7 @@ NAMES = np.array(["a", "b", "c"])
         ({"classes": np.array(["a", "b" * 256, "c"])}, "a name is one line of 1 to 255 letters"),
         ({"classes": np.array([b"a", b"\xff", b"c"])}, "no readable strings"),
         ({"classes": np.array(["a", "b"], dtype=object)}, "classes holds Python objects, which are never loaded"),
-        ({"classes": np.array([1, 2, 3])}, r"classes is int64 \[3\], expected a list of strings"),
+        ({"classes": np.array([1, 2, 3])}, r"classes is int64 \[3\], expected a list of strings; write .astype.str"),
         ({"classes": np.array("abc")}, "expected a list of strings"),
         ({"classes": np.zeros(3, "U0")}, "U0|<U1|no class can be called"),
     ],

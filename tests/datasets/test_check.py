@@ -167,7 +167,7 @@ def test_photos_of_all_sizes_are_not_odd(tmp_path: Path) -> None:
 def test_progress_and_layout(tmp_path: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
     check_files(written(tmp_path, clean()), progress=lambda *words: told.append(words))
-    assert told[0] == ("checking", 1, 48)
+    assert told[:2] == [(f"listing {tmp_path.name}", 0, None), ("checking", 1, 48)]
     assert told[-1] == ("checking", 48, 48)
     with pytest.raises(InputError, match=r"1\.png is neither a folder nor a \.zip"):
         check_files(tmp_path / "train" / "cat" / "1.png")

@@ -211,6 +211,17 @@ def test_of_several_pictures_the_nearest_is_meant(tmp_path: Path) -> None:
     assert found == {"x/1.jpg": "cat", "2.jpg": "dog", "x/a.jpg": "cat", "x/A.jpg": "dog", "train/3.jpg": "cat"}
 
 
+def test_names_that_mean_a_picture_differ_however_they_are_written(tmp_path: Path) -> None:
+    """Each row by itself: two ways to write one name are the same picture twice, and none of another."""
+    pictures(tmp_path, "in/a.png", "in/b.png", "in/c.png")
+    rows = "file,label,split\nB,dog,train\nc.PNG,cat,train\n"
+    with pytest.raises(InputError, match=r"row 5 names in/a\.png for the second time, after row 4"):
+        loaded(write(tmp_path, f"{rows}A,cat,train\nIN\\a.png,cat,train\n"))
+    dataset = loaded(write(tmp_path, f"{rows}out/in/a.png,cat,train\n./in/d,dog,train\nIN\\D,dog,train\n"))
+    assert labels(dataset) == {"train": {"in/b.png": "dog", "in/c.png": "cat"}}
+    assert [one.source for one in dataset.skipped] == ["out/in/a.png", "./in/d", "IN\\D"]
+
+
 PIXELS = [str(number) for number in range(64)]
 
 

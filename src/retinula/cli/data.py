@@ -104,7 +104,7 @@ def check(source: Source, as_json: AsJson = False) -> None:
     from retinula.datasets.load import load, meant_by, split_record
 
     path = Path(source)
-    own = source not in CATALOG and path.exists() and meant_by(path) is None
+    own = source not in ("", *CATALOG) and (path.is_dir() or path.is_file()) and meant_by(path) is None
     with counting() as progress:
         if own and (path.is_dir() or path.suffix.lower() != ".npz"):
             report = check_files(path, record=split_record(path), progress=progress)

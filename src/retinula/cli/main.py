@@ -31,6 +31,7 @@ from retinula.cli import (
 )
 from retinula.cli.targets import as_setting
 from retinula.errors import WRONG_PLACE, Interrupted, RetinulaError, ran_out_of_memory
+from retinula.names import printable_text
 from retinula.version import __version__
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, Interrupted.exit_code
@@ -142,7 +143,7 @@ def _setting_meant(error: Any) -> str | None:
 
 
 def _complain(message: str, code: int) -> int:
-    line = " ".join(message.split())
+    line = printable_text(" ".join(message.split()))
     with suppress(OSError):  # the terminal has gone, or the disk is full
         typer.echo(f"retinula: {line}", err=True)
     return code

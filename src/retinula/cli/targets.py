@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from retinula.errors import InputError
+from retinula.words import listed
 
 
 def one_target(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -20,7 +21,7 @@ def one_target(words: Sequence[str]) -> tuple[str | None, list[str]]:
             mended = None if _is_here(name) else as_setting(name, value)
             if mended:
                 raise InputError(mended)
-        raise InputError(f"one recipe, data set or folder at a time, not {' and '.join(names)}")
+        raise InputError(f"one recipe, data set or folder at a time, not {listed(names)}")
     return next(iter(names), None), [word for word in words if not _is_target(word)]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from retinula.errors import RetinulaError
+from retinula.names import printable_text
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.words import num_columns, percent
 
@@ -25,11 +26,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines in
 
 
 def say(text: str = "") -> None:
-    """Print a line of the result.
+    """Print a line of the result; names in it that come from outside say nothing to a terminal.
 
     Raises:
         RetinulaError: it cannot be written to where output goes.
     """
+    _print(printable_text(text))
+
+
+def _print(text: str) -> None:
     try:
         typer.echo(text)
     except BrokenPipeError:  # whoever reads it may stop
@@ -40,12 +45,12 @@ def say(text: str = "") -> None:
 
 def remark(text: str) -> None:
     """Print a line about the work, which is not part of the result."""
-    typer.echo(text, err=True)
+    typer.echo(printable_text(text), err=True)
 
 
 def say_json(value: Any) -> None:
     """Print a value as one line of JSON."""
-    say(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    _print(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def on_terminal() -> bool:
@@ -117,11 +122,14 @@ def counting() -> Iterator[Callable[[str, int, int | None], None]]:
         yield Lines()
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress as Bar
 
     with Bar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+        yield lambda what, done, total: bar.update(
+            task, description=escape(printable_text(what)), completed=done, total=total
+        )
 
 
 class TrainingReporter(Reporter):
@@ -141,7 +149,10 @@ class TrainingReporter(Reporter):
         if self._bar is None:
             self._lines(what, done, total)
         else:
-            self._bar.update(self._task, completed=done, total=total, description=what)
+            from rich.markup import escape
+
+            described = escape(printable_text(what))
+            self._bar.update(self._task, completed=done, total=total, description=described)
 
     def step(self, progress: StepProgress) -> None:
         """Move the bar."""
@@ -171,7 +182,7 @@ class TrainingReporter(Reporter):
 
     def _line(self, text: str) -> None:
         if self._bar is not None:
-            self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._bar.console.print(printable_text(text), highlight=False, markup=False, emoji=False, soft_wrap=True)
         else:
             remark(text)
 

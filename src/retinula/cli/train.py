@@ -13,6 +13,7 @@ from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_jso
 from retinula.cli.trained import newest_finished
 from retinula.errors import InputError, Interrupted
 from retinula.training.reporting import Reporter
+from retinula.words import plural
 
 
 def train(
@@ -116,7 +117,9 @@ def _show(folder: Path, as_json: bool) -> None:
     training = report["training"]
     skipped = report["data"]["num_skipped"]
     if skipped:
-        remark(f"{skipped} pictures could not be read and were left out; they are named in {run.log_file}")
+        remark(
+            f"left out {plural(skipped, 'picture or folder', 'pictures or folders')}: why, is told in {run.log_file}"
+        )
     if training["val_accuracy"] is not None:
         say(f"validation accuracy {share(training['val_accuracy'])}, {training['seconds']:.0f} s of training")
     else:

@@ -134,11 +134,15 @@ def is_archive_name(path: str | Path) -> bool:
     return str(path).lower().endswith(_ENDINGS)
 
 
-def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
+def members(path: Path, limits: Limits = LIMITS, *, with_folders: bool = False) -> Iterator[Member]:
     """Give the files in a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz, told by content, in the order they lie.
 
-    Folders are left out. What a tar's compression knows of damage is checked to the end, so that a stream
-    read to its end was whole.
+    What a tar's compression knows of damage is checked to the end, so that a stream read to its end was whole.
+
+    Args:
+        path: the archive.
+        limits: how much it may hold.
+        with_folders: whether those that have members of their own are given, too: their names end in `/`.
 
     Raises:
         InputError: the archive is missing, damaged, not an archive, unsafe or larger than `limits`.
@@ -155,6 +159,8 @@ def members(path: Path, limits: Limits = LIMITS) -> Iterator[Member]:
                 raise _refused(path, f"more than {limits.num_members:,} members")
             name = _safe_name(path, raw)
             if is_folder:
+                if with_folders and name:
+                    yield replace(member, name=f"{name}/")
                 continue
             if not name:
                 raise _refused(path, f"a member without a name ({raw!r})")

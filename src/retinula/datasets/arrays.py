@@ -3,8 +3,10 @@
 The arrays of pictures are read piece by piece and never held whole; nothing in the file is ever unpickled.
 """
 
+import hashlib
 import math
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +19,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from retinula.datasets.archives import MIB, Limits, members
-from retinula.datasets.array_names import Named, told_apart
-from retinula.datasets.folder import TEST_FRACTION
-from retinula.datasets.layout import natural_order, with_test_share
-from retinula.datasets.reading import SPLITS, Chunk, Reading, SplitName
+from retinula.datasets.array_names import Named, is_passed_over, told_apart
+from retinula.datasets.folder import TEST_FRACTION, recorded, write_record
+from retinula.datasets.layout import Layout, natural_order, with_test_share
+from retinula.datasets.reading import SPLITS, Chunk, Progress, Reading, SplitName, silent
 from retinula.errors import InputError, nearest
 from retinula.images import Labels, from_floats
 from retinula.names import composed, fault_in_class_names, shown
@@ -48,14 +50,19 @@ class Header:
         return self.dtype.itemsize * math.prod(self.shape)
 
 
-def read(path: Path) -> Reading:
+def read(path: Path, record: Path | None = None, progress: Progress | None = None) -> Reading:
     """Read a `.npz` file as `np.savez` and `np.savez_compressed` write it.
 
     Names of arrays are as `array_names.told_apart` knows them. Pictures are uint8 `[N, H, W]`, `[N, H, W, C]` or
     `[N, C, H, W]` with 1 or 3 channels; where both orders are possible, channels come last. Labels are whole numbers
     `[N]` or `[N, 1]` from 0, or the names of their classes as strings; `classes` are strings, and where there are none
     the numbers themselves, or the names in natural order. Where nothing is for testing, a share of each class is set
-    apart as for class folders, by the places of pictures in their array.
+    apart as for class folders, by what is on the pictures: their order says nothing.
+
+    Args:
+        path: the file.
+        record: a file that remembers which pictures those are.
+        progress: told how many pictures were looked at to set a share apart.
 
     Raises:
         InputError: an array is missing, unknown, or of another type, shape or range.
@@ -82,22 +89,13 @@ def read(path: Path) -> Reading:
         raise InputError(f"{path}: the pictures differ in shape: {', '.join(str(list(shape)) for shape in shapes)}")
     splits = {split: partial(_stream, array, None) for split, array in arrays.items()}
     if "test" not in arrays:
-        splits |= {split: partial(_stream, arrays["train"], share) for split, share in _shares(labels["train"]).items()}
+        shares = _shares(arrays["train"], classes, record, progress or silent)
+        splits |= {split: partial(_stream, arrays["train"], share) for split, share in shares.items()}
     return Reading(classes=classes, splits={split: splits[split] for split in SPLITS if split in splits})
 
 
 def _any(header: Header) -> bool:
     return header.shape[:1] != (0,)
-
-
-def _shares(labels: Labels) -> dict[SplitName, Chosen]:
-    """Return which pictures of one array are to train and to test on, bool `[N]` each."""
-    places = {str(place): (str(label), str(place)) for place, label in enumerate(labels.tolist())}
-    chosen: dict[SplitName, Chosen] = {}
-    for split, pictures in with_test_share(places, TEST_FRACTION, seed=0).items():
-        chosen[split] = np.zeros(len(labels), dtype=bool)
-        chosen[split][[int(place) for place in pictures]] = True
-    return chosen
 
 
 @dataclass(frozen=True)
@@ -135,12 +133,36 @@ def _stream(array: _Pictures, chosen: Chosen | None) -> Iterator[Chunk]:
             pass
 
 
+def _shares(array: _Pictures, classes: tuple[str, ...], record: Path | None, told: Progress) -> dict[SplitName, Chosen]:
+    """Return which pictures of one array are to train and to test on, bool `[N]` each.
+
+    They have no names, and their places change when others come between: each is called by what is on it.
+    """
+    labels = array.labels.tolist()
+    digests: list[str] = []
+    for chunk in _stream(array, None):
+        digests += [hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in chunk.images]
+        told(f"looking at the pictures of {array.path.name}", len(digests), len(labels))
+    times = Counter[str]()
+    names = []
+    for digest in digests:
+        times[digest] += 1
+        names.append(digest if times[digest] == 1 else f"{digest} {times[digest]}")
+    places = {name: (classes[label], name[:32]) for name, label in zip(names, labels, strict=True)}
+    found = with_test_share(places, TEST_FRACTION, 0, recorded(record))
+    numbered = {split: dict.fromkeys(pictures, 0) for split, pictures in found.items()}
+    write_record(record, Layout(classes, numbered, [], carved=True))
+    return {split: np.array([name in pictures for name in names]) for split, pictures in found.items()}
+
+
 def _headers(path: Path) -> dict[str, Header]:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a .npz file; write it by np.savez_compressed")
     headers = {}
     for member in members(path, _LIMITS):
         name = member.name.removesuffix(".npy")
+        if is_passed_over(name):
+            continue
         with member.open() as file:
             header = read_header(file, f"{path}: {name}")
             if file.tell() + header.num_bytes != member.size:
@@ -238,13 +260,13 @@ def _numbered(
     if fault := fault_in_class_names(classes):
         raise InputError(f"{path}: {fault}")
     if highest >= len(classes):
-        raise InputError(f"{path}: labels run up to {highest}, but classes has {len(classes)} names")
+        raise InputError(f"{path}: labels run up to {highest}, but {named.classes} has {len(classes)} names")
     number_of = {name: number for number, name in enumerate(classes)}
     for split, found in names.items():
         for name in found:
             if name not in number_of:
                 raise InputError(
-                    f"{path}: {named.labels[split]} has {shown(name)}, which is not among classes"
+                    f"{path}: {named.labels[split]} has {shown(name)}, which is not among {named.classes}"
                     f"{nearest(name, classes)}"
                 )
         numbers[split] = np.array([number_of[name] for name in found], dtype=np.int64)
@@ -274,7 +296,8 @@ def _classes(path: Path, header: Header | None) -> tuple[str, ...]:
     if header is None:
         return ()
     if header.dtype.kind not in "US" or len(header.shape) != 1:
-        raise InputError(f"{header.name} is {header.dtype} {list(header.shape)}, expected a list of strings")
+        remedy = "; write .astype(str)" if header.dtype.kind in "iu" else ""
+        raise InputError(f"{header.name} is {header.dtype} {list(header.shape)}, expected a list of strings{remedy}")
     return tuple(_strings(path, header))
 
 

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retinula.datasets import folder, tables
+from retinula.datasets.layout import BARE
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.images import CHUNK, ImageSet, copied
-from retinula.pictures import UnreadablePicture, decode_all
+from retinula.names import printable
+from retinula.pictures import UnreadablePicture, decode_all, full_size
 
 FEW: Final = 10  # with fewer pictures to train on, little can be learned of a class
 _NAMED: Final = 10
@@ -70,6 +72,7 @@ class CheckReport:
         size: height and width that more pictures have than any other; None where there are none.
         unreadable: pictures that cannot be used, and why.
         empty: files without content.
+        bare: folders that would be of a class, but for the pictures that they do not have.
         duplicates: groups of equal pictures.
         odd_sizes: pictures of another size, where at least half of all have the common one.
         num_sizes: how many different sizes there are.
@@ -84,6 +87,7 @@ class CheckReport:
     size: tuple[int, int] | None
     unreadable: tuple[Skipped, ...] = ()
     empty: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
     duplicates: tuple[Duplicates, ...] = ()
     odd_sizes: tuple[Sized, ...] = ()
     num_sizes: int = 0
@@ -104,8 +108,8 @@ class CheckReport:
     @property
     def is_clean(self) -> bool:
         """Whether nothing was found."""
-        found = (self.unreadable, self.empty, self.duplicates, self.odd_sizes, self.long, self.few, self.constant)
-        return not any(found)
+        found = (self.unreadable, self.empty, self.bare, self.duplicates, self.odd_sizes, self.long, self.few)
+        return not any(found) and not self.constant
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON can hold."""
@@ -118,6 +122,7 @@ class CheckReport:
             "num_sizes": self.num_sizes,
             "unreadable": [skipped._asdict() for skipped in self.unreadable],
             "empty": list(self.empty),
+            "without_pictures": list(self.bare),
             "duplicates": [
                 {
                     "leak": group.is_leak,
@@ -143,6 +148,7 @@ class CheckReport:
         for found, what in (
             ([f"{source}: {reason}" for source, reason in self.unreadable], "unreadable"),
             (self.empty, "empty"),
+            (self.bare, "folders without pictures"),
             (
                 [_group_line(group) for group in leaks],
                 "equal in different splits (what was learned is asked: keep one of each)",
@@ -204,8 +210,9 @@ class _Findings:
             num_images=num_images,
             counts=counts,
             size=size,
-            unreadable=tuple(one for one in skipped if one.reason != _EMPTY),
+            unreadable=tuple(one for one in skipped if one.reason not in (_EMPTY, BARE)),
             empty=tuple(one.source for one in skipped if one.reason == _EMPTY),
+            bare=tuple(one.source for one in skipped if one.reason == BARE),
             duplicates=tuple(Duplicates(tuple(group)) for group in self.by_pixels.values() if len(group) > 1),
             odd_sizes=tuple(odd),
             num_sizes=len(tally),
@@ -235,8 +242,11 @@ def check_files(
     Raises:
         InputError: the layout cannot be meant.
     """
-    kind = tables if path.suffix.lower() in tables.ENDINGS and path.is_file() else folder
-    files, layout = kind.arranged(path, seed, record)
+    if path.suffix.lower() in tables.ENDINGS and path.is_file():
+        files, layout = tables.arranged(path, tables.find(path, progress), seed, record)
+    else:
+        files = folder.find(path, progress)
+        layout = folder.arranged(path, files, seed, record)
     places = {
         name: Place(name, split, layout.classes[label])
         for split, labels in layout.splits.items()
@@ -251,7 +261,7 @@ def check_files(
             findings.add(places[name], look)
         if progress:
             progress("checking", number, len(places))
-    return findings.report(str(path), layout.splits, layout.classes, skipped)
+    return findings.report(printable(str(path)), layout.splits, layout.classes, skipped)
 
 
 def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> CheckReport:
@@ -293,7 +303,8 @@ def few_pictures(train_set: ImageSet) -> list[str]:
 
 def _look_at_picture(picture: Image.Image) -> _Look:
     # As colour, so that a grey file equals a coloured one with the same grey pixels.
-    return _look(np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
+    look = _look(np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
+    return look._replace(size=full_size(picture))
 
 
 def _look(image: NDArray[np.uint8]) -> _Look:

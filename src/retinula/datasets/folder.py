@@ -14,11 +14,12 @@ from typing import Final
 
 from PIL import Image
 
+from retinula.datasets.absent import instead
 from retinula.datasets.archives import REFUSED_ENDINGS, is_archive_name, members
-from retinula.datasets.layout import Layout, arrange, natural_order
-from retinula.datasets.listing import Files, find_in_folder, foreign, is_ignored
+from retinula.datasets.layout import BARE, Layout, arrange, natural_order
+from retinula.datasets.listing import EACH_TOLD, Files, find_in_folder, foreign, is_ignored
 from retinula.datasets.options import Options
-from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart, stacked
+from retinula.datasets.reading import Chunk, Progress, Reading, Skipped, SplitName, apart, silent, stacked
 from retinula.durable import make_folder, write_json
 from retinula.errors import InputError
 from retinula.images import Images
@@ -37,11 +38,9 @@ LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it wh
 TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
 
 _CHUNK: Final = 256
-_ARRAY_ENDINGS: Final = (".npy", ".h5", ".hdf5", ".parquet", ".pkl", ".pickle", ".pt", ".pth", ".mat")
-_AS_ARRAYS: Final = 'write its arrays by np.savez_compressed("mine.npz", images=..., labels=...)'
 
 
-def read(path: Path, options: Options, record: Path | None = None) -> Reading:
+def read(path: Path, options: Options, record: Path | None = None, files: Files | None = None) -> Reading:
     """Read class folders; a class is the first level below the data set or its `train/`, whatever lies deeper.
 
     Without `test/` a share of each class is set apart as `layout.with_test_share` does, so that it is exact in every
@@ -52,19 +51,20 @@ def read(path: Path, options: Options, record: Path | None = None) -> Reading:
         options: how the pictures are wanted. Without a size they keep the one that all share, if it is up to 64 x 64,
             and become 64 x 64 otherwise. The seed decides which are for testing where the source does not say.
         record: a file that remembers which pictures those are.
+        files: what `find` has found, if it has.
 
     Raises:
         InputError: fewer than two classes, a class only in `test/`, or (while streaming) no readable picture.
     """
-    files, layout = arranged(path, options.seed, record)
+    files = files or find(path, options.progress)
+    layout = arranged(path, files, options.seed, record)
     write_record(record, layout)
     return read_arranged(path, files, layout, options)
 
 
-def arranged(path: Path, seed: int, record: Path | None) -> tuple[Files, Layout]:
-    """Return the pictures of a folder or archive, and what they are for as `read` would say; nothing is written."""
-    files = find(path)
-    return files, arrange(files.names, str(path), TEST_FRACTION, seed, recorded(record))
+def arranged(path: Path, files: Files, seed: int, record: Path | None) -> Layout:
+    """Return what the pictures of a folder or archive are for as `read` would say; nothing is written."""
+    return arrange(files.names, str(path), TEST_FRACTION, seed, recorded(record), files.bare)
 
 
 def read_arranged(path: Path, files: Files, layout: Layout, options: Options) -> Reading:
@@ -130,47 +130,61 @@ def write_record(record: Path | None, layout: Layout) -> None:
     write_json(record, {split: [name for name in places if places[name] == split] for split in halves})
 
 
-def listing_digest(path: Path) -> str:
-    """Return 16 hexadecimal digits that change when a picture of a folder or archive comes, goes or changes."""
-    if path.is_file():
-        found = path.stat()
-        words = [f"{found.st_size} {found.st_mtime_ns}"]
-    else:
-        files = find(path)
-        words = [f"{file.reason} {file.source}" for file in files.skipped]
-        for name in files.names:
-            try:
-                found = files.paths[name].stat()
-            except OSError:
-                continue  # it went while we looked: as if it had gone before
-            words.append(f"{found.st_size} {found.st_mtime_ns} {name}")
+def listing_digest(files: Files, name: str, progress: Progress | None = None) -> str:
+    """Return 16 hexadecimal digits that change when a picture of a folder comes, goes or changes, or an empty folder.
+
+    Args:
+        files: what `find` has found.
+        name: what the folder is called.
+        progress: told how many pictures were looked at.
+    """
+    told = progress or silent
+    words = [f"{file.reason} {file.source}" for file in files.skipped] + [f"{BARE} {one}" for one in files.bare]
+    for number, picture in enumerate(files.names, start=1):
+        if number % EACH_TOLD == 0:
+            told(f"looking for changes in {name}", number, len(files.names))
+        try:
+            found = files.paths[picture].stat()
+        except OSError:
+            continue  # it went while we looked: as if it had gone before
+        words.append(f"{found.st_size} {found.st_mtime_ns} {picture}")
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
-def find(path: Path) -> Files:
+def find(path: Path, progress: Progress | None = None) -> Files:
     """List the pictures below a folder or in an archive, hidden ones left out.
 
     Links are followed as far as they stay inside the folder; others are named in `skipped`.
+
+    Args:
+        path: the folder or archive.
+        progress: told how many were found.
 
     Raises:
         InputError: there is no such folder or archive.
     """
     if path.is_dir():
-        return find_in_folder(path)
+        return find_in_folder(path, progress)
     if path.is_file():
         if not is_archive_name(path) and path.suffix.lower() not in REFUSED_ENDINGS:
-            arrays = f"; {_AS_ARRAYS}" if path.suffix.lower() in _ARRAY_ENDINGS else ""
-            raise InputError(f"{path} is neither a folder nor a .zip, .tar, .csv, .tsv or .npz file{arrays}")
-        return _find_in_archive(path)
+            remedy = f"; {instead(path)}" if instead(path) else ""
+            raise InputError(f"{path} is neither a folder nor a .zip, .tar, .csv, .tsv or .npz file{remedy}")
+        return _find_in_archive(path, progress or silent)
     raise InputError(f"there is no folder or archive {path}")
 
 
-def _find_in_archive(path: Path) -> Files:
+def _find_in_archive(path: Path, told: Progress) -> Files:
     names: list[str] = []
     skipped: list[Skipped] = []
-    for member in members(path):
+    folders: set[str] = set()
+    for number, member in enumerate(members(path, with_folders=True)):
+        if number % EACH_TOLD == 0:
+            told(f"listing {path.name}", len(names), None)
         parts = PurePosixPath(member.name).parts
         if any(is_ignored(part) for part in parts):
+            continue
+        folders.add(member.name.rpartition("/")[0])
+        if member.name.endswith("/"):
             continue
         if is_picture_name(member.name) and member.size > MAX_BYTES:
             # A file of that size is refused unread as well, but a member would be unpacked before it is looked at.
@@ -184,7 +198,20 @@ def _find_in_archive(path: Path) -> Files:
         # In the order of the archive: compressed tars cannot be read in any other.
         return ((member.name, member.read()) for member in members(path) if member.name in wanted)
 
-    return Files(sorted(names, key=natural_order), contents, skipped)
+    full = _with_those_above(one.rpartition("/")[0] for one in (*names, *(each.source for each in skipped)))
+    bare = sorted(_with_those_above(folders) - full, key=natural_order)
+    return Files(sorted(names, key=natural_order), contents, skipped, bare=bare)
+
+
+def _with_those_above(folders: Iterable[str]) -> set[str]:
+    """Return folders with all that they lie in."""
+    found: set[str] = set()
+    for folder in folders:
+        above = folder
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
 
 
 def _shared_size(contents: Iterable[tuple[str, Path | bytes]]) -> tuple[int, int]:

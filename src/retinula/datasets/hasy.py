@@ -40,7 +40,7 @@ def read(source: Path, entry: Entry, options: Options) -> Reading:
     numbers = {symbol: number for number, (symbol, _) in enumerate(rows)}
     if len(numbers) != len(rows) or len(rows) != entry.num_classes:
         raise InputError(f"{source}: {_SYMBOLS} is not as published: it has {len(numbers)} symbols")
-    files = folder.find(source)
+    files = folder.find(source, options.progress)
     by_path = {_inside(name): name for name in files.names}
     splits: dict[SplitName, dict[str, int]] = {}
     for split, table in tables.items():

@@ -23,6 +23,7 @@ SPLIT_NAMES: Final[Mapping[str, SplitName]] = {
     "valid": "validation",
     "validation": "validation",
 }
+BARE: Final = "there are no pictures in this folder"
 _NUMBERS: Final = re.compile(r"\d+")
 _EXPECTED: Final = (
     "expected a folder a class with pictures in it (cat/1.jpg, dog/1.jpg), "
@@ -70,7 +71,12 @@ class Layout:
 
 
 def arrange(
-    names: Iterable[str], where: str, test_fraction: float, seed: int, known: Mapping[str, SplitName] | None = None
+    names: Iterable[str],
+    where: str,
+    test_fraction: float,
+    seed: int,
+    known: Mapping[str, SplitName] | None = None,
+    bare: Iterable[str] = (),
 ) -> Layout:
     """Tell from their paths the classes and splits of pictures.
 
@@ -80,11 +86,13 @@ def arrange(
         test_fraction: the share of each class that is for testing where the paths do not say.
         seed: decides which pictures those are.
         known: the splits that pictures had before, which they keep.
+        bare: folders without pictures; those that lie where classes do are told among the strays.
 
     Raises:
         InputError: the paths do not say, or say that there is one class.
     """
     paths = {name: tuple(name.split("/")) for name in names}
+    without = {name: tuple(name.split("/")) for name in bare}
     if not paths:
         raise InputError(f"there are no pictures in {where}; {_EXPECTED}")
     strays: list[Skipped] = []
@@ -96,13 +104,15 @@ def arrange(
         tops = {parts[0] for parts in paths.values()}
         if not tops:
             what = f"there is only one class, {around!r}, in {where}" if around else f"there are no folders in {where}"
-            raise InputError(f"{what}; {_EXPECTED}")
+            raise InputError(f"{what}{_told(strays)}; {_EXPECTED}")
         folders = _split_folders(paths.values(), where)
+        strays += [Skipped(name, BARE) for name, parts in without.items() if _is_place_of_class(parts, folders)]
         if folders or len(tops) > 1:
             break
         # A single folder is no class but something around the data set.
         (around,) = tops
         paths = {name: parts[1:] for name, parts in paths.items()}
+        without = {name: parts[1:] for name, parts in without.items() if parts[0] == around}
     found: dict[SplitName, dict[str, tuple[str, str]]] = {}
     for name, parts in paths.items():
         split: SplitName = folders.get(parts[0], "train")
@@ -112,6 +122,20 @@ def arrange(
         else:
             found.setdefault(split, {})[name] = (below[0], "/".join(below[1:]))
     return labelled(found, where, test_fraction, seed, strays, known or {})
+
+
+def _is_place_of_class(parts: Sequence[str], folders: Mapping[str, SplitName]) -> bool:
+    """Tell whether a folder lies where classes do, or is called like a split beside the `folders` that are some."""
+    if not folders:
+        return len(parts) == 1
+    return parts[0] in folders if len(parts) == 2 else len(parts) == 1 and parts[0].lower() in SPLIT_NAMES
+
+
+def _told(strays: Sequence[Skipped]) -> str:
+    """Say for a message that there are too few classes where there would have been more."""
+    bare = [stray.source for stray in strays if stray.reason == BARE]
+    more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
+    return f", and {bare[0]}{more} without pictures" if bare else ""
 
 
 def _split_folders(paths: Iterable[Sequence[str]], where: str) -> dict[str, SplitName]:
@@ -164,7 +188,7 @@ def labelled(
     known = {name for name, _ in next(iter(found.values())).values()}
     classes = tuple(sorted(known, key=natural_order))
     if len(classes) < 2:
-        raise InputError(f"there is only one class, {classes[0]!r}, in {where}; {_EXPECTED}")
+        raise InputError(f"there is only one class, {classes[0]!r}, in {where}{_told(strays)}; {_EXPECTED}")
     if fault := fault_in_class_names(classes):
         raise InputError(f"{where}: {fault}")
     for split, pictures in found.items():

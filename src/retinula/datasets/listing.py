@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 
 from retinula.datasets.layout import natural_order
-from retinula.datasets.reading import Skipped
+from retinula.datasets.reading import Progress, Skipped, silent
 from retinula.names import printable
 from retinula.pictures import FOREIGN_EXTENSIONS, is_picture_name
 
+EACH_TOLD: Final = 1000  # so many are looked at before it is told again how many there are
 _IGNORED: Final = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
 # From names wanted to names and contents, each once, in whatever order suits the source.
@@ -29,65 +30,103 @@ class Files:
         open: gives names and contents for those asked for.
         skipped: what looks like a picture and cannot be used.
         paths: for each name its file; empty for an archive.
+        bare: the folders in which, however deep, there is none of all these.
     """
 
     names: list[str]
     open: Opener
     skipped: list[Skipped]
     paths: Mapping[str, Path] = field(default_factory=dict)
+    bare: Sequence[str] = ()
 
 
-def find_in_folder(path: Path) -> Files:
+def find_in_folder(path: Path, progress: Progress | None = None) -> Files:
     """List the pictures below a folder, hidden ones left out.
 
     Links are followed as far as they stay inside the folder; others are named in `skipped`, as is the folder itself, by
     `.`, where it may not be entered.
+
+    Args:
+        path: the folder.
+        progress: told how many were found.
     """
-    root = path.resolve()
-    names: list[str] = []
-    others: dict[str, Path] = {}
-    skipped: list[Skipped] = []
-
-    def enter(folder: Path, inside: str, above: tuple[Path, ...]) -> None:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: natural_order(entry.name))
-        except OSError as error:
-            skipped.append(Skipped(inside or ".", error.strerror or str(error)))
-            return
-        entered.append((iter(entries), inside, above))
-
-    # Not by calls within calls: folders may lie in each other deeper than Python lets calls be.
-    entered: list[tuple[Iterator[os.DirEntry[str]], str, tuple[Path, ...]]] = []
-    enter(root, "", (root,))
-    while entered:
-        entries, inside, above = entered[-1]
-        entry = next((entry for entry in entries if not is_ignored(entry.name)), None)
-        if entry is None:
-            entered.pop()
-            continue
-        name = inside + printable(entry.name)
-        place = entry.path
-        if entry.is_symlink():
-            if reason := unfollowed(Path(place), root, above):
-                skipped.extend([Skipped(name, reason)] if is_picture_name(place) or is_folder(entry) else [])
-                continue
-            place = str(Path(place).resolve())
-        if is_folder(entry):
-            enter(Path(place), f"{name}/", (*above, Path(place)))
-        elif is_picture_name(entry.name):
-            names.append(name)
-            if place != f"{root}/{name}":
-                others[name] = Path(place)
-        elif PurePosixPath(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
-            skipped.append(foreign(name))
-
-    names.sort(key=natural_order)
-    paths = _Below(root, names, others)
+    told = progress or silent
+    found = _Walk(path.resolve())
+    found.enter(found.root, "", (found.root,))
+    looked_at = 0
+    while found.entered:
+        if looked_at % EACH_TOLD == 0:
+            told(f"listing {found.root.name}", len(found.names), None)
+        looked_at += 1
+        found.go_on()
+    found.names.sort(key=natural_order)
+    paths = _Below(found.root, found.names, found.others)
 
     def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
         return ((name, paths[name]) for name in wanted)
 
-    return Files(names, contents, skipped, paths)
+    return Files(found.names, contents, found.skipped, paths, sorted(found.bare, key=natural_order))
+
+
+class _Entered(NamedTuple):
+    """A folder whose entries are looked at: what is left, its name, those it lies in, and what was found before it."""
+
+    entries: Iterator[os.DirEntry[str]]
+    inside: str
+    above: tuple[Path, ...]
+    before: int
+
+
+@dataclass
+class _Walk:
+    """What was found so far below a folder, and the folders that are being looked through, each in the one before it.
+
+    Not by calls within calls: folders may lie in each other deeper than Python lets calls be.
+    """
+
+    root: Path
+    names: list[str] = field(default_factory=list)
+    others: dict[str, Path] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    bare: list[str] = field(default_factory=list)
+    entered: list[_Entered] = field(default_factory=list)
+
+    def enter(self, folder: Path, inside: str, above: tuple[Path, ...]) -> None:
+        """Begin with a folder."""
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: natural_order(entry.name))
+        except OSError as error:
+            self.skipped.append(Skipped(inside or ".", error.strerror or str(error)))
+            return
+        self.entered.append(_Entered(iter(entries), inside, above, len(self.names) + len(self.skipped)))
+
+    def go_on(self) -> None:
+        """Look at the next entry, or leave the folder that has no more."""
+        entries, inside, above, before = self.entered[-1]
+        entry = next((entry for entry in entries if not is_ignored(entry.name)), None)
+        if entry is not None:
+            self._look_at(entry, inside, above)
+            return
+        self.entered.pop()
+        if inside and len(self.names) + len(self.skipped) == before:
+            self.bare.append(inside.removesuffix("/"))
+
+    def _look_at(self, entry: os.DirEntry[str], inside: str, above: tuple[Path, ...]) -> None:
+        name = inside + printable(entry.name)
+        place = entry.path
+        if entry.is_symlink():
+            if reason := unfollowed(Path(place), self.root, above):
+                self.skipped.extend([Skipped(name, reason)] if is_picture_name(place) or is_folder(entry) else [])
+                return
+            place = str(Path(place).resolve())
+        if is_folder(entry):
+            self.enter(Path(place), f"{name}/", (*above, Path(place)))
+        elif is_picture_name(entry.name):
+            self.names.append(name)
+            if place != f"{self.root}/{name}":
+                self.others[name] = Path(place)
+        elif PurePosixPath(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
+            self.skipped.append(foreign(name))
 
 
 def foreign(name: str) -> Skipped:

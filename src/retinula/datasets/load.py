@@ -15,6 +15,7 @@ import numpy as np
 import platformdirs
 
 from retinula.datasets import arrays, cache, copies, digits, download, folder, merged, readers, shapes, tables
+from retinula.datasets.absent import is_path, not_there
 from retinula.datasets.archives import is_archive_name
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.copies import Found
@@ -24,6 +25,7 @@ from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
 from retinula.errors import InputError, nearest
 from retinula.forms import Resample, Resize
 from retinula.images import Images
+from retinula.names import printable
 from retinula.pictures import as_picture
 from retinula.shrinking import shrink
 
@@ -87,8 +89,12 @@ def load(
         found = _obtain(entry, entry.archive, where, search_folders(search), offline, progress)
         return _official(entry, found, options, where)
     path = Path(name)
-    if not path.exists():
+    if name == "" or not path.exists():  # the path of nothing is that of the folder we are in
+        if is_path(str(name)):
+            raise InputError(not_there(str(name)))
         raise InputError(f"there is no data set, folder or file {str(name)!r}{nearest(str(name), CATALOG)}")
+    if not path.is_file() and not path.is_dir():  # reading from it might never end
+        raise InputError(f"{name} is neither a folder nor an ordinary file")
     meant = meant_by(path)
     if meant is not None and meant.archive is not None:
         return _official(meant, copies.examine(meant.archive, path, where), options, where)
@@ -269,27 +275,30 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
     options.refuse(str(path))
     path = path.resolve()
     name = _name_of(path)
-    is_table = path.suffix.lower() in tables.ENDINGS and path.is_file()
     provenance = {"copy": "own files", "source": path.name}
-    if path.is_dir() or is_table:
-        state = tables.listing_digest(path) if is_table else folder.listing_digest(path)
-        provenance["listing"] = state
-    else:
-        state = copies.file_digest(path, where)
-        provenance["sha256"] = state
-    record = split_record(path, seed=options.seed, cache_dir=where)
     if path.suffix.lower() == ".npz" and path.is_file():
         options = replace(options, seed=0)
-
-    def read() -> Reading:
-        if is_table:
-            return tables.read(path, options, record)
-        if path.is_file() and path.suffix.lower() == ".npz":
-            return _converted(arrays.read(path), options)
-        return folder.read(path, options, record)
-
+    record = split_record(path, seed=options.seed, cache_dir=where)
+    read: Callable[[], Reading]
+    if path.suffix.lower() in tables.ENDINGS and path.is_file():
+        listed = tables.find(path, options.progress)
+        provenance["listing"] = state = tables.listing_digest(listed)
+        read = partial(tables.read, path, options, record, listed)
+    elif path.is_dir():
+        files = folder.find(path, options.progress)
+        provenance["listing"] = state = folder.listing_digest(files, path.name, options.progress)
+        read = partial(folder.read, path, options, record, files)
+    else:
+        provenance["sha256"] = state = copies.file_digest(path, where)
+        read = partial(_read_file, path, options, record)
     key = options.key(name, str(path))
     return cache.prepared(key, read, where, name, provenance, state=state, progress=options.progress)
+
+
+def _read_file(path: Path, options: Options, record: Path) -> Reading:
+    if path.suffix.lower() == ".npz":
+        return _converted(arrays.read(path, record, options.progress), options)
+    return folder.read(path, options, record)
 
 
 def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Dataset:
@@ -298,15 +307,19 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
         if not path.is_dir() and not (path.is_file() and is_archive_name(path)):
             raise InputError(f"{str(name)!r} is no folder and no archive: only those can be merged")
         options.refuse(str(name))
+    listed = {path: folder.find(path, options.progress) for path in paths if path.is_dir()}
     state = " ".join(
-        folder.listing_digest(path) if path.is_dir() else copies.file_digest(path, where) for path in paths
+        folder.listing_digest(listed[path], path.name, options.progress)
+        if path in listed
+        else copies.file_digest(path, where)
+        for path in paths
     )
     provenance = {"copy": "own files", "source": ", ".join(path.name for path in paths), "listing": state}
     records = [split_record(path, seed=options.seed, cache_dir=where) for path in paths]
     name = "+".join(_name_of(path) for path in paths)[:_LONGEST_NAME]
     return cache.prepared(
         options.key(name, *map(str, paths)),
-        lambda: merged.read(paths, options, records),
+        lambda: merged.read(paths, options, records, listed),
         where,
         name,
         provenance,
@@ -316,7 +329,7 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
 
 
 def _name_of(path: Path) -> str:
-    name = path.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
+    name = printable(path.name).removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
     return (name if path.is_dir() else Path(name).stem) or "data"
 
 

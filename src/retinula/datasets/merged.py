@@ -1,9 +1,9 @@
 """Several folders or archives of pictures as one data set: classes of the same name become one."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from retinula.datasets.folder import arranged, read_arranged, write_record
+from retinula.datasets.folder import arranged, find, read_arranged, write_record
 from retinula.datasets.layout import Layout, natural_order
 from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
@@ -11,13 +11,16 @@ from retinula.datasets.reading import SPLITS, Reading, Skipped
 from retinula.errors import InputError
 
 
-def read(paths: Sequence[Path], options: Options, records: Sequence[Path]) -> Reading:
+def read(
+    paths: Sequence[Path], options: Options, records: Sequence[Path], listed: Mapping[Path, Files] | None = None
+) -> Reading:
     """Read several sets of class folders as one; each is split as it would be alone.
 
     Args:
         paths: folders or archives.
         options: how the pictures are wanted.
         records: for each set a file that remembers which pictures those are.
+        listed: what `folder.find` has found in some of them, if it has.
 
     Raises:
         InputError: one of them is no set of class folders, or is named twice.
@@ -26,7 +29,8 @@ def read(paths: Sequence[Path], options: Options, records: Sequence[Path]) -> Re
         raise InputError(f"name each folder once: {', '.join(map(str, paths))}")
     parts = []
     for path, record in zip(paths, records, strict=True):
-        files, layout = arranged(path, options.seed, record)
+        files = (listed or {}).get(path) or find(path, options.progress)
+        layout = arranged(path, files, options.seed, record)
         write_record(record, layout)
         parts.append((files, layout))
     names = _different([path.name for path in paths])

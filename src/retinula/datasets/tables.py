@@ -1,22 +1,20 @@
 """Data sets that a table names: pictures, their classes and, if it says so, their splits. Knows nothing of models."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Final, NamedTuple
 from unicodedata import normalize
 
 from retinula.datasets.folder import TEST_FRACTION, read_arranged, recorded, write_record
 from retinula.datasets.layout import SPLIT_NAMES, Layout, labelled, natural_order
-from retinula.datasets.listing import Files, find_in_folder
+from retinula.datasets.listing import EACH_TOLD, Files, find_in_folder
 from retinula.datasets.options import Options
-from retinula.datasets.reading import Reading, Skipped, SplitName
+from retinula.datasets.reading import Progress, Reading, Skipped, SplitName, silent
 from retinula.datasets.rows import header_of, label_columns, read_rows
 from retinula.errors import InputError, nearest
-from retinula.names import composed, printable
-from retinula.pairing import parts_of
+from retinula.names import printable
+from retinula.pairing import meant, parts_of
 from retinula.pictures import is_picture_name
 
 ENDINGS: Final = (".csv", ".tsv")
@@ -26,51 +24,105 @@ _MISSING: Final = "there is no such file"
 _FEWEST_PIXELS: Final = 32  # numbers in a row that names no picture: the table is one of pixels
 
 
-def read(path: Path, options: Options, record: Path | None = None) -> Reading:
+class Listed(NamedTuple):
+    """The pictures that a table names and that are there, and for each split their names with class and path."""
+
+    files: Files
+    found: dict[SplitName, dict[str, tuple[str, str]]]
+
+
+class _Row(NamedTuple):
+    number: int
+    written: str
+    label: str
+    split: SplitName
+    place: Path
+    reason: str
+
+
+def read(path: Path, options: Options, record: Path | None = None, listed: Listed | None = None) -> Reading:
     """Read the pictures that a table names: columns `file`, `label` and, if there is one, `split`.
 
     Paths begin at the table's folder and stay in it. Where there is no such file, the one picture below that folder is
-    meant whose path ends so, with or without its suffix; if there is none or several, it is named and left out.
-    Without a split, or where nothing is for testing, a share of each class is set apart as for class folders.
+    meant whose path ends so, in any case, with or without its suffix; if there is none or several, it is named and left
+    out. Without a split, or where nothing is for testing, a share of each class is set apart as for class folders.
 
     Args:
         path: the table.
         options: how the pictures are wanted.
         record: a file that remembers which pictures those are.
+        listed: what `find` has found, if it has.
 
     Raises:
         InputError: it is no such table, names a picture twice, an unknown split or fewer than two classes.
     """
-    files, layout = arranged(path, options.seed, record)
+    files, layout = arranged(path, listed or find(path, options.progress), options.seed, record)
     write_record(record, layout)
     return read_arranged(path, files, layout, options)
 
 
-def arranged(path: Path, seed: int, record: Path | None) -> tuple[Files, Layout]:
+def arranged(path: Path, listed: Listed, seed: int, record: Path | None) -> tuple[Files, Layout]:
     """Return the pictures that a table names, and what they are for as `read` would say; nothing is written."""
-    files, found = _listed(path)
+    files, found = listed
     if not files.names:
         reason = f"; {files.skipped[0].source}: {files.skipped[0].reason}" if files.skipped else ""
         raise InputError(f"{path} names no pictures that are there{reason}")
     return files, labelled(found, str(path), TEST_FRACTION, seed, [], recorded(record))
 
 
-def listing_digest(path: Path) -> str:
-    """Return 16 hexadecimal digits that change when the table does, or a picture that it names."""
-    files, found = _listed(path)
-    words = [f"{one.reason} {one.source}" for one in files.skipped]
-    for split, pictures in found.items():
+def listing_digest(listed: Listed) -> str:
+    """Return 16 hexadecimal digits that change when a table does, or a picture that it names."""
+    words = [f"{one.reason} {one.source}" for one in listed.files.skipped]
+    for split, pictures in listed.found.items():
         for name, (label, _) in pictures.items():
             try:
-                state = files.paths[name].stat()
+                state = listed.files.paths[name].stat()
             except OSError:
                 continue  # it went while we looked: as if it had gone before
             words.append(f"{state.st_size} {state.st_mtime_ns} {split} {label} {name}")
     return hashlib.sha256("\n".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str]]]]:
-    """Return the pictures that are there, and for each split their names with class and path."""
+def find(path: Path, progress: Progress | None = None) -> Listed:
+    """Find the pictures that a table names.
+
+    Args:
+        path: the table.
+        progress: told how many rows were read, and where all pictures below its folder have to be looked through,
+            how many of them were found.
+
+    Raises:
+        InputError: it is no such table, names a picture twice, or an unknown split.
+    """
+    root = path.resolve().parent
+    rows = list(_rows(path, root, progress or silent))
+    elsewhere = _elsewhere(root, [row.written for row in rows if row.reason == _MISSING], progress)
+    found: dict[SplitName, dict[str, tuple[str, str]]] = {}
+    paths: dict[str, Path] = {}
+    skipped: list[Skipped] = []
+    number_of: dict[Path, int] = {}
+    for number, written, label, split, place, reason in rows:
+        name = printable(written)
+        if reason == _MISSING:
+            place, reason = elsewhere.get(parts_of(written), (place, reason))
+            name = name if reason else printable(place.relative_to(root).as_posix())
+        if reason:
+            skipped.append(Skipped(name, reason))
+            continue
+        first = number_of.setdefault(place, number)
+        if first != number:
+            raise InputError(f"{path}: row {number} names {name} for the second time, after row {first}")
+        paths[name] = place
+        found.setdefault(split, {})[name] = (label, name)
+
+    def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
+        return ((name, paths[name]) for name in wanted)
+
+    return Listed(Files(sorted(paths, key=natural_order), contents, skipped, paths), found)
+
+
+def _rows(path: Path, root: Path, told: Progress) -> Iterator[_Row]:
+    """Give the rows of a table, each with where the file lies that it names, or why that is none."""
     table = read_rows(path)
     if _is_of_pixels(table[-1]):
         raise InputError(
@@ -80,79 +132,40 @@ def _listed(path: Path) -> tuple[Files, dict[SplitName, dict[str, tuple[str, str
     file_column, label_column, has_header = label_columns(table)
     header = header_of(table)
     split_column = next((header.index(name) for name in _SPLIT_COLUMNS if has_header and name in header), None)
-    root = path.resolve().parent
-    pictures = _Pictures(root)
-    found: dict[SplitName, dict[str, tuple[str, str]]] = {}
-    paths: dict[str, Path] = {}
-    skipped: list[Skipped] = []
-    rows: dict[Path, int] = {}
     for number, row in enumerate(table[has_header:], start=1 + has_header):
+        if number % EACH_TOLD == 0:
+            told(f"looking for the pictures of {path.name}", number, len(table))
         if len(row) <= max(file_column, label_column):
             raise InputError(f"{path}: row {number} has {len(row)} columns, too few for file and label")
-        name, label = printable(row[file_column].strip()), printable(row[label_column].strip())
-        if not label:
-            skipped.append(Skipped(name, "the table gives it no label"))
-            continue
-        split = _split(path, number, row[split_column] if split_column is not None and split_column < len(row) else "")
-        place, reason = _place(root, row[file_column].strip())
-        if reason == _MISSING:
-            place, reason = pictures.meant_by(row[file_column].strip())
-            name = name if reason else printable(place.relative_to(root).as_posix())
-        if reason:
-            skipped.append(Skipped(name, reason))
-            continue
-        first = rows.setdefault(place, number)
-        if first != number:
-            raise InputError(f"{path}: row {number} names {name} for the second time, after row {first}")
-        paths[name] = place
-        found.setdefault(split, {})[name] = (label, name)
-
-    def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
-        return ((name, paths[name]) for name in wanted)
-
-    return Files(sorted(paths, key=natural_order), contents, skipped, paths), found
+        written, label = row[file_column].strip(), printable(row[label_column].strip())
+        word = row[split_column] if split_column is not None and split_column < len(row) else ""
+        if label:
+            yield _Row(number, written, label, _split(path, number, word), *_place(root, written))
+        else:
+            yield _Row(number, written, label, "train", root, "the table gives it no label")
 
 
-@dataclass(frozen=True)
-class _Pictures:
-    """The pictures below a table's folder, by how their paths end; looked for when one is first asked for.
+def _elsewhere(
+    root: Path, written: Sequence[str], progress: Progress | None
+) -> dict[tuple[str, ...], tuple[Path, str]]:
+    """Return by the parts of names, none of which is a path to a picture, which picture is meant, or why none is.
 
     Tables often have no suffixes, or not the folder that all pictures lie in, and on Windows case says nothing.
     """
-
-    root: Path
-
-    @cached_property
-    def _by_ending(self) -> Mapping[tuple[str, ...], list[tuple[tuple[str, ...], bool, Path]]]:
-        """By every ending of a path, in small letters: its parts as written, whether its suffix is there, the file."""
-        found: dict[tuple[str, ...], list[tuple[tuple[str, ...], bool, Path]]] = {}
-        for name, place in find_in_folder(self.root).paths.items():
-            *above, last = _composed_parts(name)
-            for written in dict.fromkeys((last, PurePosixPath(last).stem)):
-                parts = (*above, written)
-                folded = _folded(parts)
-                for first in range(len(parts)):
-                    found.setdefault(folded[first:], []).append((parts, written == last, place))
-        return found
-
-    def meant_by(self, name: str) -> tuple[Path, str]:
-        """Return the picture whose path ends so, and why there is none or nothing.
-
-        A whole path comes first, then one with its suffix, then one in the very case.
-        """
-        asked = _composed_parts(name)
-        by_nearness: dict[tuple[bool, bool, bool], dict[Path, None]] = {}
-        for parts, suffixed, place in self._by_ending.get(_folded(asked), ()):
-            if place.is_file():
-                nearness = (len(parts) == len(asked), suffixed, parts[-len(asked) :] == asked)
-                by_nearness.setdefault(nearness, {})[place] = None
-        if not by_nearness:
-            return self.root / name, _MISSING
-        nearest_ones = list(by_nearness[max(by_nearness)])
-        if len(nearest_ones) == 1:
-            return nearest_ones[0], ""
-        one, other = (printable(place.relative_to(self.root).as_posix()) for place in nearest_ones[:2])
-        return nearest_ones[0], f"it could be {one} or {other}; write its whole path"
+    if not written:
+        return {}
+    paths = find_in_folder(root, progress).paths
+    found: dict[tuple[str, ...], tuple[Path, str]] = {}
+    for parts, names in meant(paths, written).items():
+        # A link to a picture means the same one, and a pipe may be called like a picture.
+        places = [place for place in dict.fromkeys(paths[name] for name in names) if place.is_file()]
+        reason = ""
+        if len(places) > 1:
+            one, other = (printable(place.relative_to(root).as_posix()) for place in places[:2])
+            reason = f"it could be {one} or {other}; write its whole path"
+        if places:
+            found[parts] = places[0], reason
+    return found
 
 
 def _is_of_pixels(row: list[str]) -> bool:
@@ -167,14 +180,6 @@ def _is_number(word: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _composed_parts(name: str) -> tuple[str, ...]:
-    return tuple(map(composed, parts_of(name)))
-
-
-def _folded(parts: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(part.casefold() for part in parts)
 
 
 def _split(path: Path, number: int, word: str) -> SplitName:

@@ -44,7 +44,7 @@ def read(source: Path, entry: Entry, options: Options) -> Reading:
         InputError: a class that the set does not have; while streaming: no readable picture.
     """
     with _unwrapped(source) as path:
-        files = folder.find(path)
+        files = folder.find(path, options.progress)
     layout = _arrange(source, entry, files.names, options.seed)
     superclasses = _groups(entry, layout.classes)
     if options.labels == "coarse" and superclasses is not None:
