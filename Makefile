@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 RETINULA := $(CURDIR)/$(BIN)/retinula
 LEAN_INDEX := https://download.pytorch.org/whl/cpu
 
+# Tests start Python a thousand times; where it may not keep what it compiled, as in many containers, it compiles anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test test-all coverage coverage-report lint clean
 
 $(VENV)/ready: pyproject.toml constraints.txt

@@ -21,7 +21,7 @@ import retinula
 from retinula.cli.main import app
 from retinula.models.catalog import NETWORKS
 from retinula.recipe import Claim, Metric, Recipe
-from retinula.recipe_files import checked, setting_names, shipped
+from retinula.recipe_files import checked, load_recipe, setting_names, shipped
 from retinula.reproduction.records import RECORDS
 from retinula.reproduction.results import gather, results_list, results_page
 
@@ -168,6 +168,14 @@ def test_what_recipes_cost_is_what_was_measured() -> None:
             continue
         assert cost[name] == measured.get(name, "not measured"), name
         assert f"# Cost:    {cost[name]}" in text, name
+
+
+def test_what_goes_further_is_what_recipes_name() -> None:
+    table = rows(ROOT / "docs" / "reproduction.md", "| recipe | the work")
+    recipes = [load_recipe(name) for name in shipped()]
+    assert {words(row[0])[0]: words(row[3])[0] for row in table} == {
+        each.name: each.better for each in recipes if each.better
+    }
 
 
 def test_arguments_of_networks_are_told() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from retinula import experiment, run_data
 from retinula.assignment import assignments
@@ -14,6 +15,7 @@ from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Skipped
 from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.evaluation.answered import load_answered
 from retinula.evaluation.results import ClassificationResult
 from retinula.experiment import evaluate_run, resume, train
 from retinula.images import ImageSet
@@ -146,6 +148,15 @@ def test_the_time_of_a_training_that_went_on_has_the_steps_before(source: dict[s
     assert 100 * before < run.report()["training"]["seconds_in_all"] < 100 * before + 60
 
 
+def test_what_is_set_in_vain_is_told_once_before_the_first_step(source: dict[str, ImageSet]) -> None:
+    run = stopped(overrides=["optimizer=adam", "rho=0.1"])
+    resume("last")
+    told = run.log_file.read_text().partition("computing on")
+    line = "optimizer.rho changes nothing: optimizer adam does not use it"
+    assert ["change" in part for part in told] == [True, False, False]
+    assert told[0].count(line) == 1
+
+
 def test_a_refused_training_leaves_no_run(source: dict[str, ImageSet], make_set: MakeSet) -> None:
     for settings in (["model.arguments.colour=3"], ["crop=[9,9]"], ["mean=[0.5,0.5]", "std=[1,1]"]):
         with pytest.raises(InputError):
@@ -197,7 +208,10 @@ def test_measurements_join_the_report(source: dict[str, ImageSet]) -> None:
     assert isinstance(plain, ClassificationResult)
     assert list(run.report()["evaluations"]) == ["made/train/test", "made/train/test/mirror"]
     assert run.report()["evaluations"]["made/train/test"]["accuracy"] == plain.accuracy
-    assert averaged.tta == "mirror"
+    assert isinstance(averaged, ClassificationResult)
+    answered = load_answered(run.answers_file("test"), Model.load(run.path), source["test"], "mirror")
+    assert answered is not None
+    assert torch.equal(answered.logits, averaged.logits)
     before = run.report_file.read_bytes()
     elsewhere = evaluate_run(run, split="validation", folder=Path("elsewhere"))
     assert isinstance(elsewhere, ClassificationResult)
@@ -329,10 +343,27 @@ def test_a_model_leaves_calibrated_and_knows_what_it_knows(source: dict[str, Ima
 def test_without_validation_pictures_it_says_that_nothing_is_calibrated(source: dict[str, ImageSet]) -> None:
     model = train(recipe("validation=0", "keep=last", "epochs=1"))
     assert (model.temperature, model.familiarity) == (1.0, None)
-    assert (
-        "temperature 1, nothing fitted: no validation pictures (validation=0)" in find_run("last").log_file.read_text()
-    )
+    said = find_run("last").log_file.read_text()
+    assert "temperature 1, nothing fitted: no validation pictures (validation=0)" in said
+    assert "it cannot tell unfamiliar pictures: that needs" in said
     assert model.unfamiliar(source["test"].images, model.outputs(source["test"].images)) is None
+
+
+def test_without_validation_pictures_it_tells_by_their_look_what_is_unfamiliar(
+    source: dict[str, ImageSet], make_set: MakeSet
+) -> None:
+    source["train"] = make_set(400)
+    train(recipe("validation=0", "keep=last", "epochs=1"))
+    model = Model.load(find_run("last").path)
+    last = find_run("last").log_file.read_text().splitlines()[-1]
+    alone = "limit of what is familiar set by the look of pictures alone (no validation pictures)"
+    assert f"{alone}, so that 99.0 % of 200 training pictures kept for it pass" in last
+    noise = np.random.default_rng(0).integers(0, 256, (50, 1, 8, 8), dtype=np.uint8)
+    flat = np.broadcast_to(np.arange(0, 250, 5, dtype=np.uint8)[:, None, None, None], (50, 1, 8, 8))
+    for pictures, least, most in ((noise, 1, 1), (flat, 1, 1), (make_set(500, seed=1).images, 0, 0.03)):
+        unfamiliar = model.unfamiliar(pictures, model.outputs(pictures))
+        assert unfamiliar is not None
+        assert least <= unfamiliar.double().mean() <= most
 
 
 @pytest.mark.parametrize("cause", [OSError(28, "No space left on device"), None])

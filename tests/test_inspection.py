@@ -10,15 +10,18 @@ import numpy as np
 import pytest
 
 from command_line import run_command
-from retinula import experiment, run_data
+from retinula import experiment, inspection, run_data
 from retinula.asked import ask
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
+from retinula.evaluation import label_errors
 from retinula.evaluation.findings import read_inspection
+from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.text import inspection_text
 from retinula.experiment import train
 from retinula.images import ImageSet
 from retinula.inspection import look_closer
+from retinula.model_file import Model
 from retinula.recipe_files import load_recipe
 from retinula.run import find_run
 from retinula.training import loop
@@ -72,9 +75,11 @@ def test_all_of_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert {"robustness", "label_errors", "near_duplicates", "embedding"} < set(written["test"])
     for name in ("robustness", "embedding", "duplicates-in-train"):
         assert (tmp_path / "out" / "figures" / f"test-{name}.png").stat().st_size > 1000
+    measured = experiment.evaluate_run(run, folder=tmp_path / "out")
+    assert isinstance(measured, ClassificationResult)
     assert any(
         line.startswith("Spoilt pictures (15 corruptions, 5 strengths, 10 drawn from 30; single looks)")
-        for line in inspection_text(found)
+        for line in inspection_text(found, measured)
     )
     with monkeypatch.context() as patched:
         loads = noticed_loads(patched)
@@ -110,7 +115,7 @@ def test_other_pictures_are_compared_with_the_training_pictures_too(
 ) -> None:
     run = find_run("last")
     own_file = run.inspection_file
-    look_closer(ask(run))
+    look_closer(ask(run), embedding=True)
     before = own_file.read_bytes()
     loaded, others = vars(run_data)["load"], replace(make_set(90).take(np.arange(20, 40)), name="photos/test")
     given = Dataset("photos", {"test": others})
@@ -166,3 +171,46 @@ def test_pictures_that_are_measured_and_looked_at_closer_are_loaded_once(
     assert "accuracy" in said
     assert "Near-duplicates between" in said
     assert loads == ["digits"]
+
+
+@pytest.mark.usefixtures("_trained")
+def test_what_was_found_stays_whatever_ends_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    told: list[str] = []
+    monkeypatch.setattr(inspection, "find_near_duplicates", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        look_closer(ask(find_run("last")), duplicates=True, embedding=True, progress=lambda what, *_: told.append(what))
+    kept = read_inspection(find_run("last").inspection_file, "test")
+    assert kept is not None
+    assert kept.found.unlooked == ("corruptions", "labels", "duplicates")
+    assert told == ["asking the model", "mapping", "looking for near-duplicates"]
+
+
+@pytest.mark.usefixtures("_trained")
+@pytest.mark.parametrize("option", ["--labels", "--deep"])
+def test_a_broken_cleanlab_is_found_before_other_work(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: str) -> None:
+        raise InputError("cleanlab cannot be loaded (torn): install it anew")
+
+    loads = noticed_loads(monkeypatch)
+    monkeypatch.setattr(label_errors, "load", broken)
+    _, complaint = run_command(monkeypatch, capsys, "evaluate", "last", option, code=2)
+    assert complaint == "retinula: cleanlab cannot be loaded (torn): install it anew\n"
+    with pytest.raises(InputError, match="torn"):
+        look_closer(ask(find_run("last")), corruptions=True, labels=True, progress=lambda *_: pytest.fail("it began"))
+    assert loads == ["digits"], "by Python alone"
+    assert find_run("last").report()["evaluations"] == {}
+
+
+@pytest.mark.usefixtures("_trained")
+def test_what_reconstructs_is_refused_before_it_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Model, "classifies", property(lambda _: False))
+    _, complaint = run_command(monkeypatch, capsys, "evaluate", "last", "--map", code=2)
+    assert "only classifiers are looked at closer" in complaint
+    assert find_run("last").report()["evaluations"] == {}

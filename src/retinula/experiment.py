@@ -18,6 +18,7 @@ from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Progress, SplitName
 from retinula.durable import make_folder, write_json
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
+from retinula.evaluation.answered import save_answered
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.trust import made_trustworthy
@@ -47,6 +48,7 @@ from retinula.training.loss_words import only_in_training
 from retinula.training.outcome import describe_environment, training_report
 from retinula.training.reporting import Reporter
 from retinula.training.tracking import check_trackers
+from retinula.training.unused import said_in_vain
 from retinula.transfer import Source, begin_from
 
 
@@ -90,6 +92,9 @@ def train(
         if not processes.is_first():
             return _help_in(begun, settled, sets, source, checkpoint_seconds)
         try:
+            for line in [] if isinstance(run, Run) else said_in_vain(settled, settings):  # told once, at the beginning
+                begun.note(line)
+                told.message(line)
             return _train_in(begun, settled, sets, source, told, checkpoint_seconds)
         except InputError as error:
             begins = not isinstance(run, Run) and not begun.checkpoints.exists()
@@ -173,6 +178,8 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
     if place != run.path:
         make_folder(place)
         write_json(place / run.report_file.name, result.to_dict())
+    elif isinstance(result, ClassificationResult):  # so that its report need not ask once more
+        save_answered(run.answers_file(split), asked.model, images, result)
     return result
 
 

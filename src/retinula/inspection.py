@@ -3,6 +3,7 @@
 Brings the rooms together for the command line and for Python; knows nothing of the terminal.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -11,12 +12,12 @@ from matplotlib.figure import Figure
 from retinula.asked import Asked
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
-from retinula.evaluation.duplicates import NearDuplicate, find_near_duplicates
-from retinula.evaluation.embedding import MAPPED, EmbeddingMap, map_embedding
+from retinula.evaluation.duplicates import find_near_duplicates
+from retinula.evaluation.embedding import MAPPED, map_embedding
 from retinula.evaluation.findings import Inspected, Inspection, add_inspection
 from retinula.evaluation.fitting import labels_for
-from retinula.evaluation.label_errors import LabelErrors, find_label_errors, out_of_fold
-from retinula.evaluation.robustness import SAMPLE, Robustness, measure_robustness
+from retinula.evaluation.label_errors import check_findable, find_label_errors, out_of_fold
+from retinula.evaluation.robustness import SAMPLE, measure_robustness
 from retinula.forms import Averaging
 from retinula.images import ImageSet, drawn
 from retinula.plots import examination
@@ -24,7 +25,6 @@ from retinula.plots.figure import save
 from retinula.run_data import find_own
 
 Figures = dict[str, Figure]  # by what follows the split in their names
-Pairs = dict[str, tuple[NearDuplicate, ...]]  # by the names of the two sets between which they are
 
 
 def look_closer(
@@ -40,6 +40,8 @@ def look_closer(
 ) -> Inspection:
     """Look closer at a classifier's pictures, draw what is found, and add it to what was found before.
 
+    It is added look by look, so that what ends one takes nothing away of those before.
+
     Args:
         asked: the model and the pictures.
         corruptions: measure robustness.
@@ -51,38 +53,51 @@ def look_closer(
         progress: told how far it is.
 
     Raises:
-        InputError: the model is no classifier, or the pictures do not fit it.
+        InputError: the model is no classifier, the pictures do not fit it, or cleanlab is missing or broken.
     """
     model, images = asked.model, asked.images
-    if not model.classifies:
-        raise InputError(
-            f"{asked.run.path}: {model.network_name} reconstructs pictures; only classifiers are looked at closer"
-        )
+    check_classifies(asked)
+    if labels:
+        check_findable()
+    told: Progress = progress or (lambda what, done, total: None)
     others = _training_pictures(asked, progress) if duplicates and not asked.learned_from else None
     truth = labels_for(model, images)
     logits = features = torch.empty(0)
     if labels or duplicates or embedding:
+        told("asking the model", 0, None)
         logits, features = model.outputs_and_features(images.images)
-    robustness = errors = pairs = placed = None
-    figures: Figures = {}
-    if corruptions:
-        robustness, drawn_of_it = _under_corruptions(asked, num_images, tta, progress)
-        figures |= drawn_of_it
+    # What takes longest comes last.
+    looks: list[tuple[str, Callable[[], tuple[Inspection, Figures]]]] = []
     if labels:
-        errors, drawn_of_it = _wrong_labels(asked, logits, features, truth)
-        figures |= drawn_of_it
-    if duplicates:
-        pairs, drawn_of_it = _near_duplicates(asked, features, others)
-        figures |= drawn_of_it
+        looks.append(("looking for wrong labels", lambda: _wrong_labels(asked, logits, features, truth)))
     if embedding:
-        placed, drawn_of_it = _mapped(asked, features, truth)
-        figures |= drawn_of_it
-    found = Inspection(robustness, errors, pairs, placed)
-    for name, figure in figures.items():
-        save(figure, asked.place / asked.run.figures.name, f"{asked.split}-{name}")
-    inspected = Inspected(images.name, asked.split, images.fingerprint(), found)
-    add_inspection(asked.place / asked.run.inspection_file.name, inspected)
+        looks.append(("mapping", lambda: _mapped(asked, features, truth)))
+    if duplicates:
+        looks.append(("looking for near-duplicates", lambda: _near_duplicates(asked, features, others)))
+    if corruptions:
+        looks.append(("corrupting", lambda: _under_corruptions(asked, num_images, tta, told)))
+    file, fingerprint = asked.place / asked.run.inspection_file.name, images.fingerprint()
+    found = Inspection()
+    for what, look in looks:
+        told(what, 0, None)
+        part, figures = look()
+        for name, figure in figures.items():
+            save(figure, asked.place / asked.run.figures.name, f"{asked.split}-{name}")
+        add_inspection(file, Inspected(images.name, asked.split, fingerprint, part))
+        found = found.joined(part)
     return found
+
+
+def check_classifies(asked: Asked) -> None:
+    """See that a model is one whose pictures can be looked at closer.
+
+    Raises:
+        InputError: it is no classifier.
+    """
+    if not asked.model.classifies:
+        raise InputError(
+            f"{asked.run.path}: {asked.model.network_name} reconstructs pictures; only classifiers are looked at closer"
+        )
 
 
 def _training_pictures(asked: Asked, progress: Progress | None) -> ImageSet:
@@ -95,17 +110,15 @@ def _training_pictures(asked: Asked, progress: Progress | None) -> ImageSet:
         ) from error
 
 
-def _under_corruptions(
-    asked: Asked, num_images: int, tta: Averaging, progress: Progress | None
-) -> tuple[Robustness, Figures]:
-    told = partial(progress, "corrupting") if progress else None
+def _under_corruptions(asked: Asked, num_images: int, tta: Averaging, progress: Progress) -> tuple[Inspection, Figures]:
+    told = partial(progress, "corrupting")
     found = measure_robustness(asked.model, asked.images, num_images=num_images, tta=tta, progress=told)
-    return found, {"robustness": examination.robustness(found)}
+    return Inspection(robustness=found), {"robustness": examination.robustness(found)}
 
 
 def _wrong_labels(
     asked: Asked, logits: torch.Tensor, features: torch.Tensor, truth: torch.Tensor
-) -> tuple[LabelErrors, Figures]:
+) -> tuple[Inspection, Figures]:
     model, images = asked.model, asked.images
     if asked.learned_from:  # by heart, perhaps: what the model answers says nothing of the labels
         method = "5-fold linear head on the embeddings"
@@ -113,10 +126,11 @@ def _wrong_labels(
     else:
         method, answers = "held out", model.calibrated(logits).numpy()
     found = find_label_errors(answers, truth.numpy(), model.classes, method=method, sources=images.sources)
-    return found, {"label-errors": examination.label_errors(images, found.errors)} if found.errors else {}
+    figures = {"label-errors": examination.label_errors(images, found.errors)} if found.errors else {}
+    return Inspection(label_errors=found), figures
 
 
-def _near_duplicates(asked: Asked, features: torch.Tensor, others: ImageSet | None) -> tuple[Pairs, Figures]:
+def _near_duplicates(asked: Asked, features: torch.Tensor, others: ImageSet | None) -> tuple[Inspection, Figures]:
     """Look within the pictures, and between them and others, where there are such."""
     images = asked.images
     within = find_near_duplicates(
@@ -136,10 +150,11 @@ def _near_duplicates(asked: Asked, features: torch.Tensor, others: ImageSet | No
         pairs[f"between {images.name} and {others.name}"] = between
         if between:
             figures["duplicates-in-train"] = examination.near_duplicates(images, others, between)
-    return pairs, figures
+    return Inspection(duplicates=pairs), figures
 
 
-def _mapped(asked: Asked, features: torch.Tensor, truth: torch.Tensor) -> tuple[EmbeddingMap, Figures]:
+def _mapped(asked: Asked, features: torch.Tensor, truth: torch.Tensor) -> tuple[Inspection, Figures]:
     indices = drawn(len(asked.images), MAPPED)
     placed = map_embedding(features.numpy()[indices], indices)
-    return placed, {"embedding": examination.embedding(placed, truth.numpy()[indices], asked.model.classes)}
+    figure = examination.embedding(placed, truth.numpy()[indices], asked.model.classes)
+    return Inspection(embedding=placed), {"embedding": figure}

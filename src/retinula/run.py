@@ -150,6 +150,10 @@ class Run:
         """The report for people, which `retinula report` writes."""
         return self.path / "report.html"
 
+    def answers_file(self, split: str) -> Path:
+        """What a classifier answered about its own pictures of a split when they were last measured."""
+        return self.path / f"answers-{split}.safetensors"
+
     @property
     def inspection_file(self) -> Path:
         """What a deep evaluation has found."""

@@ -1,11 +1,15 @@
 """What a closer look has found, written and read again."""
 
+import inspect
 from pathlib import Path
 
 import pytest
 
 from retinula.errors import InputError
-from retinula.evaluation.findings import read_inspection
+from retinula.evaluation.findings import Inspection, read_inspection
+from retinula.evaluation.robustness import Robustness
+from retinula.evaluation.text import LOOKS
+from retinula.inspection import look_closer
 
 
 @pytest.mark.parametrize(
@@ -29,11 +33,23 @@ from retinula.evaluation.findings import read_inspection
 )
 def test_a_file_that_is_not_whole_is_refused_in_one_line(content: str, tmp_path: Path) -> None:
     (tmp_path / "inspection.json").write_text(content)
-    with pytest.raises(
-        InputError, match=r"inspection\.json is not whole; look again with: retinula evaluate"
-    ) as caught:
+    with pytest.raises(InputError, match=r"inspection\.json is not whole; look again with: retinula report") as caught:
         read_inspection(tmp_path / "inspection.json", "test")
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_not_looked_for_is_named_and_joined_with_what_is_newer() -> None:
+    spoilt, newer = (Robustness(1, 1, clean, {"fog": (0.5,) * 5}) for clean in (0.8, 0.9))
+    first = Inspection(robustness=spoilt, duplicates={})
+    assert (Inspection().unlooked, first.unlooked) == (
+        ("corruptions", "labels", "duplicates", "embedding"),
+        ("labels", "embedding"),
+    )
+    assert set(Inspection().unlooked) <= inspect.signature(look_closer).parameters.keys()
+    assert set(Inspection().unlooked) == LOOKS.keys()
+    joined = first.joined(Inspection(robustness=newer))
+    assert (joined.robustness, joined.duplicates) == (newer, {})
+    assert first.joined(Inspection()).to_dict() == first.to_dict()
 
 
 def test_nobody_has_looked_or_may_not(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from retinula.evaluation.caution import caution, is_near_chance
 from retinula.evaluation.denoising import Denoising
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.findings import Inspection
 from retinula.evaluation.label_errors import LabelError, LabelErrors
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.evaluation.robustness import Robustness
 from retinula.evaluation.text import inspection_text, is_few, text_report, verdict
 from retinula.intervals import wilson_interval
 from retinula.metrics import Calibration, CalibrationBin, calibration, confusion_matrix
@@ -291,7 +293,7 @@ def test_a_kind_without_words_is_our_mistake() -> None:
 
 def test_how_many_pictures_have_a_near_duplicate_is_said() -> None:
     pairs = tuple(NearDuplicate(one, two, True, 1.0, (0, 0)) for one in range(5) for two in range(one + 1, 5))
-    lines = inspection_text(Inspection(duplicates={"within a": pairs, "between a and b": pairs[:4]}))
+    lines = inspection_text(Inspection(duplicates={"within a": pairs, "between a and b": pairs[:4]}), result())
     assert lines == [
         "Near-duplicates within a: of 5 pictures; 10 pairs, 10 equal in every pixel.",
         "  picture 0 and picture 1: equal",
@@ -308,19 +310,56 @@ def test_what_is_to_be_corrected_is_named_by_its_file() -> None:
     errors = tuple(LabelError(n, f"cats/{n}.png", "cat", "dog", 0.02, 0.97) for n in range(1000, 1004))
     pair = NearDuplicate(1, 7, False, 0.9712, (0, 1), "cats/1.png", "dogs/7.png")
     found = Inspection(label_errors=LabelErrors(2000, "held out", errors), duplicates={"between a and b": (pair,)})
-    assert inspection_text(found) == [
+    assert inspection_text(found, result()) == [
         "Labels likely wrong: 4 of 2,000 (held out).",
         "  picture 1,000 (cats/1000.png): called cat, likely dog (97.0 %)",
         "  picture 1,001 (cats/1001.png): called cat, likely dog (97.0 %)",
         "  picture 1,002 (cats/1002.png): called cat, likely dog (97.0 %)",
+        caution(result()),
         "Near-duplicates between a and b: of 1 picture; 1 pair, 0 equal in every pixel.",
         "  picture 1 (cats/1.png) and picture 7 (dogs/7.png): agree by 0.971",
     ]
     written = json.loads(json.dumps(found.to_dict()))
     assert written["near_duplicates"]["between a and b"][0]["other_source"] == "dogs/7.png"
-    assert inspection_text(Inspection.from_dict(written)) == inspection_text(found)
+    assert inspection_text(Inspection.from_dict(written), result()) == inspection_text(found, result())
     for each in written["near_duplicates"]["between a and b"]:
         del each["source"], each["other_source"]  # as earlier versions wrote it
     assert Inspection.from_dict(written).duplicates == {
         "between a and b": (replace(pair, source=None, other_source=None),)
     }
+
+
+def answered(*rows: tuple[int, int]) -> ClassificationResult:
+    """How often two classes are told from each other: true ones in rows."""
+    confusion = torch.tensor(rows)
+    return replace(result(("ant", "bee")), num_images=int(confusion.sum()), confusion=confusion)
+
+
+@pytest.mark.parametrize(
+    ("measured", "by_chance"),
+    [
+        (answered((900, 100), (100, 900)), False),
+        (answered((620, 380), (380, 620)), False),
+        (answered((1000, 0), (900, 100)), True),
+        (answered((950, 0), (50, 0)), True),
+        (answered((945, 5), (5, 45)), False),
+        (answered((3, 0), (0, 2)), True),  # of so few it could be
+    ],
+)
+def test_what_a_model_near_chance_finds_is_not_to_be_believed(measured: ClassificationResult, by_chance: bool) -> None:
+    assert is_near_chance(measured) == by_chance
+    labels = LabelErrors(9, "held out", (LabelError(1, None, "ant", "bee", 0.4, 0.6),))
+    spoilt = Robustness(9, 9, 0.5, {"snow": (0.5,) * 5, "fog": (0.4,) * 5})
+    lines = inspection_text(Inspection(spoilt, labels), measured)
+    assert lines.count(caution(measured)) == 1
+    assert ("fog costs most" in " ".join(lines)) != by_chance
+    assert lines.index(caution(measured)) == (0 if by_chance else len(lines) - 1)
+    none = inspection_text(Inspection(duplicates={"within a": ()}), measured)
+    assert len(none) == 1, "near-duplicates are found by pixels"
+
+
+def test_the_caution_names_what_the_model_and_a_blind_guess_get_right() -> None:
+    assert caution(answered((1000, 0), (900, 100))) == (
+        "With 55.0 % of 2,000 pictures right it can hardly be told from a blind guess (50.0 %): what is found by its "
+        "answers means nothing."
+    )

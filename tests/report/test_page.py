@@ -12,18 +12,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import typer
 
 from hostile_names import HOSTILE, PLAIN, QUOTED
-from retinula import extras
+from retinula import extras, inspection, model_file
 from retinula.cli import main
 from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
+from retinula.evaluation.answered import save_answered
+from retinula.evaluation.caution import caution
+from retinula.evaluation.findings import Inspection
+from retinula.evaluation.measuring import evaluate
+from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.plots.figure import INK, SERIES
-from retinula.recipe import Augmentation, Objective
+from retinula.recipe import Augmentation, Evaluation, Objective
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
 from retinula.report.page import MOST_BYTES, commands, render, write_report
@@ -203,7 +209,7 @@ def test_of_pictures_left_out_an_earlier_version_kept_the_number_alone(at_hand: 
     report["data"].pop("skipped", None)
     at_hand.report_file.write_text(json.dumps(report))
     page = Page(write_report(at_hand, tmp_path / "page.html")[0].read_text(encoding="utf-8"))
-    assert "left out as unreadable 7" in page.words
+    assert "left out 7" in page.words
 
 
 def test_pictures_are_named_by_their_files(inspected: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,7 +391,8 @@ def test_findings_that_do_not_belong_here_are_left_out_and_it_is_said(
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     page, contents = write_report(inspected)
     assert message in contents.missing["inspected"]
-    assert "evaluate" in contents.missing["inspected"]
+    assert re.search("look again with: retinula report .* --deep$", contents.missing["inspected"])
+    assert contents.unmeasured == (), "what is wrong has been said"
     assert "\n" not in contents.missing["inspected"]
     said = Page(page.read_text()).words
     assert said.count(message) == 3
@@ -399,7 +406,7 @@ def test_findings_among_other_splits_are_none_among_these(inspected: Run) -> Non
     page, contents = write_report(inspected)
     assert contents.missing == {}
     assert contents.labels is None
-    assert f"retinula evaluate {inspected.path.resolve()} --deep" in Page(page.read_text()).words
+    assert Page(page.read_text()).words.count(f"retinula report {inspected.path.resolve()} --deep") == 4
     file.write_text(json.dumps({"validation": found | {"split": "validation"}, "test": found}))
     assert write_report(inspected)[1].labels is not None
 
@@ -556,6 +563,194 @@ def test_the_command_says_what_it_wrote(
     assert told["split"] == "test"
     assert 0 < told["accuracy"] < 1
     assert told["missing"] == {}
+    assert (told["tta"], told["plain_accuracy"]) == ("none", told["accuracy"])
+    assert told["unmeasured"] == ["corruptions", "labels", "duplicates", "embedding"]
+
+
+def test_the_terminal_names_what_is_not_measured_and_the_command_for_it(
+    at_hand: Run,
+    inspected: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    assert _called(monkeypatch, str(at_hand.path), "--out", str(tmp_path / "a page.html")) == 0
+    command = f"retinula report {at_hand.path.resolve()} --deep --out '{tmp_path / 'a page.html'}'"
+    assert capsys.readouterr().err == (
+        "not measured: robustness against corruptions, wrong labels, near-duplicates and the map of pictures; "
+        f"to measure it: {command}\n"
+    )
+    assert _called(monkeypatch, str(inspected.path)) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_deep_measures_what_is_missing_and_keeps_it_look_by_look(
+    inspected: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, found = inspected.inspection_file, json.loads(inspected.inspection_file.read_text())
+    pictures = vars(gathering)["find_own"](inspected).splits["test"].fingerprint()
+    known = {key: found[key] for key in ("dataset", "split", "robustness", "embedding")} | {"fingerprint": pictures}
+    file.write_text(json.dumps({"test": known}))
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inspection, "find_near_duplicates", stopped)
+        assert _called(patch, str(inspected.path), "--deep") == 130
+    command = f"retinula report {inspected.path.resolve()} --deep"
+    assert f"interrupted; what was measured is kept, go on with: {command}\n" in capsys.readouterr().err
+    assert not inspected.report_page.exists()
+    kept = json.loads(file.read_text())["test"]
+    assert kept == known | {"label_errors": kept["label_errors"]}
+    with monkeypatch.context() as patch:
+        patch.setattr(inspection, "measure_robustness", stopped)  # what is known is not measured again
+        patch.setattr(inspection, "find_label_errors", stopped)
+        assert _called(patch, str(inspected.path), "--deep", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["unmeasured"] == []
+    both = json.loads(file.read_text())["test"]
+    assert both == kept | {"near_duplicates": both["near_duplicates"]}
+    (exact,) = (pair for pair in both["near_duplicates"]["between made/test and made/train"] if pair["exact"])
+    assert (exact["index"], exact["other"]) == (30, 0)
+    assert "1 of the 31 pictures asked about is nearly the same" in Page(inspected.report_page.read_text()).words
+
+
+@pytest.mark.parametrize("change", [{"fingerprint": "0" * 64}, {"robustness": 3}, {}])
+def test_deep_looks_anew_where_findings_cannot_be_used_or_not_surely(
+    inspected: Run, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    found = json.loads(inspected.inspection_file.read_text())
+    inspected.inspection_file.write_text(json.dumps(found | change))
+    asked: list[dict[str, bool]] = []
+
+    def looked(_: object, *, progress: object, **looks: bool) -> Inspection:
+        asked.append(looks)
+        return Inspection.from_dict(found)
+
+    monkeypatch.setattr(gathering, "look_closer", looked)
+    _, contents = write_report(inspected, deep=True)
+    assert asked == [dict.fromkeys(("corruptions", "labels", "duplicates", "embedding"), True)]
+    assert (contents.missing.keys() & {"inspected"}, contents.unmeasured) == (set(), ())
+    assert contents.map is not None
+
+
+def test_near_duplicates_are_not_missed_where_the_training_pictures_have_gone(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    test = vars(gathering)["find_own"](at_hand).splits["test"]
+    own = OwnPictures("made", {"test": test}, {"train": "mine: the training pictures have changed since it began"})
+    monkeypatch.setattr(gathering, "find_own", lambda *_: own)
+    asked: list[str] = []
+
+    def looked(_: object, *, progress: object, **looks: bool) -> Inspection:
+        asked.extend(name for name, wanted in looks.items() if wanted)
+        return Inspection()
+
+    monkeypatch.setattr(gathering, "look_closer", looked)
+    file, contents = write_report(at_hand, tmp_path / "page.html", deep=True)
+    assert asked == ["corruptions", "labels", "embedding"] == list(contents.unmeasured)
+    assert "Nearly the same Not looked for: the training pictures are not at hand" in Page(file.read_text()).words
+
+
+def test_deep_is_refused_where_nothing_can_be_looked_at(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "page.html"
+    gone = OwnPictures("made", {}, {})
+    with monkeypatch.context() as patch:
+        patch.setattr(gathering, "find_own", lambda *_: gone)
+        with pytest.raises(InputError, match="made has no test pictures; leave --deep out for a page without pictures"):
+            write_report(at_hand, file, deep=True)
+    monkeypatch.setattr(Model, "classifies", property(lambda _: False))
+    with pytest.raises(InputError, match="reconstructs pictures; only classifiers are looked at closer"):
+        write_report(at_hand, file, deep=True)
+    assert not file.exists()
+
+
+def test_the_headline_counts_as_the_recipe_does_and_says_by_which_looks(
+    inspected: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = inspected.recipe()
+    inspected.recipe_file.write_text(recipe.changed(evaluation=Evaluation(tta="mirror")).to_toml())
+    looked = vars(model_file)["_averaged"]
+
+    def averaged_otherwise(network: object, preprocess: object, batch: torch.Tensor, tta: str) -> torch.Tensor:
+        logits: torch.Tensor = looked(network, preprocess, batch, "none")
+        return logits if tta == "none" else torch.cat([-logits[:3], logits[3:]])  # or it could happen to be as good
+
+    monkeypatch.setattr(model_file, "_averaged", averaged_otherwise)
+    test = vars(gathering)["find_own"](inspected).splits["test"]
+    averaged, single = (evaluate(inspected.path, test, split="test", tta=tta).to_dict() for tta in ("mirror", "none"))
+    assert averaged["accuracy"] != single["accuracy"]
+    assert _called(monkeypatch, str(inspected.path), "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["accuracy"], told["tta"]) == (averaged["accuracy"], "mirror")
+    assert told["plain_accuracy"] == averaged["plain_accuracy"] == single["accuracy"]
+    said = Page(inspected.report_page.read_text()).words
+    high, low = (f"{100 * each['accuracy']:.2f} %" for each in (averaged, single))
+    for words in (
+        f"right for {high} , its answers averaged over mirrored pictures; a single look at each is right for {low}",
+        f"{averaged['num_correct']} of 31 test pictures are right: {high}",
+        "Right by single looks " + low,
+        "averaged over mirrored pictures (mirror), as the recipe counts",
+        "HiResCAM, of a single look, while answers are averaged",
+        "which never saw it, by a single look says something else",
+        "by averaged answers:",
+        "Each answer is a single look, unlike above.",
+        "A rim marks a wrong answer (averaged; the places are of single looks).",
+        "5 methods, at a single look.",
+        "Its answers are single looks here.",
+    ):
+        assert words in said
+    assert said.count("Answers are averaged. A click") == 2
+    diagonal = json.loads(re.findall(r'id="cells">(.*?)</script>', inspected.report_page.read_text())[0])["counts"]
+    assert sum(count for cell, count in diagonal.items() if cell in ("0-0", "1-1", "2-2")) == averaged["num_correct"]
+
+
+def test_what_was_answered_when_it_was_evaluated_is_not_asked_once_more(
+    inspected: Run,
+) -> None:
+    model, test = Model.load(inspected.path), vars(gathering)["find_own"](inspected).splits["test"]
+    result = evaluate(model, test, split="test")
+    assert isinstance(result, ClassificationResult)
+    turned = replace(result, logits=-result.logits)
+    for averaged, expected in (("none", -result.logits), ("mirror", result.logits)):
+        save_answered(inspected.answers_file("test"), model, test, replace(turned, tta=averaged))
+        answers = gathering.gather(inspected).answers
+        assert answers is not None
+        torch.testing.assert_close(answers.result.logits, expected)
+
+
+def test_without_averaging_nothing_is_said_of_looks(written: tuple[str, Contents]) -> None:
+    assert "averaged" not in Page(written[0].split("<script")[0]).words
+    assert "single look" not in Page(written[0].split("<script")[0]).words
+
+
+def test_near_chance_nothing_is_said_to_cost_most_and_the_doubts_are_doubted(inspected: Run) -> None:
+    _, contents = write_report(inspected)
+    answers, spoilt = contents.answers, contents.spoilt
+    assert answers is not None
+    assert spoilt is not None
+    guessed = replace(answers.result, confusion=torch.full((3, 3), 3))
+    part = spoilt_part(spoilt.measured, guessed, np.zeros((31, 1, 8, 8), dtype=np.uint8), Sheet((8, 8)))
+    assert [line.words for line in part.chart.lines] == ["mean over all"]
+    said = Page(render(replace(contents, answers=replace(answers, result=guessed), spoilt=part))).words
+    assert "it can hardly be told from a blind guess" in caution(guessed)
+    assert said.count(caution(guessed)) == 2
+    assert "most:" not in said
+    assert "costs most" not in said
+
+
+@pytest.mark.parametrize(("tells", "times"), [(False, 1), (True, 0)])
+def test_a_model_that_cannot_tell_the_unfamiliar_says_so_where_it_is_used(
+    at_hand: Run, written: tuple[str, Contents], tells: bool, times: int
+) -> None:
+    assert written[1].tells_unfamiliar == (Model.load(at_hand.path).familiarity is not None)
+    said = Page(render(replace(written[1], tells_unfamiliar=tells))).words
+    assert said.count("It cannot tell pictures unlike anything it was trained on") == times
 
 
 def _called(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -435,10 +435,3 @@ def test_the_best_of_an_earlier_checkpoint_stays_the_best_of_its_equals(
     saved["state"]["best"]["score"] = 0.5
     save_checkpoint(run, saved["state"]["step"], saved)
     assert train(small(), *sets, run).provenance["kept_step"] == 4
-
-
-def test_settings_that_nothing_uses_are_told_before_the_first_step(make_set: MakeSet, tmp_path: Path) -> None:
-    run, _ = fitted(small("epochs=1", "optimizer=adam", "nesterov=false"), make_set, tmp_path)
-    said, begun = "optimizer.momentum changes nothing: optimizer adam does not use it", "computing on"
-    log = run.log_file.read_text()
-    assert log.index(said) < log.index(begun)

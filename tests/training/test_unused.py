@@ -1,5 +1,6 @@
 """Settings that the chosen part does not use: which these are is what the parts themselves do, and it is told."""
 
+import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -96,6 +97,13 @@ def test_every_part_that_a_recipe_can_name_is_there(parts: Mapping[str, object],
             ["optimizer.momentum and optimizer.nesterov change nothing: optimizer adam does not use them"],
         ),
         (
+            ["optimizer=adam", "momentum=0.9", "nesterov=true", "rho=0.1"],
+            [
+                "optimizer.momentum, optimizer.nesterov and optimizer.rho change nothing: "
+                "optimizer adam does not use them"
+            ],
+        ),
+        (
             ["schedule=cosine", "peak=0.4", "rho=0.1"],
             [
                 "optimizer.rho changes nothing: optimizer adamw does not use it",
@@ -106,7 +114,31 @@ def test_every_part_that_a_recipe_can_name_is_there(parts: Mapping[str, object],
 )
 def test_what_is_said_in_vain_is_told_in_a_line(settings: list[str], lines: list[str]) -> None:
     plain = checked({"name": "plain"}, "a recipe")
-    assert said_in_vain(with_settings(plain, settings)) == lines
+    recipe = with_settings(plain, settings)
+    assert said_in_vain(recipe, settings) == said_in_vain(recipe) == lines
+
+
+@pytest.mark.parametrize(
+    ("settings", "lines"),
+    [
+        (["optimizer=adam"], []),
+        (["optimizer=adam", "schedule=cosine"], []),
+        (
+            ["optimizer=adam", "momentum=0.9"],
+            ["optimizer.momentum changes nothing: optimizer adam does not use it"],
+        ),
+        (["rho=0.1"], ["optimizer.rho changes nothing: optimizer sgd does not use it"]),
+    ],
+)
+@pytest.mark.parametrize("word", ["digits", "shapes"])
+def test_what_a_recipe_brought_along_is_not_told(word: str, settings: list[str], lines: list[str]) -> None:
+    # `digits` is a recipe of its own, `shapes` are trained on by the default one.
+    recipe = with_settings(word, settings)
+    assert said_in_vain(recipe, settings) == lines
+    brought = [line for line in lines if "rho" in line]
+    assert said_in_vain(checked(tomllib.loads(recipe.to_toml()), "a run's recipe")) == brought
+    mine = recipe.changed(name="mine", about="of my own")
+    assert said_in_vain(mine), "there it is somebody's own doing"
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -75,18 +75,23 @@ def evaluate(
 
     found = find_run(run)  # before torch is loaded, which takes seconds
     from retinula.asked import ask
+    from retinula.evaluation.label_errors import check_findable
+    from retinula.evaluation.results import ClassificationResult
     from retinula.evaluation.text import inspection_text, text_report
     from retinula.experiment import measure
+    from retinula.inspection import check_classifies, look_closer
 
+    closer = deep or corruptions or labels or duplicates or embedding
+    if deep or labels:
+        check_findable()  # before the pictures are loaded and measured
+    inspection = None
     with counting() as progress:
         asked = ask(found, data=data, split=split.value, folder=out, progress=progress, remark=remark)
         averaging: Averaging | None = None if tta is None else "mirror-shift" if tta else "none"
+        if closer:
+            check_classifies(asked)
         result = measure(asked, tta=averaging, progress=progress)
-    inspection = None
-    if deep or corruptions or labels or duplicates or embedding:
-        from retinula.inspection import look_closer
-
-        with counting() as progress:
+        if closer:
             inspection = look_closer(
                 asked,
                 corruptions=deep or corruptions,
@@ -102,6 +107,7 @@ def evaluate(
         return
     for line in text_report(result):
         say(line)
-    for line in [] if inspection is None else inspection_text(inspection):
-        say(line)
+    if inspection is not None and isinstance(result, ClassificationResult):
+        for line in inspection_text(inspection, result):
+            say(line)
     say(f"figures: {asked.place / found.figures.name}")

@@ -1,5 +1,6 @@
 """`retinula report`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import FinishedRun
+from retinula.errors import Interrupted
+from retinula.words import listed
 
 
 def report(
@@ -14,6 +17,13 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where the page goes; report.html in the run unless given.")
     ] = None,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            "--deep",
+            help="First look closer, as evaluate --deep does, where nobody has yet, and keep it in the run (slow).",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write all that is known of a run as one HTML file.
@@ -23,16 +33,27 @@ def report(
     from retinula.run import find_run
 
     found = find_run(run)  # before torch is loaded, which takes seconds
+    from retinula.evaluation.text import LOOKS
+    from retinula.report.contents import deep_look
     from retinula.report.page import write_report
 
-    with counting() as progress:
-        file, contents = write_report(found, out, progress)
+    again = f"{deep_look(found)}{'' if out is None else f' --out {shlex.quote(str(out))}'}"
+    try:
+        with counting() as progress:
+            file, contents = write_report(found, out, progress, deep=deep)
+    except KeyboardInterrupt as stop:
+        if not deep:
+            raise
+        raise Interrupted(f"interrupted; what was measured is kept, go on with: {again}") from stop
     size = file.stat().st_size
     if as_json:
-        accuracy = None if contents.answers is None else contents.answers.result.accuracy
-        parts = {"file": str(file), "bytes": size, "split": contents.split, "accuracy": accuracy}
-        say_json(parts | {"missing": contents.missing})
+        measured = {} if contents.answers is None else contents.answers.result.to_dict()
+        parts = {"file": str(file), "bytes": size, "split": contents.split}
+        parts |= {key: measured.get(key) for key in ("accuracy", "plain_accuracy", "tta")}
+        say_json(parts | {"missing": contents.missing, "unmeasured": contents.unmeasured})
         return
     for what in dict.fromkeys(contents.missing.values()):  # several parts may be missing for the same reason
         remark(f"left out: {what}")
+    if contents.unmeasured:
+        remark(f"not measured: {listed([LOOKS[name] for name in contents.unmeasured])}; to measure it: {again}")
     say(f"{file} ({size / 1e6:.1f} MB)")

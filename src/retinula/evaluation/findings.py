@@ -6,7 +6,7 @@ Looks for nothing itself: `inspection` does.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,22 @@ class Inspection:
     label_errors: LabelErrors | None = None
     duplicates: dict[str, tuple[NearDuplicate, ...]] | None = None
     embedding: EmbeddingMap | None = None
+
+    @property
+    def unlooked(self) -> tuple[str, ...]:
+        """What was not looked for, as `inspection.look_closer` calls it."""
+        parts = {
+            "corruptions": self.robustness,
+            "labels": self.label_errors,
+            "duplicates": self.duplicates,
+            "embedding": self.embedding,
+        }
+        return tuple(name for name, part in parts.items() if part is None)
+
+    def joined(self, newer: "Inspection") -> "Inspection":
+        """Return what either was looked for; of what both were, the newer."""
+        looked = {each.name: getattr(newer, each.name) for each in fields(newer)}
+        return replace(self, **{name: part for name, part in looked.items() if part is not None})
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was looked for as values that JSON can hold."""
@@ -104,17 +120,16 @@ def add_inspection(file: Path, inspected: Inspected) -> None:
     Raises:
         RetinulaError: the file cannot be written.
     """
-    split = inspected.split
-    found = inspected.found.to_dict()
+    split, found = inspected.split, inspected.found
     try:
         before, same = _read(file), read_inspection(file, split)
     except InputError:
         before, same = {}, None
     if same is not None and (same.dataset, same.fingerprint) == (inspected.dataset, inspected.fingerprint):
-        found = same.found.to_dict() | found
+        found = same.found.joined(found)
     about = {"dataset": inspected.dataset, "split": split, "fingerprint": inspected.fingerprint}
     make_folder(file.parent)
-    write_json(file, before | {split: about | found})
+    write_json(file, before | {split: about | found.to_dict()})
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -135,4 +150,4 @@ def _whole(file: Path) -> Iterator[None]:
         try:
             yield
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            raise InputError(f"{file} is not whole; look again with: retinula evaluate {file.parent} --deep") from error
+            raise InputError(f"{file} is not whole; look again with: retinula report {file.parent} --deep") from error

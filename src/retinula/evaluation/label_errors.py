@@ -82,6 +82,15 @@ class LabelErrors:
         return cls(int(values["num_images"]), str(values["method"]), errors)
 
 
+def check_findable() -> None:
+    """See that wrong labels can be looked for here, before other work.
+
+    Raises:
+        InputError: cleanlab is missing or broken.
+    """
+    _cleanlab()  # loaded, since one that is broken finds nothing either
+
+
 def find_label_errors(
     probabilities: Floats,
     labels: NDArray[np.int64],
@@ -104,7 +113,7 @@ def find_label_errors(
     Raises:
         InputError: cleanlab is not installed, or broken.
     """
-    cleanlab = load("labels", "finding wrong labels", "cleanlab.filter")
+    cleanlab = _cleanlab()
     present = np.unique(labels)
     if len(present) < 2:
         return LabelErrors(len(labels), method, ())
@@ -159,3 +168,7 @@ def out_of_fold(features: Floats, labels: NDArray[np.int64], num_classes: int, s
         head.fit(scale.transform(features[known]), labels[known])
         answers[np.ix_(asked, head.classes_)] = head.predict_proba(scale.transform(features[asked]))
     return answers
+
+
+def _cleanlab() -> Any:
+    return load("labels", "finding wrong labels", "cleanlab.filter")

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from retinula.errors import InputError, RetinulaError
+from retinula.evaluation.answered import Answered
 from retinula.evaluation.denoising import EXAMPLE_LEVEL, measure_denoising, noise_for
 from retinula.evaluation.fitting import check_pictures, labels_for, size_in_words
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
@@ -70,19 +71,27 @@ def evaluate(
         model = Model.load(model)
     check_pictures(model, image_set)
     runner = _Runner(model, image_set, batch_size, tta, device, progress, clock)
-    facts: dict[str, Any] = {
-        "dataset": image_set.name.removesuffix(f"/{split}"),
-        "split": split,
-        "num_images": len(image_set),
-        "model": model.network_name,
-        "task": model.task,
-        "tta": tta,
-        "unverified_copy": "unverified" in image_set.provenance.get("copy", ""),
-        "provenance": dict(image_set.provenance),
-    }
+    facts = _facts(model, image_set, split, tta)
     if not model.classifies:
         return _reconstruction(runner, facts)
-    return _classification(runner, facts)
+    labels = labels_for(model, image_set)  # before the work: a wrong set is refused at once
+    return _classification(model, image_set, labels, facts, _ask(runner, labels))
+
+
+def evaluate_answered(model: Model, image_set: ImageSet, answered: Answered, *, split: str) -> ClassificationResult:
+    """Give what `evaluate` gives of a classifier that was asked already.
+
+    Args:
+        model: that was asked.
+        image_set: about all of these pictures.
+        answered: what it answered.
+        split: what the pictures are to the model: `test`, `validation` or `train`.
+
+    Raises:
+        InputError: the set has no labels, or other classes than the model.
+    """
+    labels = labels_for(model, image_set)
+    return _classification(model, image_set, labels, _facts(model, image_set, split, answered.tta), answered)
 
 
 class _Runner:
@@ -134,16 +143,35 @@ class _Runner:
             self.progress(self.done, len(self.image_set))
 
 
-def _classification(runner: _Runner, facts: dict[str, Any]) -> ClassificationResult:
-    model = runner.model
-    labels = labels_for(model, runner.image_set)  # before the work: a wrong set is refused at once
+def _facts(model: Model, image_set: ImageSet, split: str, tta: Averaging) -> dict[str, Any]:
+    return {
+        "dataset": image_set.name.removesuffix(f"/{split}"),
+        "split": split,
+        "num_images": len(image_set),
+        "model": model.network_name,
+        "task": model.task,
+        "tta": tta,
+        "unverified_copy": "unverified" in image_set.provenance.get("copy", ""),
+        "provenance": dict(image_set.provenance),
+    }
+
+
+def _ask(runner: _Runner, labels: Tensor) -> Answered:
     logits = runner.outputs(0, len(labels))
+    plain_accuracy = None if runner.tta == "none" else accuracy(runner.plain_outputs(), labels)
+    return Answered(logits, runner.tta, plain_accuracy, runner.seconds)
+
+
+def _classification(
+    model: Model, image_set: ImageSet, labels: Tensor, facts: dict[str, Any], answered: Answered
+) -> ClassificationResult:
+    logits = answered.logits
     probabilities = model.calibrated(logits)
     return ClassificationResult(
         **facts,
-        seconds=runner.seconds,
+        seconds=answered.seconds,
         classes=model.classes,
-        superclasses=model.superclasses or _superclasses_by_name(model, runner.image_set),
+        superclasses=model.superclasses or _superclasses_by_name(model, image_set),
         labels=labels,
         logits=logits,
         probabilities=probabilities,
@@ -151,9 +179,9 @@ def _classification(runner: _Runner, facts: dict[str, Any]) -> ClassificationRes
         top5=top_k_accuracy(logits, labels, 5),
         loss=cross_entropy(logits / model.temperature, labels),
         calibration=calibration(probabilities, labels),
-        plain_accuracy=None if runner.tta == "none" else accuracy(runner.plain_outputs(), labels),
+        plain_accuracy=answered.plain_accuracy,
         temperature=model.temperature,
-        sources=runner.image_set.sources,
+        sources=image_set.sources,
     )
 
 

@@ -139,6 +139,11 @@ class ClassificationResult(Evaluation):
         return self.num_correct / self.num_images
 
     @property
+    def chance(self) -> float:
+        """What the best blind guess gets right, 0..1: the share of the commonest class."""
+        return int(self.confusion.sum(dim=1).max()) / self.num_images
+
+    @property
     def accuracy_interval(self) -> tuple[float, float]:
         """Between which shares the accuracy on all such pictures lies, with 95 % confidence.
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from retinula.evaluation.caution import caution, is_near_chance
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.findings import Inspection
 from retinula.evaluation.label_errors import LabelErrors
@@ -14,6 +15,13 @@ from retinula.words import num_columns, percent, plural, sureness
 
 MISTAKES = 5  # kinds of mistakes that are named
 SUREST_NAMED = 3  # wrong answers that are named one by one, and findings of a closer look
+LOOKS = {  # what a closer look measures, by the names that `inspection.look_closer` has for it
+    "corruptions": "robustness against corruptions",
+    "labels": "wrong labels",
+    "duplicates": "near-duplicates",
+    "embedding": "the map of pictures",
+}
+AVERAGED_OVER = {"none": "", "mirror": "mirrored pictures", "mirror-shift": "mirrored and shifted pictures"}
 BELIEVABLE = 0.02  # mean confidence and accuracy may differ by this before it is called over- or underconfident
 
 
@@ -28,23 +36,33 @@ def text_report(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def inspection_text(found: Inspection) -> list[str]:
-    """Say what a closer look has found, one string a line; of labels and pairs the first are named with their files."""
-    lines = [] if found.robustness is None else [_spoilt(found.robustness)]
+def inspection_text(found: Inspection, result: ClassificationResult) -> list[str]:
+    """Say what a closer look has found, one string a line; of labels and pairs the first are named with their files.
+
+    Args:
+        found: among the pictures of `result`.
+        result: how the model does on them, and so how far what is found by its answers can be believed.
+    """
+    by_chance = is_near_chance(result)
+    lines = [caution(result)] if by_chance and (found.robustness or found.label_errors) else []
+    if found.robustness is not None:
+        lines.append(_spoilt(found.robustness, names_worst=not by_chance))
     if found.label_errors is not None:
         lines += _wrong_labels(found.label_errors)
+        lines += [caution(result)] if found.label_errors.errors and not by_chance else []
     for name, pairs in (found.duplicates or {}).items():
         lines += _near_duplicates(name, pairs)
     return lines
 
 
-def _spoilt(found: Robustness) -> str:
+def _spoilt(found: Robustness, *, names_worst: bool) -> str:
     worst = min(found.accuracy, key=lambda kind: sum(found.accuracy[kind]))
     of = "" if found.num_images == found.num_available else f" drawn from {found.num_available:,}"
     looks = "single looks" if found.tta == "none" else f"averaged ({found.tta})"
     return (
         f"Spoilt pictures ({len(found.accuracy)} corruptions, 5 strengths, {found.num_images:,}{of}; {looks}): "
-        f"{percent(found.mean)} right on average, {percent(found.clean)} unspoilt; {worst} costs most."
+        f"{percent(found.mean)} right on average, {percent(found.clean)} unspoilt"
+        f"{f'; {worst} costs most' if names_worst else ''}."
     )
 
 

@@ -69,7 +69,6 @@ class AnswersPart:
         pictures: by `true-answer`, the pictures behind a cell, the surest first.
         per_cell: how many of a cell at most are shown.
         calibration: the chart.
-        chance: what the best blind guess gets right: the share of the commonest class.
     """
 
     result: ClassificationResult
@@ -81,7 +80,6 @@ class AnswersPart:
     pictures: dict[str, tuple[Shown, ...]]
     per_cell: int
     calibration: Chart
-    chance: float
 
 
 def answers_part(result: ClassificationResult, images: Images, sheet: Sheet) -> AnswersPart:
@@ -112,7 +110,6 @@ def answers_part(result: ClassificationResult, images: Images, sheet: Sheet) -> 
         pictures=_pictures(result, images, sheet, limit),
         per_cell=limit,
         calibration=_calibration(result),
-        chance=float(counts.sum(axis=1).max() / max(1, counts.sum())),
     )
 
 

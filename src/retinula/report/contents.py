@@ -4,17 +4,20 @@ Knows nothing of pages.
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from retinula.asked import Asked
 from retinula.datasets.reading import Progress, SplitName
 from retinula.errors import InputError
+from retinula.evaluation.answered import load_answered
 from retinula.evaluation.findings import Inspection, read_inspection
-from retinula.evaluation.measuring import evaluate
+from retinula.evaluation.measuring import evaluate, evaluate_answered
 from retinula.evaluation.results import ClassificationResult
 from retinula.explanation.attribution import check_explainable
 from retinula.images import ImageSet
+from retinula.inspection import look_closer
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.report.answers import AnswersPart, answers_part
@@ -28,7 +31,7 @@ from retinula.report.sheet import Sheet, SheetPage
 from retinula.report.spoilt import SpoiltPart, spoilt_part
 from retinula.report.training import TrainingPart, training_part
 from retinula.run import Run
-from retinula.run_data import find_own
+from retinula.run_data import OwnPictures, find_own
 
 # Before they are written as text, which takes a third more.
 SHEET_BYTES, SEEN_BYTES, MAP_BYTES, SMALL_BYTES = 3_000_000, 900_000, 1_000_000, 120_000
@@ -45,7 +48,9 @@ class Contents:
         training: what was trained on what, and how it went.
         task: `classification` or `reconstruction`.
         split: which pictures it was measured on.
+        tells_unfamiliar: whether the model can tell pictures unlike anything it was trained on.
         missing: why a part is not there, by its name.
+        unmeasured: what a closer look could still find, as `inspection.look_closer` calls it.
         answers: of a classifier.
         reasons: of its answers.
         reconstruction: of a network that gives pictures back.
@@ -68,7 +73,9 @@ class Contents:
     training: TrainingPart
     task: str
     split: SplitName
+    tells_unfamiliar: bool
     missing: dict[str, str]
+    unmeasured: tuple[str, ...] = ()
     answers: AnswersPart | None = None
     reasons: ReasonsPart | None = None
     reconstruction: ReconstructionPart | None = None
@@ -86,23 +93,35 @@ class Contents:
     seen: SheetPage | None = None
 
 
-def gather(run: Run, progress: Progress | None = None) -> Contents:
-    """Measure a finished run's model and gather what a page shows; the run is not changed.
+def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) -> Contents:
+    """Measure a finished run's model and gather what a page shows.
 
     Args:
-        run: a finished run.
+        run: a finished run; it is changed only by what a closer look finds.
         progress: told how far loading and measuring are.
+        deep: whether to look closer first, for what nobody has measured yet; it is kept in the run.
 
     Raises:
-        InputError: the run is not finished, or its model cannot be read.
+        InputError: the run is not finished, or its model cannot be read; or nothing can be looked at closer.
+        RetinulaError: what a closer look finds cannot be written.
     """
     training, recipe, model = training_part(run), run.recipe(), Model.load(run.path)
     missing: dict[str, str] = {}
-    splits = _splits(run, missing, progress)
+    own = _own_pictures(run, missing, progress)
+    splits = {} if own is None else own.splits
     split: SplitName = "validation" if "validation" in splits and "test" not in splits else "test"
     measured = None if "measured" in missing else splits.get(split)
     train_set = splits.get("train")
-    contents = Contents(run, recipe, training, model.task, split, missing)
+    found = None
+    if measured is not None and model.classifies:
+        found = _found(run, split, measured, missing, surely=deep)
+    if deep:
+        if measured is None:
+            raise InputError(f"{missing['measured']}; leave --deep out for a page without pictures")
+        asked = Asked(run, recipe, model, measured, split, False, own, True, run.path)
+        found = _completed(found, asked, _comparable(train_set, measured), progress)
+        missing.pop("inspected", None)
+    contents = Contents(run, recipe, training, model.task, split, model.familiarity is not None, missing)
     shown = train_set or measured
     if shown is None:
         return contents
@@ -115,34 +134,39 @@ def gather(run: Run, progress: Progress | None = None) -> Contents:
         distorted=None if train_set is None else distorted_part(recipe, train_set, SMALL_BYTES),
         fed=None if train_set is None else fed_part(recipe, train_set, sheet, SMALL_BYTES),
     )
-    if train_set is not None and measured is not None and train_set.shape == measured.shape:
-        contents = replace(contents, duplicates=duplicates_part(train_set, measured, split, sheet))
     if measured is not None:
+        learned = _comparable(train_set, measured)
+        if learned is not None:
+            contents = replace(contents, duplicates=duplicates_part(learned, measured, split, sheet))
         contents = _with_measurement(contents, model, measured, sheet, progress)
-        contents = _with_inspection(contents, measured, train_set, sheet)
+        contents = _with_findings(contents, found, measured, learned, sheet)
     return replace(contents, pictures=sheet.finish(SHEET_BYTES))
 
 
-def deep_look(run: Run, split: SplitName) -> str:
-    """Return the command that looks closer at the pictures that a page is about."""
-    which = "" if split == "test" else f" --split {split}"
-    return f"retinula evaluate {shlex.quote(str(run.path.resolve()))}{which} --deep"
+def deep_look(run: Run) -> str:
+    """Return the command that measures what a page still lacks, and writes it anew."""
+    return f"retinula report {shlex.quote(str(run.path.resolve()))} --deep"
 
 
-def _splits(run: Run, missing: dict[str, str], progress: Progress | None) -> Mapping[SplitName, ImageSet]:
+def _own_pictures(run: Run, missing: dict[str, str], progress: Progress | None) -> OwnPictures | None:
     """Return the run's pictures; of those to measure on and to train on that are not there the reason is noted."""
     try:
         own = find_own(run, progress)
     except InputError as error:
         missing |= {"measured": str(error), "train": str(error)}
-        return {}
+        return None
     if "test" in own.changed:
         missing["measured"] = own.changed["test"]
     elif not own.splits.keys() & {"test", "validation"}:
         missing["measured"] = own.changed.get("validation", f"{own.dataset} has no test pictures")
     if "train" in own.changed:
         missing["train"] = own.changed.get("test", own.changed["train"])  # one sentence for both
-    return own.splits
+    return own
+
+
+def _comparable(train_set: ImageSet | None, measured: ImageSet) -> ImageSet | None:
+    """Return the training pictures where there are any of the size of those measured on."""
+    return train_set if train_set is not None and train_set.shape == measured.shape else None
 
 
 def _with_measurement(
@@ -152,8 +176,14 @@ def _with_measurement(
     if not model.classifies:
         part = reconstruction_part(contents.run, contents.split, model, image_set, told)
         return replace(contents, reconstruction=part)
+    run, split, tta = contents.run, contents.split, contents.recipe.evaluation.tta
+    answered = load_answered(run.answers_file(split), model, image_set, tta)
     try:
-        result = evaluate(model, image_set, split=contents.split, progress=told)
+        result = (
+            evaluate(model, image_set, split=split, tta=tta, progress=told)
+            if answered is None
+            else evaluate_answered(model, image_set, answered, split=split)
+        )
     except InputError as error:  # pictures without labels, of other classes
         contents.missing["measured"] = str(error)
         return contents
@@ -177,28 +207,74 @@ def _with_measurement(
     )
 
 
-def _with_inspection(contents: Contents, asked: ImageSet, train_set: ImageSet | None, sheet: Sheet) -> Contents:
-    """Add what `retinula evaluate --deep` has found on the same pictures; what cannot be used is noted."""
-    if contents.answers is None:
+def _found(
+    run: Run, split: SplitName, measured: ImageSet, missing: dict[str, str], *, surely: bool
+) -> Inspection | None:
+    """Return what was found earlier among the same pictures; what cannot be used is noted.
+
+    Args:
+        run: a finished run.
+        split: which of its pictures.
+        measured: these.
+        missing: takes the note.
+        surely: whether that they are the same must be known, which it is not of what an earlier version has found.
+    """
+    try:
+        inspected = read_inspection(run.inspection_file, split)
+    except InputError as error:
+        missing["inspected"] = str(error)
+        return None
+    if inspected is None:
+        return Inspection()
+    same = {measured.fingerprint()} if surely else {measured.fingerprint(), ""}
+    if inspected.dataset != measured.name or inspected.fingerprint not in same:
+        missing["inspected"] = (
+            f"{run.inspection_file} tells of other pictures ({inspected.dataset}, {inspected.split}); "
+            f"look again with: {deep_look(run)}"
+        )
+        return None
+    return inspected.found
+
+
+def _completed(
+    found: Inspection | None, asked: Asked, learned: ImageSet | None, progress: Progress | None
+) -> Inspection:
+    """Look closer for what was not looked for, or cannot be used, and return all of it."""
+    found = found or Inspection()
+    lacking = _lacking(found, learned)
+    if not lacking:
+        return found
+    newer = look_closer(
+        asked,
+        corruptions="corruptions" in lacking,
+        labels="labels" in lacking,
+        duplicates="duplicates" in lacking,
+        embedding="embedding" in lacking,
+        progress=progress,
+    )
+    return found.joined(newer)
+
+
+def _lacking(found: Inspection, learned: ImageSet | None) -> tuple[str, ...]:
+    """Return what can still be looked for; near-duplicates only where the training pictures are at hand."""
+    return tuple(name for name in found.unlooked if name != "duplicates" or learned is not None)
+
+
+def _with_findings(
+    contents: Contents, found: Inspection | None, asked: ImageSet, learned: ImageSet | None, sheet: Sheet
+) -> Contents:
+    """Add what a closer look has found; what cannot be used is noted."""
+    if contents.answers is None or found is None:
         return contents
     try:
-        inspected = read_inspection(contents.run.inspection_file, contents.split)
-        if inspected is None:
-            return contents
-        if inspected.dataset != asked.name or inspected.fingerprint not in ("", asked.fingerprint()):
-            raise InputError(
-                f"{contents.run.inspection_file} tells of other pictures ({inspected.dataset}, {inspected.split}); "
-                f"look again with: {deep_look(contents.run, contents.split)}"
-            )
-        return _shown(contents, contents.answers, inspected.found, asked, train_set, sheet)
-    except InputError as error:
-        contents.missing["inspected"] = str(error)
+        contents = _shown(contents, contents.answers, found, asked, learned, sheet)
     except IndexError:
         file = contents.run.inspection_file
         contents.missing["inspected"] = (
-            f"{file} names pictures that there are not; look again with: {deep_look(contents.run, contents.split)}"
+            f"{file} names pictures that there are not; remove it, and look again with: {deep_look(contents.run)}"
         )
-    return contents
+        return contents
+    return replace(contents, unmeasured=_lacking(found, learned))
 
 
 def _shown(
@@ -206,14 +282,14 @@ def _shown(
     answers: AnswersPart,
     found: Inspection,
     asked: ImageSet,
-    train_set: ImageSet | None,
+    learned: ImageSet | None,
     sheet: Sheet,
 ) -> Contents:
     pairs = None
     if found.duplicates is not None:
         sets = {f"within {asked.name}": (asked, False)}
-        if train_set is not None and train_set.shape == asked.shape:
-            sets = {f"between {asked.name} and {train_set.name}": (train_set, True), **sets}
+        if learned is not None:
+            sets = {f"between {asked.name} and {learned.name}": (learned, True), **sets}
         pairs = tuple(
             pairs_part(found.duplicates[name], asked, other, sheet, between=between)
             for name, (other, between) in sets.items()

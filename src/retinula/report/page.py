@@ -18,7 +18,8 @@ from markupsafe import Markup
 from retinula.datasets.reading import Progress
 from retinula.durable import check_destination, explained, write_bytes
 from retinula.errors import InputError
-from retinula.evaluation.text import is_few, verdict
+from retinula.evaluation.caution import caution, is_near_chance
+from retinula.evaluation.text import AVERAGED_OVER, is_few, verdict
 from retinula.names import shortened
 from retinula.report.contents import Contents, deep_look, gather
 from retinula.report.mapped import HEIGHT, WIDTH
@@ -42,17 +43,20 @@ FORMS = (
 )
 
 
-def write_report(run: Run, file: Path | None = None, progress: Progress | None = None) -> tuple[Path, Contents]:
+def write_report(
+    run: Run, file: Path | None = None, progress: Progress | None = None, *, deep: bool = False
+) -> tuple[Path, Contents]:
     """Write the page of a finished run, and return its file and what it shows.
 
     Args:
-        run: a finished run; nothing else in it is changed.
+        run: a finished run; nothing else in it is changed, but for what a closer look finds.
         file: where the page goes; into the run's folder where None.
         progress: told how far loading and measuring are.
+        deep: whether to look closer first, for what nobody has measured yet.
 
     Raises:
         InputError: the run is not finished, the file is a folder, or there is a page already and no pictures are at
-            hand for a new one.
+            hand for a new one; or nothing can be looked at closer.
         RetinulaError: the disk refuses.
     """
     file = file or run.report_page
@@ -61,7 +65,7 @@ def write_report(run: Run, file: Path | None = None, progress: Progress | None =
     with explained(file):  # before the work
         file.parent.mkdir(parents=True, exist_ok=True)
     check_destination(file)
-    contents = gather(run, progress)
+    contents = gather(run, progress, deep=deep)
     # What is written to may be a file that a shell has just emptied.
     if contents.pictures is None and file.is_file() and file.stat().st_size:
         raise InputError(
@@ -76,19 +80,24 @@ def render(contents: Contents) -> str:
     """Return the page as HTML."""
     script, style = _own("page.js"), _own("page.css")
     page = environment().get_template("page.html")
+    result = contents.answers.result if contents.answers else None
     return page.render(
         c=contents,
         t=contents.training,
         a=contents.answers,
-        interval=contents.answers.result.accuracy_interval if contents.answers else None,
-        verdict=verdict(contents.answers.result.calibration) if contents.answers else "",
-        few=is_few(contents.answers.result.calibration) if contents.answers else False,
+        interval=result.accuracy_interval if result else None,
+        places=1 if result is None or result.plain_accuracy is None else 2,  # as two that lie close together need
+        averaged=AVERAGED_OVER[result.tta] if result else "",
+        verdict=verdict(result.calibration) if result else "",
+        few=is_few(result.calibration) if result else False,
+        caution=caution(result).replace(" %", "\u00a0%") if result else "",
+        by_chance=is_near_chance(result) if result else False,
         mixes=mixes(contents.recipe),
         behind=_behind(contents),
         behind_map=_behind_map(contents),
         forms=FORMS,
         map_box=(WIDTH, HEIGHT),
-        deep=deep_look(contents.run, contents.split),
+        deep=deep_look(contents.run),
         style=Markup(style),  # noqa: S704  # a file of this package, without foreign text
         script=Markup(script),  # noqa: S704  # a file of this package, too
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from retinula.evaluation.caution import is_near_chance
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.robustness import Robustness
 from retinula.images import Images
@@ -77,7 +78,7 @@ def spoilt_part(measured: Robustness, result: ClassificationResult, images: Imag
     return SpoiltPart(
         measured,
         tuple(rows),
-        _chart(measured, rows),
+        _chart(measured, rows, names_worst=not is_near_chance(result)),
         sheet.add(images[index], ("asked", index)),
         result.classes[int(result.labels[index])],
     )
@@ -90,10 +91,10 @@ def _middling(result: ClassificationResult) -> int:
     return int(chosen[np.argsort(sure[chosen], kind="stable")[len(chosen) // 2]])
 
 
-def _chart(measured: Robustness, rows: list[SpoiltRow]) -> Chart:
+def _chart(measured: Robustness, rows: list[SpoiltRow], *, names_worst: bool) -> Chart:
     means = [sum(row.cells[place].share for row in rows) / len(rows) for place in range(len(STRENGTHS))]
     lines = [("mean over all", means)]
-    if len(rows) > 1:
+    if len(rows) > 1 and names_worst:
         ends = ((f"{rows[0].kind}, which costs most", rows[0]), (f"{rows[-1].kind}, which costs least", rows[-1]))
         lines += [(words, [cell.share for cell in row.cells]) for words, row in ends]
     series = [

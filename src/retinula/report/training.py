@@ -81,7 +81,7 @@ def _facts(run: Run, report: dict[str, Any], metrics: Metrics) -> list[tuple[str
         ("Pictures", data.get("name")),
         ("to learn from", _count(data.get("num_images"))),
         ("set apart to choose by", _count(data.get("num_validation_images")) or "none"),
-        ("left out as unreadable", _count(data.get("num_skipped"))),
+        ("left out", _count(data.get("num_skipped"))),
         ("Classes", data.get("num_classes")),
         ("Copy", ", ".join(str(data[key]) for key in ("copy", "source") if data.get(key))),
         ("Licence", data.get("licence")),
@@ -232,7 +232,9 @@ def _measurements(report: dict[str, Any]) -> list[tuple[str, str]]:
     photos = report.get("photos") or {}
     if photos.get("correct") is not None and photos.get("total"):
         low, high = wilson_interval(photos["correct"], photos["total"])
-        words = f"{photos['correct']} of {photos['total']} right, {100 * photos['correct'] / photos['total']:.1f} % "
+        which = f" of {photos['folder']}" if photos.get("folder") else ""
+        share = f"{100 * photos['correct'] / photos['total']:.1f} %"
+        words = f"{photos['correct']} of {photos['total']}{which} right, {share} "
         ways = ", ".join(str(photos[key]) for key in ("resize", "views", "resample") if photos.get(key))
         found.append(("photos", words + f"({100 * low:.1f} to {100 * high:.1f} %)" + (ways and f", seen by {ways}")))
     return found

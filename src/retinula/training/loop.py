@@ -35,7 +35,6 @@ from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.training.state import EpochSums, TrainState, new_state
 from retinula.training.tracking import Tracking, tracking
-from retinula.training.unused import said_in_vain
 from retinula.training.validation import validate
 from retinula.transfer import Source
 from retinula.transforms.batches import Batch, seed_for
@@ -86,7 +85,7 @@ def train(
 
     saved = processes.by_first(lambda: newest_checkpoint(run, tell))
     origin = origin_of(recipe, source, saved)
-    for warning in (*few_pictures(train_set), *said_in_vain(recipe)):
+    for warning in few_pictures(train_set):
         tell(warning)
     preprocess = make_preprocess(recipe, train_set)
     network = first_network(recipe, train_set, preprocess)

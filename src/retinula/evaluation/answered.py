@@ -1,0 +1,88 @@
+"""What a classifier answered about pictures, kept in a file so that nobody has to ask once more.
+
+Answers belong to a model, to pictures and to a way of averaging: where one of them is another now, they are none.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from retinula.errors import InputError
+from retinula.evaluation.results import ClassificationResult
+from retinula.forms import Averaging
+from retinula.images import ImageSet
+from retinula.model_file import Model
+from retinula.tensor_file import load_tensors, save_tensors
+
+_LOGITS = "logits"
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """A classifier's answers about all pictures of a set.
+
+    Attributes:
+        logits: float32 `[N, K]`, not divided by a temperature.
+        tta: how they are averaged.
+        plain_accuracy: without averaging, 0..1; None where there was none.
+        seconds: how long the network ran.
+    """
+
+    logits: Tensor
+    tta: Averaging
+    plain_accuracy: float | None
+    seconds: float
+
+
+def save_answered(file: Path, model: Model, image_set: ImageSet, result: ClassificationResult) -> None:
+    """Write the answers of a measurement.
+
+    Args:
+        file: to write, whole or not at all.
+        model: that was measured.
+        image_set: that it was measured on.
+        result: what came out.
+
+    Raises:
+        RetinulaError: the file cannot be written.
+    """
+    about = _about(model, image_set, result.tta)
+    found = {"plain_accuracy": result.plain_accuracy, "seconds": result.seconds}
+    save_tensors(file, {_LOGITS: result.logits}, {"about": about, "found": found})
+
+
+def load_answered(file: Path, model: Model, image_set: ImageSet, tta: Averaging) -> Answered | None:
+    """Return the answers of a model about pictures; None where the file has none of these, or is not whole.
+
+    Args:
+        file: that `save_answered` wrote, if it did.
+        model: of the answers.
+        image_set: that they are about.
+        tta: how they are averaged.
+    """
+    if not file.is_file():
+        return None
+    try:
+        tensors, header = load_tensors(file)
+        if header["about"] != _about(model, image_set, tta):
+            return None
+        return Answered(tensors[_LOGITS], tta, **header["found"])
+    except (InputError, LookupError, TypeError):  # damaged, or of another version
+        return None
+
+
+def _about(model: Model, image_set: ImageSet, tta: str) -> dict[str, Any]:
+    return {"model": _digest(model), "pictures": image_set.fingerprint(), "tta": tta}
+
+
+def _digest(model: Model) -> str:
+    """Return what changes with any weight, or with how pictures are prepared for the network."""
+    digest = hashlib.sha256(repr((model.network_name, model.arguments, model.classes, model.preprocess)).encode())
+    for name, weights in sorted(model.network.state_dict().items()):
+        digest.update(f"{name} {weights.dtype} {list(weights.shape)}".encode())
+        digest.update(weights.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
