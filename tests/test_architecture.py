@@ -30,6 +30,7 @@ ROOMS = (
     "transforms",
     "models",
     "assignment",
+    "sections",
     "recipe",
     "synonyms",
     "recipe_files",

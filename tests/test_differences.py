@@ -4,9 +4,9 @@ import pytest
 
 from retinula.differences import changed_settings
 from retinula.errors import InputError
-from retinula.recipe import Inputs
 from retinula.recipe_files import load_recipe
 from retinula.resetting import with_settings
+from retinula.sections import Inputs
 
 
 def test_changed_settings_can_be_typed_back() -> None:

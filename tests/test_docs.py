@@ -20,10 +20,11 @@ import typer
 import retinula
 from retinula.cli.main import app
 from retinula.models.catalog import NETWORKS
-from retinula.recipe import Claim, Metric, Recipe
+from retinula.recipe import Recipe
 from retinula.recipe_files import checked, load_recipe, setting_names, shipped
 from retinula.reproduction.records import RECORDS
 from retinula.reproduction.results import gather, results_list, results_page
+from retinula.sections import Claim, Metric
 
 BASH = shutil.which("bash") or pytest.skip("needs bash", allow_module_level=True)
 ROOT = Path(__file__).parent.parent

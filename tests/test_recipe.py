@@ -15,7 +15,7 @@ from retinula.assignment import parse
 from retinula.cli.predict import Filter, Way
 from retinula.errors import InputError
 from retinula.forms import LARGEST_SIDE, MOST_PARTS, Resample, Resize
-from retinula.recipe import Data, Inputs, Objective, Prediction, Recipe, Training
+from retinula.recipe import Recipe
 from retinula.recipe_files import (
     EXAMPLES,
     brief,
@@ -26,6 +26,7 @@ from retinula.recipe_files import (
     setting_names,
     shipped,
 )
+from retinula.sections import Data, Inputs, Objective, Prediction, Training
 from retinula.shrinking import Views
 from retinula.synonyms import CHOSEN, ELSEWHERE
 

@@ -29,8 +29,9 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build, network_named
 from retinula.models.summary import summarize
-from retinula.recipe import Optimizer, Recipe
+from retinula.recipe import Recipe
 from retinula.run import create_run
+from retinula.sections import Optimizer
 from retinula.training.hardware import HOPELESS, Hardware, available_device, choose_hardware, keep_memory
 from retinula.training.inputs import prepare
 from retinula.training.loop import train

@@ -178,9 +178,14 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
     if place != run.path:
         make_folder(place)
         write_json(place / run.report_file.name, result.to_dict())
-    elif isinstance(result, ClassificationResult):  # so that its report need not ask once more
+    elif isinstance(result, ClassificationResult) and _is_reported(asked, result):
         save_answered(run.answers_file(split), asked.model, images, result)
     return result
+
+
+def _is_reported(asked: Asked, result: ClassificationResult) -> bool:
+    """Tell whether the run's report would ask the same, averaged as its recipe says, and need not if it is kept."""
+    return result.tta == asked.recipe.evaluation.tta and not asked.learned_from
 
 
 def _check_pictures(parameter: str, given: object) -> None:

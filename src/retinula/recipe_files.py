@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from retinula.assignment import ARGUMENTS, assign, forget_replaced, parse
 from retinula.durable import read_text
 from retinula.errors import InputError, nearest
-from retinula.recipe import Recipe, Section
+from retinula.recipe import Recipe
+from retinula.sections import Section
 from retinula.synonyms import CHOSEN, ELSEWHERE
 
 # One for each setting that is a list; what stands in a recipe is TOML too.

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retinula.recipe import Recipe, ValidationMetric
+from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.run_files import EpochRow, own_evaluation
+from retinula.sections import ValidationMetric
 from retinula.training.ranking import best_epoch
 
 

@@ -15,8 +15,9 @@ from retinula.model_file import Model
 from retinula.models.catalog import NETWORKS, build_outline
 from retinula.models.elsewhere import known_elsewhere
 from retinula.models.head import head_of
-from retinula.recipe import Inputs, Recipe
+from retinula.recipe import Recipe
 from retinula.run import RUNS, Run, find_run, list_runs
+from retinula.sections import Inputs
 from retinula.transforms.preprocess import Preprocess
 
 NEWEST_OF = "recipe:"  # before a recipe's name: the newest finished run of it, as it is shipped if there is one

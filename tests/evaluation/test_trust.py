@@ -19,7 +19,7 @@ from retinula.transforms.preprocess import Preprocess
 CLASSES = ("ant", "bee")
 TELLS_NOTHING = (
     "it cannot tell unfamiliar pictures: "
-    "that needs at least 100 validation pictures, or 200 different training pictures"
+    "that needs 100 training pictures, and 100 for validation or as many different ones more to train on"
 )
 
 

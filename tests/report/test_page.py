@@ -29,7 +29,6 @@ from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.plots.figure import INK, SERIES
-from retinula.recipe import Augmentation, Evaluation, Objective
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
 from retinula.report.page import MOST_BYTES, commands, render, write_report
@@ -39,6 +38,7 @@ from retinula.report.spoilt import spoilt_part
 from retinula.report.training import training_part
 from retinula.run import Run
 from retinula.run_data import OwnPictures
+from retinula.sections import Augmentation, Evaluation, Objective
 from retinula.words import sureness
 
 

@@ -5,11 +5,11 @@ import pytest
 from PIL import Image
 
 from retinula.errors import InputError
-from retinula.recipe import Claim
 from retinula.recipe_files import load_recipe
 from retinula.reproduction.photos import check_photos, find_photos, photo_folders
 from retinula.reproduction.reproduce import reproduce
 from retinula.run import list_runs
+from retinula.sections import Claim
 from small_reproductions import Listens, finished_runs, photos_in, recipe, run_it, small
 
 

@@ -1,9 +1,10 @@
 import pytest
 
-from retinula.recipe import Claim, Recipe
+from retinula.recipe import Recipe
 from retinula.reproduction import table
 from retinula.reproduction.measures import Measured
 from retinula.reproduction.table import Row, figure_words, first_measured, judge, make_rows, markdown, spread
+from retinula.sections import Claim
 
 CLAIM = Claim(metric="accuracy", value=0.7416, tolerance=0.015)
 

@@ -14,9 +14,10 @@ from retinula.errors import InputError, Interrupted
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.recipe import Optimizer, Recipe
+from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run, find_run
+from retinula.sections import Optimizer
 from retinula.training import loop
 from retinula.training.body import freeze_body, take_body, train_mode
 from retinula.training.hardware import Hardware

@@ -103,7 +103,7 @@ def recipes(
 
 def _with_what_is_not_given(recipe: "Recipe") -> str:
     """Return the recipe as TOML in which comments name the settings that it leaves out."""
-    from retinula.recipe import Section
+    from retinula.sections import Section
 
     lines: list[str] = []
     absent: list[str] = []

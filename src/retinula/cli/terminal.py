@@ -17,8 +17,8 @@ from retinula.words import num_columns, percent
 if TYPE_CHECKING:
     from rich import progress as rich_progress
 
-    from retinula.recipe import ValidationMetric
     from retinula.run_files import EpochRow
+    from retinula.sections import ValidationMetric
 
 PATIENCE = 5.0  # seconds for which nothing is said of what goes on
 BETWEEN_LINES = 10.0  # seconds between two lines about the same thing

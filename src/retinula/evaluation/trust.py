@@ -62,7 +62,7 @@ def made_trustworthy(
 
 def _by_look_and_answers(images: Images, validation: Images, logits: Tensor) -> tuple[Familiarity | None, str]:
     """Return both limits, or that by the look where the validation pictures do not carry more; and words for it."""
-    if len(validation) < FEWEST:
+    if min(len(images), len(validation)) < FEWEST:
         return _by_look(images, f"only {plural(len(validation), 'validation picture')}")
     new = evenly_spread(len(validation), VALIDATION_PICTURES)
     known = _statistics(images, evenly_spread(len(images), TRAINING_PICTURES))
@@ -79,7 +79,7 @@ def _by_look(images: Images, reason: str) -> tuple[Familiarity | None, str]:
     enough = len(known) >= FEWEST
     familiarity = fit_familiarity(_statistics(images, known), _statistics(images, new)) if enough else None
     if familiarity is None:
-        needed = f"at least {FEWEST} validation pictures, or {2 * FEWEST} different training pictures"
+        needed = f"{FEWEST} training pictures, and {FEWEST} for validation or as many different ones more to train on"
         return None, f"it cannot tell unfamiliar pictures: that needs {needed}"
     passed = f"{percent(familiarity.accepted)} of {len(new):,} training pictures kept for it pass"
     return familiarity, f"limit of what is familiar set by the look of pictures alone ({reason}), so that {passed}"

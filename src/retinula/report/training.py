@@ -10,10 +10,11 @@ from operator import itemgetter
 from typing import Any
 
 from retinula.intervals import wilson_interval
-from retinula.recipe import Augmentation, Recipe
+from retinula.recipe import Recipe
 from retinula.report.charts import Chart, line_chart
 from retinula.reproduction.table import Row, make_rows
 from retinula.run import Run
+from retinula.sections import Augmentation
 from retinula.training.loss_words import compared, in_training, only_in_training
 from retinula.training.ranking import best_epoch
 from retinula.words import duration, plural

@@ -7,10 +7,11 @@ from typing import Any
 from retinula.differences import changed_settings
 from retinula.errors import InputError
 from retinula.names import printable
-from retinula.recipe import Recipe, ValidationMetric
+from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.run_files import EpochRow
 from retinula.run_outline import Outline
+from retinula.sections import ValidationMetric
 from retinula.training.ranking import higher_is_better
 
 

@@ -17,13 +17,14 @@ from retinula.plots.distortion import distortions
 from retinula.plots.epochs import learning_curves
 from retinula.plots.figure import save
 from retinula.prediction import predict_files
-from retinula.recipe import Augmentation, Recipe
+from retinula.recipe import Recipe
 from retinula.reconstruction import reconstruct_files, side_by_side, write_picture
 from retinula.references import Reference, find_pictures
 from retinula.reproduction.curve import curve_on_test
 from retinula.reproduction.measures import NOISE
 from retinula.run import Run
 from retinula.run_data import find_own
+from retinula.sections import Augmentation
 from retinula.training.loss_words import only_in_training
 from retinula.training.plan import augment_of
 from retinula.training.reporting import Reporter

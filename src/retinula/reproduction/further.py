@@ -6,11 +6,12 @@ from typing import Any
 
 from retinula.differences import as_shipped
 from retinula.errors import InputError, nearest
-from retinula.recipe import Metric, Recipe
+from retinula.recipe import Recipe
 from retinula.recipe_files import shipped
 from retinula.reproduction.measures import Measured, measure
 from retinula.reproduction.table import metric_words, spread
 from retinula.run import Run
+from retinula.sections import Metric
 
 _COMPARED: tuple[Metric, ...] = ("accuracy", "psnr", "photos_accuracy")
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retinula.recipe import Metric, Recipe
+from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe, shipped
 from retinula.run import Run
+from retinula.sections import Metric
 
 AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
 NOISE = 0.1  # the noise at which the gain of denoising is claimed

@@ -8,7 +8,7 @@ from typing import Any
 from retinula.assignment import ARGUMENTS
 from retinula.differences import as_shipped, changed_from_shipped
 from retinula.errors import InputError
-from retinula.recipe import Metric, Recipe
+from retinula.recipe import Recipe
 from retinula.reproduction.comparison import HEAD, find_comparisons
 from retinula.reproduction.further import goes_further
 from retinula.reproduction.measures import measure, own_photos
@@ -16,6 +16,7 @@ from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
 from retinula.reproduction.table import first_measured, make_rows, markdown, markdown_line
 from retinula.run import Run
+from retinula.sections import Metric
 from retinula.training.reporting import Reporter
 from retinula.words import plural
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from retinula.recipe import Claim, Metric, Recipe
+from retinula.recipe import Recipe
 from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure
 from retinula.run import Run
+from retinula.sections import Claim, Metric
 
 Verdict = Literal["yes", "no, below", "no, above", "not measured", "only shown"]
 HEAD = ("figure", "published", "measured", "holds?")

@@ -16,10 +16,10 @@ from markupsafe import escape
 from retinula.assignment import flat
 from retinula.differences import last_part
 from retinula.errors import RetinulaError
-from retinula.recipe import Training, ValidationMetric
 from retinula.run import Run, list_runs
 from retinula.run_files import EpochRow
 from retinula.run_outline import Outline
+from retinula.sections import Training, ValidationMetric
 from retinula.serving.refusals import Refusal
 from retinula.training.loss_words import only_in_training
 

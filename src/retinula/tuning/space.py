@@ -14,9 +14,10 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from retinula.assignment import parse
 from retinula.errors import InputError
-from retinula.recipe import Recipe, Section
+from retinula.recipe import Recipe
 from retinula.recipe_files import full_key
 from retinula.resetting import with_settings
+from retinula.sections import Section
 
 TENFOLD = 10  # a range of fractions whose ends lie at least so far apart is drawn from by its logarithm
 _RANGE = re.compile(r"(?:(log|linear):)?(.*?)\.\.(.*)")

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from retinula.durable import write_text
 from retinula.errors import InputError
-from retinula.recipe import Recipe, ValidationMetric
+from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.resetting import with_settings
 from retinula.run import Run
+from retinula.sections import ValidationMetric
 from retinula.training.ranking import higher_is_better
 from retinula.tuning.space import Dimension, Value, settings_for
 

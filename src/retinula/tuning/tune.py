@@ -16,10 +16,11 @@ from retinula.images import ImageSet
 from retinula.models.catalog import build_outline
 from retinula.plots.figure import save
 from retinula.plots.tuning import Drawn, tuning_figure
-from retinula.recipe import Recipe, ValidationMetric
+from retinula.recipe import Recipe
 from retinula.resetting import with_settings
 from retinula.run import RUNS
 from retinula.run_data import load_dataset, training_sets
+from retinula.sections import ValidationMetric
 from retinula.targets import anchored
 from retinula.training.interruption import stop_requests
 from retinula.training.plan import make_preprocess
