@@ -1,12 +1,12 @@
 import shutil
-import subprocess
+import sys
 import tomllib
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
-from retinula import extras
+from retinula import diagnosis, extras
 from retinula.diagnosis import Finding, diagnose
 from retinula.extras import EXTRAS
 
@@ -75,13 +75,29 @@ def test_what_is_installed_but_broken_is_noticed_by_loading_it(tmp_path: Path, m
     assert "loading tensorboard" not in told
 
 
-def test_what_never_returns_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(command: list[str], timeout: float, **_: object) -> None:
-        raise subprocess.TimeoutExpired(command, timeout)
+@pytest.fixture
+def explain_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the only module that there is to load."""
+    monkeypatch.setattr(diagnosis, "EXTRAS", {"explain": EXTRAS["explain"]})
+    monkeypatch.setattr(extras, "find_spec", lambda module: object())
+    (tmp_path / "installed").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))
+    return tmp_path / "installed" / "captum.py"
 
-    monkeypatch.setattr(subprocess, "run", run)
-    states = {each.detail for each in diagnose(load=True) if each.state == "failing"}
-    assert "captum cannot be loaded (it took more than 120 seconds): install it anew" in states
+
+def test_what_never_returns_is_given_up(explain_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    explain_alone.write_text("import time; time.sleep(600)")
+    monkeypatch.setattr(diagnosis, "_SECONDS", 2)
+    (finding,) = (each for each in diagnose(load=True) if each.what == "extra explain")
+    assert finding.state == "failing"
+    assert finding.detail == "captum cannot be loaded (it took more than 2 seconds): install it anew"
+
+
+def test_the_package_need_not_be_installed(explain_alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    explain_alone.touch()
+    monkeypatch.setattr(sys, "executable", sys._base_executable)  # type: ignore[attr-defined] # Python without packages
+    (finding,) = (each for each in diagnose(load=True) if each.what == "extra explain")
+    assert (finding.state, finding.detail) == ("fine", EXTRAS["explain"].purpose)
 
 
 def test_extras_are_those_that_can_be_installed() -> None:

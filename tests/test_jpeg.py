@@ -12,7 +12,7 @@ from PIL import Image
 
 from retinula import pictures
 from retinula.datasets.check import check_files
-from retinula.jpeg import is_in_one_pass, most_passes
+from retinula.jpeg import is_in_more_passes, is_in_one_pass
 from retinula.pictures import MAX_PIXELS, UnreadablePicture, decode, full_size, measure
 from retinula.shrinking import shrink
 
@@ -92,7 +92,7 @@ class TestScaledDown:
     def test_more_is_refused_and_so_is_all_that_cannot_be_made_smaller(self) -> None:
         assert refused(encoded(Image.new("L", (1001, 1000)))) == "1001 x 1000 is more than 1,000,000 pixels"
         progressive = encoded(photo(401, 250), progressive=True)
-        assert refused(progressive) == "401 x 250 is more than 100,000 pixels, too many for a progressive JPEG"
+        assert refused(progressive) == "401 x 250 is more than 100,000 pixels, too many for a JPEG in several passes"
         assert decode(encoded(photo(400, 250), progressive=True)).size == (400, 250)
 
     def test_a_limit_that_is_given_is_kept(self) -> None:
@@ -106,6 +106,23 @@ class TestScaledDown:
         report = check_files(tmp_path)
         assert report.size == (600, 900)
         assert [(sized.source, sized.width, sized.height) for sized in report.odd_sizes] == [("b/3.jpg", 600, 900)]
+
+    def test_those_that_become_equal_only_by_that_are_told_apart(self, tmp_path: Path) -> None:
+        for name, width in (("a/1", 901), ("a/2", 902), ("b/3", 902)):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            Image.new("L", (width, 600), 90).save(tmp_path / f"{name}.jpg")
+        (group,) = check_files(tmp_path).duplicates
+        assert {place.source for place in group.places} == {"a/2.jpg", "b/3.jpg"}
+
+    @pytest.mark.parametrize("mode", ["L", "RGB"])
+    def test_a_flat_picture_is_not_taken_for_cut_short(self, mode: str) -> None:
+        content = encoded(Image.new(mode, (1000, 1000), "teal"), optimize=True)
+        assert decode(content).size == (250, 250)
+        few = claiming(900)
+        with pytest.raises(UnreadablePicture, match="the JPEG file is cut short") as caught:
+            decode(few)
+        assert not caught.value.too_large
+        assert decode(claiming(300)).size == (300, 300), "that many are unpacked anyway"
 
 
 def in_one_scan_each(content: bytes) -> bytes:
@@ -126,8 +143,28 @@ def test_passes_are_told_by_the_marks_of_the_file() -> None:
     assert is_in_one_pass(content[:2] + bytes([0xFF, 0xE5, 0, 4, 0, 0]) + content[2:])
     for length in range(len(content)):
         assert is_in_one_pass(content[:length]) == (length > content.index(b"\xff\xda") + 4)
-    assert most_passes(content) == 1
-    assert most_passes(claiming(100, progressive=True, scans=300)) > 300
+    filled = content[:2] + b"\xff\xff" + content[2:].replace(b"\xff\xda", b"\xff\xff\xff\xda")
+    assert is_in_one_pass(filled)
+    assert not is_in_one_pass(content[:2] + bytes([0xFF]) * 9)
+
+
+def test_passes_are_counted_as_a_decoder_finds_them() -> None:
+    def passes(content: bytes) -> int:
+        return next(number for number in range(1000) if not is_in_more_passes(content, number))
+
+    several = claiming(16, progressive=True, scans=300)
+    number = passes(claiming(16, progressive=True)) + 300
+    assert (passes(encoded(photo(40, 30))), passes(several)) == (1, number)
+    assert passes(several + b"\xff\xda\0\x08" * 900) == number, "a film behind it"
+    start = several.index(b"\xff\xda")
+    hidden = several[:start] + b"\xff\xfe\0\x06\xff\xd9\xff\xda" + several[start:]
+    assert passes(hidden) == number, "a comment has neither beginnings nor an end"
+    assert passes(several.replace(b"\xff\xda", b"\xff\xff\xda")) == number
+    for mark in b"\0\1\2\xbf\xd0\xd7":  # they have no length
+        assert passes(several[:-2] + bytes([0xFF, mark, 0x70, 0]) + PROGRESSIVE_SCAN + several[-2:]) == number + 1
+    assert passes(encoded(photo(400, 300).convert("L"), restart_marker_blocks=1)) == 1
+    moving = claiming(16, progressive=True) + b"\xff\xda\0\x08" * 900
+    assert decode(moving).size == (16, 16)
 
 
 def test_a_small_file_of_very_many_passes_is_refused() -> None:
@@ -155,8 +192,8 @@ print(after.ru_utime - before.ru_utime)
 @pytest.mark.parametrize(
     ("side", "progressive", "said"),
     [
-        (22_000, False, "5500 5500"),
-        (22_000, True, f"22000 x 22000 is more than {MAX_PIXELS:,} pixels, too many for a progressive JPEG"),
+        (22_000, False, "the JPEG file is cut short"),
+        (22_000, True, f"22000 x 22000 is more than {MAX_PIXELS:,} pixels, too many for a JPEG in several passes"),
         (30_000, False, "30000 x 30000 is more than 500,000,000 pixels"),
     ],
 )

@@ -23,10 +23,12 @@ from retinula.version import __version__
 PACKAGES = ("torch", "numpy", "pillow", "scikit-learn")
 LEAST_FREE = 2**30  # bytes; less fills up with a data set and a few checkpoints
 
+_PACKAGE: Final = Path(__file__).parents[1]  # that holds it; behind all others, for it may be the folder we are in
 _SECONDS: Final = 120  # that a module may take to be loaded
 _TOLD: Final = 17  # exit code of the process that loads one, where its last line says why it could not
 _LOADS: Final = f"""
 import sys
+sys.path.append(sys.argv[3])
 from retinula.errors import InputError
 from retinula.extras import load
 try:
@@ -121,7 +123,7 @@ def _fault_in(extra: str, module: str) -> str:
 
     What is torn may end the process that loads it, or never return; and what was loaded stays in memory.
     """
-    command = [sys.executable, "-P", "-W", "ignore", "-c", _LOADS, extra, module]
+    command = [sys.executable, "-P", "-W", "ignore", "-c", _LOADS, extra, module, str(_PACKAGE)]
     stopped = f"{module} cannot be loaded (%s): install it anew"
     try:
         done = subprocess.run(  # noqa: S603  # our own command, no input of anybody

@@ -70,7 +70,7 @@ def match_labels(references: Iterable[Reference], labels: Mapping[str, str], cla
 
     A file of the table is a picture where one's path is the end of the other's, be it only a name without folders. The
     longest such ends come first, and each file and picture once, so that a name stands for what no path has named.
-    Accents may be written in either way of Unicode.
+    Case and the picture's suffix may be left aside, and accents written in either way of Unicode.
     Classes are named in any case, or by number (`names.class_number`). Pictures without a label are left out.
 
     Args:

@@ -6,7 +6,7 @@ one that is written alike.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from retinula.errors import InputError
@@ -42,7 +42,9 @@ def paired(sources: Iterable[str], files: Iterable[str]) -> dict[str, str]:
     return file_of
 
 
-def meant(sources: Iterable[str], files: Iterable[str]) -> dict[tuple[str, ...], list[str]]:
+def meant(
+    sources: Iterable[str], files: Iterable[str], is_usable: Callable[[str], bool]
+) -> dict[tuple[str, ...], list[str]]:
     """Return by the parts of a file of the table the pictures that are nearest to it, of those whose path ends so.
 
     Each file is taken by itself, so that two may mean the same picture.
@@ -50,13 +52,14 @@ def meant(sources: Iterable[str], files: Iterable[str]) -> dict[tuple[str, ...],
     Args:
         sources: the paths of pictures.
         files: paths as the table has them.
+        is_usable: tells of one of the paths whether it is a picture at all; asked only where nothing nearer is one.
     """
     found: dict[tuple[str, ...], list[str]] = {}
     for pairs in _by_nearness(sources, files):
         nearest: dict[tuple[str, ...], list[str]] = {}
         for src, file in pairs:
             parts = parts_of(file)
-            if parts not in found and len(parts) <= len(parts_of(src)):
+            if parts not in found and len(parts) <= len(parts_of(src)) and is_usable(src):
                 nearest.setdefault(parts, []).append(src)
         found |= nearest
     return found

@@ -32,7 +32,7 @@ from PIL import (
 )
 
 from retinula.errors import InputError
-from retinula.jpeg import JpegFile, is_in_one_pass, most_passes, scale_down
+from retinula.jpeg import JpegFile, is_cut_short, is_in_more_passes, is_in_one_pass, scale_down
 
 Finished = TypeVar("Finished")
 
@@ -82,6 +82,7 @@ _ORIENTATION_TAG: Final = 0x0112
 _MAX_EXIF_ENTRIES: Final = 1000
 _FULL_SIZE: Final = (0, 0)  # a key among what is known of a picture; texts in a PNG, which are there too, have words
 _MAX_THREADS: Final = 16
+_CUT_SHORT: Final = "the %s file is cut short"
 _SMALL_FILE: Final = 16 * 1024
 
 
@@ -122,8 +123,8 @@ def decode(source: Path | bytes, *, max_pixels: int | None = None, max_bytes: in
     Args:
         source: a file, or the bytes of one.
         max_pixels: refuse more, as the header states them, before anything is unpacked. Unless given, more than
-            `MAX_PIXELS` are refused, but for JPEGs that are not progressive: up to `MAX_REDUCED_PIXELS` they come at a
-            half, a quarter or an eighth of their size (`full_size` tells which that was).
+            `MAX_PIXELS` are refused, but for JPEGs in a single pass: up to `MAX_REDUCED_PIXELS` they come at a half, a
+            quarter or an eighth of their size (`full_size` tells which that was).
         max_bytes: refuse larger files before they are read.
 
     Raises:
@@ -252,13 +253,15 @@ def _check_size(picture: ImageFile.ImageFile, content: bytes, max_pixels: int | 
     size, most, kind = f"{width} x {height}", MAX_PIXELS if max_pixels is None else max_pixels, ""
     if isinstance(picture, JpegFile):
         in_one_pass = is_in_one_pass(content)
-        if not in_one_pass and most_passes(content) > _MAX_PASSES:
+        if not in_one_pass and is_in_more_passes(content, _MAX_PASSES):
             raise UnreadablePicture(f"it is decoded in more than {_MAX_PASSES} passes", too_large=True)
         if max_pixels is None and in_one_pass:
             most = MAX_REDUCED_PIXELS
+            if MAX_PIXELS < width * height <= most and is_cut_short(content, width * height):
+                raise UnreadablePicture(_CUT_SHORT % "JPEG")
             scale_down(picture, MAX_PIXELS)
         elif max_pixels is None:
-            kind = ", too many for a progressive JPEG"
+            kind = ", too many for a JPEG in several passes"
     if width * height > most:
         raise UnreadablePicture(f"{size} is more than {most:,} pixels{kind}", too_large=True)
     if max(width, height) > MAX_SIDE:
@@ -304,7 +307,7 @@ def _reader(content: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
 def _plain_words(kind: str, error: Exception) -> str:
     detail = " ".join(str(error).split())
     if "truncated" in detail.lower() or isinstance(error, EOFError):
-        return f"the {kind} file is cut short"
+        return _CUT_SHORT % kind
     return f"the {kind} file is broken ({detail or type(error).__name__})"
 
 

@@ -2,6 +2,7 @@ import io
 import tracemalloc
 import unicodedata
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 
 from retinula.datasets import arrays
-from retinula.datasets.reading import SPLITS, Reading, SplitName
+from retinula.datasets.folder import recorded
+from retinula.datasets.reading import SPLITS, Chunk, Reading, SplitName
 from retinula.errors import InputError
 from retinula.images import Images
 
@@ -183,11 +186,63 @@ def test_pictures_stay_where_they_are_when_others_come_between(tmp_path: Path) -
     assert splits(np.random.default_rng(0).permutation(np.arange(100, 200)), None) == alone == first
 
 
-def test_equal_pictures_are_counted_one_by_one(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", images=np.zeros((20, 4, 4), np.uint8), labels=np.arange(20) % 2)
+def test_equal_pictures_stay_together(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 256, (10, 4, 4), dtype=np.uint8)
+    which = generator.permutation(np.repeat(np.arange(10), np.arange(2, 12)))
+    np.savez(tmp_path / "a.npz", images=pictures[which], labels=which % 2)
     for _ in range(2):
         found = gather(arrays.read(tmp_path / "a.npz", tmp_path / "record.json"))
-        assert {split: len(numbers) for split, (_, numbers) in found.items()} == {"train": 16, "test": 4}
+        train, test = ({image.tobytes() for image in found[split][0]} for split in ("train", "test"))
+        assert (len(train), len(test), train & test) == (8, 2, set())
+        assert sum(len(labels) for _, labels in found.values()) == len(which)
+
+
+def test_a_class_of_copies_of_another_is_trained_on(tmp_path: Path) -> None:
+    images, labels = np.concatenate([PICTURES, PICTURES[:3]]), [0, 0, 0, 0, 0, 0, 1, 1, 1]
+    np.savez(tmp_path / "a.npz", images=images, labels=labels)
+    found = gather(arrays.read(tmp_path / "a.npz"))
+    assert {split: sorted(labels) for split, (_, labels) in found.items()} == {"train": [0] * 5 + [1] * 3, "test": [0]}
+    assert found["test"][0].tobytes() in {image.tobytes() for image in PICTURES[3:]}
+    np.savez(tmp_path / "a.npz", images=np.zeros((20, 4, 4), np.uint8), labels=np.arange(20) % 2)
+    assert list(gather(arrays.read(tmp_path / "a.npz"))) == ["train"]
+
+
+def test_pictures_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    for shift in range(3):
+        np.savez(tmp_path / "a.npz", images=PICTURES + np.uint8(shift), labels=LABELS)
+        arrays.read(tmp_path / "a.npz", record)
+        assert len(recorded(record)) == 6
+
+
+def test_a_share_is_set_apart_in_one_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(tmp_path / "a.npz", images=PICTURES, labels=LABELS, x_val=PICTURES[:2], y_val=LABELS[:2])
+    reading = arrays.read(tmp_path / "a.npz")
+    opened: list[str] = []
+    stream = arrays._stream
+
+    def counted(array: arrays._Pictures) -> Iterator[Chunk]:
+        opened.append(array.header.name)
+        return stream(array)
+
+    monkeypatch.setattr(arrays, "_stream", counted)
+    assert [(split, len(chunk.labels)) for split, chunk in reading.chunks()] == [
+        ("train", 3),
+        ("test", 3),
+        ("validation", 2),
+    ]
+    assert len(opened) == 2, "once each"
+
+
+def test_more_pictures_than_can_be_told_apart_are_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "a.npz", images=PICTURES, labels=LABELS)
+    monkeypatch.setattr(arrays, "_MOST_SHARED_OUT", 5)
+    monkeypatch.setattr(arrays, "_stream", None)
+    with pytest.raises(InputError, match=r"images has 6 pictures; .* of up to 5: give x_test, y_test$"):
+        arrays.read(tmp_path / "a.npz")
 
 
 def test_what_is_done_before_a_share_is_set_apart_is_told(tmp_path: Path) -> None:
@@ -200,13 +255,8 @@ def test_what_is_done_before_a_share_is_set_apart_is_told(tmp_path: Path) -> Non
 
 
 def test_names_that_scikit_learn_gives(tmp_path: Path) -> None:
-    about: dict[str, Any] = {
-        "DESCR": np.array("Faces."),
-        "feature_names": np.array(["p0", "p1"]),
-        "frame": np.array(None),
-    }
     names = np.array(["Ada", "Bob", "Cyd"])
-    np.savez(tmp_path / "a.npz", images=PICTURES, target=LABELS, target_names=names, **about)
+    np.savez(tmp_path / "a.npz", images=PICTURES, target=LABELS, target_names=names)
     assert arrays.read(tmp_path / "a.npz").classes == ("Ada", "Bob", "Cyd")
     for target_names, why in (
         (np.array(["class"]), "labels run up to 2, but target_names has 1 names"),
@@ -222,9 +272,23 @@ def test_names_that_scikit_learn_gives(tmp_path: Path) -> None:
         arrays.read(tmp_path / "a.npz")
 
 
+def test_a_collection_of_scikit_learn_is_told_what_to_leave_out(tmp_path: Path) -> None:
+    bunch = dict(load_digits())
+    np.savez(tmp_path / "a.npz", **bunch)
+    with pytest.raises(InputError, match="has an array 'frame', which is not among those read; known: classes, images"):
+        arrays.read(tmp_path / "a.npz")
+    kept = {"target": bunch["target"], "target_names": bunch["target_names"].astype(str)}
+    np.savez(tmp_path / "a.npz", data=bunch["data"], images=bunch["images"], **kept)
+    with pytest.raises(InputError, match=r"two arrays for the same, 'data' and 'images'; leave one out$"):
+        arrays.read(tmp_path / "a.npz")
+    np.savez(tmp_path / "a.npz", images=(bunch["images"] * 15).astype(np.uint8), **kept)
+    found = gather(arrays.read(tmp_path / "a.npz"))
+    assert sum(len(labels) for _, labels in found.values()) == len(bunch["target"])
+
+
 def test_arrays_without_pictures_are_as_if_they_were_not_there(tmp_path: Path) -> None:
     images = np.repeat(PICTURES, 3, axis=0)
-    labels = np.arange(len(images)) % 2
+    labels = np.repeat(LABELS, 3)
     np.savez(tmp_path / "a.npz", images=images, labels=labels, x_test=images[:0], y_test=labels[:0])
     found = gather(arrays.read(tmp_path / "a.npz"))
     assert found["test"][1]

@@ -1,7 +1,9 @@
 """Folders that lie where classes do and have no pictures: told once, wherever a data set is described."""
 
 import shutil
+import tarfile
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from retinula.datasets import folder, load
 from retinula.datasets.check import check_files
 from retinula.datasets.layout import BARE
 from retinula.datasets.options import Options
+from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
 
 
@@ -63,17 +66,53 @@ def test_they_are_told_by_a_check(tmp_path: Path) -> None:
     assert report.lines()[1:3] == ["folders without pictures: 1", "  owl"]
 
 
-def test_they_come_and_go(tmp_path: Path) -> None:
+def test_only_pictures_have_a_set_prepared_anew(tmp_path: Path) -> None:
     path = made(tmp_path / "set", CLASSES, [])
+    told: list[str] = []
 
-    def skipped() -> list[str]:
-        return [one.source for one in load.load(path, cache_dir=tmp_path / "cache").skipped]
+    def load_it() -> Dataset:
+        told.clear()
+        return load.load(path, cache_dir=tmp_path / "cache", progress=lambda what, done, total: told.append(what))
 
-    assert skipped() == []
-    (path / "owl").mkdir()
-    assert skipped() == skipped() == ["owl"]
-    (path / "owl").rmdir()
-    assert skipped() == []
+    load_it()
+    assert "preparing set" in told
+    (path / "runs").mkdir()  # as a training makes
+    assert load_it().skipped == ()
+    assert "preparing set" not in told
+    made(path, ["cat/3.png"], [])
+    assert [one.source for one in load_it().skipped] == ["runs"]
+
+
+def names_of(*names: str) -> BytesIO:
+    """A tar of empty members, folders with a `/` at the end."""
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
+            archive.addfile(member)
+    return packed
+
+
+def test_only_the_topmost_are_kept(tmp_path: Path) -> None:
+    others = ["owl/in/it/", "owl/other/", "cat/no/ne/", "cat-like/x/", "b/c/notes.txt"]
+    pictures = ["cat/yes/1.png", "cat/1.png", "dog/1.png"]
+    expected = ["b", "cat/no", "cat-like", "owl"]
+    path = made(tmp_path / "set", pictures, others)
+    assert sorted(folder.find(path).bare) == sorted(expected)
+    packed = tmp_path / "set.tar"
+    packed.write_bytes(names_of(*pictures, *others).getvalue())
+    assert sorted(folder.find(packed).bare) == sorted(expected)
+
+
+def test_a_deep_archive_is_refused(tmp_path: Path) -> None:
+    packed = tmp_path / "set.tar"
+    for last in ("1.png", "x/"):
+        packed.write_bytes(names_of("a/1.png", "b/1.png", "d/" * 31 + "1.png").getvalue())
+        assert len(folder.find(packed).names) == 3
+        packed.write_bytes(names_of("a/1.png", "b/1.png", "d/" * 32 + last).getvalue())
+        with pytest.raises(InputError, match=r"set\.tar is refused: it holds a name of more than 32 levels"):
+            folder.find(packed)
 
 
 def test_they_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """Folders of one's own as they come: many classes, odd names, few pictures, several folders, splits that stay."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -139,11 +140,22 @@ def test_folders_of_one_name_stay_apart(tmp_path: Path) -> None:
     assert {name.split("/")[0] for name in found} == {"x 1", "x 3", "x 2"}
 
 
-def test_what_cannot_be_merged(tmp_path: Path) -> None:
+def test_what_was_set_apart_is_remembered_by_the_name_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a\nb \x1b[1m"
+    record = load.split_record(path, cache_dir=tmp_path)
+    words = (str(path), None, None, "squash", "fine", 0, 0)
+    assert record == tmp_path / f"splits/a-b-1m-{hashlib.sha256(repr(words).encode()).hexdigest()[:16]}.json"
+    dataset = load.load(fill(path, {"cat": 5, "dog": 5}), cache_dir=tmp_path)
+    assert dataset.name == "a\\nb \\x1b[1m"
+    assert record.is_file()
+
+
+def test_what_cannot_be_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = fill(tmp_path / "set", {"cat": 2, "dog": 2})
     with pytest.raises(InputError, match="name each folder once"):
         load.load(folder, more=[folder], cache_dir=tmp_path)
-    for other in ("cifar10", tmp_path / "none", fill(tmp_path / "x", {"cat": 1}) / "cat/0000.png"):
+    monkeypatch.chdir(fill(tmp_path / "here", {"cat": 2, "dog": 2}))
+    for other in ("", "cifar10", tmp_path / "none", fill(tmp_path / "x", {"cat": 1}) / "cat/0000.png"):
         with pytest.raises(InputError, match="is no folder and no archive: only those can be merged"):
             load.load(folder, more=[other], cache_dir=tmp_path)
 

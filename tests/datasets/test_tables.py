@@ -211,6 +211,18 @@ def test_of_several_pictures_the_nearest_is_meant(tmp_path: Path) -> None:
     assert found == {"x/1.jpg": "cat", "2.jpg": "dog", "x/a.jpg": "cat", "x/A.jpg": "dog", "train/3.jpg": "cat"}
 
 
+def test_what_is_no_file_hides_no_picture(tmp_path: Path) -> None:
+    pictures(tmp_path, "x/1.png", "x/y/2.png", "3.png", "4.png")
+    os.mkfifo(tmp_path / "1.jpg")
+    (tmp_path / "y").mkdir()
+    os.mkfifo(tmp_path / "y/2.png")
+    os.mkfifo(tmp_path / "5.png")
+    dataset = loaded(write(tmp_path, "file,label\n1,cat\ny/2.png,dog\n3.png,cat\n4.png,dog\n5,dog\n"))
+    found = {name: label for part in labels(dataset).values() for name, label in part.items()}
+    assert found == {"x/1.png": "cat", "x/y/2.png": "dog", "3.png": "cat", "4.png": "dog"}
+    assert dataset.skipped == (("5", "there is no such file"),)
+
+
 def test_names_that_mean_a_picture_differ_however_they_are_written(tmp_path: Path) -> None:
     """Each row by itself: two ways to write one name are the same picture twice, and none of another."""
     pictures(tmp_path, "in/a.png", "in/b.png", "in/c.png")

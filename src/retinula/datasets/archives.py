@@ -39,6 +39,7 @@ _FOREIGN: Final = (b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 # But those that stand for a byte of a name that is not UTF-8.
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
 _MAX_NAME: Final = 1024
+_MAX_LEVELS: Final = 32  # in each other, the file with them; what goes by the parts of names holds each one
 _ZIP_END: Final = 22  # bytes of the record at the end, without the comment of up to 65,535
 _ZIP_UTF8: Final = 0x800  # the flag of a name in UTF-8; others are taken for those of DOS, code page 437
 _MAX_TAR_HEADER: Final = MIB
@@ -365,6 +366,8 @@ def _safe_name(path: Path, raw: str) -> str:
         raise _refused(path, f"a name that leads out of it ({shown})")
     if _UNPRINTABLE.search(name) or len(name) > _MAX_NAME:
         raise _refused(path, f"a name that is too long or has control characters ({shown})")
+    if len(parts) > _MAX_LEVELS:
+        raise _refused(path, f"a name of more than {_MAX_LEVELS} levels ({shown})")
     return "/".join(parts).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -13,8 +13,6 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "labels": ("y", "label", "labels", "target", "targets"),
 }
 _CLASSES: Final = ("classes", "class_names", "label_names", "target_names")
-# What collections of scikit-learn have beside pictures and labels.
-_PASSED_OVER: Final = ("descr", "feature_names", "filename", "filenames", "frame")
 _USUAL: Final = ("images", "labels", "x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "classes")
 _NEEDED: Final = "it needs images and labels, or x_train, y_train, x_test, y_test"
 
@@ -62,15 +60,6 @@ def told_apart(names: Iterable[str], where: str) -> Named:
     if "train" not in pictures:
         raise InputError(f"{where} has nothing to train on; {_NEEDED}")
     return Named(pictures, labels, found.get(("classes", "train"), ""))
-
-
-def is_passed_over(name: str) -> bool:
-    """Tell whether an array only says something of the others, in names that scikit-learn gives.
-
-    >>> is_passed_over("DESCR"), is_passed_over("target_names")
-    (True, False)
-    """
-    return name.lower() in _PASSED_OVER
 
 
 def _meaning(name: str) -> tuple[str, SplitName] | None:

@@ -6,7 +6,6 @@ The arrays of pictures are read piece by piece and never held whole; nothing in 
 import hashlib
 import math
 import zipfile
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +18,10 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from retinula.datasets.archives import MIB, Limits, members
-from retinula.datasets.array_names import Named, is_passed_over, told_apart
+from retinula.datasets.array_names import Named, told_apart
 from retinula.datasets.folder import TEST_FRACTION, recorded, write_record
-from retinula.datasets.layout import Layout, natural_order, with_test_share
-from retinula.datasets.reading import SPLITS, Chunk, Progress, Reading, SplitName, silent
+from retinula.datasets.layout import natural_order, with_test_share
+from retinula.datasets.reading import SPLITS, Chunk, Progress, Reading, SplitName, apart, silent
 from retinula.errors import InputError, nearest
 from retinula.images import Labels, from_floats
 from retinula.names import composed, fault_in_class_names, shown
@@ -34,6 +33,7 @@ _LIMITS: Final = Limits(member_bytes=65536 * MIB)
 _MAX_SMALL: Final = 256 * MIB
 _PIECE: Final = 8 * MIB
 _MAX_CLASSES: Final = 65536
+_MOST_SHARED_OUT: Final = 10_000_000  # pictures, each of which is remembered by what is on it
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def read(path: Path, record: Path | None = None, progress: Progress | None = Non
     `[N, C, H, W]` with 1 or 3 channels; where both orders are possible, channels come last. Labels are whole numbers
     `[N]` or `[N, 1]` from 0, or the names of their classes as strings; `classes` are strings, and where there are none
     the numbers themselves, or the names in natural order. Where nothing is for testing, a share of each class is set
-    apart as for class folders, by what is on the pictures: their order says nothing.
+    apart as for class folders, by what is on the pictures: their order says nothing, and equal ones stay together.
 
     Args:
         path: the file.
@@ -65,10 +65,14 @@ def read(path: Path, record: Path | None = None, progress: Progress | None = Non
         progress: told how many pictures were looked at to set a share apart.
 
     Raises:
-        InputError: an array is missing, unknown, or of another type, shape or range.
+        InputError: an array is missing, unknown, or of another type, shape or range, or has more pictures than a share
+            is set apart of.
     """
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is not a .npz file; write it by np.savez_compressed")
+    # By their names first: one that says nothing may hold what is never loaded.
+    named = told_apart((member.name.removesuffix(".npy") for member in members(path, _LIMITS)), str(path))
     headers = _headers(path)
-    named = told_apart(headers, str(path))
     given = {
         split: _labels(path, headers[name])
         for split, name in named.labels.items()
@@ -87,11 +91,12 @@ def read(path: Path, record: Path | None = None, progress: Progress | None = Non
     shapes = {array.shape for array in arrays.values()}
     if len(shapes) > 1:
         raise InputError(f"{path}: the pictures differ in shape: {', '.join(str(list(shape)) for shape in shapes)}")
-    splits = {split: partial(_stream, array, None) for split, array in arrays.items()}
-    if "test" not in arrays:
-        shares = _shares(arrays["train"], classes, record, progress or silent)
-        splits |= {split: partial(_stream, arrays["train"], share) for split, share in shares.items()}
-    return Reading(classes=classes, splits={split: splits[split] for split in SPLITS if split in splits})
+    if "test" in arrays:
+        return Reading(classes, {split: partial(_stream, array) for split, array in arrays.items()})
+    tested = _tested(arrays["train"], classes, record, progress or silent)
+    joint = partial(_shared_out, arrays, tested)
+    splits = [split for split in SPLITS if split in arrays or (split == "test" and tested.any())]
+    return Reading(classes, apart(joint, splits), joint=joint)
 
 
 def _any(header: Header) -> bool:
@@ -109,8 +114,8 @@ class _Pictures:
     channels_last: bool
 
 
-def _stream(array: _Pictures, chosen: Chosen | None) -> Iterator[Chunk]:
-    """Read the pictures of an array piece by piece, or the chosen ones of them."""
+def _stream(array: _Pictures) -> Iterator[Chunk]:
+    """Read the pictures of an array piece by piece."""
     shape, labels, name = array.shape, array.labels, array.header.name
     picture_bytes = math.prod(shape)
     step = max(1, _PIECE // picture_bytes)
@@ -122,47 +127,59 @@ def _stream(array: _Pictures, chosen: Chosen | None) -> Iterator[Chunk]:
             images = np.frombuffer(data, np.uint8)
             if array.channels_last:
                 images = images.reshape(count, *shape[1:], shape[0]).transpose(0, 3, 1, 2)
-            chunk = Chunk(images.reshape(count, *shape), labels[start : start + count])
-            if chosen is not None:
-                kept = chosen[start : start + count]
-                chunk = Chunk(chunk.images[kept], chunk.labels[kept])
-            if len(chunk.labels):
-                yield chunk
+            yield Chunk(images.reshape(count, *shape), labels[start : start + count])
         # Reading on to the end makes sure of the checksum.
         while file.read(MIB):
             pass
 
 
-def _shares(array: _Pictures, classes: tuple[str, ...], record: Path | None, told: Progress) -> dict[SplitName, Chosen]:
-    """Return which pictures of one array are to train and to test on, bool `[N]` each.
+def _shared_out(arrays: Mapping[SplitName, _Pictures], tested: Chosen) -> Iterator[tuple[SplitName, Chunk]]:
+    """Read all pictures once; those to train on without the ones that are to test on, bool `[N]`, which are apart."""
+    for split, array in arrays.items():
+        apart_here = tested if split == "train" else np.zeros(len(array.labels), bool)
+        start = 0
+        for chunk in _stream(array):
+            for_test = apart_here[start : start + len(chunk.labels)]
+            start += len(chunk.labels)
+            parts: dict[SplitName, Chosen] = {split: ~for_test, "test": for_test}
+            for part, kept in parts.items():
+                if kept.any():
+                    yield part, Chunk(chunk.images[kept], chunk.labels[kept])
 
-    They have no names, and their places change when others come between: each is called by what is on it.
+
+def _tested(array: _Pictures, classes: tuple[str, ...], record: Path | None, told: Progress) -> Chosen:
+    """Return which pictures of an array are to test on, bool `[N]`.
+
+    They have no names, and their places change when others come between: each is called by what is on it, so that
+    equal ones are one. What has two labels is trained on: a test of it says nothing, and a class may have nothing else.
     """
+    if len(array.labels) > _MOST_SHARED_OUT:
+        raise InputError(
+            f"{array.header.name} has {len(array.labels):,} pictures; a share to test on is set apart of up to "
+            f"{_MOST_SHARED_OUT:,}: give x_test, y_test"
+        )
     labels = array.labels.tolist()
     digests: list[str] = []
-    for chunk in _stream(array, None):
+    for chunk in _stream(array):
         digests += [hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in chunk.images]
         told(f"looking at the pictures of {array.path.name}", len(digests), len(labels))
-    times = Counter[str]()
-    names = []
-    for digest in digests:
-        times[digest] += 1
-        names.append(digest if times[digest] == 1 else f"{digest} {times[digest]}")
-    places = {name: (classes[label], name[:32]) for name, label in zip(names, labels, strict=True)}
-    found = with_test_share(places, TEST_FRACTION, 0, recorded(record))
-    numbered = {split: dict.fromkeys(pictures, 0) for split, pictures in found.items()}
-    write_record(record, Layout(classes, numbered, [], carved=True))
-    return {split: np.array([name in pictures for name in names]) for split, pictures in found.items()}
+    label_of: dict[str, int] = {}
+    torn = {
+        digest for digest, label in zip(digests, labels, strict=True) if label_of.setdefault(digest, label) != label
+    }
+    whole = {digest: (classes[label], digest) for digest, label in label_of.items() if digest not in torn}
+    found = with_test_share(whole, TEST_FRACTION, 0, recorded(record))
+    test = found.get("test", {})
+    write_record(
+        record, {"train": [digest for digest in label_of if digest not in test], "test": test}, forgetting=True
+    )
+    return np.array([digest in test for digest in digests], bool)
 
 
 def _headers(path: Path) -> dict[str, Header]:
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is not a .npz file; write it by np.savez_compressed")
     headers = {}
     for member in members(path, _LIMITS):
         name = member.name.removesuffix(".npy")
-        if is_passed_over(name):
-            continue
         with member.open() as file:
             header = read_header(file, f"{path}: {name}")
             if file.tell() + header.num_bytes != member.size:

@@ -28,7 +28,7 @@ from retinula.images import MAKE_ROOM, ImageSet, Labels
 from retinula.version import __version__
 
 # Readers and resizing may change from version to version, so each prepares its own.
-LAYOUT: Final = f"1 of {__version__}"
+LAYOUT: Final = f"2 of {__version__}"
 
 _INDEX: Final = "index.json"
 _SAMPLES: Final = 64

@@ -1,6 +1,7 @@
 """Looking for what spoils a data set: broken, equal, wrongly labelled, wrongly sized and empty pictures.
 
-Equal means equal in every pixel once decoded, whatever the files are called or how they are compressed.
+Equal means equal in every pixel once decoded, whatever the files are called or how they are compressed; of JPEGs that
+are so large that they are decoded smaller, equal in size and in every pixel of what comes out.
 """
 
 import hashlib
@@ -231,7 +232,7 @@ class _Look(NamedTuple):
 def check_files(
     path: Path, *, seed: int = 0, record: Path | None = None, progress: Progress | None = None
 ) -> CheckReport:
-    """Decode every picture of class folders or of a table, at its full size, and look for faults.
+    """Decode every picture of class folders or of a table as `pictures.decode` does, and look for faults.
 
     Args:
         path: a folder, .zip or .tar, laid out as `folder.read` expects, or a table as for `tables.read`.
@@ -279,7 +280,7 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Chec
             for number, image in enumerate(images, start):
                 source = f"{split}/{number}" if image_set.sources is None else image_set.sources[number]
                 label = "" if image_set.labels is None else image_set.classes[image_set.labels[number]]
-                findings.add(Place(source, split, label), _look(image))
+                findings.add(Place(source, split, label), _look(image, image.shape[1:]))
             done += len(images)
             if progress:
                 progress("checking", done, total)
@@ -303,16 +304,15 @@ def few_pictures(train_set: ImageSet) -> list[str]:
 
 def _look_at_picture(picture: Image.Image) -> _Look:
     # As colour, so that a grey file equals a coloured one with the same grey pixels.
-    look = _look(np.asarray(picture.convert("RGB")).transpose(2, 0, 1))
-    return look._replace(size=full_size(picture))
+    return _look(np.asarray(picture.convert("RGB")).transpose(2, 0, 1), full_size(picture))
 
 
-def _look(image: NDArray[np.uint8]) -> _Look:
-    """Look at one picture, uint8 `[C, H, W]`."""
-    _, height, width = image.shape
+def _look(image: NDArray[np.uint8], size: tuple[int, int]) -> _Look:
+    """Look at one picture, uint8 `[C, H, W]`, of such a height and width before it was made smaller, if it was."""
+    height, width = size
     digest = hashlib.blake2b(f"{height} x {width}".encode(), digest_size=16)
     digest.update(image.tobytes())
-    return _Look(digest.digest(), (height, width), bool((image.max((1, 2)) == image.min((1, 2))).all()))
+    return _Look(digest.digest(), size, bool((image.max((1, 2)) == image.min((1, 2))).all()))
 
 
 def _sizes(size: tuple[int, int], num_sizes: int) -> str:

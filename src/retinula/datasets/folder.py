@@ -6,9 +6,11 @@ and left out; a layout that cannot be meant is an error that says what is expect
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -16,7 +18,7 @@ from PIL import Image
 
 from retinula.datasets.absent import instead
 from retinula.datasets.archives import REFUSED_ENDINGS, is_archive_name, members
-from retinula.datasets.layout import BARE, Layout, arrange, natural_order
+from retinula.datasets.layout import Layout, arrange, natural_order
 from retinula.datasets.listing import EACH_TOLD, Files, find_in_folder, foreign, is_ignored
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Progress, Reading, Skipped, SplitName, apart, silent, stacked
@@ -58,7 +60,8 @@ def read(path: Path, options: Options, record: Path | None = None, files: Files 
     """
     files = files or find(path, options.progress)
     layout = arranged(path, files, options.seed, record)
-    write_record(record, layout)
+    if layout.carved:
+        write_record(record, layout.splits)
     return read_arranged(path, files, layout, options)
 
 
@@ -113,17 +116,23 @@ def recorded(record: Path | None) -> dict[str, SplitName]:
         return {}
 
 
-def write_record(record: Path | None, layout: Layout) -> None:
+def write_record(record: Path | None, splits: Mapping[SplitName, Iterable[str]], *, forgetting: bool = False) -> None:
     """Remember which pictures are to train and to test on, beside those that are gone and may come back.
+
+    Args:
+        record: the file to write; None writes nothing.
+        splits: the names of the pictures of each split.
+        forgetting: whether those that are gone are not to be kept.
 
     Raises:
         RetinulaError: it cannot be written.
     """
-    if record is None or not layout.carved:
+    if record is None:
         return
     known = recorded(record)
     halves: tuple[SplitName, ...] = ("train", "test")
-    places = {**known, **{name: split for split in halves for name in layout.splits.get(split, ())}}
+    places = {name: split for split in halves for name in splits.get(split, ())}
+    places = places if forgetting else {**known, **places}
     if places == known:
         return
     make_folder(record.parent)
@@ -131,7 +140,9 @@ def write_record(record: Path | None, layout: Layout) -> None:
 
 
 def listing_digest(files: Files, name: str, progress: Progress | None = None) -> str:
-    """Return 16 hexadecimal digits that change when a picture of a folder comes, goes or changes, or an empty folder.
+    """Return 16 hexadecimal digits that change when a picture of a folder comes, goes or changes.
+
+    Not when a folder without pictures does: a training may make some, and no picture is prepared otherwise for that.
 
     Args:
         files: what `find` has found.
@@ -139,7 +150,7 @@ def listing_digest(files: Files, name: str, progress: Progress | None = None) ->
         progress: told how many pictures were looked at.
     """
     told = progress or silent
-    words = [f"{file.reason} {file.source}" for file in files.skipped] + [f"{BARE} {one}" for one in files.bare]
+    words = [f"{file.reason} {file.source}" for file in files.skipped]
     for number, picture in enumerate(files.names, start=1):
         if number % EACH_TOLD == 0:
             told(f"looking for changes in {name}", number, len(files.names))
@@ -198,20 +209,22 @@ def _find_in_archive(path: Path, told: Progress) -> Files:
         # In the order of the archive: compressed tars cannot be read in any other.
         return ((member.name, member.read()) for member in members(path) if member.name in wanted)
 
-    full = _with_those_above(one.rpartition("/")[0] for one in (*names, *(each.source for each in skipped)))
-    bare = sorted(_with_those_above(folders) - full, key=natural_order)
-    return Files(sorted(names, key=natural_order), contents, skipped, bare=bare)
+    bare = _topmost_bare(folders, sorted([*names, *(each.source for each in skipped)]))
+    return Files(sorted(names, key=natural_order), contents, skipped, bare=sorted(bare, key=natural_order))
 
 
-def _with_those_above(folders: Iterable[str]) -> set[str]:
-    """Return folders with all that they lie in."""
-    found: set[str] = set()
-    for folder in folders:
-        above = folder
-        while above and above not in found:
-            found.add(above)
-            above = above.rpartition("/")[0]
-    return found
+def _topmost_bare(folders: Iterable[str], ordered: Sequence[str]) -> set[str]:
+    """Return which folders, or those that they lie in, have none of some names below them, without what lies in these.
+
+    Of all the folders above a name nothing is kept: an archive may have a million, each with others above it.
+    """
+
+    def is_bare(folder: str) -> bool:
+        place = bisect_left(ordered, f"{folder}/")
+        return place == len(ordered) or not ordered[place].startswith(f"{folder}/")
+
+    bare = (next(filter(is_bare, accumulate(folder.split("/"), "{}/{}".format)), "") for folder in folders if folder)
+    return {folder for folder in bare if folder}
 
 
 def _shared_size(contents: Iterable[tuple[str, Path | bytes]]) -> tuple[int, int]:

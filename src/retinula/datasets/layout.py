@@ -55,7 +55,7 @@ class Layout:
     Attributes:
         classes: in natural order.
         splits: for each split that has pictures, their names and labels, class by class in natural order.
-        strays: pictures that belong to no class.
+        strays: pictures that belong to no class, and folders where classes lie that have no pictures.
         carved: whether the pictures to test on were set apart here.
     """
 
@@ -173,7 +173,7 @@ def labelled(
         where: what messages call the data set.
         test_fraction: the share.
         seed: decides which pictures those are.
-        strays: pictures that belong to no class.
+        strays: pictures that belong to no class, and folders without pictures.
         past: the splits that pictures had before.
 
     Raises:

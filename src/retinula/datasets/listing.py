@@ -30,7 +30,7 @@ class Files:
         open: gives names and contents for those asked for.
         skipped: what looks like a picture and cannot be used.
         paths: for each name its file; empty for an archive.
-        bare: the folders in which, however deep, there is none of all these.
+        bare: the topmost folders in which, however deep, there is none of all these.
     """
 
     names: list[str]
@@ -109,6 +109,8 @@ class _Walk:
             return
         self.entered.pop()
         if inside and len(self.names) + len(self.skipped) == before:
+            while self.bare and self.bare[-1].startswith(inside):
+                self.bare.pop()
             self.bare.append(inside.removesuffix("/"))
 
     def _look_at(self, entry: os.DirEntry[str], inside: str, above: tuple[Path, ...]) -> None:

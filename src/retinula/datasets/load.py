@@ -274,7 +274,7 @@ def _made(entry: Entry, options: Options, where: Path) -> Dataset:
 def _own(path: Path, options: Options, where: Path) -> Dataset:
     options.refuse(str(path))
     path = path.resolve()
-    name = _name_of(path)
+    name = printable(_name_of(path))
     provenance = {"copy": "own files", "source": path.name}
     if path.suffix.lower() == ".npz" and path.is_file():
         options = replace(options, seed=0)
@@ -291,7 +291,7 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
     else:
         provenance["sha256"] = state = copies.file_digest(path, where)
         read = partial(_read_file, path, options, record)
-    key = options.key(name, str(path))
+    key = options.key(_name_of(path), str(path))
     return cache.prepared(key, read, where, name, provenance, state=state, progress=options.progress)
 
 
@@ -304,7 +304,7 @@ def _read_file(path: Path, options: Options, record: Path) -> Reading:
 def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Dataset:
     paths = [Path(name).resolve() for name in names]
     for name, path in zip(names, paths, strict=True):
-        if not path.is_dir() and not (path.is_file() and is_archive_name(path)):
+        if name == "" or not (path.is_dir() or (path.is_file() and is_archive_name(path))):
             raise InputError(f"{str(name)!r} is no folder and no archive: only those can be merged")
         options.refuse(str(name))
     listed = {path: folder.find(path, options.progress) for path in paths if path.is_dir()}
@@ -316,12 +316,12 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
     )
     provenance = {"copy": "own files", "source": ", ".join(path.name for path in paths), "listing": state}
     records = [split_record(path, seed=options.seed, cache_dir=where) for path in paths]
-    name = "+".join(_name_of(path) for path in paths)[:_LONGEST_NAME]
+    joined = "+".join(_name_of(path) for path in paths)[:_LONGEST_NAME]
     return cache.prepared(
-        options.key(name, *map(str, paths)),
+        options.key(joined, *map(str, paths)),
         lambda: merged.read(paths, options, records, listed),
         where,
-        name,
+        printable(joined),
         provenance,
         state=state,
         progress=options.progress,
@@ -329,7 +329,7 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
 
 
 def _name_of(path: Path) -> str:
-    name = printable(path.name).removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
+    name = path.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
     return (name if path.is_dir() else Path(name).stem) or "data"
 
 

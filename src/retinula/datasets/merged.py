@@ -31,7 +31,8 @@ def read(
     for path, record in zip(paths, records, strict=True):
         files = (listed or {}).get(path) or find(path, options.progress)
         layout = arranged(path, files, options.seed, record)
-        write_record(record, layout)
+        if layout.carved:
+            write_record(record, layout.splits)
         parts.append((files, layout))
     names = _different([path.name for path in paths])
     files = _joined(names, [files for files, _ in parts])

@@ -34,7 +34,7 @@ class Chunk(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A picture that could not be used, and why."""
+    """A picture that could not be used, or a folder that has none, and why."""
 
     source: str
     reason: str
@@ -70,7 +70,7 @@ class Reading:
         classes: the names of the classes.
         splits: for each split a function that opens its stream anew.
         superclasses: for each class the name of its group, or None.
-        skipped: pictures left out so far; complete once every stream was read to its end.
+        skipped: pictures left out so far, and folders without any; complete once every stream was read to its end.
         joint: opens one stream over all splits, where the source is cheaper to read once than once a split.
     """
 
@@ -92,7 +92,7 @@ class Reading:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set ready for use: its splits as image sets, and the pictures that had to be left out."""
+    """A data set ready for use: its splits as image sets, and the pictures and folders that had to be left out."""
 
     name: str
     splits: Mapping[SplitName, ImageSet]

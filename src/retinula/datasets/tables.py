@@ -57,7 +57,8 @@ def read(path: Path, options: Options, record: Path | None = None, listed: Liste
         InputError: it is no such table, names a picture twice, an unknown split or fewer than two classes.
     """
     files, layout = arranged(path, listed or find(path, options.progress), options.seed, record)
-    write_record(record, layout)
+    if layout.carved:
+        write_record(record, layout.splits)
     return read_arranged(path, files, layout, options)
 
 
@@ -156,15 +157,14 @@ def _elsewhere(
         return {}
     paths = find_in_folder(root, progress).paths
     found: dict[tuple[str, ...], tuple[Path, str]] = {}
-    for parts, names in meant(paths, written).items():
-        # A link to a picture means the same one, and a pipe may be called like a picture.
-        places = [place for place in dict.fromkeys(paths[name] for name in names) if place.is_file()]
+    # A pipe may be called like a picture, and a link to a picture means the same one.
+    for parts, names in meant(paths, written, lambda name: paths[name].is_file()).items():
+        places = list(dict.fromkeys(paths[name] for name in names))
         reason = ""
         if len(places) > 1:
             one, other = (printable(place.relative_to(root).as_posix()) for place in places[:2])
             reason = f"it could be {one} or {other}; write its whole path"
-        if places:
-            found[parts] = places[0], reason
+        found[parts] = places[0], reason
     return found
 
 

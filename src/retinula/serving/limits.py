@@ -15,7 +15,8 @@ class Limits:
     Attributes:
         max_bytes: of the body of a request.
         max_held_bytes: of all bodies that are being read or worked on at once.
-        max_pixels: of a picture, as its header states them, before anything is unpacked.
+        max_pixels: of a picture, as its header states them, before anything is unpacked; also of a JPEG that could be
+            decoded smaller, as `predict` does.
         max_request_pixels: of all pictures of a request together, likewise; it bounds how long one request can keep a
             thread that decodes.
         max_pictures: of a request.
