@@ -20,8 +20,10 @@ from retinula.evaluation.label_errors import check_findable, find_label_errors, 
 from retinula.evaluation.robustness import SAMPLE, measure_robustness
 from retinula.forms import Averaging
 from retinula.images import ImageSet, drawn
+from retinula.model_file import Model
 from retinula.plots import examination
 from retinula.plots.figure import save
+from retinula.run import Run
 from retinula.run_data import find_own
 
 Figures = dict[str, Figure]  # by what follows the split in their names
@@ -56,7 +58,7 @@ def look_closer(
         InputError: the model is no classifier, the pictures do not fit it, or cleanlab is missing or broken.
     """
     model, images = asked.model, asked.images
-    check_classifies(asked)
+    check_classifies(asked.run, model)
     if labels:
         check_findable()
     told: Progress = progress or (lambda what, done, total: None)
@@ -88,15 +90,15 @@ def look_closer(
     return found
 
 
-def check_classifies(asked: Asked) -> None:
+def check_classifies(run: Run, model: Model) -> None:
     """See that a model is one whose pictures can be looked at closer.
 
     Raises:
         InputError: it is no classifier.
     """
-    if not asked.model.classifies:
+    if not model.classifies:
         raise InputError(
-            f"{asked.run.path}: {asked.model.network_name} reconstructs pictures; only classifiers are looked at closer"
+            f"{run.path}: {model.network_name} reconstructs pictures; only classifiers are looked at closer"
         )
 
 

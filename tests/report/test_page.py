@@ -630,6 +630,7 @@ def test_deep_looks_anew_where_findings_cannot_be_used_or_not_surely(
         return Inspection.from_dict(found)
 
     monkeypatch.setattr(gathering, "look_closer", looked)
+    monkeypatch.setattr(gathering, "check_findable", lambda: None)
     _, contents = write_report(inspected, deep=True)
     assert asked == [dict.fromkeys(("corruptions", "labels", "duplicates", "embedding"), True)]
     assert (contents.missing.keys() & {"inspected"}, contents.unmeasured) == (set(), ())
@@ -650,6 +651,7 @@ def test_near_duplicates_are_not_missed_where_the_training_pictures_have_gone(
         return Inspection()
 
     monkeypatch.setattr(gathering, "look_closer", looked)
+    monkeypatch.setattr(gathering, "check_findable", lambda: None)
     file, contents = write_report(at_hand, tmp_path / "page.html", deep=True)
     assert asked == ["corruptions", "labels", "embedding"] == list(contents.unmeasured)
     assert "Nearly the same Not looked for: the training pictures are not at hand" in Page(file.read_text()).words
@@ -663,6 +665,11 @@ def test_deep_is_refused_where_nothing_can_be_looked_at(
     with monkeypatch.context() as patch:
         patch.setattr(gathering, "find_own", lambda *_: gone)
         with pytest.raises(InputError, match="made has no test pictures; leave --deep out for a page without pictures"):
+            write_report(at_hand, file, deep=True)
+    monkeypatch.setattr(gathering, "find_own", lambda *_: pytest.fail("it began"))
+    with monkeypatch.context() as patch:
+        patch.setattr(extras, "find_spec", lambda _: None)
+        with pytest.raises(InputError, match="finding wrong labels needs"):
             write_report(at_hand, file, deep=True)
     monkeypatch.setattr(Model, "classifies", property(lambda _: False))
     with pytest.raises(InputError, match="reconstructs pictures; only classifiers are looked at closer"):

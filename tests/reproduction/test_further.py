@@ -81,6 +81,16 @@ def test_what_goes_further_is_shown_beside_the_work() -> None:
     assert goes_further(load_recipe("cifar10-fast"), own, groups) is None
 
 
+def test_runs_that_lack_a_measurement_are_not_said_to_be_none() -> None:
+    work = load_recipe("cifar10-cnn")
+    fast = [made_up(load_recipe("cifar10-fast", [f"seed={seed}"]), 0.9) for seed in range(2)]
+    report = fast[1].report()
+    fast[1].report_file.write_text(json.dumps({**report, "evaluations": {"cifar10/train": {"accuracy": 0.9}}}))
+    further = goes_further(work, [made_up(work, 0.74)], gather([Path("runs")]))
+    assert further is not None
+    assert further.words == f"cifar10-fast goes further; not measured by `retinula evaluate` yet: {fast[1].name}"
+
+
 def test_the_page_names_the_photos_and_knows_no_others() -> None:
     names = ("cifar10-cnn", "cifar10-fast")
     for name in names:

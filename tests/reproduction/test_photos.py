@@ -6,11 +6,14 @@ from PIL import Image
 
 from retinula.errors import InputError
 from retinula.recipe_files import load_recipe
+from retinula.reproduction import reproduce as work
 from retinula.reproduction.photos import check_photos, find_photos, photo_folders
 from retinula.reproduction.reproduce import reproduce
 from retinula.run import list_runs
 from retinula.sections import Claim
-from small_reproductions import Listens, finished_runs, photos_in, recipe, run_it, small
+from small_reproductions import Listens, finished_runs, leave_undrawn, photos_in, recipe, run_it, small
+
+DIGITS = tuple(map(str, range(10)))
 
 
 @pytest.mark.parametrize(
@@ -143,14 +146,91 @@ def test_a_shipped_recipe_is_measured_by_its_photos_whatever_is_set(
     monkeypatch.setenv("RETINULA_DATA", str(tmp_path))
     own, mine = tmp_path / "photos-cifar10-classes", tmp_path / "mine"
     for folder in (own, mine):
-        folder.mkdir()
-    assert photo_folders(load_recipe("cifar10-cnn"), None) == {own: True}
-    assert list(photo_folders(load_recipe("cifar10-cnn", ["figures.photos=mine"]), None).items()) == [
-        (own, True),
-        (mine, False),
-    ]
-    assert photo_folders(recipe(), None) == {}
-    assert photo_folders(small(), None) == {mine: True}
+        photos_in(folder, {"a.png": 1})
+    listens = Listens()
+
+    def folders(*settings: str, given: Path | None = None) -> list[tuple[Path, bool]]:
+        return list(photo_folders(load_recipe("cifar10-cnn", settings), given, DIGITS, listens).items())
+
+    assert folders() == [(own, True)]
+    assert folders("figures.photos=mine") == [(own, True), (mine, False)]
+    assert folders("validation=0.1") == [(own, True)]
+    assert photo_folders(recipe(), None, DIGITS, listens) == {}
+    assert photo_folders(small(), None, DIGITS, listens) == {mine: True}
+    assert not listens.said
+    assert folders("classes=[0,1]") == []
+    assert folders("classes=[0,1]", given=own) == [(own, False)]
+    left_out = f"{own} is left out: the recipe is measured by it without data.classes=[0, 1]"
+    assert listens.said == [left_out] * 2
+    listens.said.clear()
+    assert folders("figures.photos=mien") == [(own, True)]
+    assert listens.said == ["mien is in no folder of RETINULA_DATA"]
+
+
+def test_only_photos_that_were_named_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETINULA_DATA", str(tmp_path))
+    mine = photos_in(tmp_path / "mine", {"a.png": 1})
+    (mine / "labels.csv").write_text("a.png,eleven\n")
+    listens = Listens()
+    assert photo_folders(small(), None, DIGITS, listens) == {}
+    (said,) = listens.said
+    assert said.startswith(f"{mine} is left out: the label 'eleven' of a.png is no class of this model")
+    Path("link").symlink_to(mine)
+    with pytest.raises(InputError, match="eleven"):
+        photo_folders(small(), Path("link"), DIGITS, listens)
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_photos_that_cannot_be_scored_cost_nothing_else(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETINULA_DATA", str(tmp_path / "data"))
+    own = photos_in(tmp_path / "data" / "mine", {"a.png": 1})
+    others = photos_in(tmp_path / "others", {"c.png": 3})
+    (others / "c.png").write_bytes(b"torn")
+    finished_runs(trained, of=small())
+    listens = Listens()
+    result = run_it(photos=others, reporter=listens, of=small())
+    assert [photos.folder for photos in result.photos] == [own]
+    assert any(said.startswith(f"{others} is left out: none of the pictures") for said in listens.said)
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_what_a_run_tells_of_its_photos_counts_where_they_are_gone(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETINULA_DATA", str(tmp_path / "data"))
+    photos_in(tmp_path / "data" / "mine", {"a.png": 1, "b.png": 8})
+    finished_runs(trained, of=small())
+    first = run_it(of=small())
+    monkeypatch.delenv("RETINULA_DATA")
+    listens = Listens()
+    again = run_it(of=small(), reporter=listens)
+    assert again.rows == first.rows
+    assert again.rows[-1].figure == "accuracy on 2 photos (mine)"
+    assert again.to_dict()["photos"] == [first.to_dict()["photos"][0] | {"folder": "mine"}]
+    assert not any("photos" in said for said in listens.said)
+    assert not Path("out/photos.csv").exists()
+
+
+def test_answers_and_drawings_are_of_the_same_photos(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_undrawn(monkeypatch)
+    drawn: list[Path | None] = []
+    monkeypatch.setattr(work, "draw_work", lambda run, folder, photos, reporter: drawn.append(photos))
+    monkeypatch.setenv("RETINULA_DATA", str(tmp_path / "data"))
+    own = photos_in(tmp_path / "data" / "mine", {"a.png": 1})
+    others = photos_in(tmp_path / "others", {"c.png": 3})
+    finished_runs(trained, of=small())
+    run_it(of=small())
+    assert "a.png" in Path("out/photos.csv").read_text()
+    run_it(of=small(), photos=others)
+    assert "c.png" in Path("out/photos.csv").read_text()
+    (others / "labels.csv").unlink()
+    assert run_it(of=small(), photos=others).photos
+    assert not Path("out/photos.csv").exists()
+    assert drawn == [own, others, others]
 
 
 @pytest.mark.usefixtures("_undrawn")

@@ -6,17 +6,21 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from retinula.datasets.reading import Dataset
 from retinula.differences import changed_settings
 from retinula.errors import InputError, Interrupted
 from retinula.recipe_files import load_recipe
+from retinula.reproduction import reproduce as work
 from retinula.reproduction import runs
 from retinula.reproduction.curve import curve_on_test
+from retinula.reproduction.place import files_in
 from retinula.reproduction.reproduce import reproduce
 from retinula.reproduction.results import gather
 from retinula.run import Run, list_runs
-from retinula.run_data import own_pictures
+from retinula.run_data import load_dataset, own_pictures
+from retinula.sections import Claim
 from retinula.training.reporting import Reporter
-from small_reproductions import CLAIMS, Listens, finished_runs, photos_in, recipe, run_it
+from small_reproductions import CLAIMS, Listens, finished_runs, leave_undrawn, photos_in, recipe, run_it
 
 
 def test_it_trains_measures_draws_and_the_second_time_reuses(tmp_path: Path) -> None:
@@ -86,6 +90,57 @@ def test_what_cannot_be_reproduced_is_refused() -> None:
     with pytest.raises(InputError, match="2 seeds from 4294967295 on go beyond"):
         reproduce(recipe("seed=4294967295"), 2, root=Path("runs"), folder=Path("out"))
     assert not list_runs()
+
+
+def test_data_without_test_pictures_are_refused_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = load_dataset(recipe()).splits
+    monkeypatch.setattr(work, "load_dataset", lambda *_: Dataset("mine", {"train": whole["train"]}))
+    with pytest.raises(InputError, match="digits has no test pictures, by which a reproduction measures"):
+        run_it()
+    assert not list_runs()
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_run_is_measured_by_the_claims_of_the_recipe_asked_for(trained: Path) -> None:
+    (run,) = finished_runs(trained)
+    claims = (Claim(metric="train_accuracy", value=0.5),)
+    (row,) = run_it(of=recipe().model_copy(update={"claims": claims})).rows
+    assert (row.verdict, run.evaluation("train") != {}) == ("only shown", True)
+
+
+@pytest.mark.parametrize("broken", ["move_figures", "write_text"])
+def test_a_reproduction_broken_off_at_its_end_is_gone_on_with(
+    broken: str, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_undrawn(monkeypatch)
+    monkeypatch.setattr(work, "draw_work", lambda run, folder, *_: (folder / "loss.png").write_text("drawn"))
+    finished_runs(trained)
+
+    whole_step = vars(work)[broken]
+
+    def stopped(*arguments: object) -> None:
+        whole_step(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, broken, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run_it()
+    whole = run_it()
+    assert whole.figures == ("loss.png",)
+    assert files_in(Path("out")) == ["figures/loss.png", "table.json", "table.md"]
+
+
+def test_figures_that_are_not_ours_stay_and_are_told(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_undrawn(monkeypatch)
+    finished_runs(trained)
+    run_it()
+    monkeypatch.setattr(work, "draw_work", lambda run, folder, *_: (folder / "loss.png").write_text("drawn"))
+    Path("out/figures/loss.png").write_text("mine")
+    listens = Listens()
+    assert run_it(reporter=listens).figures == ()
+    assert Path("out/figures/loss.png").read_text() == "mine"
+    assert listens.said[-1] == "out/figures/loss.png is of no reproduction and stays; ours is left out"
 
 
 @pytest.mark.usefixtures("_undrawn")

@@ -89,7 +89,7 @@ def evaluate(
         asked = ask(found, data=data, split=split.value, folder=out, progress=progress, remark=remark)
         averaging: Averaging | None = None if tta is None else "mirror-shift" if tta else "none"
         if closer:
-            check_classifies(asked)
+            check_classifies(asked.run, asked.model)
         result = measure(asked, tta=averaging, progress=progress)
         if closer:
             inspection = look_closer(

@@ -31,7 +31,7 @@ def reproduce(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="For table and figures; otherwise reproductions/RECIPE, or RECIPE-DIGEST where settings are changed.",
+            help="For table and figures; otherwise reproductions/RECIPE, or RECIPE-DIGEST with other settings.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -47,7 +47,7 @@ def reproduce(
     from retinula.run import RUNS
 
     recipe = recipe_named(name, settings or [])
-    folder = out or place.usual_folder(recipe)
+    folder = out or place.usual_folder(recipe, recipe_named(name, []))
     with TrainingReporter() as reporter:
         result = work.reproduce(recipe, seeds, root=RUNS, folder=folder, photos=photos, reporter=reporter)
     if as_json:
@@ -63,7 +63,7 @@ def reproduce(
         say(note)
     say(f"table    {folder / place.PAGE}")
     say(f"figures  {folder / place.FIGURES}")
-    if result.photos:
+    if result.answered is not None:
         say(f"photos   {folder / place.ANSWERS}")
 
 

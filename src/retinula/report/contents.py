@@ -5,19 +5,22 @@ Knows nothing of pages.
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from retinula.asked import Asked
 from retinula.datasets.reading import Progress, SplitName
 from retinula.errors import InputError
 from retinula.evaluation.answered import load_answered
 from retinula.evaluation.findings import Inspection, read_inspection
+from retinula.evaluation.label_errors import check_findable
 from retinula.evaluation.measuring import evaluate, evaluate_answered
 from retinula.evaluation.results import ClassificationResult
 from retinula.explanation.attribution import check_explainable
 from retinula.images import ImageSet
-from retinula.inspection import look_closer
+from retinula.inspection import check_classifies, look_closer
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.report.answers import AnswersPart, answers_part
@@ -106,6 +109,8 @@ def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) ->
         RetinulaError: what a closer look finds cannot be written.
     """
     training, recipe, model = training_part(run), run.recipe(), Model.load(run.path)
+    if deep:
+        _check_deep(run, model)  # before pictures are loaded
     missing: dict[str, str] = {}
     own = _own_pictures(run, missing, progress)
     splits = {} if own is None else own.splits
@@ -226,14 +231,25 @@ def _found(
         return None
     if inspected is None:
         return Inspection()
-    same = {measured.fingerprint()} if surely else {measured.fingerprint(), ""}
-    if inspected.dataset != measured.name or inspected.fingerprint not in same:
+    unknown = not inspected.fingerprint and not surely
+    # The name first: the other takes all the pictures.
+    if inspected.dataset != measured.name or not (unknown or inspected.fingerprint == measured.fingerprint()):
         missing["inspected"] = (
             f"{run.inspection_file} tells of other pictures ({inspected.dataset}, {inspected.split}); "
             f"look again with: {deep_look(run)}"
         )
         return None
     return inspected.found
+
+
+def _check_deep(run: Run, model: Model) -> None:
+    """Refuse a model that nothing can look closer at, and a cleanlab that will be needed and cannot be."""
+    check_classifies(run, model)
+    with suppress(InputError):  # not whole: all is looked for again
+        known = (read_inspection(run.inspection_file, split) for split in ("test", "validation"))
+        if any(each is not None and each.found.label_errors is not None for each in known):
+            return
+    check_findable()
 
 
 def _completed(
@@ -244,15 +260,8 @@ def _completed(
     lacking = _lacking(found, learned)
     if not lacking:
         return found
-    newer = look_closer(
-        asked,
-        corruptions="corruptions" in lacking,
-        labels="labels" in lacking,
-        duplicates="duplicates" in lacking,
-        embedding="embedding" in lacking,
-        progress=progress,
-    )
-    return found.joined(newer)
+    looks: dict[str, Any] = dict.fromkeys(lacking, True)
+    return found.joined(look_closer(asked, progress=progress, **looks))
 
 
 def _lacking(found: Inspection, learned: ImageSet | None) -> tuple[str, ...]:

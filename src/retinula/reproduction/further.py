@@ -6,6 +6,7 @@ from typing import Any
 
 from retinula.differences import as_shipped
 from retinula.errors import InputError, nearest
+from retinula.names import printable
 from retinula.recipe import Recipe
 from retinula.recipe_files import shipped
 from retinula.reproduction.measures import Measured, measure
@@ -40,6 +41,10 @@ class Further:
     @property
     def words(self) -> str:
         """What it reaches, in a line; or how to find out."""
+        if self.runs and not self.measured:
+            names = [run.name for run in self.runs if not _measured([run])] or [run.name for run in self.runs]
+            lacking = f"not measured by `retinula evaluate` yet: {', '.join(names)}"
+            return f"{self.name} goes further; {printable(lacking)}"
         if not self.measured:
             return f"{self.name} goes further; there is no run of it here: measure it with `{self.command}`"
         found = [

@@ -6,9 +6,9 @@ from typing import Any
 
 from retinula.names import printable
 from retinula.recipe import Recipe
+from retinula.reproduction.asking import AnsweredPhotos, AskedPhotos
 from retinula.reproduction.further import Further
-from retinula.reproduction.photos import AskedPhotos
-from retinula.reproduction.place import changed_before_training
+from retinula.reproduction.place import ANSWERS, changed_before_training
 from retinula.reproduction.table import Row, markdown
 from retinula.run import Run
 
@@ -22,6 +22,7 @@ class Reproduction:
         runs: a finished one for each seed.
         rows: published beside measured.
         photos: that the models were asked about and scored by.
+        answered: the first seed's answers to the photos that are drawn, where they can be scored.
         further: what goes further, where the recipe names it.
         figures: files in the folder `figures`.
         folder: the table, as `table.md` and `table.json`, answers to photos as `photos.csv`, and `figures/`.
@@ -31,6 +32,7 @@ class Reproduction:
     runs: tuple[Run, ...]
     rows: tuple[Row, ...]
     photos: tuple[AskedPhotos, ...]
+    answered: AnsweredPhotos | None
     further: Further | None
     figures: tuple[str, ...]
     folder: Path
@@ -69,6 +71,7 @@ class Reproduction:
             "runs": [str(run.path) for run in self.runs],
             "table": [row.to_dict() for row in self.rows],
             "photos": [photos.to_dict() for photos in self.photos],
+            "answers": None if self.answered is None else ANSWERS,
             "better": None if self.further is None else self.further.to_dict(),
             "figures": list(self.figures),
             "folder": str(self.folder),

@@ -1,14 +1,16 @@
 """Where a reproduction goes: its folder; what of an earlier one makes way in it, and what is not ours and stays."""
 
 import json
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from retinula.differences import changed_from_shipped
-from retinula.durable import UNFINISHED, check_folder, explained, read_text, replacing_folder
+from retinula.durable import UNFINISHED, check_folder, clear_abandoned, explained, make_folder, read_text
 from retinula.errors import InputError
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
@@ -25,16 +27,22 @@ def changed_before_training(recipe: Recipe) -> list[str] | None:
     changed = changed_from_shipped(recipe)
     if changed is None:
         return None
-    weights = recipe.model.weights
-    if weights != load_recipe(recipe.name).model.weights:
+    changed = [each for each in changed if each != "model.name="]  # the model that it begins from brings the network
+    weights, usual = recipe.model.weights, load_recipe(recipe.name).model.weights
+    if usual is not None and weights != usual:  # of others `changed_from_shipped` tells the weights
         changed.append(f"model.weights={weights}" if weights else "without model.weights")
     return changed
 
 
-def usual_folder(recipe: Recipe) -> Path:
-    """Return where a reproduction goes unless told otherwise: with changed settings, not where that of the work is."""
-    digits = f"-{recipe.digest()[:8]}" if changed_before_training(recipe) else ""
-    return FOLDER / f"{recipe.name}{digits}"
+def usual_folder(recipe: Recipe, named: Recipe) -> Path:
+    """Return where a reproduction goes unless told otherwise: with other settings, not where that without them is.
+
+    Args:
+        recipe: to reproduce.
+        named: the same without the settings that were given beside it.
+    """
+    beside = changed_before_training(recipe) or recipe.model_dump() != named.model_dump()
+    return FOLDER / (f"{recipe.name}-{recipe.digest()[:8]}" if beside else recipe.name)
 
 
 def check_place(folder: Path) -> None:
@@ -45,54 +53,84 @@ def check_place(folder: Path) -> None:
         RetinulaError: it cannot be written.
     """
     check_folder(folder)
-    taken = [folder / FIGURES] if (folder / FIGURES).is_file() else []
-    if not _earlier(folder):
-        taken += [folder / name for name in (PAGE, TABLE, ANSWERS) if (folder / name).exists()]
+    earlier, figures = _earlier(folder), folder / FIGURES
+    ours = [] if not earlier else [PAGE, TABLE, *([ANSWERS] if _has_answers(earlier) else [])]
+    taken = [folder / name for name in (PAGE, TABLE, ANSWERS) if name not in ours and (folder / name).exists()]
+    if os.path.lexists(figures) and not figures.is_dir():
+        taken.append(figures)
+    elif not earlier:
+        taken += [figures / name for name in files_in(figures)]
     if taken:
         raise InputError(f"{taken[0]} is of no reproduction; move it away, or name another folder with --out")
 
 
 @contextmanager
-def new_figures(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder; when the block succeeds it takes the place of the figures of an earlier reproduction.
+def unfinished(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to draw into, in the folder of a reproduction; it goes when the block ends.
 
-    Whatever else lies among those stays.
+    Raises:
+        RetinulaError: it cannot be written.
     """
-    place = folder / FIGURES
-    with replacing_folder(place) as made:
-        yield made
-        for name in _not_drawn(folder):
-            if not (made / name).exists():
-                (made / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(place / name, made / name, follow_symlinks=False)
+    make_folder(folder)
+    clear_abandoned(folder.glob(f"{UNFINISHED}*"))
+    with explained(folder), tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as made:
+        yield Path(made)
 
 
-def forget_answers(folder: Path) -> None:
-    """Remove the answers to photos of an earlier reproduction."""
-    if _earlier(folder).get("photos"):
-        with explained(folder / ANSWERS):
+def make_way(folder: Path) -> None:
+    """Remove the figures that an earlier reproduction has drawn, and its answers; what else lies there stays."""
+    earlier, figures = _earlier(folder), folder / FIGURES
+    if not earlier:
+        return
+    with explained(folder):
+        for name in files_in(figures):  # a name in the table that leads elsewhere is none of these
+            # Earlier versions did not list what they drew.
+            if name in earlier["figures"] if "figures" in earlier else name.endswith((".png", ".svg")):
+                (figures / name).unlink()
+                with suppress(OSError):  # something is left in it
+                    (figures / name).parent.rmdir()
+        if _has_answers(earlier):
             (folder / ANSWERS).unlink(missing_ok=True)
+
+
+def free_names(folder: Path, names: Sequence[str]) -> list[str]:
+    """Return those of some names of figures that nothing has, and whose subfolder is none but ours."""
+    figures = folder / FIGURES
+
+    def is_free(path: Path) -> bool:
+        inside = path.parent
+        ours = inside == figures or not os.path.lexists(inside) or (inside.is_dir() and not inside.is_symlink())
+        return ours and not os.path.lexists(path)
+
+    return [name for name in names if is_free(figures / name)]
+
+
+def move_figures(made: Path, folder: Path, names: Sequence[str]) -> None:
+    """Put drawn figures where they belong."""
+    make_folder(folder / FIGURES)
+    with explained(folder / FIGURES):
+        for name in names:
+            place = folder / FIGURES / name
+            place.parent.mkdir(exist_ok=True)
+            shutil.move(made / name, place)
 
 
 def files_in(folder: Path) -> list[str]:
     """Return the names of all files in a folder, in its subfolders too, but for those half written."""
-    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-    return sorted(name for name in names if not name.startswith(UNFINISHED))
+    names = [path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()]
+    return sorted(name.as_posix() for name in names if not any(part.startswith(UNFINISHED) for part in name.parts))
 
 
-def _not_drawn(folder: Path) -> list[str]:
-    """Return the files among the figures that no reproduction has drawn there."""
-    earlier = _earlier(folder)
-    there = files_in(folder / FIGURES)
-    if earlier and "figures" not in earlier:  # earlier versions did not list what they drew
-        return [name for name in there if not name.endswith((".png", ".svg"))]
-    return [name for name in there if name not in earlier.get("figures", ())]
+def _has_answers(earlier: dict[str, Any]) -> bool:
+    """Tell whether a reproduction has written answers to photos; earlier versions did where there were any."""
+    return bool(earlier.get("answers", earlier.get("photos")))
 
 
 def _earlier(folder: Path) -> dict[str, Any]:
-    """Return what the table of an earlier reproduction says; nothing where there is none."""
+    """Return what the table of an earlier reproduction says; nothing where there is none, or it is not whole."""
     try:
         found = json.loads(read_text(folder / TABLE))
     except (InputError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) and {"recipe", "digest", "table"} <= found.keys() else {}
+    whole = isinstance(found, dict) and {"recipe", "digest", "table"} <= found.keys()
+    return found if whole and isinstance(found.get("figures", []), list) else {}
