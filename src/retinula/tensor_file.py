@@ -29,7 +29,7 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], header: Any) -
     # Strides are no part of a safetensors file: what is channels-last in memory is stored in plain order.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps(header, ensure_ascii=False, allow_nan=False)
-    metadata = {HEADER_KEY: text, CHECKSUM_KEY: _checksum(plain, text)}
+    metadata = {HEADER_KEY: text, CHECKSUM_KEY: checksum(plain, text)}
     with replacing(path) as temporary:
         try:
             save_file(plain, temporary, metadata=metadata)
@@ -56,7 +56,7 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except SafetensorError as error:
             raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
-    if metadata.get(CHECKSUM_KEY) != _checksum(tensors, metadata[HEADER_KEY]):
+    if metadata.get(CHECKSUM_KEY) != checksum(tensors, metadata[HEADER_KEY]):
         raise InputError(f"{path}: damaged: its content does not match its checksum")
     try:
         return tensors, json.loads(metadata[HEADER_KEY])
@@ -64,10 +64,11 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
         raise InputError(f"{path}: its header is not readable ({error})") from error
 
 
-def _checksum(tensors: Mapping[str, torch.Tensor], header: str) -> str:
+def checksum(tensors: Mapping[str, torch.Tensor], header: str) -> str:
+    """Return 64 hexadecimal digits that change with the header, and with any tensor's name, type, shape or value."""
     digest = hashlib.sha256(header.encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

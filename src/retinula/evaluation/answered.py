@@ -3,12 +3,10 @@
 Answers belong to a model, to pictures and to a way of averaging: where one of them is another now, they are none.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from retinula.errors import InputError
@@ -16,7 +14,7 @@ from retinula.evaluation.results import ClassificationResult
 from retinula.forms import Averaging
 from retinula.images import ImageSet
 from retinula.model_file import Model
-from retinula.tensor_file import load_tensors, save_tensors
+from retinula.tensor_file import checksum, load_tensors, save_tensors
 
 _LOGITS = "logits"
 
@@ -76,13 +74,10 @@ def load_answered(file: Path, model: Model, image_set: ImageSet, tta: Averaging)
 
 
 def _about(model: Model, image_set: ImageSet, tta: str) -> dict[str, Any]:
-    return {"model": _digest(model), "pictures": image_set.fingerprint(), "tta": tta}
-
-
-def _digest(model: Model) -> str:
-    """Return what changes with any weight, or with how pictures are prepared for the network."""
-    digest = hashlib.sha256(repr((model.network_name, model.arguments, model.classes, model.preprocess)).encode())
-    for name, weights in sorted(model.network.state_dict().items()):
-        digest.update(f"{name} {weights.dtype} {list(weights.shape)}".encode())
-        digest.update(weights.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    """Return what changes with any weight, with how pictures are prepared for the network, with them and with `tta`."""
+    form = repr((model.network_name, model.arguments, model.classes, model.preprocess))
+    return {
+        "model": checksum(model.network.state_dict(), form),
+        "pictures": image_set.fingerprint(),
+        "tta": tta,
+    }
