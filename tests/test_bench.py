@@ -193,6 +193,7 @@ def test_the_first_answer_is_timed() -> None:
         ("cifar10-cnn", ["epochs=1", "batch_size=300", "drop_last=true"], 166),
         ("cifar100-cnn", [*COARSE, "epochs=1", "batch_size=100", "data.classes=[0, 1]"], 50),
         ("cifar10-cnn", ["steps=7", "data.classes=[0]"], 7),
+        ("cifar10-cnn", ["epochs=1", "batch_size=100", "least_steps=501"], 1000),
     ],
 )
 def test_the_steps_of_a_training_follow_its_classes(name: str, settings: list[str], steps: int) -> None:

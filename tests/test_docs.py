@@ -1,5 +1,6 @@
 """The documentation's commands are run, or at least understood by the command line."""
 
+import csv
 import inspect
 import json
 import os
@@ -10,20 +11,24 @@ import statistics
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from itertools import groupby, takewhile
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import typer
 
 import retinula
 from retinula.cli.main import app
-from retinula.models.catalog import NETWORKS
+from retinula.differences import as_shipped
+from retinula.models.catalog import NETWORKS, build
+from retinula.models.summary import summarize
 from retinula.recipe import Recipe
 from retinula.recipe_files import checked, load_recipe, setting_names, shipped
 from retinula.reproduction.records import RECORDS
-from retinula.reproduction.results import gather, results_list, results_page
+from retinula.reproduction.results import earlier_recipes, gather, results_list, results_page
+from retinula.run import Run
 from retinula.sections import Claim, Metric
 
 BASH = shutil.which("bash") or pytest.skip("needs bash", allow_module_level=True)
@@ -123,7 +128,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_page_of_results_is_what_its_records_say() -> None:
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    assert results_page(gather([ROOT / RECORDS])) == page, "write it anew: retinula results --write"
+    assert results_page(gather([ROOT / RECORDS]), earlier_recipes(ROOT / "docs")) == page, (
+        "write it anew: retinula results --write"
+    )
 
 
 def rows(page: Path, head: str) -> list[list[str]]:
@@ -145,14 +152,71 @@ def test_results_in_the_readme_are_those_of_the_records() -> None:
         for each in results_list(gather([ROOT / RECORDS]))
         if each["settings"] == "as shipped"
     }
+    machines = {name: [run.environment()["machine"] for run in runs] for name, runs in records().items()}
     table = rows(ROOT / "README.md", "| recipe |")
     assert len(table) == 4
-    for name, _, right, seeds, training in table:
+    for name, _, right, seeds, _, training, machine in table:
         accuracies = [100 * value for value in measured[name.strip("`")]["accuracy"]]
         spread = f" ± {statistics.stdev(accuracies):.1f}" if len(accuracies) > 1 else ""
         assert right == f"{statistics.fmean(accuracies):.1f}{spread} %"
         assert int(seeds) == len(accuracies)
         assert training == f"{statistics.fmean(measured[name.strip('`')]['seconds']) / 60:.0f} minutes"
+        cores = {f"{each['cores']}, {each['bfloat16_units'] or 'none'}" for each in machines[name.strip("`")]}
+        assert cores == {machine}
+
+
+def records() -> dict[str, list[Run]]:
+    """The recorded runs of every recipe as it is shipped."""
+    return {runs[0].recipe().name: runs for runs in gather([ROOT / RECORDS]) if as_shipped(runs[0].recipe())}
+
+
+def multiplications(recipe: Recipe) -> float:
+    """Multiply-adds forward for each of its pictures over a whole training, parts of which may have smaller ones."""
+    arguments: dict[str, Any] = dict(recipe.model.arguments)
+    network = build(recipe.model.name, num_classes=10, **arguments)
+    ends = [*(start for start, _ in recipe.training.sizes[1:]), 1.0]
+    parts = zip(recipe.training.sizes, ends, strict=True)
+    share = sum((end - start) * summarize(network, (3, side, side)).multiply_adds for (start, side), end in parts)
+    return share * (recipe.training.epochs or 0)
+
+
+def test_work_in_the_readme_is_that_of_the_recipes() -> None:
+    one = multiplications(load_recipe("cifar10-fast"))
+    for name, _, _, _, work, *_ in rows(ROOT / "README.md", "| recipe |"):
+        assert work == f"{multiplications(load_recipe(name.strip('`'))) / one:.2g}", name
+
+
+def test_photos_of_the_records_are_told() -> None:
+    page = ROOT / "docs" / "photos.md"
+    scored = [run.report()["photos"] for runs in records().values() for run in runs if run.report().get("photos")]
+    table = rows(page, "| file |")
+    assert {(each["folder"], each["total"]) for each in scored} == {("photos-cifar10-classes", len(table))}
+    assert Counter(row[3] for row in table) == {row[0]: int(row[2]) for row in rows(page, "| source |")}
+
+
+@pytest.mark.data
+def test_photos_are_told_as_they_lie_in_their_folder(real_data: Path) -> None:
+    labels = real_data / "photos-cifar10-classes" / "labels.csv"
+    lines = list(csv.DictReader(labels.read_text(encoding="utf-8").splitlines()))
+    told = [
+        [words(file)[0], label, size, words(name)[0]]
+        for file, label, size, _, name, _ in rows(ROOT / "docs" / "photos.md", "| file |")
+    ]
+    assert told == [
+        [row["file"], row["label"], f"{row['width']}x{row['height']}", row["original_name"]] for row in lines
+    ]
+
+
+def test_what_photos_say_of_recipes_is_that_of_the_records() -> None:
+    recorded = records()
+    results = {row[0]: row[4] for row in rows(ROOT / "docs" / "results.md", "| recipe |") if row[1] == "as shipped"}
+    table = rows(ROOT / "docs" / "evaluation.md", "| recipe | photos right")
+    assert len(table) == 3
+    for name, right, number, interval in table:
+        assert f"{right} (n = {number})" == results[name.strip("`")]
+        photos = [run.report()["photos"] for run in recorded[name.strip("`")]]
+        low, high = min(each["low"] for each in photos), max(each["high"] for each in photos)
+        assert interval == f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def test_what_recipes_cost_is_what_was_measured() -> None:
@@ -174,9 +238,24 @@ def test_what_recipes_cost_is_what_was_measured() -> None:
 def test_what_goes_further_is_what_recipes_name() -> None:
     table = rows(ROOT / "docs" / "reproduction.md", "| recipe | the work")
     recipes = [load_recipe(name) for name in shipped()]
-    assert {words(row[0])[0]: words(row[3])[0] for row in table} == {
+    assert {words(row[0])[0]: words(row[4])[0] for row in table} == {
         each.name: each.better for each in recipes if each.better
     }
+
+
+def test_what_was_measured_of_works_is_what_the_pages_of_results_say() -> None:
+    measured = {}
+    for page, kept in (("results-earlier.md", ", runs not kept"), ("results.md", "")):
+        for name, settings, _, right, *_ in rows(ROOT / "docs" / page, "| recipe | settings |"):
+            if settings == "as shipped":
+                measured[name] = right + kept
+    work = next(each for each in results_list(gather([ROOT / RECORDS])) if each["recipe"] == "cifar10-autoencoder")
+    (end,) = [row for row in work["table"] if row["figure"].startswith("training loss at step 39,000")]
+    measured["cifar10-autoencoder"] = f"{end['measured']} at the end"
+    table = rows(ROOT / "docs" / "reproduction.md", "| recipe | the work")
+    assert len(table) == 5
+    for row in table:
+        assert row[3] == measured.get(words(row[0])[0], "not measured"), row[0]
 
 
 def test_arguments_of_networks_are_told() -> None:

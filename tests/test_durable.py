@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from retinula.durable import (
     check_destination,
     check_folder,
     clear_abandoned,
+    explained,
     read_text,
     reading,
     replacing,
@@ -324,3 +326,20 @@ def test_text_is_read_back_or_refused_in_one_line(tmp_path: Path) -> None:
         read_text(file)
     with pytest.raises(InputError, match=r"b\.txt: no such file"):
         read_text(tmp_path / "b.txt")
+
+
+@pytest.mark.parametrize(
+    ("place", "named"),
+    [
+        ("runs/.retinula-0f/recipe.toml", "runs"),
+        ("runs/.retinula-0f", "runs"),
+        (".retinula-0f/figures/a.png", "."),
+        ("runs/first/recipe.toml", "runs/first/recipe.toml"),
+    ],
+)
+def test_a_refusal_names_no_temporary(place: str, named: str) -> None:
+    with (
+        pytest.raises(RetinulaError, match=f"^cannot write {re.escape(named)}: {os.strerror(errno.ENOSPC)}$"),
+        explained(Path(place)),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

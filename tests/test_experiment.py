@@ -12,6 +12,7 @@ import torch
 from retinula import experiment, run_data
 from retinula.assignment import assignments
 from retinula.datasets.catalog import CATALOG
+from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Skipped
 from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
@@ -114,6 +115,21 @@ def test_too_few_pictures_are_refused(make_set: MakeSet) -> None:
         training_sets(recipe(), Dataset("made", {"train": make_set(3)}))
 
 
+def test_of_pictures_that_are_given_nothing_is_set_apart_in_silence(make_set: MakeSet) -> None:
+    full = make_set(60)
+    words = (
+        r"^data\.validation=0\.2 sets nothing apart from pictures that are given: split them with "
+        r"train_set\.split\(0\.2, seed=0\), and give the second part as validation_set$"
+    )
+    with pytest.raises(InputError, match=words):
+        train(recipe(), full, overrides=["validation=0.2"])
+    with pytest.raises(InputError, match=r"training\.early_stopping needs pictures to choose by, and none are set"):
+        train(recipe("early_stopping=1"), full)
+    assert not list(Path("runs").glob("*")), "nothing is left of what was refused"
+    train(recipe("epochs=1"), full, overrides=["validation=0"])
+    train(recipe("epochs=1"), *full.split(0.2, seed=0), overrides=["validation=0.2", "early_stopping=1"])
+
+
 def test_only_with_the_same_pictures_a_run_goes_on(source: dict[str, ImageSet], make_set: MakeSet) -> None:
     run = stopped()
     full = source["train"]
@@ -135,6 +151,37 @@ def test_only_with_the_same_pictures_a_run_goes_on(source: dict[str, ImageSet], 
         resume("last")
     with pytest.raises(InputError, match="is finished"):
         train(recipe(), run=run)
+
+
+def test_test_pictures_among_those_to_train_on_are_told_at_the_beginning(source: dict[str, ImageSet]) -> None:
+    test = source["test"]
+    source["test"] = replace(test, images=np.concatenate([source["train"].images[:3], test.images[3:]]))
+    train(recipe("epochs=1", "validation=0"), run="twice")
+    line = "3 test pictures are equal, pixel by pixel, to pictures to train on"
+    told = find_run("twice").log_file.read_text().partition("computing on")
+    assert [line in part for part in told] == [True, False, False]
+    source["test"] = test
+    train(recipe("epochs=1", "validation=0"), run="once")
+    assert "equal, pixel by pixel" not in find_run("once").log_file.read_text()
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_begins_anew(
+    source: dict[str, ImageSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert source
+    said: list[str] = []
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "make_plan", killed)
+        with pytest.raises(RuntimeError, match=r"^killed$"):
+            train(recipe("epochs=1"), run="early")
+    told = Reporter()
+    monkeypatch.setattr(told, "message", said.append)
+    resume("early", reporter=told)
+    assert said[0] == f"{Path('runs/early')} has no checkpoint yet: it begins anew"
 
 
 def test_the_time_of_a_training_that_went_on_has_the_steps_before(source: dict[str, ImageSet]) -> None:
@@ -262,6 +309,31 @@ def test_test_pictures_of_then_are_measured_on_whatever_has_become_of_the_others
     run.environment_file.write_text(json.dumps(environment))
     with pytest.raises(InputError, match="changed since it began, perhaps the test pictures, too; measure on"):
         evaluate_run(run)
+
+
+def test_prepared_pictures_that_are_damaged_are_mended_before_they_are_trained_on(
+    tmp_path: Path, make_set: MakeSet
+) -> None:
+    made = make_set(800, size=32)
+    np.savez(
+        "mid.npz", x_train=made.images, y_train=made.known_labels(), x_test=made.images, y_test=made.known_labels()
+    )
+    intact = load("mid.npz").splits["train"].fingerprint()
+    (path,) = tmp_path.glob("retinula-cache/prepared/mid-*/train.images.npy")
+    content = path.read_bytes()
+    path.write_bytes(content[:134_000] + bytes(5_000) + content[139_000:])  # between two samples
+    assert load("mid.npz").splits["train"].fingerprint() != intact
+    told: list[str] = []
+
+    class Listens(Reporter):
+        def message(self, text: str) -> None:
+            told.append(text)
+
+    run = create_run(recipe(), SURROUNDINGS)
+    with pytest.raises(InputError, match="belongs to another recipe"):
+        train("mid.npz", run=run, reporter=Listens())
+    assert told == [f"mid: the pictures in {path.parent} are not as they were written; they are prepared anew"]
+    assert load("mid.npz").splits["train"].fingerprint() == intact
 
 
 def test_other_pictures_leave_the_own_result_alone(

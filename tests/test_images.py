@@ -170,6 +170,23 @@ def test_fingerprint_sees_every_change(make_set: MakeSet) -> None:
     assert full.fingerprint() == make_set().fingerprint()
 
 
+def test_pictures_of_a_file_are_looked_at_once_for_their_fingerprint(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = make_set()
+    np.save(tmp_path / "a.npy", full.images)
+    mapped = replace(full, images=np.load(tmp_path / "a.npy", mmap_mode="r").view(np.ndarray))
+    known = mapped.fingerprint()
+    assert known == full.fingerprint()
+    monkeypatch.setattr("retinula.images.copied", lambda *_: pytest.fail("looked at again"))
+    assert mapped.fingerprint() == known
+    with pytest.raises(pytest.fail.Exception):
+        full.fingerprint()  # may have been written to
+    mapped.known_labels()[0] += 1
+    with pytest.raises(pytest.fail.Exception):
+        mapped.fingerprint()
+
+
 def test_statistics_are_those_of_numpy(make_set: MakeSet) -> None:
     full = make_set(5000, channels=3)
     mean, deviation = full.statistics()

@@ -1,13 +1,14 @@
 """A closer look at a finished run: all of it at once on a tiny one, and what it refuses."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from command_line import run_command
 from retinula import experiment, inspection, run_data
@@ -15,13 +16,17 @@ from retinula.asked import ask
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
 from retinula.evaluation import label_errors
+from retinula.evaluation.caution import Counted
 from retinula.evaluation.findings import read_inspection
+from retinula.evaluation.label_errors import LabelError
+from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.text import inspection_text
 from retinula.experiment import train
 from retinula.images import ImageSet
 from retinula.inspection import look_closer
 from retinula.model_file import Model
+from retinula.plots import examination
 from retinula.recipe_files import load_recipe
 from retinula.run import find_run
 from retinula.training import loop
@@ -118,17 +123,23 @@ def test_other_pictures_are_compared_with_the_training_pictures_too(
     look_closer(ask(run), embedding=True)
     before = own_file.read_bytes()
     loaded, others = vars(run_data)["load"], replace(make_set(90).take(np.arange(20, 40)), name="photos/test")
+    changed = others.images.copy()
+    changed[0] = 255 - changed[0]  # all as they are would be called learned from
+    others = replace(others, images=changed)
     given = Dataset("photos", {"test": others})
     monkeypatch.setattr(run_data, "load", lambda name, **rest: given if name == "photos" else loaded(name, **rest))
     found = look_closer(ask(run, data="photos"), duplicates=True)
     assert found.duplicates is not None
     pairs = found.duplicates["between photos/test and made/train"]
-    assert sum(pair.exact for pair in pairs) == 20
+    assert sum(pair.exact for pair in pairs) == 19
     assert (run.other_folder("photos") / "inspection.json").exists()
     assert own_file.read_bytes() == before
     monkeypatch.setattr(run_data, "load", lambda *_, **__: given)
-    with pytest.raises(InputError, match=r"among the training pictures too, but .*; leave --duplicates out"):
-        look_closer(ask(run, data="photos"), duplicates=True)
+    found = look_closer(ask(run, data="photos"), duplicates=True, embedding=True)
+    assert found.impossible["duplicates"].startswith(
+        "near-duplicates are looked for among the training pictures too, but"
+    )
+    assert found.unlooked == ("corruptions", "labels", "duplicates")
 
 
 @pytest.mark.usefixtures("_trained")
@@ -144,6 +155,36 @@ def test_its_own_training_pictures_are_known_under_another_name_too() -> None:
 
 
 @pytest.mark.usefixtures("_trained")
+def test_pictures_are_known_by_their_pixels_whatever_their_split_is_called(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, model = find_run("last"), Model.load(find_run("last").path)
+    train, new = run_data.own_pictures(run, "train"), make_set(12, seed=31)
+    labels = np.concatenate([train.known_labels()[:5], new.known_labels()])
+    mixed = replace(new, images=np.concatenate([train.images[:5], new.images]), labels=labels)
+    loaded = vars(run_data)["load"]
+    given = {"own": train, "mixed": mixed, "new": new}
+
+    def load(name: str, **rest: Any) -> Dataset:
+        return Dataset(name, {"test": given[name]}) if name in given else loaded(name, **rest)
+
+    monkeypatch.setattr(run_data, "load", load)
+    for name, number in (("own", len(train)), ("mixed", 5), ("new", 0)):
+        result = experiment.evaluate_run(run, data=name)
+        assert isinstance(result, ClassificationResult)
+        assert (result.num_learned, result.learned_from) == (number, name == "own")
+        again = evaluate(run.path, given[name], split="test")
+        assert (again.num_learned, again.learned_from) == (number, name == "own")
+        assert evaluate(model, given[name], split="test").learned_from == (name == "own")
+    result = experiment.evaluate_run(run, data="mixed")
+    assert isinstance(result, ClassificationResult)
+    assert result.accuracy_of_others == (result.predicted == result.labels)[5:].double().mean()
+    assert run.report()["evaluations"]["mixed/test"]["num_learned"] == 5
+    monkeypatch.setattr(run_data, "is_here", lambda _: False)
+    assert experiment.evaluate_run(run, data="mixed").num_learned is None, "nothing is fetched for it"
+
+
+@pytest.mark.usefixtures("_trained")
 def test_where_only_the_training_pictures_have_changed_the_others_are_looked_at(
     make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,9 +192,9 @@ def test_where_only_the_training_pictures_have_changed_the_others_are_looked_at(
     splits = dict(loaded().splits)
     splits["train"] = splits["train"].take(np.arange(1, 90))
     monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("made", splits))
-    assert look_closer(ask(run), embedding=True).embedding is not None
-    with pytest.raises(InputError, match=r"the training pictures have changed since it began; leave --duplicates out"):
-        look_closer(ask(run), duplicates=True)
+    found = look_closer(ask(run), duplicates=True, embedding=True)
+    assert found.embedding is not None
+    assert found.impossible["duplicates"].endswith("the training pictures have changed since it began")
     with pytest.raises(InputError, match=r"the training pictures have changed since it began; measure on pictures"):
         look_closer(ask(run, split="train"), embedding=True)
     splits["test"] = splits["test"].take(np.arange(1, 30))
@@ -171,6 +212,48 @@ def test_pictures_that_are_measured_and_looked_at_closer_are_loaded_once(
     assert "accuracy" in said
     assert "Near-duplicates between" in said
     assert loads == ["digits"]
+
+
+@pytest.mark.usefixtures("_trained")
+def test_a_look_that_is_impossible_takes_nothing_from_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise InputError("nothing can be said of these")
+
+    monkeypatch.setattr(inspection, "out_of_fold", refused)
+    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_: None)
+    said, _ = run_command(monkeypatch, capsys, "evaluate", "last", "--split", "train", "--labels", "--duplicates")
+    assert "\nWrong labels left out: nothing can be said of these.\n" in said
+    assert "Near-duplicates within made/train" in said
+    kept = read_inspection(find_run("last").inspection_file, "train")
+    assert kept is not None
+    assert kept.found.unlooked == ("corruptions", "labels", "embedding")
+    said, complaint = run_command(monkeypatch, capsys, "evaluate", "last", "--split", "train", "--labels", code=2)
+    assert "accuracy" in said
+    assert complaint.endswith("retinula: nothing can be said of these\n")
+    said, _ = run_command(monkeypatch, capsys, "evaluate", "last", "--split=train", "--labels", "--map", "--json")
+    told = json.loads(said)
+    assert told["impossible"] == {"labels": "nothing can be said of these"}
+    assert "embedding" in told
+
+
+@pytest.mark.usefixtures("_trained")
+def test_the_figure_of_wrong_labels_knows_how_right_the_answers_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answered(_: object, labels: np.ndarray, num_classes: int) -> np.ndarray:
+        answers = 0.1 + 0.7 * np.eye(num_classes)[np.where(np.arange(90) < 25, (labels + 1) % 3, labels)]
+        answers[80:] = 0  # of too rare classes
+        return answers
+
+    def noticed(_: object, errors: Sequence[LabelError], counted: Counted) -> Figure:
+        told.append(counted)
+        return Figure()
+
+    told: list[Counted] = []
+    monkeypatch.setattr(inspection, "out_of_fold", answered)
+    monkeypatch.setattr(examination, "label_errors", noticed)
+    assert look_closer(ask(find_run("last"), split="train"), labels=True).label_errors is not None
+    assert told == [Counted(80, 55, 27)]
 
 
 @pytest.mark.usefixtures("_trained")
@@ -204,6 +287,30 @@ def test_a_broken_cleanlab_is_found_before_other_work(
         look_closer(ask(find_run("last")), corruptions=True, labels=True, progress=lambda *_: pytest.fail("it began"))
     assert loads == ["digits"], "by Python alone"
     assert find_run("last").report()["evaluations"] == {}
+
+
+@pytest.mark.usefixtures("_trained")
+def test_a_model_file_alone_is_looked_at_without_pictures_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(find_run("last").model_file)
+    files = set(Path().rglob("*"))
+    words = ("evaluate", file, "--data", "made", "--map", "--duplicates")
+    said, _ = run_command(monkeypatch, capsys, *words, "--json")
+    found = json.loads(said)
+    assert (found["num_images"], found["embedding"] is not None) == (30, True)
+    told, _ = run_command(monkeypatch, capsys, *words)
+    assert "Near-duplicates left out: " in told
+    assert "a model file alone does not have them; name its run." in told
+    assert "figures: " not in told
+    assert set(Path().rglob("*")) == files
+    told, _ = run_command(monkeypatch, capsys, *words, "--split", "train", "--out", "out")
+    assert "These are the pictures that it learned from" in told
+    assert "figures: out/figures" in told
+    assert {path.name for path in Path("out").iterdir()} == {"figures", "inspection.json", "report.json"}
+    assert list(Path("out/figures").glob("train-*.png"))
+    _, complaint = run_command(monkeypatch, capsys, *words, "--out", "runs/digits-1", code=2)
+    assert "runs/digits-1 is the folder of a run" in complaint
 
 
 @pytest.mark.usefixtures("_trained")

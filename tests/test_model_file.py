@@ -63,6 +63,24 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
     ("changes", "message"),
     [
         ({"format": 4}, "format 4, this version of retinula reads 1 to 3; upgrade"),
+        ({"format": True}, "format True, this version of retinula reads 1 to 3; upgrade"),
+        ({"format": 1.0}, "format 1.0, this version of retinula reads 1 to 3; upgrade"),
+        ({"arguments": []}, r"arguments must be a table, not \[\]"),
+        ({"arguments": None}, "arguments must be a table, not None"),
+        ({"provenance": [["run", "first"]]}, "provenance must be a table, not "),
+        ({"temperature": "1.5"}, "temperature must be a number, not '1.5'"),
+        ({"temperature": True}, "temperature must be a number, not True"),
+        ({"preprocess": {**FORM, "size": [8.5, 8]}}, "size must be a whole number, not 8.5"),
+        ({"preprocess": {**FORM, "size": "88"}}, "size must be a whole number, not '8'"),
+        ({"preprocess": {**FORM, "crop": [8, 7.9]}}, "crop must be a whole number, not 7.9"),
+        ({"preprocess": {**FORM, "channels": True}}, "channels must be a whole number, not True"),
+        ({"preprocess": {**FORM, "mean": ["0.4"]}}, "mean must be a number, not '0.4'"),
+        ({"preprocess": {**FORM, "std": [True]}}, "std must be a number, not True"),
+        (
+            {"preprocess": {**FORM, "views": {**Views().to_dict(), "crops": 0.5}}},
+            "crops must be a whole number, not 0.5",
+        ),
+        ({"preprocess": {**FORM, "views": {**Views().to_dict(), "zooms": [True]}}}, "zooms must be a number, not True"),
         ({"network": "cifar10-cnn"}, "no argument 'width'"),
         ({"network": "mobilenetv2"}, "do not fit together"),
         ({"network": "nothing"}, "no network 'nothing'"),
@@ -78,7 +96,7 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
         ({"temperature": 0}, "temperature must lie between 0.001 and 1000, not 0.0"),
         ({"temperature": 1e-300}, "temperature must lie between"),
         ({"temperature": 1e300}, "temperature must lie between"),
-        ({"temperature": 10**400}, "do not fit together"),
+        ({"temperature": 10**400}, "not readable .10000000000000000000 is no finite number"),
         ({"familiarity": {"means": []}}, "do not fit together"),
         ({"familiarity": []}, "do not fit together"),
         ({"preprocess": {}}, "do not fit together"),
@@ -222,8 +240,16 @@ def test_one_picture_in_any_form(model: Model, tmp_path: Path) -> None:
         (np.zeros((8, 8, 4), np.uint8), ""),
         (array[0], ""),
     ):
-        with pytest.raises(InputError, match=rf"a picture is uint8 \[H, W\].* not \w+ \[[\d, ]+\]{remedy}$"):
+        with pytest.raises(InputError, match=rf"a picture is uint8 or uint16 \[H, W\].* not \w+ \[[\d, ]+\]{remedy}$"):
             model.predict(wrong)
+
+
+def test_a_photo_is_answered_alike_whichever_way_it_is_held(model: Model) -> None:
+    for orientation in range(1, 9):
+        content, tags = io.BytesIO(), Image.Exif()
+        tags[0x0112] = orientation
+        Image.fromarray(np.random.default_rng(2).integers(0, 256, (9, 14, 3), np.uint8)).save(content, "PNG", exif=tags)
+        assert model.predict(Image.open(content)) == model.predict(content.getvalue())
 
 
 def test_channels_come_last_where_both_orders_are_possible(model: Model) -> None:
@@ -241,6 +267,9 @@ def test_other_pictures_are_refused(model: Model) -> None:
     for wrong in (PICTURES[:, :, :7], PICTURES[0], PICTURES.astype(np.float32)):
         with pytest.raises(InputError, match=r"takes uint8 pictures \[N, 1, 8, 8\]"):
             model.outputs(wrong)  # type: ignore[arg-type]  # what is refused
+    words = r"in a NumPy array, not Tensor of torch\.uint8 \[\d+, 1, 8, 8\]$"
+    with pytest.raises(InputError, match=words):
+        model.outputs(torch.from_numpy(PICTURES))  # type: ignore[arg-type]  # what is refused
     with pytest.raises(InputError, match="no pictures"):
         model.outputs(PICTURES[:0])
 

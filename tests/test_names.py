@@ -19,15 +19,19 @@ GOOD = (
 )
 BAD = (
     "",
-    " ",
+    "\u200b\u2060 ",
     "a\nb",
     "a\x1b[0m",
     "\x9d0;x",
     "a\u202eb",
     "\u2066a",
     "a\u2028b",
+    "\u200ea",
+    "a\u200f",
+    "\u061ca",
     "\ud800",
     "x" * (LONGEST_CLASS_NAME + 1),
+    " ",
 )
 
 
@@ -49,6 +53,15 @@ def test_two_classes_have_two_names() -> None:
     assert fault_in_class_names(["a", "b", "a"]) == "two classes are called 'a'"
 
 
+@pytest.mark.parametrize("invisible", ["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\xad"])
+def test_names_that_differ_in_what_nobody_sees_are_one(invisible: str) -> None:
+    for twin in (f"{invisible}a", f"a{invisible}", f"{invisible}a{invisible}"):
+        fault = fault_in_class_names(["b", twin, "c", "a"])
+        assert fault == f"two classes read the same: {twin!r} and 'a'"
+        assert fault.isprintable()
+        assert not fault_in_class_names([twin, "b"])
+
+
 def test_names_are_text() -> None:
     assert fault_in_class_names(range(10)) == "no class can be called 0: names are text, such as '0'"
     assert (
@@ -59,5 +72,5 @@ def test_names_are_text() -> None:
 
 
 def test_what_a_folder_is_called_once_it_is_printable_is_the_name_of_a_class() -> None:
-    for name in (*BAD[2:8], json.loads('"\\udcff"')):  # the last is a byte that is no text
+    for name in (*BAD[2:11], json.loads('"\\udcff"')):  # the last is a byte that is no text
         assert not fault_in_class_names([printable(name)])

@@ -1,5 +1,6 @@
 """A model in ONNX answers as its file says, and refuses what is not its own."""
 
+import io
 import json
 import subprocess
 import sys
@@ -40,6 +41,13 @@ def test_pictures_of_any_size_are_answered(model: OnnxModel) -> None:
     assert best.probability == probabilities[2, 1]
 
 
+def test_a_photo_is_answered_alike_in_any_form(model: OnnxModel) -> None:
+    content, tags = io.BytesIO(), Image.Exif()
+    tags[0x0112] = 6
+    Image.fromarray(RANDOM.integers(0, 256, (9, 14, 3), dtype=np.uint8)).save(content, "PNG", exif=tags)
+    assert model.predict(Image.open(content)) == model.predict(content.getvalue())
+
+
 def test_what_the_file_says(model: OnnxModel, tmp_path: Path) -> None:
     assert model.classes == CLASSES
     assert model.task == "classification"
@@ -47,6 +55,25 @@ def test_what_the_file_says(model: OnnxModel, tmp_path: Path) -> None:
     assert (model.size, model.resize, model.channels) == (FORM.size, FORM.resize, FORM.channels)
     (tmp_path / "model.onnx").write_bytes(tiny_onnx())
     assert OnnxModel.load(tmp_path / "model.onnx").classes == CLASSES
+
+
+@pytest.mark.parametrize("value", [float("nan"), [1, float("-inf")], {"deep": {"run": "\ud800"}}])
+def test_what_could_not_be_told_on_is_refused(value: Any) -> None:
+    with pytest.raises(InputError, match="what it says of itself is not readable"):
+        OnnxModel.from_bytes(tiny_onnx(provenance=value), threads=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"size": [8.5, 8]}, "size must be a whole number, not 8.5"),
+        ({"size": "88"}, "size must be a whole number, not '8'"),
+        ({"channels": 3.0}, "channels must be a whole number, not 3.0"),
+    ],
+)
+def test_a_form_of_another_kind_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        OnnxModel.from_bytes(tiny_onnx(preprocess={**FORM.to_dict(), **changes}), threads=1)
 
 
 def test_photos_are_looked_at_as_the_recipe_said() -> None:

@@ -26,6 +26,7 @@ from retinula.recipe_files import (
     setting_names,
     shipped,
 )
+from retinula.resetting import with_settings
 from retinula.sections import Data, Inputs, Objective, Prediction, Training
 from retinula.shrinking import Views
 from retinula.synonyms import CHOSEN, ELSEWHERE
@@ -273,6 +274,42 @@ def test_one_length() -> None:
         Training()
     with pytest.raises(ValueError, match="either epochs or steps"):
         Training(epochs=1, steps=1)
+    with pytest.raises(ValueError, match="least_steps is the least that epochs come to: leave it out where steps are"):
+        Training(steps=1, least_steps=1)
+
+
+@pytest.mark.parametrize(
+    ("training", "per_epoch", "steps"),
+    [
+        (Training(steps=7), 2, 7),
+        (Training(epochs=3), 2, 6),
+        (Training(epochs=3, least_steps=6), 2, 6),
+        (Training(epochs=3, least_steps=7), 2, 8),
+        (Training(epochs=3, least_steps=500), 1, 500),
+    ],
+)
+def test_epochs_are_added_whole_until_there_are_the_least_steps(training: Training, per_epoch: int, steps: int) -> None:
+    assert training.num_steps(per_epoch) == steps
+
+
+@pytest.mark.parametrize("word", ["default", "shapes"])
+@pytest.mark.parametrize(
+    ("settings", "length"),
+    [
+        ([], (20, None, 500)),
+        (["batch_size=8"], (20, None, 500)),
+        (["epochs=20"], (20, None, 0)),
+        (["steps=30"], (None, 30, 0)),
+        (["epochs=4", "least_steps=30"], (4, None, 30)),
+        (["least_steps=30"], (20, None, 30)),
+    ],
+)
+def test_who_gives_epochs_or_steps_means_just_that(
+    settings: list[str], length: tuple[int | None, int | None, int], word: str
+) -> None:
+    for recipe in (with_settings(word, settings), with_settings(with_settings(word, []), settings)):
+        training = recipe.training
+        assert (training.epochs, training.steps, training.least_steps) == length
 
 
 def test_ways_of_looking_at_photos_are_the_same_in_recipes_on_the_command_line_and_where_they_are_made() -> None:

@@ -63,6 +63,16 @@ def test_a_name_with_brackets_is_a_file_first(photos: Path) -> None:
     assert sources(find_pictures([str(photos / "img[1].png")])) == [str(photos / "img[1].png")]
 
 
+def test_a_pattern_in_a_folder_with_brackets(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(photos, dict.fromkeys(["moss #3 [wet]/1.png", "moss #3 [wet]/[old]/2.png", "moss #3 w/3.png"], b"x"))
+    monkeypatch.chdir(photos)
+    assert sources(find_pictures(["moss #3 [wet]/*.png"])) == ["moss #3 [wet]/1.png"]
+    assert sources(find_pictures([f"{photos}/moss #3 [wet]/[old]/[0-9].*"]), photos) == ["moss #3 [wet]/[old]/2.png"]
+    assert sources(find_pictures(["moss #3 [vw]/*.png"])) == ["moss #3 w/3.png"]
+    with pytest.raises(InputError, match=r"no picture fits moss #3 \[wet\]/z\*"):
+        find_pictures(["moss #3 [wet]/z*"])
+
+
 def test_missing(photos: Path) -> None:
     with pytest.raises(InputError, match=r"there is no file or folder .*/nothing\.png"):
         find_pictures([str(photos / "a.png"), str(photos / "nothing.png")])

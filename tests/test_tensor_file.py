@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 from retinula.errors import InputError
-from retinula.tensor_file import load_tensors, save_tensors
+from retinula.tensor_file import CHECKSUM_KEY, HEADER_KEY, checksum, load_tensors, save_tensors
 
 TENSORS = {
     "weights": torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0)),
@@ -71,3 +71,11 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         load_tensors(tmp_path / "missing")
     with pytest.raises(InputError, match="no such file"):
         load_tensors(tmp_path)
+
+
+@pytest.mark.parametrize("text", ['{"a": NaN}', '{"a": 1e999}', r'{"a": "\ud800"}', "{", "[" * 100_000])
+def test_a_header_that_could_not_be_written_again_is_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(TENSORS, path, metadata={HEADER_KEY: text, CHECKSUM_KEY: checksum(TENSORS, text)})
+    with pytest.raises(InputError, match=r"a\.safetensors: its header is not readable"):
+        load_tensors(path)

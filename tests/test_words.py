@@ -1,11 +1,11 @@
-"""Numbers as people read them."""
+"""Numbers and tables as people read them."""
 
 import subprocess
 import sys
 
 import pytest
 
-from retinula.words import duration, plural, sureness
+from retinula.words import duration, plural, sureness, table
 
 
 def test_things_are_counted_in_their_own_plural() -> None:
@@ -20,6 +20,22 @@ def test_a_second_is_one(seconds: float, words: str) -> None:
 
 def test_nothing_is_rounded_to_certainty() -> None:
     assert [sureness(share) for share in (1.0, 0.9995, 0.0)] == ["over 99.9 %", "over 99.9 %", "under 0.1 %"]
+
+
+def test_numbers_stand_to_the_right() -> None:
+    assert table(("name", "pictures", "what"), [("a", "1,797", "x"), ("longer", "5", "")]) == [
+        "name    pictures  what",
+        "a          1,797  x",
+        "longer         5",
+    ]
+
+
+def test_a_dash_stands_for_a_number_and_wide_letters_take_two_columns() -> None:
+    assert table(("run", "test", "x"), [("写真-1", "74.16%", "a"), ("cafe\u0301", "-", "-")]) == [
+        "run       test  x",
+        "写真-1  74.16%  a",
+        "cafe\u0301         -  -",
+    ]
 
 
 def test_words_load_nothing_that_is_slow() -> None:

@@ -1,8 +1,11 @@
-"""A finished run's model beside the pictures that it is asked about: loaded once, however much is asked."""
+"""A model, of a finished run or a file alone, beside the pictures that it is asked about: loaded once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from retinula.datasets.reading import Progress, SplitName
 from retinula.durable import check_folder
@@ -11,7 +14,15 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.run import Run
-from retinula.run_data import OTHERS, OwnPictures, find_own, learned_from, other_pictures, pictures_to_measure
+from retinula.run_data import (
+    OTHERS,
+    OwnPictures,
+    find_own,
+    known_pictures,
+    learned_from,
+    other_pictures,
+    pictures_to_measure,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,26 +30,28 @@ class Asked:
     """What is measured, or looked at closer.
 
     Attributes:
-        run: a finished run.
-        recipe: that it was trained by.
+        run: a finished run; None of a model file alone.
+        recipe: that it was trained by, if there is a run.
         model: that came of it.
         images: the pictures.
         split: which part of their data set they are.
         learned_from: whether the training used these very pictures.
+        learned: of each picture whether the training had one equal in every pixel, bool `[N]`; None where nobody knows.
         own: all of the run's own pictures; None where it is asked about another data set.
         of_run: whether what is found belongs into the run, not into a folder of somebody's choice.
-        place: the folder where what is found and its figures go.
+        place: the folder where what is found and its figures go; None where nothing is written.
     """
 
-    run: Run
-    recipe: Recipe
+    run: Run | None
+    recipe: Recipe | None
     model: Model
     images: ImageSet
     split: SplitName
     learned_from: bool
     own: OwnPictures | None
     of_run: bool
-    place: Path
+    place: Path | None
+    learned: NDArray[np.bool_] | None = None
 
 
 def ask(
@@ -68,15 +81,49 @@ def ask(
         RetinulaError: the folder cannot be written to.
     """
     run.report()  # refuses an unfinished or damaged run before the work
-    if folder is not None and (folder / run.recipe_file.name).exists():
-        raise InputError(f"{folder} is the folder of a run, whose report would be lost; name another one")
     place = folder or run.measured_in(data)
-    check_folder(place)
+    _check_place(place, named=folder is not None)
     recipe = run.recipe()
     model = Model.load(run.path)
     if data:
         own, images = None, other_pictures(data, model, split, progress)
     else:
-        own = find_own(run, progress)
+        own = find_own(run, progress, remark)
         images = pictures_to_measure(own, split, remedy, remark)
-    return Asked(run, recipe, model, images, split, learned_from(run, images, split), own, folder is None, place)
+    learned = known_pictures(run, images, own)
+    by_heart = learned_from(run, images, split, learned)
+    return Asked(run, recipe, model, images, split, by_heart, own, folder is None, place, learned)
+
+
+def ask_file(
+    model: Model,
+    *,
+    data: str,
+    split: SplitName = "test",
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Asked:
+    """Load the pictures that a model without a run is to be asked about.
+
+    Args:
+        model: what is asked.
+        data: a data set with its classes.
+        split: which pictures.
+        folder: where what is found and its figures go; nothing is written where None.
+        progress: told how far loading is.
+
+    Raises:
+        InputError: there are no such pictures, or the folder is a run's.
+        RetinulaError: the folder cannot be written to.
+    """
+    if folder is not None:
+        _check_place(folder, named=True)
+    images = other_pictures(data, model, split, progress)
+    learned = model.provenance.get("fingerprint") == images.fingerprint()
+    return Asked(None, None, model, images, split, learned, None, False, folder)
+
+
+def _check_place(place: Path, *, named: bool) -> None:
+    if named and Run(place).recipe_file.exists():
+        raise InputError(f"{place} is the folder of a run, whose report would be lost; name another one")
+    check_folder(place)

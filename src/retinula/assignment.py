@@ -81,14 +81,16 @@ def assign(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
-    """Drop the other length, and what belongs to another schedule, network or model to begin from, than those assigned.
+    """Drop other lengths, and what belongs to another schedule, network or model to begin from, than those assigned.
 
     What was assigned as well stays, so that a contradiction is found later, not hidden here.
     """
     training = values.get("training")
-    if isinstance(training, dict) and len(assigned & {"training.epochs", "training.steps"}) == 1:
-        # A user who asks for 4 epochs does not want to be told about steps.
-        training.pop("steps" if "training.epochs" in assigned else "epochs", None)
+    lengths = {f"training.{name}" for name in ("epochs", "steps", "least_steps")}
+    if isinstance(training, dict) and assigned & {"training.epochs", "training.steps"}:
+        # A user who asks for 4 epochs means 4, and does not want to be told about steps.
+        for name in lengths - assigned:
+            training.pop(name.removeprefix("training."), None)
     schedule = values.get("schedule")
     begins_anew = "schedule.name" in assigned and "schedule.warmup" not in assigned
     if isinstance(schedule, dict) and begins_anew and schedule["name"] == "one-cycle":

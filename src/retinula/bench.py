@@ -36,8 +36,7 @@ from retinula.training.hardware import HOPELESS, Hardware, available_device, cho
 from retinula.training.inputs import prepare
 from retinula.training.loop import train
 from retinula.training.optimizers import build_optimizer, take_step
-from retinula.training.plan import build_network, make_plan, make_preprocess
-from retinula.transforms.batches import BatchPlan
+from retinula.training.plan import batches_of, build_network, make_plan, make_preprocess
 from retinula.transforms.preprocess import Preprocess
 
 STEPS, WARM_UP = 4, 1  # of a training; the first claims memory and chooses kernels
@@ -226,9 +225,15 @@ def _phases(recipe: Recipe) -> list[tuple[float, Sizes]]:
 
 
 def _shortened(recipe: Recipe, batch: int, steps: int, sizes: Sizes) -> Recipe:
-    whole = {"epochs": None, "keep": "last", "early_stopping": 0, "snapshots": False}
+    if sizes:  # one step more, which is not measured: a training has to end on the side that the network is asked with
+        sizes, steps = (*sizes, (steps / (steps + 1), recipe.training.sizes[-1][1])), steps + 1
+    whole = {"epochs": None, "least_steps": 0, "keep": "last", "early_stopping": 0, "snapshots": False}
     changes = {"steps": steps, "batch_size": batch, "sizes": sizes, **whole}
     return recipe.changed(training=changes)
+
+
+def _num_measured(shortened: Recipe) -> int:
+    return (shortened.training.steps or 0) - bool(shortened.training.sizes)
 
 
 def _choose(recipe: Recipe, num_images: int) -> Hardware:
@@ -256,13 +261,13 @@ def _train(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, 
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(recipe, {}, root=Path(folder))
         model = train(recipe, noise, None, run, hardware=hardware)
-        return model, statistics.median(row["seconds"] for row in run.steps()[WARM_UP:])
+        return model, statistics.median(row["seconds"] for row in run.steps()[WARM_UP : _num_measured(recipe)])
 
 
 def _loading_seconds(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> float:
     """Return the median seconds of drawing, augmenting and normalising a batch."""
     plan = make_plan(recipe, noise, None, make_preprocess(recipe, noise), hardware)
-    return _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, plan.num_steps))
+    return _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, _num_measured(recipe)))
 
 
 def _update_seconds(recipe: Recipe, hardware: Hardware) -> float:
@@ -305,13 +310,10 @@ def _noise(recipe: Recipe, number: int) -> ImageSet:
 
 def _num_steps(recipe: Recipe) -> int:
     """Return the steps of a whole training, were it not to stop early; classes count as if all were equally large."""
-    training, data = recipe.training, recipe.data
-    if training.steps:
-        return training.steps
+    data = recipe.data
     count = CATALOG[data.name].counts["train"] * len(_classes(recipe)) // len(_all_classes(recipe))
     count -= round(count * data.validation)
-    batches = BatchPlan(count, training.batch_size, recipe.seed, training.drop_last)
-    return (training.epochs or 1) * batches.steps_per_epoch
+    return recipe.training.num_steps(batches_of(recipe, count).steps_per_epoch)
 
 
 def _product_seconds(kind: torch.dtype, side: int, rounds: int) -> float:

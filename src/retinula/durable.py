@@ -270,7 +270,13 @@ def explained(path: Path, remedy: str = "") -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         kind = InputError if error.errno in WRONG_PLACE else RetinulaError
-        raise kind(f"cannot write {path}: {'; '.join([reason, remedy] if remedy else [reason])}") from error
+        raise kind(f"cannot write {_known(path)}: {'; '.join([reason, remedy] if remedy else [reason])}") from error
+
+
+def _known(path: Path) -> Path:
+    """Return a path; of one below what is temporary, whose name says nothing to anybody, the folder where that lies."""
+    first = next((n for n, part in enumerate(path.parts) if part.startswith(UNFINISHED)), None)
+    return path if first is None else Path(*path.parts[:first])
 
 
 @contextmanager

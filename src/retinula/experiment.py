@@ -12,11 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from retinula.asked import Asked, ask
 from retinula.assignment import assignments
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Progress, SplitName
 from retinula.durable import make_folder, write_json
+from retinula.equal_pictures import among
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.answered import save_answered
 from retinula.evaluation.measuring import evaluate
@@ -30,6 +33,7 @@ from retinula.models.catalog import network_named
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe import Recipe
+from retinula.recipe_files import assigned_keys
 from retinula.resetting import with_settings
 from retinula.run import RUNS, Run, WrittenElsewhere, create_run, find_run
 from retinula.run_data import (
@@ -51,6 +55,8 @@ from retinula.training.tracking import check_trackers
 from retinula.training.unused import said_in_vain
 from retinula.transfer import Source, begin_from
 
+LARGEST_COMPARED = 512 * 1024**2  # bytes of pictures to train on that are compared with test pictures: for a second
+
 
 def train(
     recipe: Recipe | str,
@@ -69,8 +75,8 @@ def train(
 
     Args:
         recipe: a recipe, its name or file, or the name of a data set or folder.
-        train_set: pictures to train on; the recipe's own, split as it says, where None.
-        validation_set: pictures to choose by; only together with `train_set`.
+        train_set: pictures to train on, all of them; the recipe's own, split as it says, where None.
+        validation_set: pictures to choose by; only together with `train_set`, of which nothing is set apart.
         run: an unfinished run to go on with, a name for a new one, or None for a name made from the recipe's.
         overrides: settings that replace the recipe's, such as `["epochs=1"]` or `{"epochs": 1}`.
         reporter: told what happens.
@@ -87,12 +93,13 @@ def train(
     with processes.joined():
         told = reporter if reporter is not None and processes.is_first() else Reporter()
         settled, source = processes.by_first(lambda: _settled(recipe, settings, run, runs, train_set is not None))
-        sets = processes.by_each(lambda: _sets(settled, train_set, validation_set, told))
+        sets = processes.by_each(lambda: _sets(settled, settings, train_set, validation_set, told))
         begun = processes.by_first(lambda: _begun(run, settled, sets.described(), runs))
         if not processes.is_first():
             return _help_in(begun, settled, sets, source, checkpoint_seconds)
         try:
-            for line in [] if isinstance(run, Run) else said_in_vain(settled, settings):  # told once, at the beginning
+            known = _known_test_pictures(sets)
+            for line in [] if isinstance(run, Run) else [*said_in_vain(settled, settings), *known]:  # told once
                 begun.note(line)
                 told.message(line)
             return _train_in(begun, settled, sets, source, told, checkpoint_seconds)
@@ -120,6 +127,8 @@ def resume(
         run = find_run(name, Path(root), (reporter or Reporter()).message)
         if run.finished:
             raise InputError(f"{run.path} is finished; train anew with: retinula train {run.recipe_file}")
+        if not run.can_go_on and not run.steps():
+            (reporter or Reporter()).message(f"{run.path} has no checkpoint yet: it begins anew")
         return run, run.recipe()
 
     with processes.joined():
@@ -157,27 +166,31 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
     """
     run, images, split, place = asked.run, asked.images, asked.split, asked.place
     told = partial(progress, "evaluating") if progress else None
-    result = evaluate(asked.model, images, split=split, tta=tta or asked.recipe.evaluation.tta, progress=told)
+    averaging = tta or ("none" if asked.recipe is None else asked.recipe.evaluation.tta)
+    result = evaluate(asked.model, images, split=split, tta=averaging, progress=told)
     own, whole = asked.own, not asked.model.preprocess.crop
     if own and whole and isinstance(result, ReconstructionResult) and result.code_numbers:
         learned = own.splits.get("train")
         # Where they have changed, nothing else is fair beside a code learned from those of then.
         if learned is not None:
             result = replace(result, linear_psnr=linear_code_psnr(learned, images, result.code_numbers))
-    result = replace(result, learned_from=asked.learned_from)
-    known = CATALOG.get(result.dataset)
-    if known is not None and isinstance(result, ClassificationResult):
-        result = replace(result, conditions=known.conditions)
-    draw_evaluation(result, images, place / run.figures.name)
-    if asked.of_run:
+    known = None if asked.learned is None else torch.from_numpy(asked.learned)
+    result = replace(result, learned_from=asked.learned_from, learned=known)
+    entry = CATALOG.get(result.dataset)
+    if entry is not None and isinstance(result, ClassificationResult):
+        result = replace(result, conditions=entry.conditions)
+    if place is None:
+        return result
+    draw_evaluation(result, images, Run(place).figures)
+    if run is not None and asked.of_run:
         report = run.report()  # read late: another measurement may have been added meanwhile
         measured = result.dataset if place == run.path else place.name  # others may be called as its own are
         key = evaluation_key(measured, split, result.tta)
         report["evaluations"][key] = result.to_dict()
         write_json(run.report_file, report)
-    if place != run.path:
+    if run is None or place != run.path:
         make_folder(place)
-        write_json(place / run.report_file.name, result.to_dict())
+        write_json(Run(place).report_file, result.to_dict())
     elif isinstance(result, ClassificationResult) and _is_reported(asked, result):
         save_answered(run.answers_file(split), asked.model, images, result)
     return result
@@ -185,7 +198,7 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
 
 def _is_reported(asked: Asked, result: ClassificationResult) -> bool:
     """Tell whether the run's report would ask the same, averaged as its recipe says, and need not if it is kept."""
-    return result.tta == asked.recipe.evaluation.tta and not asked.learned_from
+    return asked.recipe is not None and result.tta == asked.recipe.evaluation.tta and not asked.learned_from
 
 
 def _check_pictures(parameter: str, given: object) -> None:
@@ -216,14 +229,38 @@ def _settled(
     return recipe if pictures_given else anchored(recipe), source
 
 
-def _sets(recipe: Recipe, train_set: ImageSet | None, validation_set: ImageSet | None, reporter: Reporter) -> Sets:
+def _sets(
+    recipe: Recipe,
+    overrides: Collection[str],
+    train_set: ImageSet | None,
+    validation_set: ImageSet | None,
+    reporter: Reporter,
+) -> Sets:
     if train_set is not None:
+        if validation_set is None and recipe.data.validation and "data.validation" in assigned_keys(overrides):
+            share = recipe.data.validation
+            raise InputError(
+                f"data.validation={share:g} sets nothing apart from pictures that are given: split them with "
+                f"train_set.split({share:g}, seed=0), and give the second part as validation_set"
+            )
         return Sets(train_set, validation_set, ())
     if validation_set is not None:
         raise InputError("pictures to choose by need pictures to train on: give train_set as well")
-    dataset = load_dataset(recipe, reporter.loading)
-    test_fingerprint = None if dataset.test is None else dataset.test.fingerprint()
-    return training_sets(recipe, dataset)._replace(test_fingerprint=test_fingerprint)
+    dataset = load_dataset(recipe, reporter.loading, reporter.message)
+    sets = training_sets(recipe, dataset)
+    if dataset.test is None:
+        return sets
+    known = 0
+    if sets.train.images.nbytes <= LARGEST_COMPARED and processes.is_first():
+        known = int(among(dataset.test.images, sets.train.images).sum())
+    return sets._replace(test_fingerprint=dataset.test.fingerprint(), num_test_learned=known)
+
+
+def _known_test_pictures(sets: Sets) -> list[str]:
+    if not sets.num_test_learned:
+        return []
+    equal = "1 test picture is" if sets.num_test_learned == 1 else f"{sets.num_test_learned:,} test pictures are"
+    return [f"{equal} equal, pixel by pixel, to pictures to train on: an accuracy on the test pictures will flatter"]
 
 
 def _begun(run: Run | str | None, recipe: Recipe, data: dict[str, Any], root: Path) -> Run:

@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from retinula.strict_json import number
+
 FEWEST = 100  # pictures that a limit is set on, since it is a quantile near an end, and that means come of
 STATISTICS = 16
 AT_ONCE = 1024  # pictures looked at: bounds memory
@@ -82,13 +84,13 @@ class Familiarity:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Familiarity":
-        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`, `OverflowError`."""
+        """Build from the value of `to_dict`; others raise `InputError`, `LookupError`, `TypeError`, `ValueError`."""
         return cls(
-            means=tuple(float(value) for value in values["means"]),
-            whitening=tuple(tuple(float(value) for value in row) for row in values["whitening"]),
-            farthest=float(values["farthest"]),
-            least_energy=None if values["least_energy"] is None else float(values["least_energy"]),
-            accepted=float(values["accepted"]),
+            means=tuple(number(value, "means") for value in values["means"]),
+            whitening=tuple(tuple(number(value, "whitening") for value in row) for row in values["whitening"]),
+            farthest=number(values["farthest"], "farthest"),
+            least_energy=None if values["least_energy"] is None else number(values["least_energy"], "least_energy"),
+            accepted=number(values["accepted"], "accepted"),
         )
 
 

@@ -28,6 +28,7 @@ CHUNK = 4096  # pictures looked at together: bounds memory whatever the number o
 LARGEST_COPY = 512 * 1024**2  # bytes of pictures that a part of a set holds in memory; a larger part is mapped too
 LARGEST_MAPPED = 512 * 1024**2  # bytes of a file of pictures that may all be resident; of a larger one little ever is
 MAKE_ROOM = "make room, or name another folder in RETINULA_CACHE"  # said where pictures cannot be written
+_PIECE = 4 * 1024**2  # bytes of pictures that a fingerprint is taken of together
 _AT_ONCE = 64  # pictures taken of a large mapped file before it is let go: around each, Linux maps up to two megabytes
 
 
@@ -52,6 +53,7 @@ class ImageSet:
     superclasses: tuple[str, ...] | None = None
     sources: Sequence[str] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
+    _fingerprints: dict[bytes, str] = field(default_factory=dict, init=False, repr=False)  # by digests of labels
 
     def __post_init__(self) -> None:
         if fault := _fault_in_pictures(self.images):
@@ -165,12 +167,20 @@ class ImageSet:
 
     def fingerprint(self) -> str:
         """Return 16 hexadecimal digits that change with any pixel, label, class name, or their order."""
+        labels = b"" if self.labels is None else self.labels.tobytes()
+        known = hashlib.sha256(labels).digest()
+        if known in self._fingerprints:
+            return self._fingerprints[known]
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
-        for start in range(0, len(self), CHUNK):
-            digest.update(copied(self.images, slice(start, start + CHUNK)).data)
-        if self.labels is not None:
-            digest.update(self.labels.tobytes())
-        return digest.hexdigest()[:16]
+        step = max(1, min(CHUNK, _PIECE // math.prod(self.shape)))
+        for start in range(0, len(self), step):
+            digest.update(copied(self.images, slice(start, start + step)).data)
+        digest.update(labels)
+        found = digest.hexdigest()[:16]
+        # Only of a file is it sure that nobody writes to the pictures, and only there does looking again take long.
+        if _origin(self.images, mmap.mmap) is not None and not self.images.flags.writeable:
+            self._fingerprints[known] = found
+        return found
 
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return mean and deviation of each channel over all pixels, on the scale 0..1."""

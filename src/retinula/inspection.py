@@ -4,14 +4,17 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 
 from retinula.asked import Asked
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
+from retinula.evaluation.caution import Counted
 from retinula.evaluation.duplicates import find_near_duplicates
 from retinula.evaluation.embedding import MAPPED, map_embedding
 from retinula.evaluation.findings import Inspected, Inspection, add_inspection
@@ -42,7 +45,8 @@ def look_closer(
 ) -> Inspection:
     """Look closer at a classifier's pictures, draw what is found, and add it to what was found before.
 
-    It is added look by look, so that what ends one takes nothing away of those before.
+    It is added look by look, so that what ends one takes nothing away of those before. A look that these pictures or
+    this model make impossible takes nothing away of the others: the result says why.
 
     Args:
         asked: the model and the pictures.
@@ -56,60 +60,63 @@ def look_closer(
 
     Raises:
         InputError: the model is no classifier, the pictures do not fit it, or cleanlab is missing or broken.
+        RetinulaError: what is found cannot be written.
     """
     model, images = asked.model, asked.images
-    check_classifies(asked.run, model)
+    check_classifies(model)
     if labels:
         check_findable()
     told: Progress = progress or (lambda what, done, total: None)
-    others = _training_pictures(asked, progress) if duplicates and not asked.learned_from else None
     truth = labels_for(model, images)
     logits = features = torch.empty(0)
     if labels or duplicates or embedding:
         told("asking the model", 0, None)
         logits, features = model.outputs_and_features(images.images)
     # What takes longest comes last.
-    looks: list[tuple[str, Callable[[], tuple[Inspection, Figures]]]] = []
+    looks: list[tuple[str, str, Callable[[], tuple[Inspection, Figures]]]] = []
     if labels:
-        looks.append(("looking for wrong labels", lambda: _wrong_labels(asked, logits, features, truth)))
+        looks.append(("labels", "looking for wrong labels", lambda: _wrong_labels(asked, logits, features, truth)))
     if embedding:
-        looks.append(("mapping", lambda: _mapped(asked, features, truth)))
+        looks.append(("embedding", "mapping", lambda: _mapped(asked, features, truth)))
     if duplicates:
-        looks.append(("looking for near-duplicates", lambda: _near_duplicates(asked, features, others)))
+        looks.append(("duplicates", "looking for near-duplicates", lambda: _near_duplicates(asked, features, progress)))
     if corruptions:
-        looks.append(("corrupting", lambda: _under_corruptions(asked, num_images, tta, told)))
-    file, fingerprint = asked.place / asked.run.inspection_file.name, images.fingerprint()
-    found = Inspection()
-    for what, look in looks:
+        looks.append(("corruptions", "corrupting", lambda: _under_corruptions(asked, num_images, tta, told)))
+    fingerprint = images.fingerprint()
+    found, impossible = Inspection(), {}
+    for name, what, look in looks:
         told(what, 0, None)
-        part, figures = look()
-        for name, figure in figures.items():
-            save(figure, asked.place / asked.run.figures.name, f"{asked.split}-{name}")
-        add_inspection(file, Inspected(images.name, asked.split, fingerprint, part))
+        try:
+            part, figures = look()
+        except InputError as error:
+            impossible[name] = str(error)
+            continue
+        if asked.place is not None:
+            place = Run(asked.place)
+            for drawn_as, figure in figures.items():
+                save(figure, place.figures, f"{asked.split}-{drawn_as}")
+            add_inspection(place.inspection_file, Inspected(images.name, asked.split, fingerprint, part))
         found = found.joined(part)
-    return found
+    return replace(found, impossible=impossible)
 
 
-def check_classifies(run: Run, model: Model) -> None:
+def check_classifies(model: Model) -> None:
     """See that a model is one whose pictures can be looked at closer.
 
     Raises:
         InputError: it is no classifier.
     """
     if not model.classifies:
-        raise InputError(
-            f"{run.path}: {model.network_name} reconstructs pictures; only classifiers are looked at closer"
-        )
+        raise InputError(f"{model.network_name} reconstructs pictures; only classifiers are looked at closer")
 
 
 def _training_pictures(asked: Asked, progress: Progress | None) -> ImageSet:
     try:
+        if asked.run is None:
+            raise InputError("a model file alone does not have them; name its run")
         return (asked.own or find_own(asked.run, progress)).of("train")
     except InputError as error:
-        raise InputError(
-            f"near-duplicates are looked for among the training pictures too, but {error}; leave --duplicates out "
-            "(--corruptions, --labels and --map are the rest of --deep)"
-        ) from error
+        raise InputError(f"near-duplicates are looked for among the training pictures too, but {error}") from error
 
 
 def _under_corruptions(asked: Asked, num_images: int, tta: Averaging, progress: Progress) -> tuple[Inspection, Figures]:
@@ -128,13 +135,18 @@ def _wrong_labels(
     else:
         method, answers = "held out", model.calibrated(logits).numpy()
     found = find_label_errors(answers, truth.numpy(), model.classes, method=method, sources=images.sources)
-    figures = {"label-errors": examination.label_errors(images, found.errors)} if found.errors else {}
-    return Inspection(label_errors=found), figures
+    if not found.errors:
+        return Inspection(label_errors=found), {}
+    looked, labels = answers.any(axis=1), truth.numpy()
+    right = int((answers.argmax(axis=1) == labels)[looked].sum())
+    answered = Counted(found.num_images, right, int(np.bincount(labels[looked]).max()))
+    return Inspection(label_errors=found), {"label-errors": examination.label_errors(images, found.errors, answered)}
 
 
-def _near_duplicates(asked: Asked, features: torch.Tensor, others: ImageSet | None) -> tuple[Inspection, Figures]:
-    """Look within the pictures, and between them and others, where there are such."""
+def _near_duplicates(asked: Asked, features: torch.Tensor, progress: Progress | None) -> tuple[Inspection, Figures]:
+    """Look within the pictures, and between them and the training pictures where they are none of these."""
     images = asked.images
+    others = None if asked.learned_from else _training_pictures(asked, progress)
     within = find_near_duplicates(
         images.images, None, features=features, sources=images.sources, other_sources=images.sources
     )
@@ -158,5 +170,6 @@ def _near_duplicates(asked: Asked, features: torch.Tensor, others: ImageSet | No
 def _mapped(asked: Asked, features: torch.Tensor, truth: torch.Tensor) -> tuple[Inspection, Figures]:
     indices = drawn(len(asked.images), MAPPED)
     placed = map_embedding(features.numpy()[indices], indices)
-    figure = examination.embedding(placed, truth.numpy()[indices], asked.model.classes)
+    model = asked.model
+    figure = examination.embedding(placed, truth.numpy()[indices], model.classes, model.superclasses)
     return Inspection(embedding=placed), {"embedding": figure}

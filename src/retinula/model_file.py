@@ -6,7 +6,7 @@ The only way to predictions: evaluation, photos, export and server go through `M
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retinula.answers import Answer, Probabilities, judged, ranked
-from retinula.errors import InputError, RetinulaError, first_line
+from retinula.errors import InputError, RetinulaError, first_line, nearest
 from retinula.familiarity import Familiarity
 from retinula.forms import Averaging, Resample, Resize
-from retinula.images import Images, copied, from_floats
+from retinula.given_picture import GivenPicture, opened
+from retinula.images import Images, copied
 from retinula.models.catalog import NETWORKS, build_outline
 from retinula.models.head import head_of
 from retinula.models.watching import watched
 from retinula.names import fault_in_class_names
-from retinula.pictures import decode
 from retinula.shrinking import Views
+from retinula.strict_json import number, table
 from retinula.tensor_file import load_tensors, save_tensors
 from retinula.transforms.preprocess import Preprocess
 
@@ -123,7 +124,7 @@ class Model:
         tensors, header = load_tensors(path)
         if not isinstance(header, dict) or "network" not in header:
             raise InputError(f"{path}: not a model file (a checkpoint of an unfinished training?)")
-        if header.get("format") not in FORMATS:
+        if type(header.get("format")) is not int or header["format"] not in FORMATS:
             raise InputError(
                 f"{path}: format {header.get('format')!r}, this version of retinula reads "
                 f"{FORMATS[0]} to {FORMATS[-1]}; upgrade retinula"
@@ -142,19 +143,20 @@ class Model:
         superclasses = None if header["superclasses"] is None else _names(header["superclasses"])
         if fault := fault_in_class_names(classes, superclasses):
             raise InputError(fault)
+        arguments = table(header["arguments"], "arguments")
         # A file that claims a monstrous network costs nothing before the weights in it are found not to fit.
         network = build_outline(
             header["network"],
             num_classes=len(classes),
             channels=preprocess.channels,
             size=preprocess.input_shape[1:],
-            **header["arguments"],
+            **arguments,
         )
         _check_weights(network, tensors)
         network.load_state_dict(tensors, strict=True, assign=True)
         if superclasses is not None and len(superclasses) != len(classes):
             raise InputError(f"{len(superclasses)} superclasses for {len(classes)} classes")
-        temperature = float(header["temperature"])
+        temperature = number(header["temperature"], "temperature")
         if not TEMPERATURES[0] <= temperature <= TEMPERATURES[1]:
             lowest, highest = TEMPERATURES
             raise InputError(f"the temperature must lie between {lowest:g} and {highest:g}, not {temperature}")
@@ -162,12 +164,12 @@ class Model:
         return cls(
             network=network.eval().requires_grad_(False),
             network_name=header["network"],
-            arguments=dict(header["arguments"]),
+            arguments=arguments,
             classes=classes,
             preprocess=preprocess,
             superclasses=superclasses,
             temperature=temperature,
-            provenance=dict(header["provenance"]),
+            provenance=table(header["provenance"], "provenance"),
             familiarity=None if familiarity is None else Familiarity.from_dict(familiarity),
         )
 
@@ -195,9 +197,10 @@ class Model:
         expected = (self.preprocess.channels, *self.preprocess.size)
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != expected:
             raise InputError(
-                f"this model takes uint8 pictures [N, {', '.join(map(str, expected))}], "
-                f"not {images.dtype} {list(images.shape)}"
+                f"this model takes uint8 pictures [N, {', '.join(map(str, expected))}] in a NumPy array, "
+                f"not {type(images).__name__} of {images.dtype} {list(images.shape)}"
             )
+        check_asking(batch_size, tta)
         if tta != "none" and not self.classifies:
             raise InputError(f"tta={tta} averages answers about classes; {self.network_name} reconstructs pictures")
         device = device or torch.device("cpu")
@@ -274,17 +277,17 @@ class Model:
             return None
         return self.familiarity.unfamiliar(torch.from_numpy(np.array(images)), logits)
 
-    def predict(self, picture: str | Path | bytes | Image.Image | NDArray[np.uint8]) -> list[Answer]:
+    def predict(self, picture: GivenPicture) -> list[Answer]:
         """Say what is on one picture: every class with its probability, the mean over its views, most likely first.
 
         Args:
-            picture: a file, its bytes, a Pillow image, or uint8 `[H, W]`, `[H, W, C]` or `[C, H, W]` of 1 or 3
-                channels, of any size; where both orders are possible, channels come last.
+            picture: a file, its bytes, a Pillow image, or uint8 or uint16 `[H, W]`, `[H, W, C]` or `[C, H, W]` of 1 or
+                3 channels, of any size; where both orders are possible, channels come last.
 
         Raises:
-            InputError: the picture cannot be read.
+            InputError: it is no single picture, or cannot be read.
         """
-        ((probabilities, _),) = judged(self, [self.look_at(_opened(picture))])
+        ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
         return ranked(self.classes, probabilities)
 
     def shrink(self, picture: Image.Image) -> Images:
@@ -305,6 +308,18 @@ class Model:
         logits = self.outputs(images)
         unfamiliar = self.unfamiliar(images, logits)
         return self.calibrated(logits).numpy(), None if unfamiliar is None else unfamiliar.numpy()
+
+
+def check_asking(batch_size: object, tta: object) -> None:
+    """Refuse a number of pictures at a time, or a way of averaging, that `Model.outputs` does not know.
+
+    Raises:
+        InputError: so it is.
+    """
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise InputError(f"a batch holds at least one picture, not {batch_size!r}")
+    if tta not in get_args(Averaging):
+        raise InputError(f"there is no averaging tta={tta!r}{nearest(str(tta), get_args(Averaging))}")
 
 
 class _Gathered:
@@ -346,36 +361,6 @@ def _names(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise InputError("class names must be a list of text")
     return tuple(values)
-
-
-def _opened(picture: str | Path | bytes | Image.Image | NDArray[np.uint8]) -> Image.Image:
-    match picture:
-        case Image.Image():
-            return picture
-        case np.ndarray():
-            return Image.fromarray(_channels_last(picture))
-        case bytes():
-            return decode(picture)
-        case _:
-            return decode(Path(picture))
-
-
-def _channels_last(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Bring a picture to `[H, W]` or `[H, W, 3]`, as Pillow takes it."""
-    match picture.shape if picture.dtype == np.uint8 else ():
-        case (_, _) | (_, _, 3):
-            return picture
-        case (_, _, 1):
-            return picture.squeeze(2)
-        case (1, _, _):
-            return picture.squeeze(0)
-        case (3, _, _):
-            return picture.transpose(1, 2, 0)
-    several = "; for several at once there is probabilities" if picture.ndim == 4 else ""
-    raise InputError(
-        f"a picture is uint8 [H, W], [H, W, C] or [C, H, W] of 1 or 3 channels, "
-        f"not {picture.dtype} {list(picture.shape)}{from_floats(picture.dtype, 'picture')}{several}"
-    )
 
 
 def _averaged(network: torch.nn.Module, preprocess: Preprocess, batch: torch.Tensor, tta: Averaging) -> torch.Tensor:

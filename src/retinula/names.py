@@ -11,8 +11,9 @@ LONGEST_CLASS_NAME: Final = 255  # letters; no file system has longer names of f
 _SHOWN: Final = 60  # letters of a name in a message
 _MOST_DIGITS: Final = 18  # of a class's number; Python refuses to read thousands of them
 
-# Control characters, other line breaks, what turns the direction of writing round, and halves of characters.
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Control characters, other line breaks, marks of the direction of writing, and halves of characters. Not what joins or
+# parts letters, which some languages need.
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(name: str) -> str:
@@ -85,13 +86,23 @@ def fault_in_class_names(classes: Iterable[object], superclasses: Iterable[objec
     for name in (*names, *(() if superclasses is None else superclasses)):
         if not isinstance(name, str):
             return f"no class can be called {shown(name)}: names are text, such as {shown(str(name))}"
-        if not name.strip() or len(name) > LONGEST_CLASS_NAME or _UNPRINTABLE.search(name):
+        if not _seen(name).strip() or len(name) > LONGEST_CLASS_NAME or _UNPRINTABLE.search(name):
             return (
                 f"no class can be called {shown(name)}: a name is one line of 1 to {LONGEST_CLASS_NAME} letters, "
                 "without control characters and marks of the direction of writing"
             )
+    first: dict[str, str] = {}
+    for name in map(str, names):
+        twin = first.setdefault(_seen(name), name)
+        if twin != name:
+            return f"two classes read the same: {shown(twin)} and {shown(name)}"
     twice = [name for name, times in Counter(names).items() if times > 1]
     return f"two classes are called {shown(twice[0])}" if twice else ""
+
+
+def _seen(name: str) -> str:
+    """Return what a reader sees of a name: without what only joins, parts or marks letters."""
+    return name if name.isascii() else "".join(each for each in name if unicodedata.category(each) != "Cf")
 
 
 def shown(name: object) -> str:

@@ -3,7 +3,6 @@
 Resizing, normalisation, the network and its temperature all lie in the file; this only feeds it.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,10 +18,12 @@ from retinula.answers import Answer, Probabilities, judged, ranked
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.extras import load
 from retinula.forms import Resample, Resize
+from retinula.given_picture import GivenPicture, opened
 from retinula.images import Images
 from retinula.names import fault_in_class_names
 from retinula.onnx_file import read_file, read_metadata
 from retinula.shrinking import WHOLE, Views, check_form, look_at, shrink
+from retinula.strict_json import read_json, whole_number
 
 # Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know.
 FORMATS: Final = (1, 2)
@@ -81,8 +82,8 @@ class OnnxModel:
         metadata = _metadata(read_metadata(content))
         try:
             form = metadata["preprocess"]
-            height, width = (int(side) for side in form["size"])
-            resize, channels = form["resize"], form["channels"]
+            height, width = (whole_number(side, "size") for side in form["size"])
+            resize, channels = form["resize"], whole_number(form["channels"], "channels")
             resample = form.get("resample", "bicubic")
             views = Views.from_dict(form["views"]) if "views" in form else WHOLE
             classes = metadata["classes"]
@@ -159,9 +160,16 @@ class OnnxModel:
             raise InputError(f"{self.metadata.get('network')} is a classifier and gives no pictures back")
         return np.concatenate(list(self._run(images, batch_size)))
 
-    def predict(self, picture: Image.Image) -> list[Answer]:
-        """Say what is on a decoded picture, the mean over its views: classes with probabilities, most likely first."""
-        ((probabilities, _),) = judged(self, [self.look_at(picture)])
+    def predict(self, picture: GivenPicture) -> list[Answer]:
+        """Say what is on one picture, the mean over its views: classes with probabilities, most likely first.
+
+        Args:
+            picture: as `given_picture.opened` takes it: a file, its bytes, a Pillow image or an array, of any size.
+
+        Raises:
+            InputError: it is no single picture, or cannot be read.
+        """
+        ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
         return ranked(self.classes, probabilities)
 
     def _run(self, images: NDArray[np.uint8], batch_size: int) -> Iterator[NDArray[np.float32]]:
@@ -198,7 +206,7 @@ def _metadata(raw: Mapping[str, str]) -> dict[str, Any]:
         read = " and ".join(map(str, FORMATS))
         raise InputError(f"format {raw[FORMAT_KEY][:20]!r}, this version of retinula reads {read}; upgrade retinula")
     try:
-        return {key: json.loads(value) for key, value in raw.items()}
+        return {key: read_json(value) for key, value in raw.items()}
     except (ValueError, RecursionError) as error:
         raise InputError(f"what it says of itself is not readable ({error})") from error
 

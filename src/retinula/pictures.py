@@ -5,7 +5,6 @@ short list, sizes are checked before pixels are unpacked, and whatever goes wron
 with a reason in plain words. Knows nothing of labels, networks or arrays larger than one picture.
 """
 
-import io
 import logging
 import os
 import stat
@@ -27,12 +26,12 @@ from PIL import (
     ImageFile,
     PngImagePlugin,
     PpmImagePlugin,
-    TiffImagePlugin,
     WebPImagePlugin,
 )
 
 from retinula.errors import InputError
 from retinula.jpeg import JpegFile, is_cut_short, is_in_more_passes, is_in_one_pass, scale_down
+from retinula.pieces import MOST_SLOW_VALUES, CountedFile, TiffFile, TooManyPieces, check_pieces, num_slow_values
 
 Finished = TypeVar("Finished")
 
@@ -63,7 +62,7 @@ _READERS: Final[tuple[tuple[str, tuple[bytes, ...], type[ImageFile.ImageFile]], 
     ("WebP", (b"RIFF",), WebPImagePlugin.WebPImageFile),
     ("GIF", (b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
     ("BMP", (b"BM",), BmpImagePlugin.BmpImageFile),
-    ("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffImagePlugin.TiffImageFile),
+    ("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffFile),
     ("PPM", (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), PpmImagePlugin.PpmImageFile),
 )
 
@@ -132,10 +131,10 @@ def decode(source: Path | bytes, *, max_pixels: int | None = None, max_bytes: in
     """
     with _opened(source, max_pixels, max_bytes) as picture:
         picture.load()
-        upright = flatten(_upright(picture))
+        flat = flatten(upright(picture))
         if isinstance(picture, JpegFile) and picture.full_size is not None:
-            upright.info[_FULL_SIZE] = picture.full_size[::-1] if _is_turned(picture) else picture.full_size
-        return upright
+            flat.info[_FULL_SIZE] = picture.full_size[::-1] if _is_turned(picture) else picture.full_size
+        return flat
 
 
 def full_size(picture: Image.Image) -> tuple[int, int]:
@@ -235,11 +234,16 @@ def _opened(source: Path | bytes, max_pixels: int | None, max_bytes: int) -> Ite
         if len(content) > max_bytes:
             raise too_many_bytes(max_bytes)
         kind, reader = _reader(content)
-        with reader(io.BytesIO(content)) as picture:
+        check_pieces(kind, content)
+        file = CountedFile(content)
+        with reader(file) as picture:
             _check_size(picture, content, max_pixels)
+            file.allow(num_slow_values(picture))
             yield picture
     except UnreadablePicture as error:
         raise UnreadablePicture(error.reason, name, too_large=error.too_large) from error.__cause__
+    except TooManyPieces as error:
+        raise UnreadablePicture(f"the {kind} file is cut into too many pieces", name, too_large=True) from error
     except MemoryError as error:
         raise UnreadablePicture("there is not enough memory to unpack it", name) from error
     except Exception as error:
@@ -266,6 +270,9 @@ def _check_size(picture: ImageFile.ImageFile, content: bytes, max_pixels: int | 
         raise UnreadablePicture(f"{size} is more than {most:,} pixels{kind}", too_large=True)
     if max(width, height) > MAX_SIDE:
         raise UnreadablePicture(f"a side of {size} is above {MAX_SIDE:,} pixels", too_large=True)
+    if num_slow_values(picture) > MOST_SLOW_VALUES:
+        slow = f"this kind of {picture.format} with {size} pixels takes too long to decode; save it as PNG"
+        raise UnreadablePicture(slow, too_large=True)
 
 
 def _size(source: Path | bytes) -> int:
@@ -311,7 +318,8 @@ def _plain_words(kind: str, error: Exception) -> str:
     return f"the {kind} file is broken ({detail or type(error).__name__})"
 
 
-def _upright(picture: ImageFile.ImageFile) -> Image.Image:
+def upright(picture: Image.Image) -> Image.Image:
+    """Turn a loaded picture as its EXIF says."""
     method = _UPRIGHT.get(_orientation_of(picture))
     return picture if method is None else picture.transpose(method)
 
@@ -321,7 +329,7 @@ def _is_turned(picture: ImageFile.ImageFile) -> bool:
     return _orientation_of(picture) >= _FIRST_QUARTER_TURN
 
 
-def _orientation_of(picture: ImageFile.ImageFile) -> int:
+def _orientation_of(picture: Image.Image) -> int:
     # Pillow turns TIFFs itself. For the rest the one tag is read here, because Pillow's reader of EXIF
     # fails or warns on the many photos whose other tags are damaged.
     exif = picture.info.get("exif")

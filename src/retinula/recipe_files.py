@@ -139,6 +139,15 @@ def full_key(key: str) -> str:
     return by_last_word[key]
 
 
+def assigned_keys(assignments: Iterable[str]) -> set[str]:
+    """Return the full names of the settings that `key=value` assignments give.
+
+    >>> sorted(assigned_keys(["seed=3", "lr=0.5"]))
+    ['optimizer.lr', 'seed']
+    """
+    return {full_key(parse(assignment)[0]) for assignment in assignments}
+
+
 def brief(key: str) -> str:
     """Write a setting's full name as briefly as `full_key` takes it.
 

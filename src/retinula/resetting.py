@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from retinula.assignment import ARGUMENTS, parse
+from retinula.assignment import ARGUMENTS
 from retinula.models.catalog import NETWORKS
 from retinula.recipe import Recipe
-from retinula.recipe_files import checked, full_key, load_recipe, override
+from retinula.recipe_files import assigned_keys, checked, load_recipe, override
 from retinula.targets import find_recipe
 
 
@@ -39,7 +39,7 @@ def _with_own_arguments(recipe: Recipe, settings: Collection[str]) -> Recipe:
         recipe: to which the settings were applied already.
         settings: each `key=value`.
     """
-    assigned = {full_key(parse(setting)[0]) for setting in settings}
+    assigned = assigned_keys(settings)
     if "model.name" not in assigned or recipe.model.name not in NETWORKS:
         return recipe
     known = NETWORKS[recipe.model.name].arguments

@@ -117,6 +117,11 @@ class Run:
         return bool(self.checkpoint_files())
 
     @property
+    def hardware_file(self) -> Path:
+        """What a training computes with that has no checkpoint yet."""
+        return self.path / "hardware.json"
+
+    @property
     def failure(self) -> Path:
         """The folder of what led to a loss that is not finite, where there was one."""
         return self.path / "failure"

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from retinula.datasets.load import load
+from retinula.datasets.catalog import CATALOG
+from retinula.datasets.load import is_here, load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName, pictures_of
-from retinula.errors import InputError
+from retinula.equal_pictures import among
+from retinula.errors import InputError, RetinulaError
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
@@ -25,12 +28,16 @@ _LEARNED_FROM: Final[tuple[tuple[SplitName, str, str], ...]] = (
 
 
 class Sets(NamedTuple):
-    """The pictures of an experiment; what could not be read; and, of those to measure on, the fingerprint alone."""
+    """The pictures of an experiment; what could not be read; and, of those to measure on, the fingerprint alone.
+
+    And how many of these are equal, in every pixel, to some to train on.
+    """
 
     train: ImageSet
     validation: ImageSet | None
     skipped: tuple[Skipped, ...]
     test_fingerprint: str | None = None
+    num_test_learned: int = 0
 
     def described(self) -> dict[str, Any]:
         """Say which they are, so that others can be told from them; as reports hold it."""
@@ -78,12 +85,15 @@ class OwnPictures:
         return pictures_of(self.splits, split, self.dataset)
 
 
-def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
+def load_dataset(
+    recipe: Recipe, progress: Progress | None = None, on_damage: Callable[[str], None] | None = None
+) -> Dataset:
     """Load the recipe's pictures, all splits of them, in the form and with the classes that it asks for.
 
     Args:
         recipe: names the data set.
         progress: told how far a download or the preparation is.
+        on_damage: as for `load`: where given, every picture is compared with what was prepared.
     """
     inputs = recipe.inputs
     dataset = load(
@@ -96,6 +106,7 @@ def load_dataset(recipe: Recipe, progress: Progress | None = None) -> Dataset:
         fold=recipe.data.fold,
         more=recipe.data.more,
         progress=progress,
+        on_damage=on_damage,
     )
     if not recipe.data.classes:
         return dataset
@@ -165,7 +176,7 @@ def pictures_to_measure(
     return own.of(split)
 
 
-def find_own(run: Run, progress: Progress | None = None) -> OwnPictures:
+def find_own(run: Run, progress: Progress | None = None, remark: Callable[[str], None] | None = None) -> OwnPictures:
     """Look which of a run's own pictures are still those that its training used or kept away from.
 
     Test pictures may always be others, as long as what was learned from is the same. Where that is not, pictures may
@@ -174,12 +185,14 @@ def find_own(run: Run, progress: Progress | None = None) -> OwnPictures:
     Args:
         run: a run that has begun.
         progress: told how far a download or the preparation is.
+        remark: told where prepared pictures were damaged.
 
     Raises:
         InputError: they cannot be found at all.
     """
     recipe = run.recipe()
-    dataset = load_dataset(recipe, progress)
+    # All are looked at here, so that damage is not taken for a change.
+    dataset = load_dataset(recipe, progress, remark or (lambda _: None))
     sets = training_sets(recipe, dataset)
     found: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation, "test": dataset.test}
     changed = _changed(run, sets.described())
@@ -197,19 +210,45 @@ def find_own(run: Run, progress: Progress | None = None) -> OwnPictures:
     return OwnPictures(recipe.data.name, splits, changed)
 
 
-def learned_from(run: Run, image_set: ImageSet, split: SplitName) -> bool:
+def known_pictures(run: Run, image_set: ImageSet, own: OwnPictures | None = None) -> NDArray[np.bool_] | None:
+    """Say of each picture whether a run's training had one equal in every pixel: bool `[N]`.
+
+    Args:
+        run: a run.
+        image_set: pictures that it is asked about.
+        own: all of the run's own pictures, where they are at hand.
+
+    Returns:
+        None where the run's training pictures are not on this computer, or no longer those of then.
+    """
+    try:
+        if own is None:
+            name = run.recipe().data.name
+            if name in CATALOG and not is_here(name):
+                return None
+            own = find_own(run)
+    except RetinulaError:
+        return None
+    learned = own.splits.get("train")
+    return None if learned is None else among(image_set.images, learned.images)
+
+
+def learned_from(run: Run, image_set: ImageSet, split: str, learned: NDArray[np.bool_] | None = None) -> bool:
     """Tell whether a run's training used these very pictures: its own, or the same set under another name.
 
     Args:
         run: a run.
         image_set: pictures that it is asked about.
         split: which part of a data set they are.
+        learned: what `known_pictures` says of them.
     """
-    if split != "train":
-        return False
+    if learned is not None and learned.all():
+        return True
     known: str | None = run.environment()["data"].get("fingerprint")
     if image_set.fingerprint() == known:
         return True
+    if split != "train":
+        return False
     try:  # a whole training set, of which the run has set some pictures apart
         sets = training_sets(run.recipe(), Dataset(image_set.name, {"train": image_set}))
     except InputError:  # too few to be that

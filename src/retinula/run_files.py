@@ -5,7 +5,6 @@ and every number is finite. Knows nothing of where in a run's folder they lie.
 """
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final, TypedDict, cast, get_args, get_type_hints
 
 from retinula.durable import read_text
 from retinula.errors import InputError
+from retinula.strict_json import read_json
 
 STEP_COLUMNS: Final = ("step", "epoch", "loss", "learning_rate", "seconds")
 StepRow = tuple[int, int, float, float, float]  # the values of `STEP_COLUMNS`
@@ -192,25 +192,13 @@ def step_lines(rows: Iterable[StepRow]) -> str:
 
 def _table(text: str, place: str, kind: _Kind) -> dict[str, Any]:
     try:
-        content = json.loads(text, parse_constant=_finite, parse_float=_finite, parse_int=_whole)
+        content = read_json(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{place}: not readable as JSON ({error})") from error
     if not isinstance(content, dict):
         raise InputError(f"{place}: expected a JSON object")
     _check(content, kind, place, "")
     return content
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:20]} is no finite number")
-    return number
-
-
-def _whole(text: str) -> int:
-    _finite(text)  # what no float can be, nothing can be worked out from
-    return int(text)
 
 
 def _check(value: Any, kind: _Kind, place: str, name: str) -> None:

@@ -189,7 +189,8 @@ class Schedule(Section):
 class Training(Section):
     """How long and in which portions; what is kept.
 
-    Exactly one of `epochs` and `steps` counts. `sampling` is told with `transforms.batches.BatchPlan`. `keep` is
+    Exactly one of `epochs` and `steps` counts; where `epochs` are fewer than `least_steps` steps, more are made until
+    there are so many, all of them whole. `sampling` is told with `transforms.batches.BatchPlan`. `keep` is
     `best` by `metric`, where there are validation pictures, or `last`. `early_stopping` is the number of epochs
     without a better value after which training ends; 0 never ends early. `average` is the decay of a running average
     of the weights that is kept instead of them. `sizes` are pairs of a fraction of the training done and the side of
@@ -199,6 +200,7 @@ class Training(Section):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     steps: Annotated[int, Field(ge=1, le=1_000_000_000)] | None = None
+    least_steps: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     drop_last: bool = False
     sampling: Literal["epoch", "fixed", "replacement"] = "epoch"
@@ -214,6 +216,8 @@ class Training(Section):
     def _one_length(self) -> "Training":
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("give either epochs or steps")
+        if self.steps is not None and self.least_steps:
+            raise ValueError("least_steps is the least that epochs come to: leave it out where steps are given")
         return self
 
     @model_validator(mode="after")
@@ -222,6 +226,13 @@ class Training(Section):
         if self.sizes and (fractions[0] != 0 or fractions != sorted(set(fractions))):
             raise ValueError("sizes need fractions that begin at 0 and rise")
         return self
+
+    def num_steps(self, steps_per_epoch: int) -> int:
+        """Return the steps of a whole training, were it not to stop early, where an epoch has so many."""
+        if self.steps is not None:
+            return self.steps
+        epochs = max(self.epochs or 1, -(-self.least_steps // steps_per_epoch))
+        return epochs * steps_per_epoch
 
 
 class Evaluation(Section):

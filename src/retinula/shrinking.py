@@ -13,6 +13,7 @@ from retinula.errors import InputError
 from retinula.forms import LARGEST_SIDE, MOST_PARTS, Resample, Resize
 from retinula.images import Images
 from retinula.pictures import MAX_SIDE, flatten
+from retinula.strict_json import number, whole_number
 from retinula.words import plural
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -93,11 +94,11 @@ class Views:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Views":
-        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`."""
-        scales, zooms = (tuple(float(share) for share in values[name]) for name in ("scales", "zooms"))
+        """Build from the value of `to_dict`; others raise `InputError`, `LookupError`, `TypeError`, `ValueError`."""
+        scales, zooms = (tuple(number(share, name) for share in values[name]) for name in ("scales", "zooms"))
         if not isinstance(values["mirror"], bool):
             raise ValueError(f"mirror is true or false, not {values['mirror']!r}")
-        return cls(int(values["crops"]), scales, zooms, values["mirror"])
+        return cls(whole_number(values["crops"], "crops"), scales, zooms, values["mirror"])
 
 
 WHOLE: Final = Views()

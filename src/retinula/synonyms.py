@@ -31,6 +31,7 @@ ELSEWHERE = {
     "lr_scheduler": "schedule.name",
     "max_epochs": "training.epochs",
     "max_steps": "training.steps",
+    "min_steps": "training.least_steps",
     "network": "model.name",
     "normalize": "inputs.normalise",
     "num_epochs": "training.epochs",

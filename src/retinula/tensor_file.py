@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from retinula.durable import reading, replacing
 from retinula.errors import InputError
+from retinula.strict_json import read_json
 
 HEADER_KEY = "retinula"
 CHECKSUM_KEY = "sha256"
@@ -59,7 +60,7 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
     if metadata.get(CHECKSUM_KEY) != checksum(tensors, metadata[HEADER_KEY]):
         raise InputError(f"{path}: damaged: its content does not match its checksum")
     try:
-        return tensors, json.loads(metadata[HEADER_KEY])
+        return tensors, read_json(metadata[HEADER_KEY])
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: its header is not readable ({error})") from error
 

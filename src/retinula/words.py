@@ -1,4 +1,4 @@
-"""Numbers and lists as people read them - counts, shares, times, names - and how much room words take in a terminal."""
+"""Numbers, lists and tables as people read them: counts, shares, times, names; and the room of words in a terminal."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -75,3 +75,22 @@ def num_columns(text: str) -> int:
         0 if unicodedata.combining(letter) else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
         for letter in text
     )
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lay rows out in columns; columns of numbers are aligned to the right.
+
+    >>> table(("name", "pictures"), [("digits", "1,797")])
+    ['name    pictures', 'digits     1,797']
+    """
+    places = range(len(head))
+    widths = [max(num_columns(row[place]) for row in (head, *rows)) for place in places]
+    numeric = [all(row[place][:1].isdigit() or row[place] in ("", "-") for row in rows) for place in places]
+    lines = []
+    for row in (head, *rows):
+        cells = []
+        for cell, wide, right in zip(row, widths, numeric, strict=True):
+            space = " " * (wide - num_columns(cell))
+            cells.append(f"{space}{cell}" if right else f"{cell}{space}")
+        lines.append("  ".join(cells).rstrip())
+    return lines

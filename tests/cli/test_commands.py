@@ -59,6 +59,12 @@ def test_train_evaluate_predict(call, tmp_path: Path, monkeypatch: pytest.Monkey
     assert json.loads(Path("elsewhere/report.json").read_text())["split"] == "validation"
     assert json.loads((run / "report.json").read_text()) == report
 
+    model = str(run / "model.safetensors")
+    alone = json.loads(call("evaluate", model, "--data", "digits", "--json"))
+    assert alone["confusion"] == measured["confusion"]
+    assert not call("evaluate", model, code=2)
+    assert call.err == f"retinula: {model} is a model without pictures of its own: name some with --data\n"
+
     call("data", "unpack", "digits", "unpacked")
     three = sorted(Path("unpacked/test/3").iterdir())[0]
     (tmp_path / "unpacked/test/3/broken.png").write_bytes(b"no picture")

@@ -59,6 +59,22 @@ def test_every_command_says_in_one_line_what_it_does() -> None:
     look(typer.main.get_command(main.app))
 
 
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("predict", ".onnx"),
+        ("serve", ".onnx"),
+        ("train", "track="),
+        ("train", "model.weights"),
+    ],
+)
+def test_help_names_what_pages_rely_on(command: str, told: str) -> None:
+    from retinula.cli import main
+
+    commands: Any = typer.main.get_command(main.app)
+    assert told in " ".join(each.help for each in commands.commands[command].params if each.help)
+
+
 @pytest.mark.slow
 def test_help_is_there_at_once(tmp_path: Path) -> None:
     times = []

@@ -10,6 +10,7 @@ from PIL import Image
 
 from command_line import run_command
 from familiarity_checks import ALL_KNOWN
+from retinula.cli import predict, terminal
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.transforms.preprocess import Preprocess
@@ -18,12 +19,16 @@ Capture = pytest.CaptureFixture[str]
 CANNOT = "this model cannot tell what is unlike anything it was trained on: it names a class whatever it is shown\n"
 
 
+def untrained() -> Model:
+    network = build("residual", num_classes=2, channels=1, size=(8, 8), width=0.25).eval()
+    return Model(network, "residual", {"width": 0.25}, ("cat", "dog"), Preprocess(1, (8, 8), (0.4,), (0.25,)))
+
+
 def test_that_a_model_cannot_tell_the_unfamiliar_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    network = build("residual", num_classes=2, channels=1, size=(8, 8), width=0.25).eval()
-    model = Model(network, "residual", {"width": 0.25}, ("cat", "dog"), Preprocess(1, (8, 8), (0.4,), (0.25,)))
+    model = untrained()
     model.save("old.safetensors")
     replace(model, familiarity=ALL_KNOWN).save("new.safetensors")
     for name in ("a.png", "b.png"):
@@ -35,3 +40,45 @@ def test_that_a_model_cannot_tell_the_unfamiliar_is_said_once(
     for file, unfamiliar in (("old.safetensors", None), ("new.safetensors", False)):
         out, err = run_command(monkeypatch, capsys, "predict", file, "a.png", "--json")
         assert (json.loads(out)["unfamiliar"], err) == (unfamiliar, "")
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_files_are_finished_though_nobody_reads_the_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, as_json: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    untrained().save("model.safetensors")
+    names = [f"{letter}.png" for letter in "abcd"]
+    for name in names:
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(name)
+    Path("labels.csv").write_text("file,label\na.png,cat\n")
+    left = 2
+
+    def head(_: object) -> None:
+        nonlocal left
+        if not left:
+            raise BrokenPipeError
+        left -= 1
+
+    monkeypatch.setattr(predict, "say_json" if as_json else "say", head)
+    words = ("predict", "model.safetensors", *names, *(["--json"] if as_json else []))
+    assert run_command(monkeypatch, capsys, *words, code=1) == ("", "")
+    left = 2
+    _, err = run_command(monkeypatch, capsys, *words, "--csv", "out.csv", "--labels", "labels.csv")
+    assert "written out.csv" in err
+    assert [line.split(",")[0] for line in Path("out.csv").read_text().splitlines()] == ["src", *names]
+    left = 2
+    run_command(monkeypatch, capsys, *words, "--plot", "drawn")
+    assert [path.name for path in sorted(Path("drawn").glob("*.png"))] == names
+
+
+def test_the_listing_of_a_large_folder_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    untrained().save("model.safetensors")
+    Path("new").mkdir()
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("new/a.png")
+    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
+    _, err = run_command(monkeypatch, capsys, "predict", "model.safetensors", "new")
+    assert err.startswith("listing new\n")

@@ -19,6 +19,7 @@ def test_the_page_is_written_and_what_is_left_out_is_told_once(
     assert said.count("\n") == 1
     assert "no finished and evaluated run in" in said
     shutil.copytree(DOCS / "records", "docs/records")
+    shutil.copy(DOCS / "results-earlier.md", "docs")
     Path("docs/records/broken").mkdir()
     Path("docs/records/broken/recipe.toml").write_text("{")
     _, said = run_command(monkeypatch, capsys, "results", "--write")

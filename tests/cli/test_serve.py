@@ -1,5 +1,6 @@
 """`retinula serve` refuses what it cannot serve in one line, before it loads anything that takes long."""
 
+import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +9,13 @@ import pytest
 
 from command_line import run_command
 from retinula import extras
+from retinula.cli import serve
 from retinula.cli.serve import TOKEN_VARIABLE
 from retinula.extras import EXTRAS
 from retinula.recipe_files import load_recipe
 from retinula.run import create_run
+from retinula.serving import server
+from serving_checks import Colours
 
 Call = Callable[..., str]
 FREE = ("--port", "0")
@@ -72,3 +76,22 @@ def test_a_variable_without_a_token_in_it_is_not_served_without_one(
 ) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, "")
     assert "a token is one word" in call("begun", *FREE)
+
+
+@pytest.mark.usefixtures("call")
+def test_programs_are_told_where_it_listens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(app: object, listening: socket.socket, limits: object, when_started: Callable[[], None]) -> None:
+        ports.append(listening.getsockname()[1])
+        when_started()
+
+    ports: list[int] = []
+    monkeypatch.setattr(serve, "_predictor", lambda *_: Colours())
+    monkeypatch.setattr(server, "run", run)
+    out, err = run_command(monkeypatch, capsys, "serve", "begun", *FREE, "--json")
+    (port,) = ports
+    assert json.loads(out) == {"name": "colours", "address": f"http://127.0.0.1:{port}", "port": port}
+    assert (out.count("\n"), err) == (1, "stopped\n")
+    out, _ = run_command(monkeypatch, capsys, "serve", "begun", *FREE)
+    assert out == f"colours: http://127.0.0.1:{ports[-1]} (Ctrl-C stops)\n"

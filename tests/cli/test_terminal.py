@@ -4,25 +4,9 @@ import pytest
 from rich.progress import Progress
 
 from retinula.cli import terminal
-from retinula.cli.terminal import Lines, TrainingReporter, counting, number, remark, say, say_json, share, table
+from retinula.cli.terminal import Lines, TrainingReporter, counting, number, remark, say, say_json, share
+from retinula.training.reporting import StepProgress
 from small_runs import epoch_row
-
-
-def test_numbers_stand_to_the_right() -> None:
-    assert table(("name", "pictures", "what"), [("a", "1,797", "x"), ("longer", "5", "")]) == [
-        "name    pictures  what",
-        "a          1,797  x",
-        "longer         5",
-    ]
-
-
-def test_a_dash_stands_for_a_number_and_wide_letters_take_two_columns() -> None:
-    assert table(("run", "test", "x"), [("写真-1", "74.16%", "a"), ("cafe\u0301", "-", "-")]) == [
-        "run       test  x",
-        "写真-1  74.16%  a",
-        "cafe\u0301         -  -",
-    ]
-
 
 HOSTILE = "\x1b[2J[/x]\x9d\u202e"
 
@@ -72,6 +56,27 @@ def test_elsewhere_than_on_a_terminal_an_epoch_is_a_line(capsys: pytest.CaptureF
         "epoch   2  step    780  loss 1.2500  accuracy 50.00 %  48.2 s",
         "epoch   3  step   1170  loss 1.0000  val_loss 0.9000  val_accuracy 60.00 %  48.0 s",
     ]
+
+
+def test_of_hundreds_of_quick_epochs_some_are_told_and_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    now = 100.0
+    with TrainingReporter(lambda: now) as reporter:
+        for epoch in range(1, 242):
+            now += 11 if epoch == 42 else 0.01
+            reporter.step(StepProgress(2 * epoch, 500, epoch, 250, 0.5, 100, 1))
+            reporter.epoch(epoch_row(epoch))
+        reporter.message("stopped early")
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert last == "stopped early"
+    assert [int(line.split()[1]) for line in lines] == [1, *range(5, 41, 5), 42, *range(45, 241, 5), 241]
+
+
+def test_the_last_epoch_is_told_where_nothing_follows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with TrainingReporter() as reporter:
+        for epoch in (1, 2):
+            reporter.step(StepProgress(epoch, 99, epoch, 99, 0.5, 100, 1))
+            reporter.epoch(epoch_row(epoch))
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["1", "2"]
 
 
 def test_elsewhere_than_on_a_terminal_what_takes_a_while_is_told_in_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,5 @@
 import io
+import re
 import tracemalloc
 import unicodedata
 import zipfile
@@ -115,6 +116,30 @@ def test_labels_may_be_any_whole_numbers_in_a_column_or_not(tmp_path: Path, dtyp
     labels = LABELS.astype(dtype)
     path = save(tmp_path / "a.npz", y_train=labels[:4, np.newaxis], y_test=labels[4:])
     assert gather(arrays.read(path))["train"][1] == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "fault"),
+    [
+        ([0, 1, 60000, 1], "y_train has 60000 (picture 2), but no number from 2 to 59999 occurs; write numbers"),
+        ([100, 101, 100, 101], "y_train has 100 (picture 0), but no number from 0 to 99 occurs; write numbers"),
+        ([1, 2, 3, 1], "the labels run from 1 to 3, so they seem to begin at 1; write labels - 1, or"),
+        ([1, 1, 1, 1], "the labels run from 1 to 1, so they seem to begin at 1; write labels - 1, or"),
+    ],
+)
+def test_numbers_that_make_classes_of_nothing_are_refused(tmp_path: Path, labels: list[int], fault: str) -> None:
+    changes: dict[str, Any] = {"y_train": np.array(labels), "y_test": np.array(labels[:2])}
+    with pytest.raises(InputError, match=re.escape(fault)):
+        arrays.read(save(tmp_path / "a.npz", **changes))
+    named = arrays.read(save(tmp_path / "a.npz", **changes, classes=np.arange(max(labels) + 1).astype(str)))
+    assert len(named.classes) == max(labels) + 1
+
+
+def test_some_numbers_may_be_missing(tmp_path: Path) -> None:
+    for labels in ([0, 2, 0, 2], [0, 1, 4, 1]):
+        read = arrays.read(save(tmp_path / "a.npz", y_train=np.array(labels), y_test=np.array([0, 2])))
+        assert len(read.classes) == max(labels) + 1
+    assert arrays.read(save(tmp_path / "a.npz", y_train=np.array([1, 2, 1, 2]), y_test=np.array([0, 0]))).classes
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

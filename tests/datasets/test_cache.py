@@ -136,6 +136,28 @@ def test_a_large_file_of_pictures_that_was_partly_lost_is_noticed(tmp_path: Path
     prepare(tmp_path, never)
 
 
+def test_damage_between_the_samples_is_noticed_where_all_is_compared_and_mended(tmp_path: Path) -> None:
+    def reading() -> Reading:
+        chunk = Chunk(images_of(200, shape=(3, 64, 64)), np.zeros(200, np.int64))
+        return Reading(CLASSES, {"train": lambda: iter([chunk])})
+
+    def thorough(read: Callable[[], Reading]) -> Dataset:
+        return cache.prepared("pets-1", read, tmp_path, "pets", {}, on_damage=told.append)
+
+    told: list[str] = []
+    intact = prepare(tmp_path, reading).splits["train"].fingerprint()
+    thorough(never)
+    assert told == []
+    path = tmp_path / "prepared/pets-1/train.images.npy"
+    content = path.read_bytes()
+    start = (len(content) - 4096) * 10 // 63 + 5096
+    path.write_bytes(content[:start] + bytes(20_000) + content[start + 20_000 :])
+    prepare(tmp_path, never)  # looks at samples alone
+    assert thorough(reading).splits["train"].fingerprint() == intact
+    assert told == [f"pets: the pictures in {path.parent} are not as they were written; they are prepared anew"]
+    assert prepare(tmp_path, never).splits["train"].fingerprint() == intact
+
+
 def test_rubbish_in_the_index_is_prepared_anew(tmp_path: Path) -> None:
     prepare(tmp_path)
     index = tmp_path / "prepared/pets-1/index.json"

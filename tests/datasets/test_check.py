@@ -2,6 +2,7 @@ import io
 import json
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from retinula.datasets.check import check_dataset, check_files
+from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Skipped
 from retinula.errors import InputError
 from retinula.images import ImageSet
@@ -137,6 +139,30 @@ def test_lines_for_the_terminal(tmp_path: Path, spoilt: dict[str, bytes]) -> Non
     ]
 
 
+@pytest.mark.parametrize("names", [(), ("cat", "dog")])
+def test_a_single_class_is_a_fault(tmp_path: Path, names: tuple[str, ...]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
+    named = {"classes": np.array(names)} if names else {}
+    np.savez(tmp_path / "a.npz", x_train=images[:15], y_train=np.zeros(15, int), **named)  # type: ignore[arg-type]
+    report = check_dataset(load(tmp_path / "a.npz"))
+    lone = names[0] if names else "0"
+    assert report.lone_class == report.to_dict()["lone_class"] == lone
+    assert not report.is_clean
+    lines = report.lines()
+    assert lines[0] == f"a: train 12, test 3; {'2 classes' if names else '1 class'}, all 4 x 4 pixels"
+    assert lines[1:3] == ["the only class with pictures to train on (a classifier needs two): 1", f"  {lone}"]
+    only_to_test_on = replace(load(tmp_path / "a.npz").splits["test"], name="b/test")
+    assert check_dataset(Dataset("b", {"test": only_to_test_on})).lone_class is None
+
+
+def test_equal_pictures_of_two_labels_in_an_array_are_a_fault(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (24, 4, 4), dtype=np.uint8)
+    images[1] = images[0]
+    np.savez(tmp_path / "a.npz", images=images, labels=np.arange(24) % 2)
+    (found,) = check_dataset(load(tmp_path / "a.npz")).conflicts
+    assert {(place.split, place.label) for place in found.places} == {("train", "0"), ("train", "1")}
+
+
 def test_only_the_first_are_named(tmp_path: Path) -> None:
     files = {**clean(), **{f"train/cat/empty{number}.png": b"" for number in range(13)}}
     files |= {f"train/dog/same{number}.png": picture(500) for number in range(6)}
@@ -173,6 +199,24 @@ def test_progress_and_layout(tmp_path: Path) -> None:
         check_files(tmp_path / "train" / "cat" / "1.png")
     with pytest.raises(InputError, match="expected a folder a class"):
         check_files(written(tmp_path / "flat", {"1.png": picture(1)}))
+
+
+def test_rows_of_a_table_that_are_left_out_are_not_called_unreadable(tmp_path: Path) -> None:
+    names = ["a/1.png", "b/1.png", "a/2.png", "b/3.png"]
+    written(tmp_path, {name: picture(number) for number, name in enumerate(names)} | {"cut.png": b"x"})
+    rows = [("a/1.png", "cat"), ("b/1.png", "dog"), ("a/2.png", "cat"), ("b/3.png", "dog"), ("1.png", "cat")]
+    rows += [("gone.png", "dog"), ("cut.png", "dog")]
+    (tmp_path / "labels.csv").write_text("file,label\n" + "".join(f"{file},{label}\n" for file, label in rows))
+    report = check_files(tmp_path / "labels.csv")
+    assert [one.source for one in report.unreadable] == ["cut.png"]
+    assert [one["source"] for one in report.to_dict()["rows"]] == ["1.png", "gone.png"]
+    assert not replace(report, unreadable=(), few=()).is_clean
+    lines = report.lines()
+    place = lines.index("rows of the table left out: 2")
+    assert lines[place + 1 : place + 3] == [
+        "  1.png: it could be a/1.png or b/1.png; write its whole path",
+        "  gone.png: there is no such file",
+    ]
 
 
 def test_only_unreadable_pictures(tmp_path: Path) -> None:

@@ -186,6 +186,14 @@ def test_grey_pictures_become_colour(cache: Path) -> None:
     assert load.load("digits", cache_dir=cache, size=(12, 10)).splits["test"].images.shape == (355, 1, 12, 10)
 
 
+def test_one_number_is_both_sides(cache: Path) -> None:
+    square = load.load("digits", cache_dir=cache, size=12)
+    assert square.splits["test"].shape == (1, 12, 12)
+    for wrong in ("12", 12.0, (12,), (12, 12.5)):
+        with pytest.raises(InputError, match=r"size is height and width in pixels, such as \(24, 32\), or one number"):
+            load.load("digits", cache_dir=cache, size=wrong)  # type: ignore[arg-type]  # what is refused
+
+
 def test_digits_and_shapes_need_nothing(cache: Path) -> None:
     digits = load.load("digits", cache_dir=cache, offline=True)
     assert digits.splits["train"].provenance["copy"] == "installed with scikit-learn"

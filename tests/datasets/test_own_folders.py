@@ -168,7 +168,7 @@ def test_classes_of_few_pictures_are_warned_about() -> None:
 
     assert few_pictures(of(10, 11)) == []
     assert few_pictures(of(10, 1, 0)) == [
-        "few pictures to train on: c2 (0), c1 (1); of classes with fewer than 10 little can be learned"
+        "few pictures to train on: c2 (0), c1 (1); with fewer than 10 a class is learned less well"
     ]
     assert "c3 (1) and 2 more;" in few_pictures(of(1, 1, 1, 1, 1, 9, 20))[0]
 

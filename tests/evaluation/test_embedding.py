@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from retinula.evaluation.embedding import map_embedding
+from retinula.errors import InputError
+from retinula.evaluation.embedding import EmbeddingMap, map_embedding
 
 
 def test_groups_stay_together_and_the_map_is_the_same_every_time() -> None:
@@ -26,3 +27,31 @@ def test_few_pictures_or_features(shape: tuple[int, int]) -> None:
     assert placed.points.shape == (shape[0], 2)
     assert np.isfinite(placed.points).all()
     assert placed.method == "PCA"
+
+
+@pytest.mark.parametrize("noise", [0, 1e-7])
+@pytest.mark.parametrize("level", [0, 1, 1e30])
+def test_pictures_that_the_network_does_not_tell_apart_lie_in_the_middle(level: float, noise: float) -> None:
+    chance = np.random.default_rng(0).normal(size=(40, 3))
+    placed = map_embedding((level * (1 + noise * chance)).astype(np.float32), np.arange(40))
+    assert placed.all_equal
+    assert (placed.points == 0.5).all()
+    assert EmbeddingMap.from_dict(placed.to_dict()).all_equal
+
+
+@pytest.mark.parametrize(("distinct", "scale"), [(2, 1e-30), (3, 1), (29, 1e30)])
+def test_pictures_with_equal_features_lie_at_one_place(distinct: int, scale: float) -> None:
+    features = np.random.default_rng(0).normal(size=(40, 60))
+    features[distinct - 1 :] = features[-1]
+    placed = map_embedding((scale * features).astype(np.float32), np.arange(40))
+    assert not placed.all_equal
+    assert np.ptp(placed.points[distinct - 1 :], axis=0).max() < 0.05
+    assert np.ptp(placed.points[:distinct], axis=0).max() == 1
+    assert placed.method == ("PCA" if distinct == 2 else "PCA, then t-SNE")
+
+
+def test_features_that_are_no_numbers_are_refused() -> None:
+    features = np.zeros((40, 3), dtype=np.float32)
+    features[3, 1], features[7] = np.nan, np.inf
+    with pytest.raises(InputError, match="of 40 pictures, 2 have features that are no finite numbers"):
+        map_embedding(features, np.arange(40))

@@ -9,7 +9,7 @@ from torch import nn
 from retinula import extras
 from retinula.datasets import shapes
 from retinula.errors import InputError
-from retinula.evaluation.label_errors import find_label_errors, out_of_fold
+from retinula.evaluation.label_errors import LabelErrors, find_label_errors, out_of_fold
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -91,8 +91,41 @@ def test_classes_that_do_not_occur_and_sets_of_one_class() -> None:
     result = find_label_errors(np.eye(4)[labels[two]] * 0.9 + 0.025, labels[two], CLASSES)
     assert result.errors == ()
     assert find_label_errors(np.full((5, 4), 0.25), np.zeros(5, dtype=np.int64), CLASSES).errors == ()
-    with pytest.raises(InputError, match="at least 5 of each class"):
+    with pytest.raises(InputError, match="needs a class of at least 5 of them"):
         out_of_fold(features[:8], labels[:8], 4)
+
+
+def test_classes_of_few_pictures_are_left_out_and_the_others_looked_at() -> None:
+    features, labels, wrong = planted()
+    kept = np.flatnonzero((labels != 1) | (np.cumsum(labels == 1) <= 4))  # four of class 1
+    answers = out_of_fold(features[kept], labels[kept], 4)
+    rare = labels[kept] == 1
+    assert (answers[rare] == 0).all()
+    assert answers[~rare].sum(axis=1) == pytest.approx(1)
+    assert (answers[~rare][:, 1] == 0).all()
+    files = [f"{number}.png" for number in kept]
+    result = find_label_errors(answers, labels[kept], CLASSES, sources=files)
+    assert (result.num_images, result.num_rare) == (len(kept) - 4, 4)
+    found = {int(kept[each.index]) for each in result.errors}
+    there = set(wrong.tolist()) & set(kept[~rare].tolist())
+    assert len(found & there) >= 0.6 * len(there)
+    assert all(each.label == CLASSES[labels[kept[each.index]]] for each in result.errors)
+    assert all(each.source == f"{kept[each.index]}.png" for each in result.errors)
+    assert LabelErrors.from_dict(result.to_dict()) == result
+    earlier = result.to_dict()
+    del earlier["num_rare"]
+    assert LabelErrors.from_dict(earlier).num_rare == 0
+    few = np.array([0] * 6 + [1, 2])  # one class alone is common
+    assert out_of_fold(features[:8], few, 4).tolist() == np.eye(4)[[0] * 8].tolist()[:6] + [[0] * 4] * 2
+
+
+def test_features_and_answers_that_are_no_numbers_say_nothing_of_labels() -> None:
+    features, labels, _ = planted(40)
+    features[3, 2] = np.nan
+    with pytest.raises(InputError, match="features are no finite numbers"):
+        out_of_fold(features, labels, 4)
+    with pytest.raises(InputError, match="answers are no finite numbers"):
+        find_label_errors(np.full((40, 4), np.nan), labels, CLASSES)
 
 
 def test_probabilities_are_those_of_the_answers_also_where_a_class_does_not_occur() -> None:
@@ -113,7 +146,7 @@ def test_labels_of_one_class_are_as_likely_as_can_be() -> None:
     answers = out_of_fold(features[:20], one, 4)
     assert answers.tolist() == np.eye(4)[one].tolist()
     assert find_label_errors(answers, one, CLASSES).errors == ()
-    with pytest.raises(InputError, match="at least 5 of each class"):
+    with pytest.raises(InputError, match="needs a class of at least 5 of them"):
         out_of_fold(features[:4], one[:4], 4)
 
 

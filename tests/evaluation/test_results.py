@@ -338,6 +338,27 @@ def test_a_wrong_set_is_refused_before_the_network_runs() -> None:
         evaluate(model, replace(labelled([0], [0]), images=colour), split="test")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"split": "tset"}, r"^there is no split 'tset'; did you mean 'test'\?$"),
+        ({"split": None}, "^there is no split None; known: test, train, validation$"),
+        ({"tta": "mirrr"}, r"^there is no averaging tta='mirrr'; did you mean 'mirror'\?$"),
+        ({"tta": None}, r"^there is no averaging tta=None; did you mean 'none'\?$"),
+        ({"batch_size": 0}, "^a batch holds at least one picture, not 0$"),
+        ({"batch_size": 2.5}, r"^a batch holds at least one picture, not 2\.5$"),
+    ],
+)
+@pytest.mark.parametrize("reconstructs", [False, True])
+def test_what_is_asked_for_wrongly_is_refused(wrong: dict[str, Any], message: str, reconstructs: bool) -> None:
+    model, image_set = (autoencoder(Copy()), noise()) if reconstructs else (classifier(), labelled(ANSWERS, LABELS))
+    with pytest.raises(InputError, match=message):
+        evaluate(model, image_set, **{"split": "test", **wrong})
+    if "split" not in wrong:
+        with pytest.raises(InputError, match=message):
+            model.outputs(image_set.images, **wrong)
+
+
 def test_answers_that_are_not_numbers_are_refused() -> None:
     with pytest.raises(RetinulaError, match="answers to 3 of 8 pictures are not finite") as refused:
         evaluate(classifier(Broken()), labelled(ANSWERS, LABELS), split="test")

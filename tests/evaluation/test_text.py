@@ -111,6 +111,32 @@ def test_what_is_known_besides_is_said() -> None:
     ]
 
 
+def test_pictures_that_it_learned_from_are_counted() -> None:
+    learned = torch.tensor([True, False, True, False, False, False])
+    lines = text_report(replace(result(), learned=learned))
+    assert lines[-1] == (
+        "2 of the 6 are equal, pixel by pixel, to pictures it learned from; right for 75.0 % of the others."
+    )
+    (line,) = set(text_report(replace(result(), learned=learned & False | (torch.arange(6) == 1)))) - set(lines)
+    assert line == "1 of the 6 is equal, pixel by pixel, to pictures it learned from; right for 100.0 % of the others."
+    assert replace(result(), learned=learned).to_dict()["accuracy_of_others"] == 0.75
+    for none in (None, learned & False):
+        assert text_report(replace(result(), learned=none)) == text_report(result())
+    assert replace(result(), learned=learned | True).accuracy_of_others is None
+
+
+def test_unequal_classes_are_told_with_what_a_blind_guess_has() -> None:
+    unequal = replace(result(), confusion=torch.tensor([[3, 0, 0], [1, 0, 0], [2, 0, 0]]))
+    lines = text_report(unequal)
+    place = lines.index("Always naming ant would be right for 50.0 %.")
+    assert lines[place + 1] == (
+        "It never answers bee and cat: where others have more pictures to train on, "
+        "objective.class_weights=balanced makes each class count the same."
+    )
+    nearly = replace(result(), confusion=torch.tensor([[3, 0, 0], [0, 3, 0], [3, 0, 0]]), num_images=9)
+    assert not [line for line in text_report(nearly) if "Always" in line or "never" in line]
+
+
 def test_a_temperature_and_the_files_of_mistakes_are_said() -> None:
     files = tuple(f"{number}.png" for number in range(6))
     lines = text_report(replace(result(), temperature=2.0, sources=files))
@@ -322,6 +348,11 @@ def test_what_is_to_be_corrected_is_named_by_its_file() -> None:
     written = json.loads(json.dumps(found.to_dict()))
     assert written["near_duplicates"]["between a and b"][0]["other_source"] == "dogs/7.png"
     assert inspection_text(Inspection.from_dict(written), result()) == inspection_text(found, result())
+    rare = replace(found.label_errors, num_rare=4) if found.label_errors else None
+    assert inspection_text(Inspection(label_errors=rare, impossible={"embedding": "no numbers"}), result())[:2] == [
+        "The map of pictures left out: no numbers.",
+        f"{inspection_text(found, result())[0]} 4 more were not looked at: fewer than 5 pictures have the same.",
+    ]
     for each in written["near_duplicates"]["between a and b"]:
         del each["source"], each["other_source"]  # as earlier versions wrote it
     assert Inspection.from_dict(written).duplicates == {

@@ -5,11 +5,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from figure_checks import assert_whole, words
+from retinula.evaluation.caution import Counted, caution
 from retinula.evaluation.duplicates import NearDuplicate
+from retinula.evaluation.embedding import EmbeddingMap, map_embedding
 from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.results import Mistake
+from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
-from retinula.plots.examination import label_errors, near_duplicates, surest_mistakes
+from retinula.plots.examination import embedding, label_errors, near_duplicates, robustness, surest_mistakes
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
 SET = ImageSet(PIXELS, np.zeros(40, dtype=np.int64), ("a",), "made/test")
@@ -32,13 +35,64 @@ def test_what_is_to_be_corrected_is_drawn_with_its_file() -> None:
     pairs = [NearDuplicate(0, 1, False, 0.99, (0, 0), path, "wren/2.png")]
     assert captions(near_duplicates(SET, SET, pairs)) == [(f"…{path[-27:]}", "wren/2.png")]
     errors = [LabelError(n, f"wren/{n}.png", "wren", "robin", 0.1, 0.9) for n in range(3)]
-    figure = label_errors(SET, errors)
+    figure = label_errors(SET, errors, Counted(100, 90, 50))
     assert captions(figure)[2] == ("wren: wren/2.png", "robin (90.0 %)")
     assert "Above each picture its label and file" in words(figure)
     mistakes = [Mistake(n, None, "wren", "robin", 0.9, 0.1) for n in range(2)]
     figure = surest_mistakes(SET, mistakes, 2)
     assert captions(figure)[1] == ("wren", "robin (90.0 %)")
     assert "Above each picture its label, which may be wrong itself" in words(figure)
+
+
+def test_labels_are_called_likely_wrong_only_by_answers_that_mean_something() -> None:
+    errors = [LabelError(n, None, "wren", "robin", 0.1, 0.9) for n in range(30)]
+    able, guessing = Counted(360, 300, 180), Counted(360, 15, 6)
+    figure = label_errors(SET, errors, able)
+    assert words(figure) == (
+        "30 labels likely wrong; the 24 likeliest Above each picture its label, below it what it likely is. "
+        + caution(able)
+    )
+    figure = label_errors(SET, errors, guessing)
+    assert words(figure) == (
+        "Answers that mean nothing speak against 30 labels; 24 of them With 4.2 % of 360 pictures right it can hardly "
+        "be told from a blind guess (1.7 %): what is found by its answers means nothing. Above each picture its label, "
+        "below it the answer."
+    )
+    assert_whole(figure)
+
+
+def test_strengths_of_saturation_are_explained_where_it_was_measured() -> None:
+    rows: dict[str, tuple[float, ...]] = {"fog": (0.9, 0.8, 0.7, 0.6, 0.5)}
+    assert words(robustness(Robustness(9, 9, 0.9, rows))).endswith("what costs most at the top.")
+    figure = robustness(Robustness(9, 9, 0.9, rows | {"saturation": (0.8, 0.7, 0.6, 0.7, 0.5)}))
+    assert words(figure).endswith("exaggerates it at 4 and 5, which need not be harder than 3.")
+    assert_whole(figure)
+
+
+def test_a_map_of_equal_features_says_so() -> None:
+    figure = embedding(map_embedding(np.ones((40, 3), dtype=np.float32), np.arange(40)), SET.labels, SET.classes)
+    assert "Its features are the same for all of them, so that all lie at one place" in words(figure)
+    assert_whole(figure)
+
+
+def test_a_map_of_many_classes_is_coloured_by_superclass_or_says_why_it_is_grey() -> None:
+    points = np.random.default_rng(0).random((400, 2)).astype(np.float32)
+    placed, labels = EmbeddingMap(np.arange(400), points, "PCA"), np.arange(400) % 100
+    classes = [f"class {n}" for n in range(100)]
+    kinds = [f"kind {n % 20:02d}" for n in range(100)]
+    figure = embedding(placed, labels, classes, kinds)
+    assert words(figure).endswith("Colour and form tell the superclass.")
+    assert_whole(figure)
+    (legend,) = (axes.get_legend() for axes in figure.axes)
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == sorted(set(kinds))
+    drawn = [np.asarray(each.get_offsets()) for each in figure.axes[0].collections]
+    assert all(np.array_equal(each, points[labels % 20 == kind]) for kind, each in enumerate(drawn))
+    for groups in (None, [f"kind {n % 60}" for n in range(100)]):
+        figure = embedding(placed, labels, classes, groups)
+        assert words(figure).endswith("So many classes (100) cannot be told apart by marks: all are grey.")
+        assert_whole(figure)
+    assert "superclass" not in words(embedding(placed, labels % 50, classes[:50], kinds[:50]))
 
 
 def captions(figure: Figure) -> list[tuple[str, str]]:

@@ -90,10 +90,10 @@ def test_letters_that_cannot_be_drawn_become_boxes_and_the_class_keeps_its_numbe
     assert drawable(f"cat {unassigned}") == "cat \u25a1"
     assert class_names(["cat", unassigned, "\u043a\u043e\u0448\u043a\u0430", "", " \n"]) == [
         "cat",
-        "\u25a1 (1)",
+        "\u25a1 (class 1)",
         "\u043a\u043e\u0448\u043a\u0430",
-        "(3)",
-        "(4)",
+        "(class 3)",
+        "(class 4)",
     ]
 
 

@@ -170,6 +170,16 @@ def test_a_contact_sheet_has_a_row_for_every_class() -> None:
     assert_whole(figure)
 
 
+def test_boxes_in_names_are_explained() -> None:
+    nushu = chr(0x1B170)  # in no font of an ordinary system
+    figures = [contact_sheet(numbered([0, 1, 1], 3, ("ant", name))) for name in ("bee", nushu)]
+    figures += [answered_examples(numbered([0, 1], 2, ("ant", nushu)), np.eye(2, dtype=np.float32))]
+    words = [" ".join(text.get_text() for text in figure.texts).replace("- ", "-") for figure in figures]
+    explained = "\u25a1 is a letter that no font here has: install one, for example fonts-noto-cjk."
+    assert [explained in each for each in words] == [False, True, True]
+    assert [label.get_text() for label in figures[1].axes[0].get_yticklabels()] == ["ant (1)", "\u25a1 (class 1) (2)"]
+
+
 def test_a_contact_sheet_without_labels_shows_some() -> None:
     figure = contact_sheet(numbered(None, 30, ()), per_class=5)
     assert words(figure) == "zoo/test: 30 pictures 4 x 4 pixels. 25 pictures drawn at random."

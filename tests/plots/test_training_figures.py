@@ -276,6 +276,23 @@ def test_a_held_out_loss_of_another_measure_is_not_compared_with_the_band() -> N
     assert_whole(figure)
 
 
+def test_accuracies_stand_beside_the_band_without_one() -> None:
+    rows = several([1.0, 1.0, 2.0, 2.0], [1.0, 1.0, 2.0, 2.0])
+    metrics: list[dict[str, Any]] = [
+        {"epoch": 1, "accuracy": 0.25, "val_accuracy": None},
+        {"epoch": 2, "accuracy": 0.5, "val_accuracy": 0.75},
+    ]
+    figure = loss_band(rows, metrics, held_out="test")
+    assert words(figure).endswith(" Of accuracies one is kept of each epoch: they have no band.")
+    loss, accuracy = figure.axes
+    assert len(loss.collections) == 1
+    assert not accuracy.collections
+    assert line(accuracy, "training") == ([1, 2], [25, 50])
+    assert line(accuracy, "test")[1][1:] == [75]
+    assert labels(figure) == [("epoch", "loss"), ("epoch", "accuracy (%)")]
+    assert_whole(figure)
+
+
 def test_a_band_needs_two_epochs_of_several_batches(tmp_path: Path) -> None:
     for rows in ([], several([1.0] * 9), several([1.0] * 9, [1.0] * 3), several([1.0] * 9, [math.nan] * 9)):
         with pytest.raises(ValueError, match="two epochs of at least 4 steps"):

@@ -22,6 +22,7 @@ from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
 from retinula.evaluation.answered import save_answered
 from retinula.evaluation.caution import caution
+from retinula.evaluation.embedding import map_embedding
 from retinula.evaluation.findings import Inspection
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
@@ -31,11 +32,13 @@ from retinula.model_file import Model
 from retinula.plots.figure import INK, SERIES
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
+from retinula.report.doubts import LabelsPart
 from retinula.report.page import MOST_BYTES, commands, render, write_report
 from retinula.report.reconstruction import ReconstructionPart
 from retinula.report.sheet import Sheet
 from retinula.report.spoilt import spoilt_part
 from retinula.report.training import training_part
+from retinula.reproduction.table import Row
 from retinula.run import Run
 from retinula.run_data import OwnPictures
 from retinula.sections import Augmentation, Evaluation, Objective
@@ -135,6 +138,9 @@ def test_mistakes_come_with_reasons_and_a_leak_is_named(written: tuple[str, Cont
     assert contents.duplicates.number == 1
     assert contents.duplicates.shown[0].index == 30
     assert "1 of the 31 pictures asked about is equal, pixel by pixel" in Page(text).words
+    assert "31 test pictures, of which 1 is equal, pixel by pixel, to one that it learned from, it is right" in (
+        Page(text).words
+    )
     assert len(result.surest_mistakes(2)) == 2
 
 
@@ -312,6 +318,25 @@ def test_a_training_loss_of_another_measure_is_not_set_against_that_of_validatio
     assert [line.words for line in part.charts[0].lines] == ["training, with label smoothing 0.1", "validation"]
 
 
+def test_a_number_is_not_parted_from_its_unit(at_hand: Run, written: tuple[str, Contents]) -> None:
+    contents = written[1]
+    assert contents.answers is not None
+    guessed = replace(contents.answers.result, confusion=torch.full((3, 3), 3))
+    training = replace(
+        contents.training,
+        finding="6.0 % of them, 3 dB, and 5 percent",
+        measurements=(("other", "81.2 % of 31"),),
+        claims=(Row("accuracy", "90.0 %", "81.2 %", "no, worse", "it has 5.0 % too few", 0.812, None, (0.812,)),),
+    )
+    labels = LabelsPart(1, 31, 0, True, ())
+    changed = replace(contents, training=training, answers=replace(contents.answers, result=guessed), labels=labels)
+    page = render(changed)
+    said = re.sub(r"<(style|script).*?</\1>", "", page, flags=re.DOTALL)
+    assert re.findall(r".{9}\d (?:%|dB).{9}", said) == []
+    assert "6.0\u00a0% of them, 3\u00a0dB, and 5 percent" in said
+    assert re.search(r"With \d+\.\d\u00a0% of ", said), "the caution"
+
+
 def test_the_best_epoch_that_is_told_is_the_one_that_is_kept(at_hand: Run, tmp_path: Path) -> None:
     copy = Run(tmp_path / "copy")
     shutil.copytree(at_hand.path, copy.path)
@@ -373,6 +398,16 @@ def test_the_map_shows_the_pictures_it_is_made_of(inspected: Run) -> None:
     wrong = [each.get("class") == "wrong" for each in marks]
     assert wrong == [label != answer for _, _, _, label, answer, *_ in data["points"]]
     assert len([each for each in page.named("button") if "data-kind" in each]) == 3
+
+
+def test_a_map_of_equal_features_says_so(inspected: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed = map_embedding(np.ones((31, 3), dtype=np.float32), np.arange(31))
+    found = json.loads(inspected.inspection_file.read_text()) | Inspection(embedding=placed).to_dict()
+    inspected.inspection_file.write_text(json.dumps(found))
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    words = Page(write_report(inspected)[0].read_text()).words
+    assert "put it. They are the same for all of them, so that all lie at one place" in words
+    assert "near each other" not in words
 
 
 @pytest.mark.parametrize(
@@ -637,6 +672,26 @@ def test_deep_looks_anew_where_findings_cannot_be_used_or_not_surely(
     assert contents.map is not None
 
 
+def test_what_deep_cannot_look_for_is_left_out_with_its_reason(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    monkeypatch.setattr(gathering, "check_findable", lambda: None)
+    looks = ("labels", "duplicates", "embedding", "corruptions")
+    monkeypatch.setattr(
+        gathering, "look_closer", lambda *_, **__: Inspection(impossible={look: f"of {look} none" for look in looks})
+    )
+    file, contents = write_report(at_hand, tmp_path / "page.html", deep=True)
+    assert contents.unmeasured == ()
+    assert contents.missing == {look: f"of {look} none" for look in looks}
+    words = Page(file.read_text()).words
+    assert "Likely wrong labels Not looked for: of labels none." in words
+    assert "Nearly the same Not looked for: of duplicates none." in words
+    assert "The map is missing: of embedding none." in words
+    assert "blur or darkness cost is missing: of corruptions none." in words
+    assert "--deep" not in words
+
+
 def test_near_duplicates_are_not_missed_where_the_training_pictures_have_gone(
     at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -749,6 +804,18 @@ def test_near_chance_nothing_is_said_to_cost_most_and_the_doubts_are_doubted(ins
     assert said.count(caution(guessed)) == 2
     assert "most:" not in said
     assert "costs most" not in said
+    assert "Saturation" not in said
+
+
+def test_saturation_that_goes_both_ways_says_so(inspected: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    found = json.loads(inspected.inspection_file.read_text())
+    found["robustness"]["accuracy"]["saturation"] = [0.8, 0.7, 0.6, 0.7, 0.5]
+    inspected.inspection_file.write_text(json.dumps(found))
+    said = Page(write_report(inspected)[0].read_text()).words
+    assert (
+        "Saturation takes colour away at 1 to 3 and exaggerates it at 4 and 5, which need not be harder than 3." in said
+    )
 
 
 @pytest.mark.parametrize(("tells", "times"), [(False, 1), (True, 0)])

@@ -7,8 +7,9 @@ import pytest
 from retinula.errors import InputError
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe, shipped
+from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import check_better, goes_further
-from retinula.reproduction.results import gather, results_list, results_page
+from retinula.reproduction.results import earlier_recipes, gather, results_list, results_page
 from retinula.run import Run, create_run
 from small_reproductions import run_it, small
 from small_runs import whole_report
@@ -81,6 +82,36 @@ def test_what_goes_further_is_shown_beside_the_work() -> None:
     assert goes_further(load_recipe("cifar10-fast"), own, groups) is None
 
 
+def test_what_earlier_runs_reached_is_pointed_to_until_there_are_newer_ones(tmp_path: Path) -> None:
+    made_up(load_recipe("cifar10-cnn"), 0.74)
+    (tmp_path / "docs").mkdir()
+    assert earlier_recipes(tmp_path / "docs") == frozenset()
+    rows = (
+        "| recipe | settings |",
+        "| --- | --- |",
+        "| cifar10-best | epochs=2 |",
+        "| cifar10-fast | as shipped | 0 |",
+    )
+    (tmp_path / "docs" / "results-earlier.md").write_text("\n".join(rows))
+    earlier = earlier_recipes(tmp_path / "docs")
+    assert earlier == {"cifar10-fast"}
+    groups = gather([Path("runs")])
+    told = "its runs are not kept, but what they reached stands among the [earlier results](results-earlier.md)"
+    line = f"cifar10-fast goes further; {told}: measure it anew with `retinula reproduce cifar10-fast`."
+    assert line in results_page(groups, earlier).splitlines()
+    none_here = (
+        "cifar10-fast goes further; there is no run of it here: measure it with `retinula reproduce cifar10-fast`."
+    )
+    assert none_here in results_page(groups).splitlines()
+    made_up(load_recipe("cifar10-fast"), 0.94)
+    assert "cifar10-fast goes further: test accuracy 94.00 %" in results_page(gather([Path("runs")]), earlier)
+
+
+def test_the_page_counts_cores_in_their_own_plural() -> None:
+    made_up(load_recipe("cifar10-cnn"), 0.74)
+    assert "\n1. one, 1 core, bfloat16 units: none;" in results_page(gather([Path("runs")]))
+
+
 def test_runs_that_lack_a_measurement_are_not_said_to_be_none() -> None:
     work = load_recipe("cifar10-cnn")
     fast = [made_up(load_recipe("cifar10-fast", [f"seed={seed}"]), 0.9) for seed in range(2)]
@@ -105,3 +136,23 @@ def test_the_page_names_the_photos_and_knows_no_others() -> None:
     assert "holiday" not in page
     assert "25.00 %" not in page
     assert "| accuracy on photos [4] | 53.12 % | - | not measured |" in page
+
+
+def reconstructed(name: str, seed: int, **values: float) -> Run:
+    run = made_up(load_recipe(name, [f"seed={seed}"]), 0.0)
+    report: dict[str, Any] = run.report()
+    for measured in report["evaluations"].values():
+        measured.clear()
+        measured.update(values)
+    run.report_file.write_text(json.dumps(report))
+    return run
+
+
+def test_a_loss_is_shown_above_that_of_a_perfect_copy() -> None:
+    recipe = load_recipe("cifar10-autoencoder")
+    runs = [reconstructed(recipe.name, seed, loss=0.56 + seed / 100, loss_floor=0.55) for seed in range(2)]
+    words = "The test loss lies 0.0150 ± 0.0071 (n = 2) above 0.5500, that of a perfect copy of the test pictures"
+    assert floor_words(recipe, runs) == words
+    assert f"\n\n{words}.\n\ncifar10-code256 goes further" in results_page(gather([Path("runs")]))
+    assert floor_words(load_recipe("cifar10-denoise"), runs) == "", "which claims no loss"
+    assert floor_words(recipe, [*runs, reconstructed(recipe.name, 2, loss=0.56)]) == ""

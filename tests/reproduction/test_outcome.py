@@ -26,8 +26,9 @@ def test_changed_settings_seeds_and_runs_are_told(
         "runs: digits-seed0, digits-seed1",
         "cifar10-fast goes further; there is no run of it here: measure it with `retinula reproduce cifar10-fast`",
     ]
-    written = [("table", "table.md"), ("figures", "figures"), ("photos", "photos.csv")]
-    assert lines[-7:] == [*notes, *(f"{what:<8} {folder}/{file}" for what, file in written)]
+    tables = [("table", name) for name in ("table.md", "layers.txt", "classes-test.csv")]
+    written = [*tables, ("figures", "figures"), ("photos", "photos.csv")]
+    assert lines[-9:] == [*notes, *(f"{what:<8} {folder}/{file}" for what, file in written)]
     page = Path(folder, "table.md").read_text()
     assert page.startswith(f"# digits with {settings}\n")
     assert all(f"- {note}\n" in page for note in notes)

@@ -100,7 +100,19 @@ def test_what_a_killed_call_left_is_no_file_and_goes(monkeypatch: pytest.MonkeyP
         assert not left.exists()
 
 
-@pytest.mark.parametrize("name", ["table.md", "table.json", "photos.csv", "figures", "figures/mine.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "table.md",
+        "table.json",
+        "photos.csv",
+        "layers.txt",
+        "classes-test.csv",
+        "classes-train.csv",
+        "figures",
+        "figures/mine.txt",
+    ],
+)
 def test_what_no_reproduction_has_written_is_not_written_over(name: str) -> None:
     OUT.mkdir()
     (OUT / "notes.txt").write_text("mine")
@@ -110,14 +122,26 @@ def test_what_no_reproduction_has_written_is_not_written_over(name: str) -> None
     with pytest.raises(InputError, match=f"out/{name} is of no reproduction; move it away, or name another"):
         check_place(OUT)
     if name != "figures":
-        earlier(photos=[{}])
+        earlier(photos=[{}], tables=["layers.txt", "classes-test.csv", "classes-train.csv"])
         check_place(OUT)
 
 
-@pytest.mark.parametrize("figures", [None, 3])
-def test_a_table_that_is_not_whole_is_refused(figures: object) -> None:
-    earlier(figures=figures)
+@pytest.mark.parametrize("key", ["figures", "tables"])
+@pytest.mark.parametrize("listed", [None, 3])
+def test_a_table_that_is_not_whole_is_refused(key: str, listed: object) -> None:
+    earlier(**{key: listed})
     with pytest.raises(InputError, match=r"out/table\.json is of no reproduction"):
+        check_place(OUT)
+
+
+def test_tables_of_an_earlier_reproduction_go_and_no_others() -> None:
+    earlier(tables=["layers.txt", "notes.txt", "../classes-test.csv"])
+    for name in ("layers.txt", "notes.txt"):
+        (OUT / name).write_text("whose?")
+    make_way(OUT)
+    assert sorted(path.name for path in OUT.iterdir()) == ["notes.txt", "table.json"]
+    (OUT / "classes-test.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"out/classes-test\.csv is of no reproduction"):
         check_place(OUT)
 
 

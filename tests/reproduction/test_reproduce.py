@@ -9,6 +9,8 @@ from PIL import Image
 from retinula.datasets.reading import Dataset
 from retinula.differences import changed_settings
 from retinula.errors import InputError, Interrupted
+from retinula.explanation.filters import shaped_convolutions
+from retinula.model_file import Model
 from retinula.recipe_files import load_recipe
 from retinula.reproduction import reproduce as work
 from retinula.reproduction import runs
@@ -30,17 +32,23 @@ def test_it_trains_measures_draws_and_the_second_time_reuses(tmp_path: Path) -> 
     accuracy, loss, _, asked = first.rows
     assert len(accuracy.values) == 1
     assert accuracy.verdict in ("yes", "no, below")
-    assert loss.verdict == "no, above"
+    assert loss.verdict == "no, worse"
     assert asked.verdict == "only shown"
     assert asked.mean in (0.0, 0.5, 1.0)
     table = json.loads(Path("out/table.json").read_text())
     assert table["table"][0]["mean"] == pytest.approx(accuracy.mean)
     assert "| test accuracy [1] | at least 50.00 % |" in Path("out/table.md").read_text()
-    drawn = ("loss", "test-confusion", "test-curves-by-epoch", "distortions", "features-a-test-picture", "photos/a")
+    shown = ("loss", "test-confusion", "test-curves-by-epoch", "distortions", "features-a-test-picture")
+    drawn = (*shown, "answer-a-test-picture", "photos/a")
     for name in drawn:
         assert (Path("out/figures") / f"{name}.png").stat().st_size > 1000, name
         assert f"{name}.png" in table["figures"]
-    assert [name for name in table["figures"] if name.startswith("filters-")]
+    layers = shaped_convolutions(Model.load(first.runs[0].path))[:12]
+    assert len(layers) > 1
+    filters = {name for name in table["figures"] if name.startswith("filters-") and name.endswith(".png")}
+    assert filters == {f"filters-{layer}-channel-0.png" for layer in layers}
+    assert table["tables"] == ["layers.txt", "classes-test.csv"]
+    assert all(Path("out", name).stat().st_size > 100 for name in table["tables"])
     assert Path("out/photos.csv").read_text().startswith("src,correct,model,correct answer,prob")
     curve = json.loads((first.runs[0].snapshots / "test.json").read_text())
     report = first.runs[0].report()
@@ -104,8 +112,10 @@ def test_data_without_test_pictures_are_refused_before_training(monkeypatch: pyt
 def test_a_run_is_measured_by_the_claims_of_the_recipe_asked_for(trained: Path) -> None:
     (run,) = finished_runs(trained)
     claims = (Claim(metric="train_accuracy", value=0.5),)
-    (row,) = run_it(of=recipe().model_copy(update={"claims": claims})).rows
-    assert (row.verdict, run.evaluation("train") != {}) == ("only shown", True)
+    result = run_it(of=recipe().model_copy(update={"claims": claims}))
+    assert [row.verdict for row in result.rows] == ["only shown"]
+    assert run.evaluation("train")
+    assert result.tables == ("layers.txt", "classes-test.csv", "classes-train.csv")
 
 
 @pytest.mark.parametrize("broken", ["move_figures", "write_text"])
@@ -128,7 +138,7 @@ def test_a_reproduction_broken_off_at_its_end_is_gone_on_with(
             run_it()
     whole = run_it()
     assert whole.figures == ("loss.png",)
-    assert files_in(Path("out")) == ["figures/loss.png", "table.json", "table.md"]
+    assert files_in(Path("out")) == ["classes-test.csv", "figures/loss.png", "layers.txt", "table.json", "table.md"]
 
 
 def test_figures_that_are_not_ours_stay_and_are_told(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:

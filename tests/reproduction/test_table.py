@@ -1,20 +1,27 @@
+from typing import get_args
+
 import pytest
 
 from retinula.recipe import Recipe
 from retinula.reproduction import table
 from retinula.reproduction.measures import Measured
-from retinula.reproduction.table import Row, figure_words, first_measured, judge, make_rows, markdown, spread
-from retinula.sections import Claim
+from retinula.reproduction.table import Row, claim_row, figure_words, first_measured, judge, make_rows, markdown, spread
+from retinula.sections import Claim, Metric
 
 CLAIM = Claim(metric="accuracy", value=0.7416, tolerance=0.015)
+LOSS = Claim(metric="loss", value=0.585, tolerance=0.01)
 
 
 @pytest.mark.parametrize(
     ("claim", "value", "verdict"),
     [
         (CLAIM, 0.75, "yes"),
-        (CLAIM, 0.70, "no, below"),
-        (CLAIM, 0.7716, "no, above"),
+        (CLAIM, 0.70, "no, worse"),
+        (CLAIM, 0.7716, "no, better"),
+        (LOSS, 0.57, "no, better"),
+        (LOSS, 0.60, "no, worse"),
+        (LOSS.model_copy(update={"metric": "epochs"}), 0.57, "no, below"),
+        (LOSS.model_copy(update={"metric": "epochs"}), 0.60, "no, above"),
         (CLAIM.model_copy(update={"at_least": True}), 0.9, "yes"),
         (CLAIM.model_copy(update={"at_least": True}), 0.70, "no, below"),
         (CLAIM.model_copy(update={"tolerance": None}), 0.1, "only shown"),
@@ -22,6 +29,34 @@ CLAIM = Claim(metric="accuracy", value=0.7416, tolerance=0.015)
 )
 def test_a_claim_holds_within_its_tolerance(claim: Claim, value: float, verdict: str) -> None:
     assert judge(claim, Measured((value,))) == verdict
+
+
+@pytest.mark.parametrize("tolerance", [0.005, 0.01, 0.015, 0.02])
+def test_the_edge_of_a_tolerance_belongs_to_it(tolerance: float) -> None:
+    for value in range(5000, 9000):
+        claim = Claim(metric="accuracy", value=value / 10_000, tolerance=tolerance)
+        for edge in (value + tolerance * 10_000, value - tolerance * 10_000):
+            assert judge(claim, Measured((round(edge) / 10_000,))) == "yes"
+
+
+def test_a_mean_that_rounds_to_what_would_hold_is_written_more_exactly() -> None:
+    least = Claim(metric="accuracy", value=0.94, tolerance=0.0, at_least=True)
+    assert claim_row(least, Measured((0.9400, 0.9400, 0.9400))).verdict == "yes"
+    row = claim_row(least, Measured((0.9400, 0.9398, 0.9401)))
+    assert row.cells[1:] == ("at least 94.00 %", "93.997 ± 0.015 % (n = 3)", "no, below")
+    assert claim_row(CLAIM, Measured((0.756604,))).cells[2:] == ("75.6604 % (n = 1)", "no, better")
+
+
+def test_of_every_measure_more_is_better_or_less_is_or_neither() -> None:
+    more = [metric for metric in get_args(Metric) if judge(measured_by(metric), Measured((0.9,))) == "no, better"]
+    less = [metric for metric in get_args(Metric) if judge(measured_by(metric), Measured((0.1,))) == "no, better"]
+    assert more == ["accuracy", "train_accuracy", "photos_accuracy", "psnr", "psnr_gain", "psnr_over_linear"]
+    assert less == ["loss", "step_loss", "lowest_step_loss", "val_loss", "seconds", "step_seconds"]
+    assert set(get_args(Metric)) - {*more, *less} == {"epochs"}
+
+
+def measured_by(metric: Metric) -> Claim:
+    return Claim(metric=metric, value=0.5, tolerance=0.1, at=1 if metric == "step_loss" else None)
 
 
 def test_nothing_measured_bears_nothing_out() -> None:

@@ -1,6 +1,7 @@
 """The page in a real browser: what it shows, by mouse and by keyboard, on a phone, in dark and light."""
 
 import csv
+import io
 import json
 import re
 import threading
@@ -14,9 +15,11 @@ from browser_checks import READY, Pages, until
 from retinula.recipe_files import load_recipe
 from retinula.run import Run
 from retinula.serving.limits import Limits
+from retinula.spreadsheets import harmless
 from retinula.training.loss_words import compared, in_training, only_in_training
 from serving_checks import BLACK, COLOURS, Colours, png, served
 from small_runs import epoch_row, whole_report
+from spreadsheet_cases import SPREADSHEET_CASES
 
 pytestmark = pytest.mark.browser
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -180,6 +183,18 @@ def test_many_pictures_are_a_table_that_sorts_and_saves(open_page: Pages, addres
     page.wait_for_selector(".looked canvas")
     assert page.inner_text(".verdict").startswith("red")
     assert page.evaluate("document.activeElement.id") == "answer"
+
+
+def test_the_table_is_written_by_the_rule_of_predict(open_page: Pages, address: str) -> None:
+    page = open_page(address)
+    entries = [
+        {"file": {"name": name}, "prediction": {"label": name, "probability": 0.75, "top": [{}, top]}}
+        for name in SPREADSHEET_CASES
+        for top in [{"label": name, "probability": 0.25}]
+    ]
+    written = page.evaluate("async (entries) => (await import('/page/list.js')).csvOf(entries)", entries)
+    rows = [[harmless(name, "./"), cell, "0.750000", cell, "0.250000"] for name, cell in SPREADSHEET_CASES.items()]
+    assert list(csv.reader(io.StringIO(written, newline="")))[1:] == rows
 
 
 def test_hundreds_of_pictures_go_in_parts(open_page: Pages, address: str) -> None:

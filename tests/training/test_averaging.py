@@ -46,6 +46,18 @@ def test_statistics_are_those_of_the_averaged_weights() -> None:
     assert average.network[1].momentum == 0.1  # type: ignore[index]
 
 
+def test_a_batch_of_few_pictures_counts_as_little_as_it_has() -> None:
+    torch.manual_seed(0)
+    average = WeightAverage(nn.Sequential(nn.BatchNorm2d(3)), decay=0.5)
+    images = torch.rand(66, 3, 6, 6)
+    images[64:] += 5
+    average.renew_statistics([images[:64], images[64:]])
+    state = average.network.state_dict()
+    torch.testing.assert_close(state["0.running_mean"], images.mean((0, 2, 3)))
+    within = (64 * images[:64].var((0, 2, 3)) + 2 * images[64:].var((0, 2, 3))) / 66
+    torch.testing.assert_close(state["0.running_var"], within)
+
+
 def test_statistics_of_a_frozen_body_stay() -> None:
     network = nn.Sequential(nn.BatchNorm2d(3).requires_grad_(False), nn.BatchNorm2d(3))
     average = WeightAverage(network, decay=0.5)

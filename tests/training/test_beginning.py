@@ -18,8 +18,9 @@ from retinula.run import create_run
 from retinula.training.beginning import begin_from_pictures, check_single, check_sizes, patch_covariance
 from retinula.training.body import freeze_body
 from retinula.training.hardware import Hardware, choose_hardware
-from retinula.training.inputs import shrunk, side_at
+from retinula.training.inputs import shrunk
 from retinula.training.loop import train
+from retinula.training.plan import side_at
 from retinula.transforms.preprocess import Preprocess
 
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
@@ -146,6 +147,7 @@ def test_sizes_are_refused_where_the_inputs_are_no_squares(tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"training\.sizes are sides of squares, and the inputs are of 12x16"):
         train(recipe, wide, None, create_run(recipe, {}, root=tmp_path), hardware=PLAIN)
     cropped = checked({**recipe.model_dump(mode="json", exclude_none=True), "inputs": {"crop": [12, 12]}}, "cropped")
+    cropped = cropped.changed(training={"sizes": ((0.0, 10), (0.5, 12))})
     model = train(cropped, wide, None, create_run(cropped, {}, root=tmp_path), hardware=PLAIN)
     assert model.preprocess.input_shape == (3, 12, 12)
     recipe = small(steps=1)

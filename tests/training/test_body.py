@@ -18,10 +18,11 @@ from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run, find_run
 from retinula.sections import Optimizer
-from retinula.training import loop
+from retinula.training import beginning, loop
 from retinula.training.body import freeze_body, take_body, train_mode
 from retinula.training.hardware import Hardware
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
+from retinula.training.plan import build_network
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.transforms.preprocess import Preprocess
 
@@ -144,11 +145,19 @@ def test_the_body_takes_steps_in_proportion(name: str) -> None:
     assert any(far.abs().max() > 1e-4 for layer, far in moved[0].items() if not layer.startswith("head."))
 
 
-@pytest.mark.parametrize("settings", [("freeze=true", "optimizer=sam"), ("freeze=true",), ("body_rate=0.1",)])
+@pytest.mark.parametrize(
+    "settings", [("freeze=true", "optimizer=sam"), ("freeze=true",), ("body_rate=0.1",), ("optimizer=muon", "lr=0.02")]
+)
 @pytest.mark.parametrize("hardware", [PLAIN, FAST])
 def test_resumed_without_the_source_is_never_stopped(
     settings: tuple[str, ...], hardware: Hardware, make_set: MakeSet, their: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def with_zeros(*given: Any) -> nn.Module:
+        network = build_network(*given)
+        nn.init.zeros_(network.get_parameter("stages.0.0.conv2.weight"))  # which the source has trained
+        return network
+
+    monkeypatch.setattr(beginning, "build_network", with_zeros)
     monkeypatch.setattr(loop, "choose_hardware", lambda *_, **__: hardware)
     wanted = recipe(their, "crop_padding=1", *settings)
     whole = trained(wanted, make_set, "whole")

@@ -30,7 +30,7 @@ def small() -> nn.Module:
 
 
 def clock_of(*seconds: float, looks: tuple[float, ...] = (1.0, 1.0, 1.0)) -> object:
-    """A clock by which looks and trials take the given times, in turn; all so long that each is measured once."""
+    """A clock by which looks and trials take the given times, in turn; most so long that each is measured once."""
     ticks = itertools.chain.from_iterable((0.0, time) for time in (*looks, *seconds))
     return lambda: next(ticks)
 
@@ -59,24 +59,42 @@ def test_what_is_hopeless_at_first_sight_is_not_tried(small: nn.Module) -> None:
     assert "bfloat16 channels-last was not tried: at first sight 4 times the fastest's time" in chosen.reason
 
 
+@pytest.mark.parametrize(
+    ("looks", "trials"),
+    [
+        ((1.0, 1.0, 1.0), (0.1, 0.1, 0.4, 0.1, 0.1, 0.06)),
+        ((0.1, 0.1, 0.41, 0.1, 0.1, 0.1), (1.0, 0.9, 0.3)),
+    ],
+)
+def test_what_is_disturbed_once_is_measured_again(
+    small: nn.Module, looks: tuple[float, ...], trials: tuple[float, ...]
+) -> None:
+    clock = clock_of(*trials, looks=looks)
+    chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock)  # type: ignore[arg-type]  # a test's
+    assert chosen.precision == "bfloat16"
+    assert "not tried" not in chosen.reason
+
+
 @pytest.mark.parametrize(("look", "whole", "layer"), [(0.001, 64, 256), (0.1, 20, 80), (1.0, 4, 16), (90.0, 4, 16)])
 def test_trials_are_short_also_where_the_processor_is_held_by_others(
     small: nn.Module, monkeypatch: pytest.MonkeyPatch, look: float, whole: int, layer: int
 ) -> None:
     tried, pictures_of_layers = list[int](), list[int]()
 
-    def trial(network: nn.Module, shape: tuple[int, ...], *_: object) -> float:
+    def trials(
+        _network: nn.Module, shape: tuple[int, ...], candidates: list[Hardware], *_: object
+    ) -> dict[Hardware, float]:
         tried.append(shape[0])
-        return look
+        return dict.fromkeys(candidates, look)
 
     def ways(_network: nn.Module, _inputs: torch.Tensor, num_images: int, *_: object) -> dict[str, object]:
         pictures_of_layers.append(num_images)
         return {}
 
-    monkeypatch.setattr(hardware, "_trial", trial)
+    monkeypatch.setattr(hardware, "_trials", trials)
     monkeypatch.setattr(hardware, "seconds_by_way", ways)
     choose_hardware(small, (3, 8, 8), device="cpu", precision="float32", num_images=500)
-    assert tried == [4, 4, whole, whole]
+    assert tried == [4, whole]
     assert pictures_of_layers == [layer]
 
 

@@ -18,8 +18,10 @@ from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run
 from retinula.run_files import EpochRow
+from retinula.training import loop
 from retinula.training.averaging import WeightAverage
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
+from retinula.training.continuing import first_hardware
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
 from retinula.training.ranking import score
@@ -159,6 +161,12 @@ def test_convolutions_computed_in_other_ways_train_the_same_network(
     assert_same_weights(Model.load(quick[0].path), quick[1])
 
 
+def test_few_pictures_are_trained_on_for_more_epochs_and_the_log_says_so(make_set: MakeSet, tmp_path: Path) -> None:
+    run, _ = fitted(small("epochs=1", "least_steps=6"), make_set, tmp_path)
+    assert run.metrics()[-1]["step"] == 8
+    assert "60 pictures: 2 epochs instead of 1, so that there are at least 6 steps" in run.log_file.read_text()
+
+
 def test_seeds_decide_everything(make_set: MakeSet, tmp_path: Path) -> None:
     first = fitted(small("seed=1"), make_set, tmp_path)
     again = fitted(small("seed=1"), make_set, tmp_path)
@@ -173,6 +181,29 @@ def test_measuring_the_hardware_does_not_move_the_chances(make_set: MakeSet, tmp
     measured = fitted(recipe, make_set, tmp_path, hardware=None)
     given = fitted(recipe, make_set, tmp_path, hardware=Hardware("cpu", torch.get_num_threads(), False, "float32", ""))
     assert comparable(measured[0])[0][0]["loss"] == pytest.approx(comparable(given[0])[0][0]["loss"], rel=1e-4)
+
+
+def test_what_computes_is_settled_before_there_is_a_checkpoint(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sets = create_run(small("epochs=1"), {}, root=tmp_path), (make_set(), make_set(24, seed=9))
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "choose_hardware", lambda *_, **__: OTHERWISE)
+        patched.setattr(loop, "new_state", killed)
+        with pytest.raises(RuntimeError, match=r"^killed$"):
+            train(small("epochs=1"), *sets, run)
+    assert not run.can_go_on
+    monkeypatch.setattr(loop, "choose_hardware", killed)
+    again = train(small("epochs=1"), *sets, run)
+    assert not run.hardware_file.exists()
+    assert_same_weights(again, fitted(small("epochs=1"), make_set, tmp_path, hardware=OTHERWISE)[1])
+    run.hardware_file.write_text('{"device": "cpu"}')
+    with pytest.raises(InputError, match=r"hardware\.json cannot be read \('ways'\); remove it to begin anew"):
+        first_hardware(run)
 
 
 def test_another_recipe_or_other_pictures_do_not_go_on(make_set: MakeSet, tmp_path: Path) -> None:

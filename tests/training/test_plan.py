@@ -7,7 +7,7 @@ from retinula.images import ImageSet
 from retinula.recipe_files import load_recipe
 from retinula.shrinking import Views
 from retinula.training.hardware import Hardware
-from retinula.training.plan import make_plan, make_preprocess
+from retinula.training.plan import Plan, make_plan, make_preprocess
 
 
 def test_the_filter_and_the_views_of_photos_go_from_the_recipe_into_the_model(
@@ -48,3 +48,77 @@ def test_a_network_that_learns_its_inputs_takes_them_on_any_scale(make_set: Call
     settings = ["model=cifar10-autoencoder", "objective=bce", "metric=val_loss", "normalise=dataset"]
     train_set = make_set(20)
     assert make_preprocess(load_recipe("digits", settings), train_set).mean == train_set.statistics()[0]
+
+
+@pytest.mark.parametrize(
+    ("num_images", "settings", "epochs", "words"),
+    [
+        (
+            100,
+            [],
+            250,
+            "100 pictures: 250 epochs instead of 20, so that there are at least 500 steps (training.least_steps)",
+        ),
+        (
+            65,
+            [],
+            500,
+            "65 pictures: 500 epochs instead of 20, so that there are at least 500 steps (training.least_steps)",
+        ),
+        (1600, [], 20, ""),
+        (100, ["epochs=3"], 3, ""),
+        (100, ["steps=3"], 2, ""),
+    ],
+)
+def test_few_pictures_are_seen_more_often_and_that_is_said(
+    num_images: int, settings: list[str], epochs: int, words: str, make_set: Callable[..., ImageSet]
+) -> None:
+    recipe, train_set = load_recipe("default", settings), make_set(num_images)
+    plain = Hardware("cpu", 1, False, "float32", "for the test")
+    plan = make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)
+    assert (plan.num_epochs, plan.lengthened) == (epochs, words)
+
+
+def plan_of(train_set: ImageSet, *settings: str) -> Plan:
+    recipe = load_recipe("digits", list(settings))
+    plain = Hardware("cpu", 1, False, "float32", "for the test")
+    return make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)
+
+
+@pytest.mark.parametrize(
+    ("settings", "side"),
+    [
+        (["sizes=[[0.0, 6]]"], "6x6"),
+        (["sizes=[[0.0, 8], [0.5, 6]]"], "6x6"),
+        (["sizes=[[0.0, 6], [0.5, 9]]"], "9x9"),
+        (["sizes=[[0.0, 6], [0.91, 8]]"], "6x6"),
+        (["sizes=[[0.0, 6], [1.0, 8]]", "steps=100"], "6x6"),
+    ],
+)
+def test_a_training_ends_on_the_side_that_the_network_is_asked_with(
+    settings: list[str], side: str, make_set: Callable[..., ImageSet]
+) -> None:
+    words = f"^training would end on inputs of {side}, but the network is asked with 8x8: training.sizes must come to"
+    with pytest.raises(InputError, match=words):
+        plan_of(make_set(20), "steps=10", *settings)
+    assert plan_of(make_set(20), "steps=10", "sizes=[[0.0, 6], [0.9, 8]]").num_steps == 10, "its very last step is"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["schedule=constant", "warmup=0.1"],
+        ["schedule=piecewise", "points=[[0.0, 0.0], [0.5, 1.0], [1.0, 0.0]]"],
+        ["schedule=piecewise", "points=[[0.0, 0.0], [1.0, 0.0]]"],
+    ],
+)
+def test_a_training_that_would_move_no_weight_is_refused(
+    settings: list[str], make_set: Callable[..., ImageSet]
+) -> None:
+    words = "^the learning rate would be 0 through the whole training of 1 step, so that no weight would move: train"
+    with pytest.raises(InputError, match=words):
+        plan_of(make_set(20), "steps=1", *settings)
+
+
+def test_a_rate_that_rises_from_0_moves_the_weights_in_the_second_step(make_set: Callable[..., ImageSet]) -> None:
+    assert plan_of(make_set(20), "steps=2", "schedule=constant", "warmup=0.1").num_steps == 2

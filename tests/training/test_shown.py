@@ -36,6 +36,10 @@ ALL = (
 )
 
 
+def test_when_training_would_stop_is_no_matter(make_set: MakeSet) -> None:
+    assert len(fed_batch(load_recipe("digits", ["early_stopping=2"]), make_set(20), most=3).pictures) == 3
+
+
 def test_what_is_told_is_what_was_done(make_set: MakeSet) -> None:
     train_set = make_set(60, channels=3)
     settings = ["augment.flip=random", "augment.vertical_flip=true", "augment.crop_padding=2", "batch_size=40"]

@@ -1,5 +1,7 @@
 """Every corruption spoils more at a higher strength, keeps the form, and does the same for the same seed."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -40,11 +42,23 @@ def test_grey_and_tiny_pictures_too(kind: str, shape: tuple[int, int, int]) -> N
     assert spoilt(kind, 5, pictures).shape == pictures.shape
 
 
-def test_blur_does_something_to_tiny_pictures_and_more_at_each_strength() -> None:
-    tiny = torch.nn.functional.interpolate(PICTURES.float(), size=(8, 8), mode="area").round().to(torch.uint8)
-    losses = [(spoilt("gaussian blur", level, tiny).float() - tiny.float()).abs().mean().item() for level in STRENGTHS]
+@pytest.mark.parametrize("kind", [kind for kind in CORRUPTIONS if kind != "saturation"])
+@pytest.mark.parametrize("size", [(8, 8), (6, 6), (9, 13), (16, 16)])
+def test_does_something_to_tiny_pictures_and_more_at_each_strength(kind: str, size: tuple[int, int]) -> None:
+    tiny = torch.nn.functional.interpolate(PICTURES.float(), size=size, mode="area").round().to(torch.uint8)
+    losses = [(spoilt(kind, level, tiny).float() - tiny.float()).square().mean().sqrt().item() for level in STRENGTHS]
     assert losses[0] > 1
-    assert losses == sorted(set(losses))
+    assert all(more > 1.02 * less for less, more in pairwise(losses)), losses
+
+
+@pytest.mark.parametrize("size", [(16, 16), (20, 44), (32, 32)])
+def test_larger_pictures_are_pixelated_by_fewer_and_fewer_blocks(size: tuple[int, int]) -> None:
+    pictures = torch.nn.functional.interpolate(PICTURES.float(), size=size, mode="area").round().to(torch.uint8)
+    for strength, share in zip(STRENGTHS, (0.69, 0.56, 0.44, 0.34, 0.25), strict=True):
+        blocks = [round(side * share) for side in size]
+        means = torch.nn.functional.interpolate(pictures.float() / 255, size=blocks, mode="area")
+        whole = torch.nn.functional.interpolate(means, size=size, mode="nearest-exact")
+        assert torch.equal(spoilt("pixelation", strength, pictures), (whole * 255).round().to(torch.uint8))
 
 
 def test_only_colours_can_be_saturated() -> None:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, say, say_json, table
+from retinula.cli.terminal import AsJson, say, say_json
+from retinula.words import table
 
 if TYPE_CHECKING:
     from retinula.recipe import Recipe
@@ -33,7 +34,7 @@ def models(
     Of each layer its shape, parameters and multiply-adds; of the whole also the memory, and its own arguments.
     """
     from retinula.models.catalog import NETWORKS, build, network_named
-    from retinula.models.summary import summarize
+    from retinula.models.summary import layer_table, summarize
 
     if name is None:
         entries = NETWORKS.values()
@@ -54,18 +55,8 @@ def models(
     if as_json:
         say_json({**summary.to_dict(), "name": name, "arguments": entry.arguments})
         return
-    layers = [
-        (row.name, row.kind, "x".join(map(str, row.output_shape)), f"{row.parameters:,}", f"{row.multiply_adds:,}")
-        for row in summary.layers
-    ]
-    for line in table(("layer", "kind", "output", "parameters", "multiply-adds"), layers):
+    for line in layer_table(summary):
         say(line)
-    say(f"parameters {summary.parameters:,}, multiply-adds {summary.multiply_adds:,} a picture")
-    say(
-        f"memory for a batch of {batch_size}, MB: input {summary.input_mb:.2f}, "
-        f"forward/backward {summary.forward_backward_mb:.2f}, parameters {summary.parameters_mb:.2f}, "
-        f"in all {summary.total_mb:.2f}"
-    )
     arguments = [f"{key}={json.dumps(default)}" for key, default in entry.arguments.items()]
     say(f"arguments (model.arguments.NAME=VALUE), unless given: {', '.join(arguments) or 'none'}")
 

@@ -1,4 +1,4 @@
-"""`retinula data`: get, check, show and unpack collections of pictures."""
+"""`retinula data`: get, check, show and unpack collections of pictures, and the cache of what is prepared of them."""
 
 import re
 from enum import StrEnum
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retinula.cli.terminal import AsJson, counting, remark, say, say_json, table
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.durable import check_folder
+from retinula.words import plural, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from retinula.recipe import Recipe
 
 app = typer.Typer(
-    help="Get, check, show and unpack collections of pictures.", no_args_is_help=True, rich_markup_mode=None
+    help="Get, check, show and unpack pictures; empty the cache.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Source = Annotated[
@@ -89,7 +92,7 @@ def get(
     from retinula.datasets.load import get as fetch
 
     with counting() as progress:
-        dataset = fetch(name, source, progress=progress)
+        dataset = fetch(name, source, progress=progress, on_damage=remark)
     _say_summary(dataset, as_json)
 
 
@@ -109,7 +112,7 @@ def check(source: Source, as_json: AsJson = False) -> None:
         if own and (path.is_dir() or path.suffix.lower() != ".npz"):
             report = check_files(path, record=split_record(path), progress=progress)
         else:
-            report = check_dataset(load(source, progress=progress), progress=progress)
+            report = check_dataset(load(source, progress=progress, on_damage=remark), progress=progress)
     if as_json:
         say_json(report.to_dict())
         return
@@ -143,7 +146,7 @@ def show(
     recipe = None if augmented is None else load_recipe(augmented)
     check_folder(out or SHEETS)
     with counting() as progress:
-        dataset = load(source, progress=progress)
+        dataset = load(source, progress=progress, on_damage=remark)
         # What cannot be drawn is refused first.
         drawn = {} if recipe is None else _drawn(source, recipe, progress)
     out = out or SHEETS / dataset.name
@@ -184,6 +187,63 @@ def unpack(
         say_json({"folder": str(folder), "num_images": total})
     else:
         say(f"{total:,} pictures written to {folder}")
+
+
+@app.command("cache")
+def cache(
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear",
+            help="Remove them: each is prepared anew when it is next asked for. Downloads stay, and which pictures of "
+            "one's own are to test on.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the prepared sets, or remove them.
+
+    With their size, when they were made, and where they lie. What a process is preparing now is never removed.
+    """
+    from retinula.datasets import contents
+    from retinula.datasets.cache import prepared_sets
+    from retinula.datasets.load import cache_folder
+
+    folder = prepared_sets(cache_folder())
+    if clear:
+        removed, spared = contents.clear(folder)
+        num_bytes = sum(each.num_bytes for each in removed)
+        if as_json:
+            parts = {"removed": removed, "spared": spared}
+            listed = {name: [each.to_dict() for each in part] for name, part in parts.items()}
+            say_json({"folder": str(folder), "num_bytes": num_bytes, **listed})
+            return
+        say(f"{plural(len(removed), 'folder')} removed from {folder}, {_size(num_bytes)}")
+        for each in spared:
+            remark(f"spared {each.folder}, which is being prepared or cannot be removed")
+        return
+    kept = contents.kept_in(folder)
+    num_bytes = sum(each.num_bytes for each in kept)
+    if as_json:
+        say_json({"folder": str(folder), "num_bytes": num_bytes, "sets": [each.to_dict() for each in kept]})
+        return
+    rows = [
+        (
+            each.name or "-",
+            f"{each.num_images:,}" if each.num_images else "-",
+            _size(each.num_bytes),
+            f"{each.made.astimezone():%Y-%m-%d %H:%M}" if each.whole else "unfinished",
+            each.folder.name,
+        )
+        for each in kept
+    ]
+    for line in table(("name", "pictures", "size", "made", "folder"), rows) if rows else []:
+        say(line)
+    say(f"{_size(num_bytes)} in {folder}")
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e6:,.1f} MB"
 
 
 def _drawn(source: str, recipe: "Recipe", progress: "Progress") -> "dict[str, Figure]":

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, counting, remark, say, say_json, table
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
+from retinula.words import table
 
 Load = Annotated[
     bool,

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import FinishedRun
+from retinula.cli.trained import RunOrModel, trained_model, without_pictures
+from retinula.errors import InputError
 from retinula.forms import Averaging
 
 
@@ -20,7 +21,7 @@ class Split(StrEnum):
 
 
 def evaluate(
-    run: FinishedRun,
+    run: RunOrModel,
     data: Annotated[
         str | None,
         typer.Option(
@@ -69,15 +70,19 @@ def evaluate(
 ) -> None:
     """Measure a trained model, and draw figures of it.
 
-    Accuracy with its interval, of each class, and how sure it is against how often it is right.
+    Accuracy with its interval, of each class, and how sure it is against how often it is right. Of a model file alone
+    --data names the pictures, and nothing is written unless --out says where.
     """
-    from retinula.run import find_run
+    from retinula.run import Run, find_run
 
-    found = find_run(run)  # before torch is loaded, which takes seconds
-    from retinula.asked import ask
+    alone = Path(run).is_file()
+    if alone and data is None:
+        raise without_pictures(run)
+    found = None if alone else find_run(run)  # before torch is loaded, which takes seconds
+    from retinula.asked import ask, ask_file
     from retinula.evaluation.label_errors import check_findable
     from retinula.evaluation.results import ClassificationResult
-    from retinula.evaluation.text import inspection_text, text_report
+    from retinula.evaluation.text import LOOKS, inspection_text, text_report
     from retinula.experiment import measure
     from retinula.inspection import check_classifies, look_closer
 
@@ -86,10 +91,13 @@ def evaluate(
         check_findable()  # before the pictures are loaded and measured
     inspection = None
     with counting() as progress:
-        asked = ask(found, data=data, split=split.value, folder=out, progress=progress, remark=remark)
+        if found is None:
+            asked = ask_file(trained_model(run), data=data or "", split=split.value, folder=out, progress=progress)
+        else:
+            asked = ask(found, data=data, split=split.value, folder=out, progress=progress, remark=remark)
         averaging: Averaging | None = None if tta is None else "mirror-shift" if tta else "none"
         if closer:
-            check_classifies(asked.run, asked.model)
+            check_classifies(asked.model)
         result = measure(asked, tta=averaging, progress=progress)
         if closer:
             inspection = look_closer(
@@ -104,10 +112,13 @@ def evaluate(
             )
     if as_json:
         say_json(result.to_dict() | ({} if inspection is None else inspection.to_dict()))
-        return
-    for line in text_report(result):
-        say(line)
-    if inspection is not None and isinstance(result, ClassificationResult):
-        for line in inspection_text(inspection, result):
+    else:
+        lines = text_report(result)
+        if inspection is not None and isinstance(result, ClassificationResult):
+            lines += inspection_text(inspection, result)
+        for line in lines:
             say(line)
-    say(f"figures: {asked.place / found.figures.name}")
+        if asked.place is not None:
+            say(f"figures: {Run(asked.place).figures}")
+    if inspection is not None and inspection.impossible and len(inspection.unlooked) == len(LOOKS):
+        raise InputError("; ".join(inspection.impossible.values()))  # nothing that was asked for could be looked for

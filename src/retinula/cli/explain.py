@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, trained_model
+from retinula.cli.trained import RunOrModel, trained_model, without_pictures
 from retinula.durable import check_folder
 from retinula.errors import InputError, nearest
 
@@ -184,5 +184,5 @@ def _set_for(run: str, model: "Model", data: str | None) -> "ImageSet":
     if data is not None:
         return other_pictures(data, model, "test")
     if Path(run).is_file():
-        raise InputError(f"{run} is a model without pictures of its own: name some with --data")
+        raise without_pictures(run)
     return own_pictures(find_run(run), "test")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.loading import loading
-from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
-from retinula.cli.trained import RunOrModel, is_onnx, trained_model
+from retinula.cli.terminal import AsJson, Lines, counting, remark, say, say_json, share
+from retinula.cli.trained import RunOrAnyModel, is_onnx, trained_model
 from retinula.durable import check_destination, check_folder
 from retinula.errors import InputError
 from retinula.words import sureness
@@ -42,7 +42,7 @@ class Filter(StrEnum):
 
 
 def predict(
-    run: RunOrModel,
+    run: RunOrAnyModel,
     sources: Annotated[
         list[str], typer.Argument(metavar="SOURCE...", help="Pictures, folders, patterns, or - for standard input.")
     ],
@@ -97,7 +97,7 @@ def predict(
     given = {"crops": crops, "scales": tuple(scale or ()), "zooms": tuple(zoom or ()), "mirror": mirror}
     given = {name: value for name, value in given.items() if value not in (None, ())}
     model = _looking(loaded, resize, resample, given)
-    references = find_pictures(sources)
+    references = find_pictures(sources, progress=Lines())
     answers: dict[str, str] = {}
     left_over = ""
     if labels:
@@ -105,13 +105,14 @@ def predict(
 
         matched = match_labels(references, read_labels(labels), model.classes)
         answers, left_over = matched.labels, matched.left_over(labels)
-    predictions, answered, judged = [], 0, 0
+    predictions, answered, judged, is_read = [], 0, 0, True
     for prediction in predict_files(model, references):
         answered += not prediction.skipped
         judged += prediction.unfamiliar is not None
         if csv or plot or labels:
             predictions.append(prediction)
-        _tell(prediction, top, answers.get(prediction.src), as_json)
+        label = answers.get(prediction.src)
+        is_read = is_read and _is_read(prediction, top, label, as_json, goes_on=bool(csv or plot))
     if not answered:
         raise InputError("no picture could be read")
     if not judged and not as_json:  # there every answer says so itself
@@ -126,7 +127,7 @@ def predict(
     if plot:
         _draw(model, references, predictions, answers, plot, top)
         remark(f"drawn into {plot}")
-    if labels:
+    if labels and is_read:
         from retinula.scoring import score
 
         if left_over:
@@ -225,6 +226,17 @@ def _looking(
     if isinstance(model, OnnxModel):
         return replace(model, **changes)
     return replace(model, preprocess=replace(model.preprocess, **changes))
+
+
+def _is_read(prediction: "Prediction", top: int, label: str | None, as_json: bool, *, goes_on: bool) -> bool:
+    """Say an answer, and whether anybody reads them; what goes to files is finished though nobody does."""
+    try:
+        _tell(prediction, top, label, as_json)
+    except BrokenPipeError:
+        if not goes_on:
+            raise
+        return False
+    return True
 
 
 def _tell(prediction: "Prediction", top: int, label: str | None, as_json: bool) -> None:

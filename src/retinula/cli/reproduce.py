@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, table
+from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json
+from retinula.words import table
 
 PAGE = Path("docs") / "results.md"
 
@@ -62,6 +63,8 @@ def reproduce(
     for note in result.notes:
         say(note)
     say(f"table    {folder / place.PAGE}")
+    for name in result.tables:
+        say(f"table    {folder / name}")
     say(f"figures  {folder / place.FIGURES}")
     if result.answered is not None:
         say(f"photos   {folder / place.ANSWERS}")
@@ -79,7 +82,7 @@ def results(
     """
     from retinula.durable import write_text
     from retinula.reproduction.records import RECORDS, keep_records
-    from retinula.reproduction.results import gather, results_list, results_page
+    from retinula.reproduction.results import earlier_recipes, gather, results_list, results_page
     from retinula.run import RUNS
 
     with TrainingReporter() as reporter:
@@ -90,7 +93,7 @@ def results(
         if write:
             keep_records(run for runs in groups for run in runs)
             groups = gather([RECORDS])  # what is left out has been told
-        page = results_page(groups)
+        page = results_page(groups, earlier_recipes(PAGE.parent))
     if not write:
         say(page.rstrip())
         return

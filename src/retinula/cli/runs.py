@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retinula.cli.terminal import AsJson, number, reached, remark, say, say_json, share, table
+from retinula.cli.terminal import AsJson, number, reached, remark, say, say_json, share
 from retinula.errors import InputError
 from retinula.names import printable
+from retinula.words import table
 
 if TYPE_CHECKING:
     from retinula.run import Run

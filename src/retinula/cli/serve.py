@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retinula.cli.terminal import remark, say
-from retinula.cli.trained import RunOrModel, is_onnx, trained_model
+from retinula.cli.terminal import AsJson, remark, say, say_json
+from retinula.cli.trained import RunOrAnyModel, is_onnx, trained_model
 from retinula.errors import InputError, RetinulaError
 from retinula.extras import load, need
 
@@ -23,7 +23,7 @@ TOKEN_VARIABLE = "RETINULA_TOKEN"  # noqa: S105 - the name of a variable, not a 
 
 
 def serve(
-    run: RunOrModel,
+    run: RunOrAnyModel,
     host: Annotated[
         str,
         typer.Option(
@@ -69,6 +69,7 @@ def serve(
             metavar="SECONDS", help="Seconds that a request may take to arrive, and its answer to be ready.", min=0.1
         ),
     ] = 30.0,
+    as_json: AsJson = False,
 ) -> None:
     """Answer over HTTP, and in a browser, what is on pictures.
 
@@ -106,7 +107,15 @@ def serve(
         app = build_app(predictor, limits, token=token, hosts=hosts, runs=_folder_of_runs(run))
         if not is_loopback(listening) and token is None:
             remark(f"anyone who reaches this machine on port {listening.getsockname()[1]} can ask; --token closes that")
-        run_server(app, listening, limits, lambda: say(f"{predictor.name}: {address_of(listening)} (Ctrl-C stops)"))
+        address = address_of(listening)
+
+        def tell() -> None:
+            if as_json:
+                say_json({"name": predictor.name, "address": address, "port": listening.getsockname()[1]})
+            else:
+                say(f"{predictor.name}: {address} (Ctrl-C stops)")
+
+        run_server(app, listening, limits, tell)
     remark("stopped")
 
 

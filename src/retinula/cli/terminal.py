@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -12,7 +12,7 @@ import typer
 from retinula.errors import RetinulaError
 from retinula.names import printable_text
 from retinula.training.reporting import Reporter, StepProgress
-from retinula.words import num_columns, percent
+from retinula.words import percent
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds for which nothing is said of what goes on
 BETWEEN_LINES = 10.0  # seconds between two lines about the same thing
+MOST_LINES = 50  # about epochs; where they are more, only the slow ones among them have a line each
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text for people.")]
 
 
@@ -56,25 +57,6 @@ def say_json(value: Any) -> None:
 def on_terminal() -> bool:
     """Tell whether progress can be drawn over itself."""
     return sys.stderr.isatty()
-
-
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lay rows out in columns; columns of numbers are aligned to the right.
-
-    >>> table(("name", "pictures"), [("digits", "1,797")])
-    ['name    pictures', 'digits     1,797']
-    """
-    places = range(len(head))
-    widths = [max(num_columns(row[place]) for row in (head, *rows)) for place in places]
-    numeric = [all(row[place][:1].isdigit() or row[place] in ("", "-") for row in rows) for place in places]
-    lines = []
-    for row in (head, *rows):
-        cells = []
-        for cell, wide, right in zip(row, widths, numeric, strict=True):
-            space = " " * (wide - num_columns(cell))
-            cells.append(f"{space}{cell}" if right else f"{cell}{space}")
-        lines.append("  ".join(cells).rstrip())
-    return lines
 
 
 def share(value: float | None, places: int = 2) -> str:
@@ -133,15 +115,26 @@ def counting() -> Iterator[Callable[[str, int, int | None], None]]:
 
 
 class TrainingReporter(Reporter):
-    """Shows a training: a bar with the newest figures on a terminal, and a line an epoch everywhere."""
+    """Shows a training: a bar with the newest figures on a terminal, and a line an epoch everywhere.
 
-    def __init__(self) -> None:
+    Of hundreds of quick epochs only some have a line, and the last of all.
+
+    Args:
+        clock: gives the seconds of now.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._bar: rich_progress.Progress | None = None
         self._task: Any = None
         self._lines = Lines()
+        self._every = 1  # so many epochs are a line
+        self._next_line = 0.0
+        self._untold = ""  # of the newest epoch, where it has had no line
 
     def message(self, text: str) -> None:
         """Print it above the bar."""
+        self._tell_last()
         self._line(text)
 
     def loading(self, what: str, done: int, total: int | None) -> None:
@@ -156,6 +149,7 @@ class TrainingReporter(Reporter):
 
     def step(self, progress: StepProgress) -> None:
         """Move the bar."""
+        self._every = -(-progress.num_epochs // MOST_LINES)
         if self._bar is not None:
             self._bar.update(
                 self._task,
@@ -167,7 +161,7 @@ class TrainingReporter(Reporter):
             )
 
     def epoch(self, row: "EpochRow") -> None:
-        """Print the epoch's figures."""
+        """Print the epoch's figures, unless it is one of many quick ones."""
         parts = [f"epoch {row['epoch']:>3}", f"step {row['step']:>6}", f"loss {row['loss']:.4f}"]
         if row["accuracy"] is not None:
             parts.append(f"accuracy {share(row['accuracy'])}")
@@ -176,9 +170,18 @@ class TrainingReporter(Reporter):
         if row["val_accuracy"] is not None:
             parts.append(f"val_accuracy {share(row['val_accuracy'])}")
         parts.append(f"{row['seconds']:.1f} s")
-        self._line("  ".join(parts))
+        self._untold = "  ".join(parts)
+        now = self._clock()
+        if row["epoch"] % self._every == 0 or now >= self._next_line:
+            self._tell_last()
+            self._next_line = now + BETWEEN_LINES
         if self._bar is not None:
             self._bar.update(self._task, held_out="  ".join(part for part in parts if part.startswith("val_")))
+
+    def _tell_last(self) -> None:
+        if self._untold:
+            self._line(self._untold)
+        self._untold = ""
 
     def _line(self, text: str) -> None:
         if self._bar is not None:
@@ -206,5 +209,6 @@ class TrainingReporter(Reporter):
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._tell_last()
         if self._bar is not None:
             self._bar.stop()

@@ -21,8 +21,8 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[RECIPE|DATASET|FOLDER] [key=value ...]",
-            help="What to train, and settings such as epochs=4 or optimizer.lr=0.05. Nothing: the handwritten digits. "
-            "All settings: retinula recipes default.",
+            help="What to train, and settings such as epochs=4, optimizer.lr=0.05 or track=csv,tensorboard. "
+            "Nothing: the handwritten digits. All settings: retinula recipes default.",
             show_default=False,
         ),
     ] = None,
@@ -30,7 +30,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NETWORK|RUN|FILE",
-            help="A network by name (see: retinula models), or a run or model file to begin from.",
+            help="A network by name (see: retinula models), or a run or model file to begin from "
+            "(the setting model.weights).",
             show_default=False,
         ),
     ] = None,

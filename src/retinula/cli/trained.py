@@ -35,9 +35,22 @@ RunOrModel = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A run's folder or name, 'last', or a model file.", callback=newest_finished),
 ]
+RunOrAnyModel = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's folder or name, 'last', a model file, or a .onnx file of retinula export.",
+        callback=newest_finished,
+    ),
+]
 FinishedRun = Annotated[
     str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.", callback=newest_finished)
 ]
+
+
+def without_pictures(run: str) -> InputError:
+    """Return the refusal to ask a model file about pictures of its own."""
+    return InputError(f"{run} is a model without pictures of its own: name some with --data")
 
 
 def trained_model(run: str) -> "Model":

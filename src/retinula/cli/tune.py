@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.targets import one_target
-from retinula.cli.terminal import AsJson, number, reached, say, say_json, table
+from retinula.cli.terminal import AsJson, number, reached, say, say_json
+from retinula.words import table
 
 if TYPE_CHECKING:
     from retinula.tuning.tune import Tuning

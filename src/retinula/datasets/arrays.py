@@ -56,8 +56,9 @@ def read(path: Path, record: Path | None = None, progress: Progress | None = Non
     Names of arrays are as `array_names.told_apart` knows them. Pictures are uint8 `[N, H, W]`, `[N, H, W, C]` or
     `[N, C, H, W]` with 1 or 3 channels; where both orders are possible, channels come last. Labels are whole numbers
     `[N]` or `[N, 1]` from 0, or the names of their classes as strings; `classes` are strings, and where there are none
-    the numbers themselves, or the names in natural order. Where nothing is for testing, a share of each class is set
-    apart as for class folders, by what is on the pictures: their order says nothing, and equal ones stay together.
+    the numbers themselves, most of which have to occur, or the names in natural order. Where nothing is for testing, a
+    share of each class is set apart as for class folders, by what is on the pictures: their order says nothing, and
+    equal ones stay together.
 
     Args:
         path: the file.
@@ -271,6 +272,7 @@ def _numbered(
         raise InputError(f"{path}: {one} has names, but {other} numbers; write one kind")
     highest = max((int(found.max(initial=-1)) for found in numbers.values()), default=-1)
     if not classes and numbers:
+        _check_gaps(path, named, numbers)
         classes = tuple(str(number) for number in range(highest + 1))
     elif not classes:
         classes = tuple(sorted(set().union(*names.values()), key=natural_order))
@@ -288,6 +290,34 @@ def _numbered(
                 )
         numbers[split] = np.array([number_of[name] for name in found], dtype=np.int64)
     return classes, numbers
+
+
+def _check_gaps(path: Path, named: Named, numbers: Mapping[SplitName, Labels]) -> None:
+    """Refuse numbers that would make classes of nothing: where counting begins at 1, or most below the highest lack.
+
+    Raises:
+        InputError: names the first number behind the widest gap, and the remedy.
+    """
+    found = np.unique(np.concatenate(list(numbers.values())))
+    if not len(found):
+        return
+    highest = int(found[-1])
+    if found[0] == 1 and len(found) == highest:
+        raise InputError(
+            f"{path}: the labels run from 1 to {highest}, so they seem to begin at 1; write labels - 1, or the names "
+            "of all classes as classes"
+        )
+    if 2 * (highest + 1 - len(found)) <= highest:
+        return
+    before = np.concatenate([[-1], found[:-1]])
+    widest = int(np.argmax(found - before))
+    number, lacking = int(found[widest]), int(before[widest]) + 1
+    split = next(split for split, labels in numbers.items() if number in labels)
+    picture = int(np.argmax(numbers[split] == number))
+    raise InputError(
+        f"{path}: {named.labels[split]} has {number} (picture {picture}), but no number from {lacking} to {number - 1} "
+        "occurs; write numbers from 0 without gaps, or the names of all classes as classes"
+    )
 
 
 def _picture_shape(header: Header) -> tuple[tuple[int, int, int], bool]:

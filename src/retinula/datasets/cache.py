@@ -2,7 +2,8 @@
 
 A prepared set is a folder that comes into being whole, by a rename, and is never changed afterwards. So any number
 of processes may open, prepare and replace the same one; the lock only keeps them from doing the same work. What is
-found is looked at before it is used: a file that was cut short or belongs to another version is prepared anew.
+found is looked at before it is used: a file that was cut short or belongs to another version is prepared anew. Damage
+inside a file of pictures is sure to be noticed only where all of it is compared with what was written.
 """
 
 import hashlib
@@ -20,17 +21,17 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.lib import format as npy
 
+from retinula.datasets.contents import INDEX, clear_left
 from retinula.datasets.lock import locked
 from retinula.datasets.reading import SPLITS, Chunk, Dataset, Progress, Reading, Skipped, SplitName, silent
-from retinula.durable import clear_abandoned, explained
+from retinula.durable import explained
 from retinula.errors import InputError, RetinulaError
-from retinula.images import MAKE_ROOM, ImageSet, Labels
+from retinula.images import MAKE_ROOM, Images, ImageSet, Labels
 from retinula.version import __version__
 
 # Readers and resizing may change from version to version, so each prepares its own.
-LAYOUT: Final = f"2 of {__version__}"
+LAYOUT: Final = f"3 of {__version__}"
 
-_INDEX: Final = "index.json"
 _SAMPLES: Final = 64
 _SAMPLE_BYTES: Final = 4096
 _ATTEMPTS: Final = 20
@@ -45,6 +46,7 @@ def prepared(
     *,
     state: str = "",
     progress: Progress | None = None,
+    on_damage: Callable[[str], None] | None = None,
     num_images: int | None = None,
 ) -> Dataset:
     """Return a data set from the cache, read and written there before if need be.
@@ -59,14 +61,16 @@ def prepared(
         provenance: where the pictures come from, kept with them.
         state: stands for the content of the source; another one than last time prepares the set anew.
         progress: told how many pictures are prepared.
+        on_damage: where given, all pictures of a prepared set are compared with what was written, and this is told
+            where they differ.
         num_images: how many there are to prepare, where that is known.
 
     Raises:
         InputError: the source cannot be read, or has no pictures.
         RetinulaError: the cache cannot be written.
     """
-    folder = cache_dir / "prepared" / key
-    dataset = _opened(folder, state)
+    folder = prepared_sets(cache_dir) / key
+    dataset = _opened(folder, state, on_damage)
     if dataset is not None:
         return dataset
     told = progress or silent
@@ -78,11 +82,10 @@ def prepared(
 
     with locked(folder.with_name(f".{key}.lock"), waiting) as alone:
         if alone:
-            dataset = _opened(folder, state)
+            dataset = _opened(folder, state, on_damage and _unsaid)
             if dataset is not None:
                 return dataset
-        # By their age, in case the lock does not hold.
-        clear_abandoned(left for left in folder.parent.glob(f".{key}.*") if left.is_dir())
+        clear_left(folder.parent, key)
         temporary = folder.with_name(f".{key}.{secrets.token_hex(8)}")
         with explained(folder, MAKE_ROOM):
             temporary.mkdir()
@@ -90,9 +93,14 @@ def prepared(
             about = {"state": state, "provenance": dict(provenance)}
             _write(temporary, folder, open_reading(), name, about, told, num_images)
             with explained(folder, MAKE_ROOM):
-                return _publish(temporary, folder, state)
+                return _publish(temporary, folder, state, thorough=on_damage is not None)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def prepared_sets(cache_dir: Path) -> Path:
+    """Return the folder of the prepared sets."""
+    return cache_dir / "prepared"
 
 
 def in_memory(reading: Reading, name: str, provenance: Mapping[str, str]) -> Dataset:
@@ -124,10 +132,16 @@ def in_memory(reading: Reading, name: str, provenance: Mapping[str, str]) -> Dat
 # Opening
 
 
-def _opened(folder: Path, state: str) -> Dataset | None:
-    """Return the prepared set, or None where it is missing, damaged, of another version or of another state."""
+def _opened(folder: Path, state: str, on_damage: Callable[[str], None] | None = None) -> Dataset | None:
+    """Return the prepared set, or None where it is missing, damaged, of another version or of another state.
+
+    Args:
+        folder: where it lies.
+        state: what its source must be like.
+        on_damage: where given, every picture is compared, and this is told where one is not as it was written.
+    """
     try:
-        index = json.loads((folder / _INDEX).read_bytes())
+        index = json.loads((folder / INDEX).read_bytes())
         digest = index.pop("digest")
         if digest != _index_digest(index) or index["layout"] != LAYOUT or index["state"] != state:
             return None
@@ -136,9 +150,16 @@ def _opened(folder: Path, state: str) -> Dataset | None:
             if split in index["splits"]:
                 splits[split] = _opened_split(folder, split, index)
         skipped = tuple(Skipped(source, reason) for source, reason in index["skipped"])
+        if on_damage and any(found.fingerprint() != index["splits"][each]["whole"] for each, found in splits.items()):
+            on_damage(f"{index['name']}: the pictures in {folder} are not as they were written; they are prepared anew")
+            return None
         return Dataset(index["name"], splits, skipped)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _unsaid(line: str) -> None:
+    """Keep a line for oneself: it was said before."""
 
 
 def _opened_split(folder: Path, split: SplitName, index: dict[str, Any]) -> ImageSet:
@@ -147,7 +168,7 @@ def _opened_split(folder: Path, split: SplitName, index: dict[str, Any]) -> Imag
     files = _Files.of(folder, split)
     if _sample_digest(files.images) != about["images"]:
         raise ValueError("the pictures are not as they were written")
-    images = np.load(files.images, mmap_mode="r", allow_pickle=False)
+    images = _mapped(files.images)
     if images.dtype != np.uint8 or list(images.shape) != about["shape"]:
         raise ValueError("the pictures have another shape than they had")
     label_bytes = files.labels.read_bytes()
@@ -160,7 +181,7 @@ def _opened_split(folder: Path, split: SplitName, index: dict[str, Any]) -> Imag
             raise ValueError("the names are not as they were written")
         sources = json.loads(source_bytes)
     return ImageSet(
-        images=images.view(np.ndarray),
+        images=images,
         # A copy that may be written to, as torch wants it; it is small.
         labels=np.frombuffer(label_bytes, dtype="<i8").astype(np.int64),
         classes=tuple(index["classes"]),
@@ -169,6 +190,11 @@ def _opened_split(folder: Path, split: SplitName, index: dict[str, Any]) -> Imag
         sources=sources,
         provenance=index["provenance"],
     )
+
+
+def _mapped(path: Path) -> Images:
+    images: Images = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    return images
 
 
 # Writing
@@ -210,7 +236,7 @@ class _SplitWriter:
         self.parts.append((start, chunk.labels, chunk.sources))
         self.next = start + len(chunk.images)
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, classes: tuple[str, ...]) -> dict[str, Any]:
         """Write what is left, see that all is on the disk, and return what the index has to say of it."""
         self.parts.sort(key=lambda part: part[0])
         count = 0
@@ -223,7 +249,8 @@ class _SplitWriter:
         if _write_header(self.file, (count, *self.shape)) != self.header_bytes:
             raise RetinulaError(f"{self.name}: too many pictures for one file")
         _close(self.file)
-        labels = np.concatenate([part[1] for part in self.parts]).astype("<i8").tobytes()
+        numbers = np.concatenate([part[1] for part in self.parts])
+        labels = numbers.astype("<i8").tobytes()
         _write_file(self.files.labels, labels)
         names = [name for _, _, sources in self.parts for name in sources or ()]
         if names and len(names) != count:
@@ -234,6 +261,7 @@ class _SplitWriter:
         return {
             "shape": [count, *self.shape],
             "images": _sample_digest(self.files.images),
+            "whole": ImageSet(_mapped(self.files.images), numbers, classes, self.name).fingerprint(),
             "labels": _digest(labels),
             "sources": _digest(source_bytes) if names else None,
         }
@@ -283,10 +311,10 @@ def _write(
                 "classes": list(reading.classes),
                 "superclasses": None if reading.superclasses is None else list(reading.superclasses),
                 "skipped": [list(skipped) for skipped in reading.skipped],
-                "splits": {split: writers[split].finish() for split in SPLITS if split in writers},
+                "splits": {split: writers[split].finish(reading.classes) for split in SPLITS if split in writers},
             }
             content = {**index, "digest": _index_digest(index)}
-            _write_file(folder / _INDEX, json.dumps(content, indent=1).encode())
+            _write_file(folder / INDEX, json.dumps(content, indent=1).encode())
     finally:
         for writer in writers.values():
             with suppress(OSError):
@@ -317,12 +345,13 @@ def _close(file: IO[bytes]) -> None:
 # Taking its place
 
 
-def _publish(temporary: Path, folder: Path, state: str) -> Dataset:
+def _publish(temporary: Path, folder: Path, state: str, *, thorough: bool) -> Dataset:
     """Give a finished folder its name, unless another process was faster."""
     for _ in range(_ATTEMPTS):
         with suppress(OSError):
             temporary.rename(folder)  # fails where the name is taken by a folder with something in it
-        dataset = _opened(folder, state)
+        # What was just written need not be compared with itself.
+        dataset = _opened(folder, state, _unsaid if thorough and temporary.exists() else None)
         if dataset is not None:
             return dataset
         # What has the name is of no use. Moved aside first: removing it in place would let others see half of it.

@@ -21,8 +21,9 @@ from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.images import CHUNK, ImageSet, copied
 from retinula.names import printable
 from retinula.pictures import UnreadablePicture, decode_all, full_size
+from retinula.words import plural
 
-FEW: Final = 10  # with fewer pictures to train on, little can be learned of a class
+FEW: Final = 10  # with fewer pictures to train on, a class is learned much less well than with more
 _NAMED: Final = 10
 _IN_GROUP: Final = 4
 LONG: Final = 3  # times as long as wide: squashed, little is left of what such a picture shows
@@ -72,12 +73,14 @@ class CheckReport:
         counts: readable pictures of each class to train on.
         size: height and width that more pictures have than any other; None where there are none.
         unreadable: pictures that cannot be used, and why.
+        rows: rows of a table that name no picture, or none for sure, and why.
         empty: files without content.
         bare: folders that would be of a class, but for the pictures that they do not have.
         duplicates: groups of equal pictures.
         odd_sizes: pictures of another size, where at least half of all have the common one.
         num_sizes: how many different sizes there are.
         long: pictures more than three times as wide as high, or as high as wide.
+        lone_class: the only class with pictures to train on, where there are no two.
         few: classes with fewer than ten pictures to train on.
         constant: pictures of a single colour.
     """
@@ -87,12 +90,14 @@ class CheckReport:
     counts: Mapping[str, int]
     size: tuple[int, int] | None
     unreadable: tuple[Skipped, ...] = ()
+    rows: tuple[Skipped, ...] = ()
     empty: tuple[str, ...] = ()
     bare: tuple[str, ...] = ()
     duplicates: tuple[Duplicates, ...] = ()
     odd_sizes: tuple[Sized, ...] = ()
     num_sizes: int = 0
     long: tuple[Sized, ...] = ()
+    lone_class: str | None = None
     few: tuple[str, ...] = ()
     constant: tuple[str, ...] = ()
 
@@ -109,8 +114,9 @@ class CheckReport:
     @property
     def is_clean(self) -> bool:
         """Whether nothing was found."""
-        found = (self.unreadable, self.empty, self.bare, self.duplicates, self.odd_sizes, self.long, self.few)
-        return not any(found) and not self.constant
+        left_out = (self.unreadable, self.rows, self.empty, self.bare)
+        found = (*left_out, self.duplicates, self.odd_sizes, self.long, self.few)
+        return not any(found) and self.lone_class is None and not self.constant
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON can hold."""
@@ -122,6 +128,7 @@ class CheckReport:
             "size": None if self.size is None else list(self.size),
             "num_sizes": self.num_sizes,
             "unreadable": [skipped._asdict() for skipped in self.unreadable],
+            "rows": [skipped._asdict() for skipped in self.rows],
             "empty": list(self.empty),
             "without_pictures": list(self.bare),
             "duplicates": [
@@ -134,6 +141,7 @@ class CheckReport:
             ],
             "odd_sizes": [sized._asdict() for sized in self.odd_sizes],
             "long": [sized._asdict() for sized in self.long],
+            "lone_class": self.lone_class,
             "few": {name: self.counts[name] for name in self.few},
             "constant": list(self.constant),
         }
@@ -142,12 +150,13 @@ class CheckReport:
         """Return what to print: each kind of finding counted, and the first `named` of it named."""
         splits = ", ".join(f"{split} {count:,}" for split, count in self.num_images.items())
         size = "" if self.size is None else f", {_sizes(self.size, self.num_sizes)}"
-        lines = [f"{self.name}: {splits}; {len(self.counts)} classes{size}"]
+        lines = [f"{self.name}: {splits}; {plural(len(self.counts), 'class', 'classes')}{size}"]
         leaks = [group for group in self.duplicates if group.is_leak]
         conflicts = [group for group in self.duplicates if group.is_conflict and not group.is_leak]
         others = [group for group in self.duplicates if not group.is_leak and not group.is_conflict]
         for found, what in (
             ([f"{source}: {reason}" for source, reason in self.unreadable], "unreadable"),
+            ([f"{source}: {reason}" for source, reason in self.rows], "rows of the table left out"),
             (self.empty, "empty"),
             (self.bare, "folders without pictures"),
             (
@@ -163,6 +172,10 @@ class CheckReport:
             (
                 list(map(_sized_line, self.long)),
                 f"more than {LONG} times as long as wide (inputs.resize=pad keeps their proportions)",
+            ),
+            (
+                [] if self.lone_class is None else [self.lone_class],
+                "the only class with pictures to train on (a classifier needs two)",
             ),
             (
                 [f"{name}: {self.counts[name]}" for name in self.few],
@@ -193,7 +206,12 @@ class _Findings:
             self.constant.append(place.source)
 
     def report(
-        self, name: str, splits: Iterable[SplitName], classes: Sequence[str], skipped: Iterable[Skipped]
+        self,
+        name: str,
+        splits: Iterable[SplitName],
+        classes: Sequence[str],
+        skipped: Iterable[Skipped],
+        rows: Iterable[Skipped] = (),
     ) -> CheckReport:
         tally = Counter(self.sizes.values())
         size, frequency = tally.most_common(1)[0] if tally else (None, 0)
@@ -205,6 +223,7 @@ class _Findings:
         long = [Sized(source, *found) for source, found in self.sizes.items() if max(found) > LONG * min(found)]
         num_images = {split: self.num_images[split] for split in splits}
         counts = {label: self.counts[label] for label in classes}
+        learned = [label for label, count in counts.items() if count]
         skipped = list(skipped)
         return CheckReport(
             name=name,
@@ -212,12 +231,14 @@ class _Findings:
             counts=counts,
             size=size,
             unreadable=tuple(one for one in skipped if one.reason not in (_EMPTY, BARE)),
+            rows=tuple(rows),
             empty=tuple(one.source for one in skipped if one.reason == _EMPTY),
             bare=tuple(one.source for one in skipped if one.reason == BARE),
             duplicates=tuple(Duplicates(tuple(group)) for group in self.by_pixels.values() if len(group) > 1),
             odd_sizes=tuple(odd),
             num_sizes=len(tally),
             long=tuple(long),
+            lone_class=learned[0] if len(learned) == 1 else None,
             few=tuple(label for label, count in counts.items() if count < FEW) if "train" in num_images else (),
             constant=tuple(self.constant),
         )
@@ -243,8 +264,10 @@ def check_files(
     Raises:
         InputError: the layout cannot be meant.
     """
+    rows: Sequence[Skipped] = ()
     if path.suffix.lower() in tables.ENDINGS and path.is_file():
         files, layout = tables.arranged(path, tables.find(path, progress), seed, record)
+        rows = files.skipped
     else:
         files = folder.find(path, progress)
         layout = folder.arranged(path, files, seed, record)
@@ -253,7 +276,7 @@ def check_files(
         for split, labels in layout.splits.items()
         for name, label in labels.items()
     }
-    skipped = [*files.skipped, *layout.strays]
+    skipped = [*([] if rows else files.skipped), *layout.strays]
     findings = _Findings()
     for number, (name, look) in enumerate(decode_all(files.open(places), _look_at_picture), start=1):
         if isinstance(look, UnreadablePicture):
@@ -262,7 +285,7 @@ def check_files(
             findings.add(places[name], look)
         if progress:
             progress("checking", number, len(places))
-    return findings.report(printable(str(path)), layout.splits, layout.classes, skipped)
+    return findings.report(printable(str(path)), layout.splits, layout.classes, skipped, rows)
 
 
 def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> CheckReport:
@@ -299,7 +322,7 @@ def few_pictures(train_set: ImageSet) -> list[str]:
         return []
     more = f" and {len(few) - _IN_GROUP:,} more" if len(few) > _IN_GROUP else ""
     named = ", ".join(f"{name} ({count})" for count, name in few[:_IN_GROUP])
-    return [f"few pictures to train on: {named}{more}; of classes with fewer than {FEW} little can be learned"]
+    return [f"few pictures to train on: {named}{more}; with fewer than {FEW} a class is learned less well"]
 
 
 def _look_at_picture(picture: Image.Image) -> _Look:

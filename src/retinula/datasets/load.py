@@ -20,7 +20,7 @@ from retinula.datasets.archives import is_archive_name
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.copies import Found
 from retinula.datasets.entry import Archive, Entry
-from retinula.datasets.options import LabelKind, Options
+from retinula.datasets.options import LabelKind, Options, size_of
 from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
 from retinula.errors import InputError, nearest
 from retinula.forms import Resample, Resize
@@ -43,7 +43,7 @@ UNVERIFIED: Final = "unverified copy"
 def load(
     name: str | Path,
     *,
-    size: tuple[int, int] | None = None,
+    size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     resize: Resize = "squash",
     resample: Resample = "bicubic",
@@ -55,13 +55,15 @@ def load(
     search: Sequence[Path] | None = None,
     offline: bool = False,
     progress: Progress | None = None,
+    on_damage: Callable[[str], None] | None = None,
 ) -> Dataset:
     """Return a data set ready for use; its pictures are memory-mapped and never written to.
 
     Args:
         name: a name of the catalog; or class folders, a .zip or .tar of them, a table of pictures (.csv), or a .npz
             file. A `Path` is always one of the latter.
-        size: height and width to bring pictures to; None keeps what they have (of folders, see `folder.read`).
+        size: height and width to bring pictures to, or one number for both; None keeps what they have (of folders, see
+            `folder.read`).
         channels: 1 for grey, 3 for colour; None keeps what they have, and is 3 for folders.
         resize: how pictures of other sizes are made to fit.
         resample: by which filter.
@@ -73,12 +75,14 @@ def load(
         search: folders to look in for the archives of the catalog, instead of those in RETINULA_DATA and of the system.
         offline: never use the network.
         progress: told how far a download or the preparation is.
+        on_damage: where given, every picture is looked at, not samples, and this is told where a set is prepared anew
+            because one is not as it was written.
 
     Raises:
         InputError: there is no such data set, or it is not as it must be.
         RetinulaError: it cannot be downloaded, or the cache cannot be written.
     """
-    options = Options(size, channels, resize, labels, fold, seed, resample, progress)
+    options = Options(size_of(size), channels, resize, labels, fold, seed, resample, progress, on_damage)
     where = cache_folder(cache_dir)
     if more:
         return _merged([name, *more], options, where)
@@ -115,6 +119,7 @@ def get(
     search: Sequence[Path] | None = None,
     offline: bool = False,
     progress: Progress | None = None,
+    on_damage: Callable[[str], None] | None = None,
 ) -> Dataset:
     """Make a data set of the catalog available from now on, from a local copy or wherever `load` finds it.
 
@@ -127,6 +132,7 @@ def get(
         search: folders to look in.
         offline: never use the network.
         progress: told how far it is.
+        on_damage: as for `load`.
 
     Raises:
         InputError: no such data set, or the copy is not one of it.
@@ -134,13 +140,13 @@ def get(
     """
     entry = _entry(name)
     if source is None:
-        return load(name, cache_dir=cache_dir, search=search, offline=offline, progress=progress)
+        return load(name, cache_dir=cache_dir, search=search, offline=offline, progress=progress, on_damage=on_damage)
     if entry.archive is None:
         raise InputError(f"{name} needs no file; leave out --from")
     where = cache_folder(cache_dir)
     found = _given(entry.archive, source, where)
     # Preparing it is what checks the structure; only then is it kept.
-    dataset = _official(entry, found, Options(progress=progress), where)
+    dataset = _official(entry, found, Options(progress=progress, on_damage=on_damage), where)
     copies.keep(entry.archive, found, where, progress)
     return dataset
 
@@ -249,6 +255,7 @@ def _official(entry: Entry, found: Found, options: Options, where: Path) -> Data
         entry.name,
         provenance,
         progress=options.progress,
+        on_damage=options.on_damage,
         num_images=sum(entry.counts.values()) or None,
     )
 
@@ -267,6 +274,7 @@ def _made(entry: Entry, options: Options, where: Path) -> Dataset:
         entry.name,
         {"copy": "drawn here", **provenance},
         progress=options.progress,
+        on_damage=options.on_damage,
         num_images=sum(entry.counts.values()),
     )
 
@@ -291,8 +299,16 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
     else:
         provenance["sha256"] = state = copies.file_digest(path, where)
         read = partial(_read_file, path, options, record)
-    key = options.key(_name_of(path), str(path))
-    return cache.prepared(key, read, where, name, provenance, state=state, progress=options.progress)
+    return cache.prepared(
+        options.key(_name_of(path), str(path)),
+        read,
+        where,
+        name,
+        provenance,
+        state=state,
+        progress=options.progress,
+        on_damage=options.on_damage,
+    )
 
 
 def _read_file(path: Path, options: Options, record: Path) -> Reading:
@@ -325,6 +341,7 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
         provenance,
         state=state,
         progress=options.progress,
+        on_damage=options.on_damage,
     )
 
 

@@ -36,6 +36,22 @@ def locked(path: Path, waiting: Callable[[], None] | None = None, patience: floa
             lock.release()
 
 
+@contextmanager
+def unless_held(path: Path) -> Iterator[bool | None]:
+    """Hold a lock file during the block where nobody does; yield whether it is held now, None where there are no locks.
+
+    Args:
+        path: of the lock file; its folder exists.
+    """
+    lock = filelock.FileLock(path)
+    held = _acquired(lock, 0)
+    try:
+        yield held
+    finally:
+        if held:
+            lock.release()
+
+
 def _acquired(lock: filelock.BaseFileLock, seconds: float) -> bool | None:
     """Say whether the lock was got in time, or None where there are no locks."""
     try:

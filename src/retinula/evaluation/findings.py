@@ -6,7 +6,7 @@ Looks for nothing itself: `inspection` does.
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ class Inspection:
         label_errors: labels that are likely wrong.
         duplicates: near-duplicates, by the names of the two sets between which they are.
         embedding: the map of the pictures.
+        impossible: why what was asked for could not be looked for, as `inspection.look_closer` calls it.
     """
 
     robustness: Robustness | None = None
     label_errors: LabelErrors | None = None
     duplicates: dict[str, tuple[NearDuplicate, ...]] | None = None
     embedding: EmbeddingMap | None = None
+    impossible: dict[str, str] = field(default_factory=dict)
 
     @property
     def unlooked(self) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ class Inspection:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what was looked for as values that JSON can hold."""
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {"impossible": dict(self.impossible)} if self.impossible else {}
         if self.robustness is not None:
             found["robustness"] = self.robustness.to_dict()
         if self.label_errors is not None:

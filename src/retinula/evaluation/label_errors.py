@@ -54,17 +54,20 @@ class LabelErrors:
         num_images: how many labels were looked at.
         method: how the answers were got: `held out` or `5-fold linear head on the embeddings`.
         errors: what was found.
+        num_rare: how many labels besides were not looked at, since too few pictures have the same.
     """
 
     num_images: int
     method: str
     errors: tuple[LabelError, ...]
+    num_rare: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
         return {
             "num_images": self.num_images,
             "method": self.method,
+            "num_rare": self.num_rare,
             "num_errors": len(self.errors),
             "errors": [asdict(each) for each in self.errors],
         }
@@ -79,7 +82,8 @@ class LabelErrors:
                 raise TypeError("a label error has a number for its picture and two probabilities")
             if each.index < 0:
                 raise ValueError("pictures are numbered from 0")
-        return cls(int(values["num_images"]), str(values["method"]), errors)
+        rare = int(values.get("num_rare", 0))  # earlier versions wrote none
+        return cls(int(values["num_images"]), str(values["method"]), errors, rare)
 
 
 def check_findable() -> None:
@@ -104,19 +108,25 @@ def find_label_errors(
     A picture of a class that no label names is not found by that: nothing tells how sure answers usually are of it.
 
     Args:
-        probabilities: `[N, K]`, each row summing to 1, from a model that was not trained on these labels.
+        probabilities: `[N, K]`, each row summing to 1, from a model that was not trained on these labels; a row of
+            zeros where nobody was asked.
         labels: int64 `[N]`.
         classes: K names.
         method: how the answers were got, for the result.
         sources: for each picture its file.
 
     Raises:
-        InputError: cleanlab is not installed, or broken.
+        InputError: cleanlab is not installed, or broken; or an answer is no number.
     """
     cleanlab = _cleanlab()
+    if not np.isfinite(probabilities).all():
+        raise InputError("the model's answers are no finite numbers: they say nothing of labels")
+    answered = np.flatnonzero(probabilities.any(axis=1))
+    num_rare = len(labels) - len(answered)
+    probabilities, labels = probabilities[answered], labels[answered]
     present = np.unique(labels)
     if len(present) < 2:
-        return LabelErrors(len(labels), method, ())
+        return LabelErrors(len(labels), method, (), num_rare)
     among = np.maximum(np.asarray(probabilities, dtype=np.float64)[:, present], 1e-12)
     among /= among.sum(axis=1, keepdims=True)  # cleanlab wants every class to occur; what is reported are the answers
     found = cleanlab.find_label_issues(
@@ -127,23 +137,25 @@ def find_label_errors(
         n_jobs=1,
     )
     errors = []
-    for index in np.asarray(found).tolist():
-        answer, suggestion = probabilities[index], int(probabilities[index].argmax())
+    for place in np.asarray(found).tolist():
+        answer, suggestion, index = probabilities[place], int(probabilities[place].argmax()), int(answered[place])
         errors.append(
             LabelError(
                 index=index,
                 source=None if sources is None else sources[index],
-                label=classes[labels[index]],
+                label=classes[labels[place]],
                 suggestion=classes[suggestion],
-                label_probability=float(answer[labels[index]]),
+                label_probability=float(answer[labels[place]]),
                 probability=float(answer[suggestion]),
             )
         )
-    return LabelErrors(len(labels), method, tuple(errors))
+    return LabelErrors(len(labels), method, tuple(errors), num_rare)
 
 
 def out_of_fold(features: Floats, labels: NDArray[np.int64], num_classes: int, seed: int = 0) -> Floats:
     """Return for every picture the answer of a linear head that was trained without it: `[N, K]`.
+
+    Pictures of a class that has fewer than there are folds are left out; their rows are zeros.
 
     Args:
         features: `[N, D]`, embeddings.
@@ -152,17 +164,20 @@ def out_of_fold(features: Floats, labels: NDArray[np.int64], num_classes: int, s
         seed: of the folds.
 
     Raises:
-        InputError: a class has fewer pictures than there are folds.
+        InputError: every class has fewer pictures than there are folds, or a feature is no number.
     """
-    counts = np.bincount(labels, minlength=num_classes)
-    if 0 < counts[counts > 0].min() < FOLDS:
-        raise InputError(f"finding wrong labels among training pictures needs at least {FOLDS} of each class")
+    if not np.isfinite(features).all():
+        raise InputError("the pictures' features are no finite numbers: they say nothing of labels")
+    common = np.bincount(labels, minlength=num_classes) >= FOLDS
+    if not common.any():
+        raise InputError(f"finding wrong labels among training pictures needs a class of at least {FOLDS} of them")
     answers = np.zeros((len(labels), num_classes))
-    if (counts > 0).sum() == 1:  # a head that knows one class says nothing else, and cannot be fitted
-        answers[:, counts > 0] = 1
+    looked = np.flatnonzero(common[labels])
+    if common.sum() == 1:  # a head that knows one class says nothing else, and cannot be fitted
+        answers[np.ix_(looked, common)] = 1
         return answers
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    for known, asked in folds.split(features, labels):
+    for known, asked in ((looked[a], looked[b]) for a, b in folds.split(looked, labels[looked])):
         scale = StandardScaler().fit(features[known])
         head = LogisticRegression(C=0.01, max_iter=200, tol=1e-3)
         head.fit(scale.transform(features[known]), labels[known])

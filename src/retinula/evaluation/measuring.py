@@ -6,13 +6,14 @@ Knows nothing of training or of figures, and of files only that a model may be n
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from retinula.errors import InputError, RetinulaError
+from retinula.datasets.reading import SplitName
+from retinula.errors import InputError, RetinulaError, nearest
 from retinula.evaluation.answered import Answered
 from retinula.evaluation.denoising import EXAMPLE_LEVEL, measure_denoising, noise_for
 from retinula.evaluation.fitting import check_pictures, labels_for, size_in_words
@@ -30,8 +31,10 @@ from retinula.metrics import (
     ssim,
     top_k_accuracy,
 )
-from retinula.model_file import Model
+from retinula.model_file import Model, check_asking
 from retinula.models.reconstructing import Encodes
+from retinula.run import Run
+from retinula.run_data import known_pictures, learned_from
 from retinula.transforms.noise import noised
 
 EXAMPLES = 8  # reconstructed pictures kept for a figure
@@ -63,15 +66,17 @@ def evaluate(
         clock: gives seconds.
 
     Raises:
-        InputError: the set has no pictures, no labels, other classes or another size than the model; or the file cannot
-            be read.
+        InputError: the set has no pictures, no labels, other classes or another size than the model; the file cannot be
+            read; or there is no such split, averaging or number of pictures at a time.
         RetinulaError: the model's answers are not finite numbers.
     """
+    run = None
     if not isinstance(model, Model):
-        model = Model.load(model)
+        run, model = Run(model), Model.load(model)
+    check_asking(batch_size, tta)
     check_pictures(model, image_set)
     runner = _Runner(model, image_set, batch_size, tta, device, progress, clock)
-    facts = _facts(model, image_set, split, tta)
+    facts = _facts(model, image_set, split, tta) | _known(run, model, image_set, split)
     if not model.classifies:
         return _reconstruction(runner, facts)
     labels = labels_for(model, image_set)  # before the work: a wrong set is refused at once
@@ -144,6 +149,8 @@ class _Runner:
 
 
 def _facts(model: Model, image_set: ImageSet, split: str, tta: Averaging) -> dict[str, Any]:
+    if split not in get_args(SplitName):
+        raise InputError(f"there is no split {split!r}{nearest(str(split), get_args(SplitName))}")
     return {
         "dataset": image_set.name.removesuffix(f"/{split}"),
         "split": split,
@@ -154,6 +161,15 @@ def _facts(model: Model, image_set: ImageSet, split: str, tta: Averaging) -> dic
         "unverified_copy": "unverified" in image_set.provenance.get("copy", ""),
         "provenance": dict(image_set.provenance),
     }
+
+
+def _known(run: Run | None, model: Model, image_set: ImageSet, split: str) -> dict[str, Any]:
+    """Return what is known of the model's having learned from the pictures, whatever their split is called."""
+    if run is None or not run.environment_file.exists():
+        return {"learned_from": model.provenance.get("fingerprint") == image_set.fingerprint()}
+    learned = known_pictures(run, image_set)
+    by_heart = learned_from(run, image_set, split, learned)
+    return {"learned_from": by_heart, "learned": None if learned is None else torch.from_numpy(learned)}
 
 
 def _ask(runner: _Runner, labels: Tensor) -> Answered:

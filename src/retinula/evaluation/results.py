@@ -54,6 +54,8 @@ class Evaluation:
         unverified_copy: whether the pictures came from a copy whose hash is not the official one.
         provenance: where the pictures came from, as words.
         learned_from: whether the model was trained on these very pictures.
+        learned: of each picture whether the training had one equal in every pixel, bool `[N]`; None where the training
+            pictures were not at hand.
     """
 
     dataset: str
@@ -66,11 +68,17 @@ class Evaluation:
     unverified_copy: bool
     provenance: dict[str, str]
     learned_from: bool = False
+    learned: Tensor | None = None
 
     @property
     def images_per_second(self) -> float:
         """Pictures a second through the network, loading and measuring not counted."""
         return self.num_images / self.seconds if self.seconds else 0.0
+
+    @property
+    def num_learned(self) -> int | None:
+        """How many of the pictures the training had, equal in every pixel; None where nobody could look."""
+        return None if self.learned is None else int(self.learned.sum())
 
     def to_dict(self) -> dict[str, Any]:
         """Return all results as values that JSON can hold; shares in 0..1, times in seconds."""
@@ -85,6 +93,8 @@ class Evaluation:
             "images_per_second": self.images_per_second,
             "unverified_copy": self.unverified_copy,
             "provenance": self.provenance,
+            "learned_from": self.learned_from,
+            "num_learned": self.num_learned,
         }
 
 
@@ -142,6 +152,13 @@ class ClassificationResult(Evaluation):
     def chance(self) -> float:
         """What the best blind guess gets right, 0..1: the share of the commonest class."""
         return int(self.confusion.sum(dim=1).max()) / self.num_images
+
+    @property
+    def accuracy_of_others(self) -> float | None:
+        """The share of right answers among pictures that the training did not have; None where there are none."""
+        if not self.num_learned or self.learned is None or self.learned.all():
+            return None
+        return self._right[~self.learned].mean().item()
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
@@ -240,6 +257,8 @@ class ClassificationResult(Evaluation):
             "accuracy_low": low,
             "accuracy_high": high,
             "num_correct": self.num_correct,
+            "accuracy_of_others": self.accuracy_of_others,
+            "chance": self.chance,
             "plain_accuracy": self.accuracy if self.plain_accuracy is None else self.plain_accuracy,
             "top5": self.top5,
             "superclass_accuracy": self.superclass_accuracy,

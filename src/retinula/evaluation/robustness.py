@@ -47,6 +47,13 @@ class Robustness:
         shares = [share for row in self.accuracy.values() for share in row]
         return sum(shares) / len(shares)
 
+    @property
+    def remark(self) -> str:
+        """What has to be known to compare strengths, as a sentence; empty where one is always harder than the last."""
+        if "saturation" not in self.accuracy:
+            return ""
+        return "Saturation takes colour away at 1 to 3 and exaggerates it at 4 and 5, which need not be harder than 3."
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
         return {

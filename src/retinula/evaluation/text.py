@@ -1,19 +1,22 @@
 """A measurement, or a closer look, in plain words: lines for a terminal. Knows nothing of the terminal itself."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from retinula.evaluation.caution import caution, is_near_chance
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.findings import Inspection
-from retinula.evaluation.label_errors import LabelErrors
+from retinula.evaluation.label_errors import FOLDS, LabelErrors
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.robustness import Robustness
 from retinula.intervals import interval_of_mean
 from retinula.metrics import Calibration
-from retinula.words import num_columns, percent, plural, sureness
+from retinula.words import listed, num_columns, percent, plural, sureness
 
 MISTAKES = 5  # kinds of mistakes that are named
+UNEQUAL = 1.2  # times as many pictures as on average has the commonest of classes that are not called equal
+NEVER_NAMED = 5  # classes that are never answered
 SUREST_NAMED = 3  # wrong answers that are named one by one, and findings of a closer look
 LOOKS = {  # what a closer look measures, by the names that `inspection.look_closer` has for it
     "corruptions": "robustness against corruptions",
@@ -21,8 +24,19 @@ LOOKS = {  # what a closer look measures, by the names that `inspection.look_clo
     "duplicates": "near-duplicates",
     "embedding": "the map of pictures",
 }
+SCORED = ("class", "precision", "recall", "F1", "pictures")  # the columns of `score_rows`
 AVERAGED_OVER = {"none": "", "mirror": "mirrored pictures", "mirror-shift": "mirrored and shifted pictures"}
 BELIEVABLE = 0.02  # mean confidence and accuracy may differ by this before it is called over- or underconfident
+
+
+class ScoreRow(NamedTuple):
+    """Of a class, or of all, how well it is told: shares of 0..1, None of a class that does not occur."""
+
+    name: str
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    num_images: int
 
 
 def text_report(evaluation: Evaluation) -> list[str]:
@@ -31,9 +45,25 @@ def text_report(evaluation: Evaluation) -> list[str]:
     lines += ["", _speed(evaluation)]
     if evaluation.learned_from:
         lines.append("These are the pictures that it learned from: expect less on new ones.")
+    elif evaluation.num_learned:
+        lines.append(_learned(evaluation))
     if evaluation.unverified_copy:
         lines.append("The pictures come from an unverified copy: its hash is not the official one.")
     return lines
+
+
+def score_rows(measured: Mapping[str, Any]) -> list[ScoreRow]:
+    """Return the scores of every class of a classifier, and their means, the last two rows.
+
+    Args:
+        measured: what `ClassificationResult.to_dict` gives, as the report of a run keeps it.
+    """
+    named = [(name, scores, scores["support"]) for name, scores in measured["per_class"].items()]
+    for title, key in (("mean of the classes", "macro_average"), ("mean of the pictures", "weighted_average")):
+        named.append((title, measured[key], measured["num_images"]))
+    return [
+        ScoreRow(name, scores["precision"], scores["recall"], scores["f1"], number) for name, scores, number in named
+    ]
 
 
 def inspection_text(found: Inspection, result: ClassificationResult) -> list[str]:
@@ -44,7 +74,8 @@ def inspection_text(found: Inspection, result: ClassificationResult) -> list[str
         result: how the model does on them, and so how far what is found by its answers can be believed.
     """
     by_chance = is_near_chance(result)
-    lines = [caution(result)] if by_chance and (found.robustness or found.label_errors) else []
+    lines = [f"{LOOKS[name].capitalize()} left out: {why}." for name, why in found.impossible.items()]
+    lines += [caution(result)] if by_chance and (found.robustness or found.label_errors) else []
     if found.robustness is not None:
         lines.append(_spoilt(found.robustness, names_worst=not by_chance))
     if found.label_errors is not None:
@@ -67,8 +98,11 @@ def _spoilt(found: Robustness, *, names_worst: bool) -> str:
 
 
 def _wrong_labels(found: LabelErrors) -> list[str]:
+    rare = ""
+    if found.num_rare:
+        rare = f" {found.num_rare:,} more were not looked at: fewer than {FOLDS} pictures have the same."
     return [
-        f"Labels likely wrong: {len(found.errors):,} of {found.num_images:,} ({found.method}).",
+        f"Labels likely wrong: {len(found.errors):,} of {found.num_images:,} ({found.method}).{rare}",
         *(
             f"  {picture_named(each.index, each.source)}: called {each.label}, likely {each.suggestion} "
             f"({sureness(each.probability)})"
@@ -90,6 +124,15 @@ def _near_duplicates(name: str, pairs: Sequence[NearDuplicate]) -> list[str]:
             for pair in pairs[:SUREST_NAMED]
         ),
     ]
+
+
+def _learned(evaluation: Evaluation) -> str:
+    """Say how many pictures are no test of anything but memory."""
+    number = evaluation.num_learned or 0
+    others = evaluation.accuracy_of_others if isinstance(evaluation, ClassificationResult) else None
+    right = "" if others is None else f"; right for {percent(others)} of the others"
+    equal = f"{'is' if number == 1 else 'are'} equal, pixel by pixel, to pictures it learned from"
+    return f"{number:,} of the {evaluation.num_images:,} {equal}{right}."
 
 
 def _results(evaluation: Evaluation) -> list[str]:
@@ -130,6 +173,7 @@ def _classification(result: ClassificationResult) -> list[str]:
             f"without that the calibration error would be {percent(result.uncalibrated_error)}."
         )
     lines += _conditions(result.condition_accuracy)
+    lines += _unequal_classes(result)
     names, support = result.classes, result.scores.support.tolist()
     mistakes = result.mistakes()[:MISTAKES]
     if mistakes:
@@ -145,6 +189,23 @@ def _classification(result: ClassificationResult) -> list[str]:
             for each in result.surest_mistakes(SUREST_NAMED)
         ]
     return [*lines, "", *_table(result)]
+
+
+def _unequal_classes(result: ClassificationResult) -> list[str]:
+    """Say what accuracy costs nothing where classes have unequal numbers of pictures, and which ones are forgotten."""
+    pictures, answers = result.confusion.sum(dim=1), result.confusion.sum(dim=0)
+    commonest = int(pictures.argmax())
+    if result.chance * len(pictures) < UNEQUAL:
+        return []
+    lines = [f"Always naming {result.classes[commonest]} would be right for {percent(result.chance)}."]
+    never = [result.classes[number] for number in ((pictures > 0) & (answers == 0)).nonzero()[:, 0].tolist()]
+    if never:
+        more = [f"{len(never) - NEVER_NAMED:,} more"] if len(never) > NEVER_NAMED else []
+        lines.append(
+            f"It never answers {listed([*never[:NEVER_NAMED], *more])}: where others have more pictures to train on, "
+            "objective.class_weights=balanced makes each class count the same."
+        )
+    return lines
 
 
 def picture_named(index: int, source: str | None) -> str:
@@ -219,12 +280,10 @@ def _belief(calibration: Calibration) -> str:
 
 def _table(result: ClassificationResult) -> list[str]:
     """Return scikit-learn's report: a line a class, and the averages."""
-    everything = result.to_dict()
-    rows: list[tuple[str, ...]] = [("class", "precision", "recall", "F1", "pictures")]
-    for name, scores in everything["per_class"].items():
-        rows.append((name, *_cells(scores), f"{scores['support']:,}"))
-    for title, key in (("mean of the classes", "macro_average"), ("mean of the pictures", "weighted_average")):
-        rows.append((title, *_cells(everything[key]), f"{result.num_images:,}"))
+    rows: list[tuple[str, ...]] = [SCORED]
+    for row in score_rows(result.to_dict()):
+        scores = ("-" if value is None else f"{value:.3f}" for value in row[1:4])
+        rows.append((row.name, *scores, f"{row.num_images:,}"))
     width = max(num_columns(row[0]) for row in rows)
     table = [row[0] + " " * (width - num_columns(row[0])) + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
     return [
@@ -253,11 +312,6 @@ def _conditions(accuracy: dict[str, float]) -> list[str]:
         ),
         "",
     ]
-
-
-def _cells(scores: dict[str, float | None]) -> tuple[str, ...]:
-    values = (scores["precision"], scores["recall"], scores["f1"])
-    return tuple("-" if value is None else f"{value:.3f}" for value in values)
 
 
 def _where(evaluation: Evaluation) -> str:

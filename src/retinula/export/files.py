@@ -136,7 +136,7 @@ def export_npz(model: Model, proof: Proof, path: Path) -> Exported:
         "data_licence": model.provenance.get("data_licence", "not stated"),
     }
     entries: dict[str, Any] = {name: value.cpu().numpy() for name, value in model.network.state_dict().items()}
-    entries[HEADER] = np.array(json.dumps(header, ensure_ascii=False))
+    entries[HEADER] = np.array(json.dumps(header, ensure_ascii=False, allow_nan=False))
     with replacing(path) as temporary:
         with temporary.open("wb") as file:
             np.savez(file, **entries)

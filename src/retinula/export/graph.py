@@ -87,7 +87,9 @@ def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
         "exported_by": f"retinula {__version__}",
         **extra,
     }
-    helper.set_model_props(graph, {key: json.dumps(value, ensure_ascii=False) for key, value in told.items()})
+    helper.set_model_props(
+        graph, {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in told.items()}
+    )
 
 
 def _network_graph(model: Model) -> ModelProto:

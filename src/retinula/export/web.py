@@ -71,7 +71,7 @@ def export_web(folder: Path, write: Callable[[Path], Exported], runtime: Browser
         exported = write(model)
         loads = exported.num_bytes + len(runtime.script) + len(runtime.program)
         description = {**_described(OnnxModel.load(model), name), "bytes": loads, "runtime": runtime.version}
-        files["model/model.json"] = json.dumps(description, ensure_ascii=False, indent=1).encode()
+        files["model/model.json"] = json.dumps(description, ensure_ascii=False, allow_nan=False, indent=1).encode()
         for path, content in files.items():
             (temporary / path).parent.mkdir(parents=True, exist_ok=True)
             (temporary / path).write_bytes(content)

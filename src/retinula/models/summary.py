@@ -15,6 +15,7 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.models.reconstructing import Reconstructs
 from retinula.models.watching import watched
+from retinula.words import table
 
 _BYTES = 4  # of a float32, in which the published tables count whatever the precision of the training
 _MEBIBYTE = 1024**2
@@ -132,6 +133,21 @@ def summarize(
         forward_backward_mb=_mebibytes(2 * batch_size * numbers),
         parameters_mb=_mebibytes(parameters),
     )
+
+
+def layer_table(summary: Summary) -> list[str]:
+    """Return the layers and their totals for people, a line each: the published table and its memory."""
+    layers = [
+        (row.name, row.kind, "x".join(map(str, row.output_shape)), f"{row.parameters:,}", f"{row.multiply_adds:,}")
+        for row in summary.layers
+    ]
+    return [
+        *table(("layer", "kind", "output", "parameters", "multiply-adds"), layers),
+        f"parameters {summary.parameters:,}, multiply-adds {summary.multiply_adds:,} a picture",
+        f"memory for a batch of {summary.batch_size}, MB: input {summary.input_mb:.2f}, "
+        f"forward/backward {summary.forward_backward_mb:.2f}, parameters {summary.parameters_mb:.2f}, "
+        f"in all {summary.total_mb:.2f}",
+    ]
 
 
 def _leaves(network: nn.Module) -> dict[str, nn.Module]:

@@ -110,9 +110,9 @@ function quoted(cell) {
   return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
-// Keep spreadsheets from taking a name for a formula.
+// Keep spreadsheets from taking a name for a formula, also behind apostrophes, which are taken away when it is read back.
 function harmless(cell, prefix) {
-  return cell.length > 1 && /^[=+\-@\t\r]/.test(cell) ? prefix + cell : cell;
+  return cell.length > 1 && /^'*[=+\-@\t\r]/.test(cell) ? prefix + cell : cell;
 }
 
 function download(name, content) {

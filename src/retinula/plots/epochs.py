@@ -77,9 +77,11 @@ def loss_band(
 ) -> Figure:
     """Draw between which losses half of each epoch's batches lie, around their median, and the held-out loss over it.
 
+    Beside it the accuracies, where there are any: of these the logs have one of each epoch, and so no band.
+
     Args:
         steps: rows with `step`, `epoch` and `loss`: at least two epochs of four finite losses each.
-        metrics: rows with `epoch` and `val_loss`, possibly None.
+        metrics: rows with `epoch`, `val_loss`, `accuracy` and `val_accuracy`, each of the last three possibly None.
         held_out: what the pictures set apart are.
         only_in_training: what the training loss counts and the other does not; empty where they are one measure.
     """
@@ -98,8 +100,15 @@ def loss_band(
     if apart and only_in_training:
         remark += f" {compared(held_out, only_in_training)}"
     title = f"The median loss of a batch {course(median[0], median[-1])} in {places[-1]:,.0f} epochs"
-    figure = new_figure(8, 4.0, title, remark)
-    axes = figure.subplots()
+    known = [column(metrics, key) for key in (ACCURACY.key, ACCURACY.held_out_key)]
+    with_accuracy = any(np.isfinite(values).any() for values in known)
+    if with_accuracy:
+        remark += " Of accuracies one is kept of each epoch: they have no band."
+    figure = new_figure(12 if with_accuracy else 8, 4.0, title, remark)
+    widths = [1.6, 1] if with_accuracy else [1]  # the words beside the band may be long
+    axes, *beside_it = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
+    for other in beside_it:
+        _draw_curves(other, metrics, ACCURACY, "epoch", ("training", held_out))
     axes.fill_between(places, low, high, color=SKY, alpha=0.5, linewidth=0, label="half of the batches")
     marker = "o" if len(places) <= 40 else None
     words = f"median batch in {in_training(only_in_training)}" if only_in_training else "median batch"

@@ -28,6 +28,7 @@ from retinula.plots.figure import (
     VERMILLION,
     class_names,
     new_figure,
+    of_boxes,
     save,
     styled,
     widest,
@@ -240,9 +241,9 @@ def _confusion_words(
     np.fill_diagonal(wrong, 0)
     title = f"{percent(right / max(number, 1))} of {plural(number, 'picture')} right"
     remark = "Each row is a true class: blue is the share of its pictures that is right, orange what is mistaken."
+    names = class_names(classes)
     if wrong.any():
         true, named = divmod(int(wrong.argmax()), len(classes))
-        names = class_names(classes)
         title += (
             f"; commonest mistake: {names[true]} for {names[named]} "
             f"({wrong[true, named]:,} of {confusion[true].sum():,})"
@@ -253,7 +254,7 @@ def _confusion_words(
             remark += f" {percent(inside)} of the mistakes stay within the superclass (framed)."
     if num_shown < len(classes):
         remark += f" Shown are the {num_shown} of {len(classes):,} classes most often confused."
-    return title, remark
+    return title, remark + of_boxes(names)
 
 
 def _fitted(name: str, cell: float, size: float) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from retinula.evaluation.caution import Answered, caution, is_near_chance
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelError
@@ -13,7 +14,7 @@ from retinula.evaluation.results import Mistake
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
 from retinula.names import shortened
-from retinula.plots.figure import GREY, INK, SERIES, TEXT, bare, class_names, new_figure, styled, widest, wrap
+from retinula.plots.figure import GREY, INK, SERIES, TEXT, bare, class_names, new_figure, of_boxes, styled, widest, wrap
 from retinula.plots.pictures import captioned
 from retinula.words import percent, plural, sureness
 
@@ -38,7 +39,7 @@ def robustness(result: Robustness) -> Figure:
         0.36 * len(kinds) + 1.0,
         f"{percent(result.clean)} right on clean pictures, {percent(result.mean)} on average on spoilt ones",
         f"Right answers in %, {looks}, on {pictures}, at strengths from 1 (mild) to 5 (hard); what costs most at the "
-        "top.",
+        f"top. {result.remark}".rstrip(),
     )
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=100, aspect="auto")
@@ -78,19 +79,22 @@ def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong:
 
 
 @styled
-def label_errors(image_set: ImageSet, errors: Sequence[LabelError]) -> Figure:
+def label_errors(image_set: ImageSet, errors: Sequence[LabelError], answered: Answered) -> Figure:
     """Draw pictures whose labels are likely wrong: above each the label, below it what it likely is.
 
     Args:
         image_set: that they were found in.
         errors: at least one, the likeliest first; the first 24 are drawn.
+        answered: how right the answers are that they were found by.
     """
     shown = errors[:SHOWN]
-    title = f"{plural(len(errors), 'label')} likely wrong; the {len(shown)} likeliest"
-    remark = (
-        f"Above each picture its label{_and_file(shown)}, below it what it likely is. Look before you believe: rare "
-        "kinds are among them."
-    )
+    above = f"Above each picture its label{_and_file(shown)}, below it"
+    if is_near_chance(answered):
+        title = f"Answers that mean nothing speak against {plural(len(errors), 'label')}; {len(shown)} of them"
+        remark = f"{caution(answered)} {above} the answer."
+    else:
+        title = f"{plural(len(errors), 'label')} likely wrong; the {len(shown)} likeliest"
+        remark = f"{above} what it likely is. {caution(answered)}"
     return captioned(
         [image_set.images[each.index] for each in shown],
         [(_labelled(each), f"{each.suggestion} ({sureness(each.probability)})", False) for each in shown],
@@ -137,26 +141,41 @@ def _called(index: int, source: str | None) -> str:
 
 
 @styled
-def embedding(placed: EmbeddingMap, labels: NDArray[np.int64] | None, classes: Sequence[str]) -> Figure:
+def embedding(
+    placed: EmbeddingMap,
+    labels: NDArray[np.int64] | None,
+    classes: Sequence[str],
+    superclasses: Sequence[str] | None = None,
+) -> Figure:
     """Draw the map of a set: a mark a picture, its colour and form the class where they can be told apart.
 
     Args:
         placed: the map.
         labels: int64 `[n]`, of the mapped pictures, or None.
         classes: names.
+        superclasses: for each class the name of its group, which colours the marks where there are too many classes.
     """
+    groups = superclasses if len(set(superclasses or ())) <= _TOLD_APART < len(classes) else None
+    if groups is not None:
+        classes = sorted(set(groups))
+        labels = None if labels is None else np.array([classes.index(group) for group in groups])[labels]
     names = class_names(classes)
     legend = labels is not None and len(names) <= _TOLD_APART
     room = 0.0
     if legend:
         wrapped = ["\n".join(wrap(name, 150, TEXT)) for name in names]
         room = (widest(wrapped, TEXT) + 0.5) * -(-len(names) // 22)
-    figure = new_figure(
-        7.0 + room,
-        6.6,
-        f"{plural(len(placed.points), 'picture')} as the network sees them",
-        f"{placed.method} of its features: near each other is alike to it. Distances between far groups mean nothing.",
+    remark = (
+        f"{placed.method} of its features: near each other is alike to it. Distances between far groups mean nothing."
     )
+    if placed.all_equal:
+        remark = "Its features are the same for all of them, so that all lie at one place: it tells none from another."
+    if groups is not None and legend:
+        remark += " Colour and form tell the superclass."
+    elif labels is not None and not legend:
+        remark += f" So many classes ({len(names):,}) cannot be told apart by marks: all are grey."
+    remark += of_boxes(names) if legend else ""
+    figure = new_figure(7.0 + room, 6.6, f"{plural(len(placed.points), 'picture')} as the network sees them", remark)
     axes = figure.subplots()
     bare(axes)
     if labels is None or not legend:

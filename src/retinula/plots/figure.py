@@ -184,13 +184,20 @@ def class_names(classes: Sequence[str]) -> list[str]:
     """Return the names of classes as they can be drawn; one that cannot carries its number as well.
 
     >>> class_names(["cat", chr(0x1B170)])
-    ['cat', '□ (1)']
+    ['cat', '□ (class 1)']
     """
     names = []
     for number, name in enumerate(classes):
         shown = drawable(name)
-        names.append(f"{shown} ({number})".strip() if _UNKNOWN in shown or not shown else shown)
+        names.append(f"{shown} (class {number})".strip() if _UNKNOWN in shown or not shown else shown)
     return names
+
+
+def of_boxes(names: Sequence[str]) -> str:
+    """Return, as the end of a remark, what the boxes in names of `class_names` are; nothing where there are none."""
+    if not any(_UNKNOWN in name for name in names):
+        return ""
+    return f" {_UNKNOWN} is a letter that no font here has: install one, for example fonts-noto-cjk."
 
 
 @lru_cache(maxsize=4096)

@@ -32,6 +32,7 @@ from retinula.plots.figure import (
     class_names,
     drawable,
     new_figure,
+    of_boxes,
     styled,
     widest,
     wrap,
@@ -92,7 +93,7 @@ def answered_examples(
     else:
         title = f"{sum(each.right for each in captions)} of {plural(len(chosen), 'picture')} drawn at random are right"
         remark = "Above each picture its true class, below it"
-    remark += " the answer and how sure it is."
+    remark += f" the answer and how sure it is.{of_boxes(names)}"
     return _captioned([image_set.images[index] for index in chosen], captions, title, remark)
 
 
@@ -185,6 +186,7 @@ def contact_sheet(image_set: ImageSet, *, per_class: int = 10, seed: int = 0) ->
         if len(rows) < classes:
             first = "first " if len(rows) == SHEET_CLASSES else ""
             remark += f" Of {classes:,} classes, the {first}{len(rows)} that have pictures are shown."
+        remark += of_boxes(labels)
     figure = new_figure(max(6.0, columns * (column_width + 0.25)), depth * cell + 0.1, title, remark)
     for number, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
         own = slice(number * depth, (number + 1) * depth)

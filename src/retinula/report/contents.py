@@ -52,7 +52,8 @@ class Contents:
         task: `classification` or `reconstruction`.
         split: which pictures it was measured on.
         tells_unfamiliar: whether the model can tell pictures unlike anything it was trained on.
-        missing: why a part is not there, by its name.
+        missing: why a part is not there, by its name; `inspected` for all parts of a closer look, one of these by
+            what `inspection.look_closer` calls it.
         unmeasured: what a closer look could still find, as `inspection.look_closer` calls it.
         answers: of a classifier.
         reasons: of its answers.
@@ -126,6 +127,7 @@ def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) ->
         asked = Asked(run, recipe, model, measured, split, False, own, True, run.path)
         found = _completed(found, asked, _comparable(train_set, measured), progress)
         missing.pop("inspected", None)
+        missing |= found.impossible
     contents = Contents(run, recipe, training, model.task, split, model.familiarity is not None, missing)
     shown = train_set or measured
     if shown is None:
@@ -244,7 +246,7 @@ def _found(
 
 def _check_deep(run: Run, model: Model) -> None:
     """Refuse a model that nothing can look closer at, and a cleanlab that will be needed and cannot be."""
-    check_classifies(run, model)
+    check_classifies(model)
     with suppress(InputError):  # not whole: all is looked for again
         known = (read_inspection(run.inspection_file, split) for split in ("test", "validation"))
         if any(each is not None and each.found.label_errors is not None for each in known):
@@ -266,7 +268,8 @@ def _completed(
 
 def _lacking(found: Inspection, learned: ImageSet | None) -> tuple[str, ...]:
     """Return what can still be looked for; near-duplicates only where the training pictures are at hand."""
-    return tuple(name for name in found.unlooked if name != "duplicates" or learned is not None)
+    possible = [name for name in found.unlooked if name not in found.impossible]
+    return tuple(name for name in possible if name != "duplicates" or learned is not None)
 
 
 def _with_findings(

@@ -28,10 +28,11 @@ class Doubted:
 
 @dataclass(frozen=True)
 class LabelsPart:
-    """How many labels are doubted of how many, how the answers were got, and some of them."""
+    """How many labels are doubted of how many, how many are too rare for it, how answers were got, and some of them."""
 
     number: int
     num_images: int
+    num_rare: int
     held_out: bool
     shown: tuple[Doubted, ...]
 
@@ -93,7 +94,7 @@ def labels_part(found: LabelErrors, asked: ImageSet, sheet: Sheet) -> LabelsPart
         )
         for each in found.errors[:SHOWN]
     )
-    return LabelsPart(len(found.errors), found.num_images, found.method == "held out", shown)
+    return LabelsPart(len(found.errors), found.num_images, found.num_rare, found.method == "held out", shown)
 
 
 def pairs_part(

@@ -30,12 +30,14 @@ class MapPart:
 
     Attributes:
         method: how it was made.
+        all_equal: whether all pictures lie at one place.
         classes: the number and name of each class that is on it.
         points: of each of these classes, by its number.
         sheet: of the pictures.
     """
 
     method: str
+    all_equal: bool
     classes: tuple[tuple[int, str], ...]
     points: dict[int, tuple[Point, ...]]
     sheet: SheetPage
@@ -71,6 +73,7 @@ def map_part(placed: EmbeddingMap, result: ClassificationResult, images: Images,
         )
     return MapPart(
         placed.method,
+        placed.all_equal,
         tuple((number, result.classes[number]) for number in sorted(points)),
         {number: tuple(points[number]) for number in sorted(points)},
         sheet.finish(most_bytes),

@@ -6,6 +6,7 @@ and any script but its own, which it knows by its hash.
 
 import base64
 import hashlib
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -41,6 +42,7 @@ FORMS = (
     "M0-5.4L1.5-1.8 5.3-1.6 2.4 1 3.3 4.8 0 2.6-3.3 4.8-2.4 1-5.3-1.6-1.5-1.8z",
     "M-4.6-2.6L-2.6-4.6 0-2 2.6-4.6 4.6-2.6 2 0 4.6 2.6 2.6 4.6 0 2-2.6 4.6-4.6 2.6-2 0z",
 )
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|dB\b)")
 
 
 def write_report(
@@ -90,7 +92,7 @@ def render(contents: Contents) -> str:
         averaged=AVERAGED_OVER[result.tta] if result else "",
         verdict=verdict(result.calibration) if result else "",
         few=is_few(result.calibration) if result else False,
-        caution=caution(result).replace(" %", "\u00a0%") if result else "",
+        caution=caution(result) if result else "",
         by_chance=is_near_chance(result) if result else False,
         mixes=mixes(contents.recipe),
         behind=_behind(contents),
@@ -116,6 +118,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["prose"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
     made.filters["percent"] = lambda share, places=1: f"{100 * share:.{places}f}\u00a0%"
     made.filters["sure"] = lambda share: sureness(share).replace(" ", "\u00a0")
     made.filters["shortened"] = shortened

@@ -2,12 +2,14 @@
 
 import shutil
 from contextlib import suppress
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
+from retinula.answers import judged, ranked
 from retinula.datasets.unpack import safe_names
 from retinula.depiction import depict_features, depict_filters
 from retinula.errors import InputError
+from retinula.explanation.features import seen_picture
 from retinula.explanation.layers import convolutions
 from retinula.images import Images, ImageSet
 from retinula.model_file import Model
@@ -29,7 +31,8 @@ from retinula.training.loss_words import only_in_training
 from retinula.training.plan import augment_of
 from retinula.training.reporting import Reporter
 
-MOST_LAYERS = 12  # whose maps get a figure each
+MOST_LAYERS = 12  # whose filters and maps get a figure each
+A_PICTURE = "a test picture"
 MOST_PHOTOS = 12  # reconstructed at their own size, which takes a while
 
 
@@ -53,6 +56,8 @@ def draw_work(run: Run, folder: Path, photos: Path | None, reporter: Reporter) -
     test_set = own.of("test")
     _draw_test_curve(run, test_set, folder, reporter)
     _draw_inside(model, test_set.images[0], folder)
+    if model.classifies:
+        _draw_answer(model, test_set, folder)
     _draw_distortions(run.recipe(), own.of("train").images[0], folder)
     if photos is not None:
         draw = _draw_answers if model.classifies else _draw_reconstructions
@@ -70,14 +75,25 @@ def _draw_test_curve(run: Run, test_set: ImageSet, folder: Path, reporter: Repor
 
 
 def _draw_inside(model: Model, picture: Images, folder: Path) -> None:
-    """Draw the first convolution's filters, and what every convolution makes of one picture."""
-    layers = list(convolutions(model.network))
-    if not layers:
+    """Draw the filters of the convolutions, and what each of these makes of one picture."""
+    if not convolutions(model.network):
         return
-    filters = depict_filters(model, layers[0]).figures
-    features = depict_features(model, [("a test picture", as_picture(picture))]).figures
-    for name, figure in chain(filters, islice(features, 1 + MOST_LAYERS)):
+    with suppress(InputError):  # filters of 1x1 have no form to be seen
+        for name, figure in islice(depict_filters(model).figures, MOST_LAYERS):
+            save(figure, folder, name)
+    features = depict_features(model, [(A_PICTURE, as_picture(picture))]).figures
+    for name, figure in islice(features, 1 + MOST_LAYERS):
         save(figure, folder, name.replace(" ", "-"))
+
+
+def _draw_answer(model: Model, test_set: ImageSet, folder: Path) -> None:
+    """Draw the likeliest classes as bars beside the picture whose maps are drawn."""
+    picture = as_picture(test_set.images[0])
+    ((probabilities, _),) = judged(model, [model.look_at(picture)])
+    correct = None if test_set.labels is None else test_set.classes[test_set.labels[0]]
+    answers, seen = ranked(model.classes, probabilities), seen_picture(model, test_set.images[0])
+    figure = pictures.prediction(picture, seen, answers, name=A_PICTURE, correct=correct)
+    save(figure, folder, f"answer-{A_PICTURE.replace(' ', '-')}")
 
 
 def _draw_distortions(recipe: Recipe, picture: Images, folder: Path) -> None:
@@ -102,7 +118,7 @@ def _draw_answers(model: Model, references: list[Reference], folder: Path, repor
     names = safe_names(Path(reference.src).stem for reference, _ in answered)
     for number, (name, (reference, prediction)) in enumerate(zip(names, answered, strict=True), start=1):
         picture = decode(reference.content)
-        seen = model.preprocess.shrink(picture)
+        seen = seen_picture(model, model.shrink(picture))
         save(pictures.prediction(picture, seen, prediction.answers, name=Path(reference.src).name), folder, name)
         reporter.loading("drawing photos", number, len(answered))
 

@@ -7,6 +7,7 @@ from typing import Any
 from retinula.names import printable
 from retinula.recipe import Recipe
 from retinula.reproduction.asking import AnsweredPhotos, AskedPhotos
+from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import Further
 from retinula.reproduction.place import ANSWERS, changed_before_training
 from retinula.reproduction.table import Row, markdown
@@ -25,7 +26,8 @@ class Reproduction:
         answered: the first seed's answers to the photos that are drawn, where they can be scored.
         further: what goes further, where the recipe names it.
         figures: files in the folder `figures`.
-        folder: the table, as `table.md` and `table.json`, answers to photos as `photos.csv`, and `figures/`.
+        tables: files of layers and of classes.
+        folder: the table, as `table.md` and `table.json`, answers to photos as `photos.csv`, tables, and `figures/`.
     """
 
     recipe: Recipe
@@ -35,6 +37,7 @@ class Reproduction:
     answered: AnsweredPhotos | None
     further: Further | None
     figures: tuple[str, ...]
+    tables: tuple[str, ...]
     folder: Path
 
     @property
@@ -53,7 +56,8 @@ class Reproduction:
             f"seeds: {', '.join(map(str, self._seeds))}",
             f"runs: {', '.join(printable(run.name) for run in self.runs)}",
         ]
-        return (*notes, *([] if self.further is None else [self.further.words]))
+        floor = floor_words(self.recipe, self.runs)
+        return (*notes, *([floor] if floor else []), *([] if self.further is None else [self.further.words]))
 
     def to_markdown(self) -> str:
         """Return it as a page."""
@@ -74,6 +78,7 @@ class Reproduction:
             "answers": None if self.answered is None else ANSWERS,
             "better": None if self.further is None else self.further.to_dict(),
             "figures": list(self.figures),
+            "tables": list(self.tables),
             "folder": str(self.folder),
         }
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from retinula.differences import changed_from_shipped
 from retinula.durable import UNFINISHED, check_folder, clear_abandoned, explained, make_folder, read_text
@@ -17,6 +17,8 @@ from retinula.recipe_files import load_recipe
 
 FOLDER = Path("reproductions")
 PAGE, TABLE, ANSWERS, FIGURES = "table.md", "table.json", "photos.csv", "figures"
+LAYERS: Final = "layers.txt"
+CLASSES: Final = {split: f"classes-{split}.csv" for split in ("test", "train")}
 
 
 def changed_before_training(recipe: Recipe) -> list[str] | None:
@@ -54,8 +56,9 @@ def check_place(folder: Path) -> None:
     """
     check_folder(folder)
     earlier, figures = _earlier(folder), folder / FIGURES
-    ours = [] if not earlier else [PAGE, TABLE, *([ANSWERS] if _has_answers(earlier) else [])]
-    taken = [folder / name for name in (PAGE, TABLE, ANSWERS) if name not in ours and (folder / name).exists()]
+    ours = [] if not earlier else [PAGE, TABLE, *_beside(earlier)]
+    names = (PAGE, TABLE, ANSWERS, LAYERS, *CLASSES.values())
+    taken = [folder / name for name in names if name not in ours and (folder / name).exists()]
     if os.path.lexists(figures) and not figures.is_dir():
         taken.append(figures)
     elif not earlier:
@@ -78,7 +81,7 @@ def unfinished(folder: Path) -> Iterator[Path]:
 
 
 def make_way(folder: Path) -> None:
-    """Remove the figures that an earlier reproduction has drawn, and its answers; what else lies there stays."""
+    """Remove the figures that an earlier reproduction has drawn, its answers and tables; what else lies there stays."""
     earlier, figures = _earlier(folder), folder / FIGURES
     if not earlier:
         return
@@ -89,8 +92,8 @@ def make_way(folder: Path) -> None:
                 (figures / name).unlink()
                 with suppress(OSError):  # something is left in it
                     (figures / name).parent.rmdir()
-        if _has_answers(earlier):
-            (folder / ANSWERS).unlink(missing_ok=True)
+        for name in _beside(earlier):
+            (folder / name).unlink(missing_ok=True)
 
 
 def free_names(folder: Path, names: Sequence[str]) -> list[str]:
@@ -121,9 +124,10 @@ def files_in(folder: Path) -> list[str]:
     return sorted(name.as_posix() for name in names if not any(part.startswith(UNFINISHED) for part in name.parts))
 
 
-def _has_answers(earlier: dict[str, Any]) -> bool:
-    """Tell whether a reproduction has written answers to photos; earlier versions did where there were any."""
-    return bool(earlier.get("answers", earlier.get("photos")))
+def _beside(earlier: dict[str, Any]) -> list[str]:
+    """Return which files a reproduction has written beside its page; earlier versions no tables but of answers."""
+    tables = [name for name in (LAYERS, *CLASSES.values()) if name in earlier.get("tables", [])]
+    return [*([ANSWERS] if earlier.get("answers", earlier.get("photos")) else []), *tables]
 
 
 def _earlier(folder: Path) -> dict[str, Any]:
@@ -133,4 +137,5 @@ def _earlier(folder: Path) -> dict[str, Any]:
     except (InputError, ValueError, RecursionError):
         return {}
     whole = isinstance(found, dict) and {"recipe", "digest", "table"} <= found.keys()
-    return found if whole and isinstance(found.get("figures", []), list) else {}
+    listed = whole and all(isinstance(found.get(key, []), list) for key in ("figures", "tables"))
+    return found if listed else {}

@@ -27,6 +27,7 @@ from retinula.reproduction.records import RECORDS
 from retinula.reproduction.results import gather
 from retinula.reproduction.runs import runs_for
 from retinula.reproduction.table import make_rows
+from retinula.reproduction.tables import tables_of
 from retinula.run import Run
 from retinula.run_data import load_dataset, training_sets
 from retinula.training.reporting import Reporter
@@ -47,7 +48,8 @@ def reproduce(
         recipe: one with claims.
         seeds: how many, counted up from the recipe's own.
         root: the folder of the runs; finished ones of the same digest are used again, unfinished ones go on.
-        folder: takes the table, the figures and answers to photos; those of an earlier reproduction make way.
+        folder: takes the table, figures, tables of layers and classes, and answers to photos; those of an earlier
+            reproduction make way.
         photos: a folder of photos to ask about besides the recipe's own, which alone enter reports of runs.
         reporter: told what happens.
 
@@ -69,17 +71,30 @@ def reproduce(
     further = goes_further(recipe, runs, _measured_runs(root) if recipe.better else [])
     shown = next(reversed(folders), None)
     answered = next((each.answered for each in asked if each.folder == shown), None)
+    tables = tables_of(runs[0])
     with unfinished(folder) as made:
         draw_work(runs[0], made, shown, reporter)
         drawn = files_in(made)
         make_way(folder)
         placed = free_names(folder, drawn)
-        result = Reproduction(recipe, tuple(runs), tuple(rows), tuple(asked), answered, further, tuple(placed), folder)
+        result = Reproduction(
+            recipe,
+            tuple(runs),
+            tuple(rows),
+            tuple(asked),
+            answered,
+            further,
+            figures=tuple(placed),
+            tables=tuple(tables),
+            folder=folder,
+        )
         # First the table: by it a later reproduction knows what is its own, however far this one comes.
         write_json(folder / TABLE, result.to_dict())
         move_figures(made, folder, placed)
         if answered is not None:
             answered.write(folder / ANSWERS)
+        for name, text in tables.items():
+            write_text(folder / name, text)
         write_text(folder / PAGE, result.to_markdown())
     for name in sorted(set(drawn) - set(placed)):
         reporter.message(f"{folder / FIGURES / name} is of no reproduction and stays; ours is left out")

@@ -1,16 +1,18 @@
 """The page of results: written from the reports of finished runs, never by hand."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from retinula.assignment import ARGUMENTS
 from retinula.differences import as_shipped, changed_from_shipped
+from retinula.durable import read_text
 from retinula.errors import InputError
 from retinula.recipe import Recipe
 from retinula.reproduction.comparison import HEAD, find_comparisons
-from retinula.reproduction.further import goes_further
+from retinula.reproduction.floor import floor_words
+from retinula.reproduction.further import Further, goes_further
 from retinula.reproduction.measures import measure, own_photos
 from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
@@ -22,6 +24,7 @@ from retinula.words import plural
 
 _HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
 _LISTED: tuple[Metric, ...] = ("accuracy", "loss", "psnr", "photos_accuracy", "seconds", "step_seconds")
+EARLIER = "results-earlier.md"  # kept by hand beside the page: results whose runs are gone
 _INTRODUCTION = """# Results
 
 Written by `retinula results --write` from the reports of finished runs. A result is the mean over its seeds and their
@@ -63,8 +66,25 @@ def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[li
     return [[runs[seed] for seed in sorted(runs)] for _, runs in sorted(found.items())]
 
 
-def results_page(groups: Sequence[Sequence[Run]]) -> str:
-    """Return the page of gathered runs, as Markdown."""
+def earlier_recipes(folder: Path) -> frozenset[str]:
+    """Return the recipes that the page of earlier results in a folder has as shipped; none without such a page.
+
+    Raises:
+        InputError: the page cannot be read.
+    """
+    page = folder / EARLIER
+    lines = read_text(page).splitlines() if page.exists() else []
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    return frozenset(row[0] for row in cells if row[1:2] == ["as shipped"])
+
+
+def results_page(groups: Sequence[Sequence[Run]], earlier: Collection[str] = ()) -> str:
+    """Return the page of gathered runs, as Markdown.
+
+    Args:
+        groups: as `gather` gives them.
+        earlier: recipes of which the page of earlier results beside it tells, as `earlier_recipes` gives them.
+    """
     machines = list(dict.fromkeys(_machine(run) for runs in groups for run in runs))
     lines = [_INTRODUCTION, markdown_line(_HEAD), markdown_line(("---",) * len(_HEAD))]
     lines += [markdown_line(_cells(runs, machines)) for runs in groups]
@@ -76,8 +96,9 @@ def results_page(groups: Sequence[Sequence[Run]]) -> str:
         recipe = as_shipped(runs[0].recipe())
         if recipe is not None and recipe.claims:
             lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", "", *markdown(make_rows(recipe, runs))]
-            further = goes_further(recipe, runs, groups)
-            lines += [] if further is None else ["", f"{further.words}."]
+            floor, further = floor_words(recipe, runs), goes_further(recipe, runs, groups)
+            lines += ["", f"{floor}."] if floor else []
+            lines += [] if further is None else ["", f"{_further_words(further, earlier)}."]
     for comparison in find_comparisons(groups):
         lines += ["", f"## Networks trained by {comparison.recipe.name} {comparison.alike}", ""]
         lines += _beside_network_and_length(comparison.recipe)
@@ -108,6 +129,14 @@ def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
             }
         )
     return results
+
+
+def _further_words(further: Further, earlier: Collection[str]) -> str:
+    """Say what goes further, or where it was told once."""
+    if further.runs or further.name not in earlier:
+        return further.words
+    told = f"its runs are not kept, but what they reached stands among the [earlier results]({EARLIER})"
+    return f"{further.name} goes further; {told}: measure it anew with `{further.command}`"
 
 
 def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
@@ -162,7 +191,7 @@ def _machine(run: Run) -> str:
     try:
         machine, versions = environment["machine"], environment["versions"]
         return (
-            f"{machine['accelerator'] or machine['processor']}, {machine['cores']} cores, bfloat16 units: "
+            f"{machine['accelerator'] or machine['processor']}, {plural(machine['cores'], 'core')}, bfloat16 units: "
             f"{machine['bfloat16_units']}{f'; trained on {hardware}' if hardware else ''}; "
             f"Python {environment['python']}, " + ", ".join(f"{name} {version}" for name, version in versions.items())
         )

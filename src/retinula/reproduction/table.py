@@ -9,7 +9,7 @@ from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure
 from retinula.run import Run
 from retinula.sections import Claim, Metric
 
-Verdict = Literal["yes", "no, below", "no, above", "not measured", "only shown"]
+Verdict = Literal["yes", "no, better", "no, worse", "no, below", "no, above", "not measured", "only shown"]
 HEAD = ("figure", "published", "measured", "holds?")
 
 
@@ -37,6 +37,13 @@ _FORMS: dict[Metric, _Form] = {
     "seconds": _Form("training time", 1, 0, " s"),
     "step_seconds": _Form("time of a step, median", 1000, 1, " ms"),
 }
+
+
+_MORE_IS_BETTER: frozenset[Metric] = frozenset(
+    ("accuracy", "train_accuracy", "photos_accuracy", "psnr", "psnr_gain", "psnr_over_linear")
+)
+_NEITHER: frozenset[Metric] = frozenset(("epochs",))  # of all others less is better: losses and times
+_ROUNDING = 1e-9  # as fractions of two, 0.7566 lies farther than 0.015 from 0.7416
 
 
 @dataclass(frozen=True)
@@ -95,15 +102,21 @@ def first_measured(runs: Sequence[Run], *metrics: Metric) -> str:
 
 
 def judge(claim: Claim, measured: Measured | None) -> Verdict:
-    """Tell whether a measurement bears a claim out: its mean lies no farther from it than the tolerance."""
+    """Tell whether a measurement bears a claim out: its mean lies no farther from it than the tolerance.
+
+    Where it does not, a measure that knows better and worse says which of them it is; a claim of at least so much, and
+    a measure that knows neither, on which side.
+    """
     if measured is None:
         return "not measured"
     if claim.tolerance is None:
         return "only shown"
     difference = measured.mean - claim.value
-    if abs(difference) <= claim.tolerance or (claim.at_least and difference > 0):
+    if abs(difference) <= claim.tolerance + _ROUNDING or (claim.at_least and difference > 0):
         return "yes"
-    return "no, above" if difference > 0 else "no, below"
+    if claim.at_least or claim.metric in _NEITHER:
+        return "no, above" if difference > 0 else "no, below"
+    return "no, better" if (difference > 0) == (claim.metric in _MORE_IS_BETTER) else "no, worse"
 
 
 def markdown(rows: Sequence[Row]) -> list[str]:
@@ -129,13 +142,14 @@ def metric_words(metric: Metric) -> str:
     return _FORMS[metric].words
 
 
-def spread(metric: Metric, measured: Measured) -> str:
+def spread(metric: Metric, measured: Measured, more_places: int = 0) -> str:
     """Write mean, deviation and number of runs of a measure, with its unit.
 
     >>> spread("accuracy", Measured((0.74, 0.76)))
     '75.00 ± 1.41 % (n = 2)'
     """
     form = _FORMS[metric]
+    form = form._replace(places=form.places + more_places)
     middle = f"{form.scale * measured.mean:.{form.places}f}"
     if measured.deviation is not None:
         middle += f" ± {form.scale * measured.deviation:.{form.places}f}"
@@ -143,10 +157,11 @@ def spread(metric: Metric, measured: Measured) -> str:
 
 
 def _row(figure: str, metric: Metric, measured: Measured | None, verdict: Verdict, claim: Claim | None) -> Row:
+    places = _places_to_tell_apart(claim, measured) if claim is not None and verdict.startswith("no,") else 0
     return Row(
         figure=figure,
         published="-" if claim is None else ("at least " if claim.at_least else "") + _shown(metric, claim.value),
-        measured="-" if measured is None else spread(metric, measured),
+        measured="-" if measured is None else spread(metric, measured, places),
         verdict=verdict,
         fault="" if claim is None else claim.fault,
         mean=None if measured is None else measured.mean,
@@ -155,9 +170,22 @@ def _row(figure: str, metric: Metric, measured: Measured | None, verdict: Verdic
     )
 
 
-def _shown(metric: Metric, value: float) -> str:
+def _places_to_tell_apart(claim: Claim, measured: Measured | None) -> int:
+    """Return how many places more a mean needs so as not to read like a value that would have held."""
+    if measured is None or claim.tolerance is None:
+        return 0
+    side = 1 if measured.mean > claim.value else -1
+    last = claim.value + side * claim.tolerance  # that holds
+    return next(
+        places
+        for places in range(10)
+        if _shown(claim.metric, measured.mean, places) != _shown(claim.metric, last, places)
+    )
+
+
+def _shown(metric: Metric, value: float, more_places: int = 0) -> str:
     form = _FORMS[metric]
-    return f"{form.scale * value:.{form.places}f}{form.unit}"
+    return f"{form.scale * value:.{form.places + more_places}f}{form.unit}"
 
 
 def markdown_line(cells: Sequence[str]) -> str:

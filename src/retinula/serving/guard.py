@@ -21,6 +21,7 @@ from retinula.serving.service import to_json
 
 LOGGER: Final = logging.getLogger("retinula.serving")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+_HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # no other page can read what they give
 CLIENT_GONE: Final = 499  # nginx's status for a client that went away; nobody receives it
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -96,7 +97,7 @@ class Guard:
             await send(message)
 
         try:
-            self._check(Headers(scope=scope), scope["path"])
+            self._check(Headers(scope=scope), scope["method"], scope["path"])
             await self._app(scope, receive, sending)
         except Refusal as refusal:
             self._counters.errors[refusal.code] += 1
@@ -113,9 +114,11 @@ class Guard:
         finally:
             self._counters.finished(self._route_of(scope["path"]), status, time.perf_counter() - begun)
 
-    def _check(self, headers: Headers, path: str) -> None:
+    def _check(self, headers: Headers, method: str, path: str) -> None:
         if self._hosts is not None and _without_port(headers.get("host", "")) not in self._hosts:
             raise Refusal("wrong_host", "this server answers for the machine it runs on: ask localhost")
+        if self._token is None and method not in _HARMLESS and _is_of_another_page(headers):
+            raise Refusal("cross_site", "another page asks by way of its visitor's browser; with --token it may")
         if self._token is not None and not self._is_open(path):
             kind, _, given = headers.get("authorization", "").partition(" ")
             # Compared in constant time; bytes, because text beyond ASCII is not compared.
@@ -141,6 +144,15 @@ async def refuse_route(_request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         raise Refusal("method_not_allowed", "there is such a path, but not this method", error.headers)
     raise Refusal("not_found", "there is nothing here; /openapi.json lists what there is")
+
+
+def _is_of_another_page(headers: Headers) -> bool:
+    """Tell whether a browser sends a request for a page of another server; programs say nothing of it."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site in ("same-origin", "none"):
+        return False
+    elsewhere = origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
+    return site == "cross-site" or elsewhere
 
 
 def _without_port(host: str) -> str:

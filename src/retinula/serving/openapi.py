@@ -10,6 +10,7 @@ from retinula.version import __version__
 _ABOUT_STATUS = {
     400: "The request is not understood.",
     401: "A token is needed.",
+    403: "A page of another server asks.",
     404: "There is nothing of that name.",
     408: "The body did not arrive in time.",
     413: "Too many bytes, pixels or pictures.",
@@ -32,6 +33,7 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool, with_r
         with_runs: whether trainings are shown.
     """
     asked = (401,) if with_token else ()
+    sent = asked or (403,)
     picture = {"type": "string", "format": "binary"}
     include = {
         "type": "array",
@@ -75,7 +77,7 @@ def describe(limits: Limits, offers: frozenset[str], *, with_token: bool, with_r
         ],
         "requestBody": {"required": True, "content": body},
         "responses": {"200": _answer("The answers, in the order of the pictures.", "Predictions")}
-        | _refusals(*_OF_PREDICT, *asked),
+        | _refusals(*_OF_PREDICT, *sent),
     }
     text = {"type": "string"}
     return {

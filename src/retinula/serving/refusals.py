@@ -10,6 +10,7 @@ STATUSES: Final = {
     "malformed": 400,
     "wrong_host": 400,
     "unauthorized": 401,
+    "cross_site": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "body_too_slow": 408,

@@ -10,8 +10,8 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -124,7 +124,7 @@ class Service:
         except Stopped as error:
             raise Refusal("stopping", "the server is stopping") from error
         finally:
-            self.waiting -= 1
+            self._leave()
 
     async def _answer(self, content_type: str, body: bytes, query: list[tuple[str, str]]) -> bytes:
         question, entries = await self._in_thread(partial(self._prepare, content_type, body, query))
@@ -141,15 +141,19 @@ class Service:
         return self._compose(question, entries, outcomes)
 
     async def _in_thread(self, work: Callable[[threading.Event], Found]) -> Found:
-        """Work in a thread; who is cancelled meanwhile lets the work know, and waits until the thread has returned."""
-        given_up = threading.Event()
+        """Work in a thread; who is cancelled meanwhile lets the work know, which counts as waiting until it returns."""
+        given_up, loop = threading.Event(), asyncio.get_running_loop()
         future = self._decoders.submit(work, given_up)
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             given_up.set()
-            await _ended(future)
+            self.waiting += 1
+            future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
             raise
+
+    def _leave(self) -> None:
+        self.waiting -= 1
 
     def _prepare(
         self, content_type: str, body: bytes, query: list[tuple[str, str]], given_up: threading.Event
@@ -224,15 +228,6 @@ def _while_wanted(pictures: Iterable[Upload], given_up: threading.Event) -> Iter
         if given_up.is_set():
             raise CancelledError
         yield picture
-
-
-async def _ended(work: Future[Any]) -> None:
-    """Wait for the end of work whose result nobody takes, however often the waiting itself is cancelled."""
-    loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    work.add_done_callback(lambda _: loop.call_soon_threadsafe(ended.set))
-    while not ended.is_set():
-        with suppress(asyncio.CancelledError):
-            await ended.wait()
 
 
 def _for_those(jobs: list[_Job], what: str, work: Callable[[list[int]], Iterable[Found]]) -> list[Found | None]:

@@ -49,7 +49,8 @@ class WeightAverage:
 
         Args:
             batches: of inputs `[N, channels, H, W]`, N at least 2, at least one batch; not asked for where the network
-                normalises nothing. The statistics are the means of theirs.
+                normalises nothing. The statistics are the means of theirs, by their numbers of inputs: the last of an
+                epoch may have two.
             autocast: the precision to compute in.
         """
         if not self.normalisations:
@@ -57,9 +58,12 @@ class WeightAverage:
         momenta = [layer.momentum for layer in self.normalisations]
         for layer in self.normalisations:
             layer.reset_running_stats()
-            layer.momentum = None  # the mean of all batches, each counted alike
             layer.train()
+        num_images = 0
         for inputs in batches:
+            num_images += len(inputs)
+            for layer in self.normalisations:
+                layer.momentum = len(inputs) / num_images
             with autocast():
                 self.network(inputs)
         for layer, momentum in zip(self.normalisations, momenta, strict=True):

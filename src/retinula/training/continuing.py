@@ -1,14 +1,18 @@
 """Going on from a checkpoint: what it has to fit, and what the beginning has settled for good."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from retinula.errors import InputError
+from retinula.durable import read_text, write_json
+from retinula.errors import InputError, first_line
 from retinula.images import ImageSet
 from retinula.recipe import Recipe
 from retinula.run import Run
+from retinula.training import processes
 from retinula.training.checkpoint import load_checkpoint
-from retinula.training.hardware import Hardware
+from retinula.training.hardware import Hardware, shared_hardware
+from retinula.training.reporting import Reporter
 from retinula.transfer import Source
 
 
@@ -61,6 +65,55 @@ def saved_hardware(saved: dict[str, Any], run: Run) -> Hardware:
         return Hardware.from_dict(saved)
     except InputError as error:
         raise InputError(f"{run.path}: {error}") from error
+
+
+def first_hardware(run: Run) -> Hardware | None:
+    """Return what a training that ended before its first checkpoint was to compute with; None where it was not chosen.
+
+    Raises:
+        InputError: it is damaged, or another version's.
+    """
+    if not run.hardware_file.exists():
+        return None
+    try:
+        kept = json.loads(read_text(run.hardware_file))
+        kept["ways"] = tuple((name, way) for name, way in kept["ways"])
+        return Hardware.from_dict(kept)
+    except (LookupError, TypeError, ValueError) as error:
+        reason = f"cannot be read ({first_line(error)}); remove it to begin anew"
+        raise InputError(f"{run.hardware_file} {reason}") from error
+
+
+def settled_hardware(
+    run: Run,
+    saved: dict[str, Any] | None,
+    given: Hardware | None,
+    choose: Callable[..., Hardware],
+    num_images: int,
+    reporter: Reporter,
+) -> Hardware:
+    """Return what to train with: that of the checkpoint, what is given, what was chosen already, or measured now.
+
+    Args:
+        run: keeps what is chosen until a checkpoint does, because measuring again could choose another.
+        saved: the checkpoint, if there is one.
+        given: by a caller, or None.
+        choose: as for `shared_hardware`, and so the rest.
+        num_images: pictures in a batch.
+        reporter: told where it is measured.
+
+    Raises:
+        InputError: this machine has not got it, or what was chosen cannot be read.
+    """
+    if saved is not None:
+        return shared_hardware(saved_hardware(saved["hardware"], run), choose, num_images)
+    given = given or processes.by_first(lambda: first_hardware(run))
+    if given is None:
+        reporter.loading("measuring what computes fastest here", 0, None)
+    hardware = shared_hardware(given, choose, num_images)
+    if processes.is_first():
+        write_json(run.hardware_file, hardware.to_dict())
+    return hardware
 
 
 def origin_of(recipe: Recipe, source: Source | None, saved: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import ctypes
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.training import processes
 from retinula.training.arrangement import Way, seconds_by_way
-from retinula.training.stopwatch import GAIN, Clock, best_seconds
+from retinula.training.stopwatch import ENOUGH, GAIN, Clock, best_seconds
 from retinula.words import plural
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -201,12 +201,12 @@ def choose_hardware(
     ]
     preferred = candidates[0]
     few = min(num_images, LOOK_IMAGES)
-    looks = {candidate: _trial(network, (few, *input_shape), candidate, clock) for candidate in candidates}
+    looks = _trials(network, (few, *input_shape), candidates, clock)
     hopeless = _hopeless(looks, preferred)
     affordable = min(TRIAL_IMAGES, max(LOOK_IMAGES, int(few * TRIAL_SECONDS / looks[preferred])))
     candidates = [candidate for candidate in candidates if candidate not in hopeless]
     shape = (min(num_images, affordable), *input_shape)
-    seconds = {candidate: _trial(network, shape, candidate, clock) for candidate in candidates}
+    seconds = _trials(network, shape, candidates, clock)
     fastest = min(candidates, key=seconds.__getitem__)
     choice = fastest if seconds[fastest] * GAIN < seconds[preferred] else preferred
     figures = ", ".join(f"{_name(candidate)} {seconds[candidate] * 1000:.0f} ms" for candidate in candidates)
@@ -266,17 +266,22 @@ def _hopeless(looks: Mapping[Hardware, float], preferred: Hardware) -> dict[Hard
     return {candidate: times for candidate, times in slower.items() if times > HOPELESS}
 
 
-def _trial(network: nn.Module, shape: tuple[int, int, int, int], candidate: Hardware, clock: Clock) -> float:
-    """Seconds of one forward and backward pass."""
-    trial, inputs = _for_trial(network, shape, candidate)
+def _trials(
+    network: nn.Module, shape: tuple[int, int, int, int], candidates: Sequence[Hardware], clock: Clock
+) -> dict[Hardware, float]:
+    """Return the seconds of one forward and backward pass with each candidate."""
+    steps = [_step(*_for_trial(network, shape, candidate), candidate) for candidate in candidates]
+    with torch.random.fork_rng(devices=[]):  # dropout draws, and the experiment's own chances must not move
+        return dict(zip(candidates, best_seconds(steps, clock, ENOUGH * len(candidates)), strict=True))
 
+
+def _step(trial: nn.Module, inputs: torch.Tensor, candidate: Hardware) -> Callable[[], None]:
     def step() -> None:
         with candidate.autocast():
             outputs = trial(inputs)
         outputs.float().square().mean().backward()
 
-    with torch.random.fork_rng(devices=[]):  # dropout draws, and the experiment's own chances must not move
-        return best_seconds([step], clock)[0]
+    return step
 
 
 def _choose_ways(

@@ -1,6 +1,5 @@
 """From positions in the training set to what the network and the objective take."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch.nn.functional as F
 
 from retinula.images import copied
 from retinula.training import processes
-from retinula.training.plan import Plan
+from retinula.training.plan import Plan, side_at
 from retinula.transforms.augment import WHOLE, Drawn, augment_images, mix, spoil
 from retinula.transforms.batches import Batch, generator_for
 
@@ -82,16 +81,6 @@ def _share(plan: Plan, positions: np.ndarray, part: processes.Part) -> float:
         return len(positions[part.own]) / len(positions)
     weights = plan.weights[torch.from_numpy(plan.train_set.known_labels()[positions])]
     return float(weights[part.own].sum() / weights.sum())
-
-
-def side_at(sizes: Sequence[tuple[float, int]], done: float) -> int | None:
-    """Return the side of the inputs at a fraction of the training that is done; None where they stay as they are.
-
-    >>> side_at([(0.0, 24), (0.5, 32)], 0.5)
-    32
-    """
-    begun = [side for fraction, side in sizes if fraction <= done]
-    return begun[-1] if begun else None
 
 
 def shrunk(inputs: torch.Tensor, side: int) -> torch.Tensor:

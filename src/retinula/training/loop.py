@@ -24,12 +24,12 @@ from retinula.training import processes
 from retinula.training.beginning import begin_from_pictures, first_network
 from retinula.training.body import learning_normalisations, take_body
 from retinula.training.checkpoint import save_checkpoint
-from retinula.training.continuing import check_fit, fingerprints, newest_checkpoint, origin_of, saved_hardware
+from retinula.training.continuing import check_fit, fingerprints, newest_checkpoint, origin_of, settled_hardware
 from retinula.training.failure import keep_failure
 from retinula.training.finishing import as_model, finished_model
-from retinula.training.hardware import Hardware, choose_hardware, shared_hardware
+from retinula.training.hardware import Hardware, choose_hardware
 from retinula.training.inputs import prepare
-from retinula.training.optimizers import set_learning_rate, take_step
+from retinula.training.optimizers import at_zero, set_learning_rate, take_step
 from retinula.training.plan import Plan, make_plan, make_preprocess
 from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
@@ -89,6 +89,7 @@ def train(
         tell(warning)
     preprocess = make_preprocess(recipe, train_set)
     network = first_network(recipe, train_set, preprocess)
+    began_at_zero = at_zero(network)
     if saved is None:
         begin_from_pictures(network, train_set, preprocess)
         if source is not None:
@@ -98,15 +99,15 @@ def train(
     processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
     if saved is not None:
         check_fit(saved["fits"], fits, run)
-        hardware = saved_hardware(saved["hardware"], run)
-    elif hardware is None:
-        reporter.loading("measuring what computes fastest here", 0, None)
     choose = partial(choose_hardware, network, preprocess.input_shape, precision=recipe.training.precision)
-    hardware = shared_hardware(hardware, choose, max(2, min(recipe.training.batch_size, len(train_set))))
+    num_images = max(2, min(recipe.training.batch_size, len(train_set)))
+    hardware = settled_hardware(run, saved, hardware, choose, num_images, reporter)
     torch.set_num_threads(hardware.threads)
     plan = make_plan(recipe, train_set, validation_set, preprocess, hardware, origin)
+    if plan.lengthened:
+        tell(plan.lengthened)
     tell(f"computing on {hardware.words} ({hardware.reason})")
-    state = new_state(plan, network)
+    state = new_state(plan, network, began_at_zero)
 
     def save() -> None:
         _settle(state)
@@ -116,7 +117,8 @@ def train(
         save_checkpoint(run, state.step, content)
 
     if saved is None:
-        save()  # so that a run killed early goes on with the same hardware: measuring again could choose another
+        save()
+        run.hardware_file.unlink(missing_ok=True)  # the checkpoint has it
     else:
         state.restore(saved["state"])
         tell(f"going on from step {state.step} of {plan.num_steps}")

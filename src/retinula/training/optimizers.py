@@ -1,6 +1,7 @@
 """Optimizers by name, and one step of each, SAM's two passes included."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
@@ -16,18 +17,42 @@ from retinula.training.parts import settled
 RATE_FACTOR = "rate_factor"  # of a group: what the learning rate is multiplied by for it
 
 
-def build_optimizer(settings: Optimizer, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+@dataclass(frozen=True)
+class _Moved:
+    """What is moved: a network, whether in fused steps, and which of its weights began at zero."""
+
+    network: nn.Module
+    fused: bool
+    at_zero: Set[str]
+
+
+def at_zero(network: nn.Module) -> frozenset[str]:
+    """Return the names of a network's weights that are zero throughout."""
+    return frozenset(name for name, weights in network.named_parameters() if not weights.any())
+
+
+def build_optimizer(
+    settings: Optimizer, network: nn.Module, device: torch.device, began_at_zero: Set[str] | None = None
+) -> torch.optim.Optimizer:
     """Return the optimizer over the network's trainable weights.
 
     Weight decay touches only weights of two dimensions and more: on biases and normalisation it does harm
     (Goyal et al. 2017, section 5.3). Of Muon it touches what Muon itself moves, none of what it leaves to Adam.
+
+    Args:
+        settings: of the recipe.
+        network: where it is to be trained already.
+        device: on which it is.
+        began_at_zero: `at_zero` of the network when its weights were drawn, before it took over any that were trained:
+            a training that goes on knows no others. As it is where None.
 
     Raises:
         InputError: `body_rate` or Muon is asked for, but the network has no head.
     """
     # One fused pass over a weight and its averages reads memory once, where the plain loop reads it many times.
     fused = device.type in ("cpu", "cuda")
-    return settled(OPTIMIZERS[settings.name], settings)(settings, network, fused)
+    moved = _Moved(network, fused, at_zero(network) if began_at_zero is None else began_at_zero)
+    return settled(OPTIMIZERS[settings.name], settings)(settings, moved)
 
 
 def _groups(settings: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
@@ -110,40 +135,34 @@ class running_statistics_kept:  # noqa: N801 (used as a context manager, like a 
             layer.momentum, layer.num_batches_tracked = momentum, tracked
 
 
-def _sgd(
-    settings: Optimizer, network: nn.Module, fused: bool, *, momentum: float, nesterov: bool
-) -> torch.optim.Optimizer:
-    groups = _groups(settings, network)
-    return torch.optim.SGD(groups, lr=settings.lr, momentum=momentum, nesterov=nesterov, fused=fused)
+def _sgd(settings: Optimizer, moved: _Moved, *, momentum: float, nesterov: bool) -> torch.optim.Optimizer:
+    groups = _groups(settings, moved.network)
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=momentum, nesterov=nesterov, fused=moved.fused)
 
 
-def _adam(settings: Optimizer, network: nn.Module, fused: bool, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    return torch.optim.Adam(_groups(settings, network), lr=settings.lr, betas=betas, fused=fused)
+def _adam(settings: Optimizer, moved: _Moved, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    return torch.optim.Adam(_groups(settings, moved.network), lr=settings.lr, betas=betas, fused=moved.fused)
 
 
-def _adamw(
-    settings: Optimizer, network: nn.Module, fused: bool, *, betas: tuple[float, float]
-) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(_groups(settings, network), lr=settings.lr, betas=betas, fused=fused)
+def _adamw(settings: Optimizer, moved: _Moved, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(_groups(settings, moved.network), lr=settings.lr, betas=betas, fused=moved.fused)
 
 
-def _sam(
-    settings: Optimizer, network: nn.Module, fused: bool, *, momentum: float, nesterov: bool, rho: float
-) -> torch.optim.Optimizer:
+def _sam(settings: Optimizer, moved: _Moved, *, momentum: float, nesterov: bool, rho: float) -> torch.optim.Optimizer:
     moves: dict[str, Any] = {"lr": settings.lr, "momentum": momentum, "nesterov": nesterov}
-    return SAM(_groups(settings, network), torch.optim.SGD, rho=rho, **moves)
+    return SAM(_groups(settings, moved.network), torch.optim.SGD, rho=rho, **moves)
 
 
 def _muon(
     settings: Optimizer,
-    network: nn.Module,
-    fused: bool,
+    moved: _Moved,
     *,
     momentum: float,
     nesterov: bool,
     betas: tuple[float, float],
     rest_rate: float,
 ) -> torch.optim.Optimizer:
+    network = moved.network
     try:
         head = set(network.get_submodule(head_of(network)).parameters())
     except InputError as error:
@@ -151,14 +170,16 @@ def _muon(
             f"Muon needs a network with a head, which it leaves to Adam, and {type(network).__name__} has none: "
             "choose another optimizer.name"
         ) from error
-    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    # Muon moves weights by a share of their norm: what begins at zero would stay there. Which these are does not depend
-    # on where a training stands, for a network is built anew before its checkpoint is read.
-    inner = [weights for weights in trainable if weights.ndim > 1 and weights not in head and bool(weights.any())]
-    moved = set(inner)
-    others = [weights for weights in trainable if weights not in moved]
+    trainable = {name: weights for name, weights in network.named_parameters() if weights.requires_grad}
+    # Muon moves weights by a share of their norm: what begins at zero would stay there.
+    inner = {
+        name: weights
+        for name, weights in trainable.items()
+        if weights.ndim > 1 and weights not in head and name not in moved.at_zero
+    }
+    others = [weights for name, weights in trainable.items() if name not in inner]
     groups: list[dict[str, Any]] = [
-        {"params": inner, ORTHOGONALISES: True, RATE_FACTOR: 1.0, "weight_decay": settings.weight_decay},
+        {"params": list(inner.values()), ORTHOGONALISES: True, RATE_FACTOR: 1.0, "weight_decay": settings.weight_decay},
         {"params": others, ORTHOGONALISES: False, RATE_FACTOR: rest_rate, "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]

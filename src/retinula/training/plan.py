@@ -1,5 +1,6 @@
 """Plan: a recipe brought together with its data and machine, all that does not change while training runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from retinula.training.schedules import Multiplier, multiplier
 from retinula.transforms.augment import Augment
 from retinula.transforms.batches import BatchPlan
 from retinula.transforms.preprocess import Preprocess
+from retinula.words import plural
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,17 @@ class Plan:
     def num_epochs(self) -> int:
         """Epochs begun, the last perhaps not whole."""
         return -(-self.num_steps // self.batches.steps_per_epoch)
+
+    @property
+    def lengthened(self) -> str:
+        """Say that there are more epochs than the recipe names, and why; nothing where there are not."""
+        epochs, least = self.recipe.training.epochs, self.recipe.training.least_steps
+        if epochs is None or self.num_epochs <= epochs:
+            return ""
+        return (
+            f"{plural(len(self.train_set), 'picture')}: {self.num_epochs:,} epochs instead of {epochs:,}, "
+            f"so that there are at least {plural(least, 'step')} (training.least_steps)"
+        )
 
     @property
     def mixes(self) -> bool:
@@ -83,6 +96,22 @@ def augment_of(recipe: Recipe) -> Augment:
     return Augment(**recipe.augment.model_dump())
 
 
+def batches_of(recipe: Recipe, num_images: int) -> BatchPlan:
+    """Return how so many pictures are cut into the recipe's batches."""
+    settings = recipe.training
+    return BatchPlan(num_images, settings.batch_size, recipe.seed, settings.drop_last, settings.sampling)
+
+
+def side_at(sizes: Sequence[tuple[float, int]], done: float) -> int | None:
+    """Return the side of the inputs at a fraction of the training that is done; None where they stay as they are.
+
+    >>> side_at([(0.0, 24), (0.5, 32)], 0.5)
+    32
+    """
+    begun = [side for fraction, side in sizes if fraction <= done]
+    return begun[-1] if begun else None
+
+
 def build_network(recipe: Recipe, num_classes: int, preprocess: Preprocess) -> nn.Module:
     """Build the network that a recipe names, with weights drawn anew.
 
@@ -115,13 +144,17 @@ def make_plan(
         raise InputError(f"{train_set.name}: {len(train_set)} pictures are too few to train on")
     if validation_set is not None:
         _check_validation(train_set, validation_set)
+    elif recipe.training.early_stopping:
+        raise InputError(
+            "training.early_stopping needs pictures to choose by, and none are set apart: give validation pictures, "
+            "or training.early_stopping=0"
+        )
     task = network_named(recipe.model.name).task
     if recipe.objective.reconstructs != (task == "reconstruction"):
         raise InputError(
             f"{recipe.model.name} is for {task}, which objective {recipe.objective.name!r} does not measure"
         )
-    settings = recipe.training
-    batches = BatchPlan(len(train_set), settings.batch_size, recipe.seed, settings.drop_last, settings.sampling)
+    batches = batches_of(recipe, len(train_set))
     augment = augment_of(recipe)
     seen = recipe.augment.random_crop or train_set.shape[1:]
     if preprocess.crop is not None and recipe.augment.random_crop is None:
@@ -131,6 +164,14 @@ def make_plan(
             f"training would show pictures of {list(seen)}, but the network is asked with "
             f"{list(preprocess.input_shape[1:])}: inputs.crop and augment.random_crop must be equal"
         )
+    num_steps = recipe.training.num_steps(batches.steps_per_epoch)
+    _check_last_side(recipe.training.sizes, num_steps, preprocess)
+    rate = multiplier(recipe.schedule)
+    if not any(rate(step / num_steps) for step in range(num_steps)):
+        raise InputError(
+            f"the learning rate would be 0 through the whole training of {plural(num_steps, 'step')}, "
+            "so that no weight would move: train longer, or give another schedule"
+        )
     return Plan(
         recipe=recipe,
         train_set=train_set,
@@ -138,13 +179,23 @@ def make_plan(
         preprocess=preprocess,
         augment=augment,
         batches=batches,
-        num_steps=settings.steps or (settings.epochs or 1) * batches.steps_per_epoch,
-        rate=multiplier(recipe.schedule),
+        num_steps=num_steps,
+        rate=rate,
         loss=loss_function(recipe.objective, train_set),
         hardware=hardware,
         origin=origin,
         weights=mean_weights(recipe.objective, train_set, mixes=augment.mixes),
     )
+
+
+def _check_last_side(sizes: Sequence[tuple[float, int]], num_steps: int, preprocess: Preprocess) -> None:
+    _, height, width = preprocess.input_shape
+    side = side_at(sizes, (num_steps - 1) / num_steps)
+    if side is not None and (side, side) != (height, width):
+        raise InputError(
+            f"training would end on inputs of {side}x{side}, but the network is asked with {height}x{width}: "
+            f"training.sizes must come to these by the last of {plural(num_steps, 'step')}"
+        )
 
 
 def _check_validation(train_set: ImageSet, validation_set: ImageSet) -> None:

@@ -6,6 +6,7 @@ no position is remembered but the step.
 
 import copy
 import math
+from collections.abc import Set
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -116,12 +117,13 @@ class TrainState:
         self.best = Best(weights=values["best_weights"], **best)
 
 
-def new_state(plan: Plan, network: nn.Module) -> TrainState:
+def new_state(plan: Plan, network: nn.Module, began_at_zero: Set[str] | None = None) -> TrainState:
     """Return the state of a training before its first step.
 
     Args:
         plan: of the training.
         network: with its first weights, on the CPU; it belongs to the state from now on.
+        began_at_zero: as for `optimizers.build_optimizer`.
 
     Raises:
         InputError: its optimizer does not fit the network.
@@ -131,6 +133,6 @@ def new_state(plan: Plan, network: nn.Module) -> TrainState:
     return TrainState(
         network=network,
         twin=processes.shared(arrange(network, plan.hardware.ways)),
-        optimizer=build_optimizer(plan.recipe.optimizer, network, torch.device(plan.hardware.device)),
+        optimizer=build_optimizer(plan.recipe.optimizer, network, torch.device(plan.hardware.device), began_at_zero),
         average=WeightAverage(network, decay) if decay else None,
     )

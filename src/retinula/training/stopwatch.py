@@ -5,16 +5,23 @@ from collections.abc import Callable, Sequence
 
 GAIN = 1.05  # a choice other than the preferred has to be faster by this factor
 _TURNS = 3
-_SECONDS = 0.25  # no further turn once so long has been measured
+ENOUGH = 0.25  # seconds; no further turn once so long has been measured
 
 Clock = Callable[[], float]
 
 
-def best_seconds(actions: Sequence[Callable[[], object]], clock: Clock = time.perf_counter) -> list[float]:
+def best_seconds(
+    actions: Sequence[Callable[[], object]], clock: Clock = time.perf_counter, enough: float = ENOUGH
+) -> list[float]:
     """Return the seconds of each action, the best of one to three, taken in turns.
 
     In turns, so that another program that comes and goes meets all of them. The first time is left out: it chooses
     kernels and claims memory.
+
+    Args:
+        actions: what is measured.
+        clock: seconds.
+        enough: so many seconds of all actions together make a further turn needless.
     """
     for action in actions:
         action()
@@ -27,6 +34,6 @@ def best_seconds(actions: Sequence[Callable[[], object]], clock: Clock = time.pe
             seconds = clock() - start
             best[number] = min(best[number], seconds)
             measured += seconds
-        if measured >= _SECONDS:
+        if measured >= enough:
             break
     return best

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 
-from retinula.assignment import parse
 from retinula.recipe import Recipe
-from retinula.recipe_files import full_key, load_recipe, shipped
+from retinula.recipe_files import assigned_keys, load_recipe, shipped
 from retinula.targets import DEFAULT
 from retinula.training.objectives import OBJECTIVES
 from retinula.training.optimizers import OPTIMIZERS
@@ -26,7 +25,7 @@ def said_in_vain(recipe: Recipe, settings: Collection[str] = ()) -> list[str]:
         recipe: to which the settings were applied already.
         settings: each `key=value`.
     """
-    assigned = {full_key(parse(setting)[0]) for setting in settings}
+    assigned = assigned_keys(settings)
     origin = _origin(recipe)
     lines = []
     for section, parts in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("objective", OBJECTIVES)):

@@ -16,6 +16,7 @@ from retinula.errors import InputError, nearest
 from retinula.transforms.jpeg import stored_as_jpeg
 
 STRENGTHS: Final = (1, 2, 3, 4, 5)
+_FEW_PIXELS = 16  # of the shorter side: fewer do not make blocks of five sizes
 Corruption = Callable[[Tensor, int, torch.Generator], Tensor]  # float in 0..1 `[N, C, H, W]` to the same, unclipped
 
 
@@ -77,7 +78,13 @@ def _jpeg(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
 
 
 def _pixelation(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
-    share = (0.69, 0.56, 0.44, 0.34, 0.25)[level]
+    if min(pictures.shape[2:]) < _FEW_PIXELS:
+        return pictures.lerp(_in_blocks(pictures, 0.25), (0.65, 0.74, 0.82, 0.92, 1.0)[level])
+    return _in_blocks(pictures, (0.69, 0.56, 0.44, 0.34, 0.25)[level])
+
+
+def _in_blocks(pictures: Tensor, share: float) -> Tensor:
+    """Keep this share of the pixels of each side, and lay them out over the whole."""
     small = [max(1, round(side * share)) for side in pictures.shape[2:]]
     fewer = F.interpolate(pictures, size=small, mode="area")
     return F.interpolate(fewer, size=pictures.shape[2:], mode="nearest-exact")

@@ -13,6 +13,7 @@ from retinula.errors import InputError
 from retinula.forms import Resample, Resize
 from retinula.images import Images
 from retinula.shrinking import WHOLE, Views, check_form, look_at, shrink
+from retinula.strict_json import number, whole_number
 
 # Of mean and std: those of pictures in 0..1 are below 1, and even those given by mistake for 0..255 are far below this.
 _LARGEST = 1000.0
@@ -107,16 +108,18 @@ class Preprocess:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Preprocess":
-        """Build from the value of `to_dict`; others raise `LookupError`, `TypeError`, `ValueError`, `OverflowError`."""
+        """Build from the value of `to_dict`; others raise `InputError`, `LookupError`, `TypeError`, `ValueError`."""
         height, width = values["size"]
         crop_height, crop_width = values["crop"] or (0, 0)
         return cls(
-            channels=int(values["channels"]),
-            size=(int(height), int(width)),
+            channels=whole_number(values["channels"], "channels"),
+            size=(whole_number(height, "size"), whole_number(width, "size")),
             resize=values["resize"],
-            crop=None if values["crop"] is None else (int(crop_height), int(crop_width)),
-            mean=tuple(float(value) for value in values["mean"]),
-            std=tuple(float(value) for value in values["std"]),
+            crop=None
+            if values["crop"] is None
+            else (whole_number(crop_height, "crop"), whole_number(crop_width, "crop")),
+            mean=tuple(number(value, "mean") for value in values["mean"]),
+            std=tuple(number(value, "std") for value in values["std"]),
             # Files of earlier versions have neither.
             resample=values.get("resample", "bicubic"),
             views=Views.from_dict(values["views"]) if "views" in values else WHOLE,

@@ -167,7 +167,7 @@ def _metric(recipe: Recipe) -> ValidationMetric:
 def _about(recipe: Recipe, space: Sequence[Dimension], reporter: TuningReporter) -> dict[str, Any]:
     """Return what a study is begun with, once it is certain that its trials can be trained."""
     recipes = check_space(recipe, space)
-    sets = training_sets(recipe, load_dataset(recipe, reporter.loading))
+    sets = training_sets(recipe, load_dataset(recipe, reporter.loading, reporter.message))
     _check_networks(recipe, recipes, sets.train)
     return {
         "recipe": recipe.digest(),

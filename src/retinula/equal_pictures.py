@@ -1,0 +1,31 @@
+"""Which pictures of one set are equal, in every pixel, to some of another: a model that learned these knows them."""
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retinula.images import CHUNK, Images, copied
+
+
+def among(images: Images, others: Images) -> NDArray[np.bool_]:
+    """Say of each picture whether one of the others is equal to it: bool `[N]`.
+
+    Args:
+        images: uint8 `[N, C, H, W]`.
+        others: uint8 `[M, C, H, W]`; of another size or with other channels none is equal.
+
+    >>> among(np.zeros((2, 1, 3, 3), np.uint8), np.zeros((1, 1, 3, 3), np.uint8)).tolist()
+    [True, True]
+    """
+    if images.shape[1:] != others.shape[1:]:
+        return np.zeros(len(images), bool)
+    known = set(_digests(others))
+    return np.fromiter((digest in known for digest in _digests(images)), bool, len(images))
+
+
+def _digests(images: Images) -> Iterator[bytes]:
+    for start in range(0, len(images), CHUNK):
+        for picture in copied(images, slice(start, start + CHUNK)):
+            yield hashlib.blake2b(picture.data, digest_size=16).digest()
