@@ -28,9 +28,9 @@ def steps_take(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[Recipe], floa
     """Let steps take so long, however long they take; return the recipes they were made by, in turn."""
     trains, stepped = bench._train, list[Recipe]()
 
-    def trained(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
+    def trained(recipe: Recipe, num_measured: int, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
         stepped.append(recipe)
-        model, _ = trains(recipe, noise, hardware)
+        model, _ = trains(recipe, num_measured, noise, hardware)
         return model, seconds(recipe)
 
     monkeypatch.setattr(bench, "_train", trained)
@@ -70,9 +70,9 @@ def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyP
     stepped = steps_take(monkeypatch, lambda _: 0.3)
     loads, batches_loaded = bench._loading_seconds, list[int]()
 
-    def loaded(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> float:
+    def loaded(recipe: Recipe, num_measured: int, noise: ImageSet, hardware: Hardware) -> float:
         batches_loaded.append(recipe.training.batch_size)
-        return loads(recipe, noise, hardware)
+        return loads(recipe, num_measured, noise, hardware)
 
     monkeypatch.setattr(bench, "_loading_seconds", loaded)
     monkeypatch.setattr(bench, "_update_seconds", lambda *_: 0.1)

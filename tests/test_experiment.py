@@ -123,7 +123,7 @@ def test_of_pictures_that_are_given_nothing_is_set_apart_in_silence(make_set: Ma
     )
     with pytest.raises(InputError, match=words):
         train(recipe(), full, overrides=["validation=0.2"])
-    with pytest.raises(InputError, match=r"training\.early_stopping needs pictures to choose by, and none are set"):
+    with pytest.raises(InputError, match="early_stopping needs pictures to choose by: give validation_set"):
         train(recipe("early_stopping=1"), full)
     assert not list(Path("runs").glob("*")), "nothing is left of what was refused"
     train(recipe("epochs=1"), full, overrides=["validation=0"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from retinula.errors import InputError
 from retinula.given_picture import GivenPicture, opened
@@ -45,7 +45,7 @@ def test_path_bytes_and_pillow_image_of_a_turned_photo_agree(kind: str, orientat
     expected = pixels(path)
     assert expected.shape == ((9, 14, 3) if orientation < 5 else (14, 9, 3))
     forms: list[GivenPicture] = [str(path), path.read_bytes(), Image.open(path), Image.open(path).convert("RGBA")]
-    for form in forms:
+    for form in (*forms, ImageOps.exif_transpose(Image.open(path))):
         assert np.array_equal(pixels(form), expected)
 
 

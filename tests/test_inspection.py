@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from command_line import run_command
 from retinula import experiment, inspection, run_data
-from retinula.asked import ask
+from retinula.asked import ask, ask_file
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
 from retinula.evaluation import label_errors
-from retinula.evaluation.caution import Counted
+from retinula.evaluation.caution import CountedAnswers
 from retinula.evaluation.findings import read_inspection
 from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.measuring import evaluate
@@ -135,11 +135,21 @@ def test_other_pictures_are_compared_with_the_training_pictures_too(
     assert (run.other_folder("photos") / "inspection.json").exists()
     assert own_file.read_bytes() == before
     monkeypatch.setattr(run_data, "load", lambda *_, **__: given)
-    found = look_closer(ask(run, data="photos"), duplicates=True, embedding=True)
-    assert found.impossible["duplicates"].startswith(
-        "near-duplicates are looked for among the training pictures too, but"
+    again = look_closer(ask(run, data="photos"), duplicates=True, embedding=True)
+    assert again.impossible.keys() == {"between"}
+    assert again.duplicates == {"within photos/test": found.duplicates["within photos/test"]}
+    kept = read_inspection(run.other_folder("photos") / "inspection.json", "test")
+    assert kept is not None
+    assert kept.found.duplicates == found.duplicates, "what was found between them is not forgotten"
+    assert "impossible" not in (run.other_folder("photos") / "inspection.json").read_text()
+    alone = look_closer(ask_file(Model.load(run.path), data="photos"), duplicates=True)
+    assert alone.duplicates == again.duplicates
+    measured = experiment.evaluate_run(run, data="photos")
+    assert isinstance(measured, ClassificationResult)
+    assert inspection_text(alone, measured)[0] == (
+        "Near-duplicates between these and the training pictures left out: "
+        "a model file alone does not have these; name its run."
     )
-    assert found.unlooked == ("corruptions", "labels", "duplicates")
 
 
 @pytest.mark.usefixtures("_trained")
@@ -180,6 +190,17 @@ def test_pictures_are_known_by_their_pixels_whatever_their_split_is_called(
     assert isinstance(result, ClassificationResult)
     assert result.accuracy_of_others == (result.predicted == result.labels)[5:].double().mean()
     assert run.report()["evaluations"]["mixed/test"]["num_learned"] == 5
+    counted: list[tuple[int, int]] = []
+    monkeypatch.setattr(run_data, "load", lambda *names, progress, **rest: progress("preparing", 4, 9) or load(*names))
+    evaluate(run.path, mixed, split="test", progress=lambda *counts: counted.append(counts))
+    assert (counted[0], counted[-1]) == ((4, 9), (17, 17)), "loading is not silent"
+    monkeypatch.setattr(run_data, "load", load)
+    with monkeypatch.context() as patched:
+        patched.setattr(run_data, "LARGEST_COMPARED", train.images.nbytes - 1)
+        loads = noticed_loads(patched)
+        assert evaluate(run.path, mixed, split="test").num_learned is None
+        assert experiment.evaluate_run(run, data="mixed").num_learned is None
+        assert loads == ["mixed"], "too many to be compared are not loaded"
     monkeypatch.setattr(run_data, "is_here", lambda _: False)
     assert experiment.evaluate_run(run, data="mixed").num_learned is None, "nothing is fetched for it"
 
@@ -194,7 +215,8 @@ def test_where_only_the_training_pictures_have_changed_the_others_are_looked_at(
     monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("made", splits))
     found = look_closer(ask(run), duplicates=True, embedding=True)
     assert found.embedding is not None
-    assert found.impossible["duplicates"].endswith("the training pictures have changed since it began")
+    assert found.impossible["between"].endswith("the training pictures have changed since it began")
+    assert list(found.duplicates or ()) == ["within made/test"]
     with pytest.raises(InputError, match=r"the training pictures have changed since it began; measure on pictures"):
         look_closer(ask(run, split="train"), embedding=True)
     splits["test"] = splits["test"].take(np.arange(1, 30))
@@ -245,15 +267,15 @@ def test_the_figure_of_wrong_labels_knows_how_right_the_answers_are(monkeypatch:
         answers[80:] = 0  # of too rare classes
         return answers
 
-    def noticed(_: object, errors: Sequence[LabelError], counted: Counted) -> Figure:
+    def noticed(_: object, errors: Sequence[LabelError], counted: CountedAnswers) -> Figure:
         told.append(counted)
         return Figure()
 
-    told: list[Counted] = []
+    told: list[CountedAnswers] = []
     monkeypatch.setattr(inspection, "out_of_fold", answered)
     monkeypatch.setattr(examination, "label_errors", noticed)
     assert look_closer(ask(find_run("last"), split="train"), labels=True).label_errors is not None
-    assert told == [Counted(80, 55, 27)]
+    assert told == [CountedAnswers(80, 55, 27)]
 
 
 @pytest.mark.usefixtures("_trained")
@@ -300,8 +322,8 @@ def test_a_model_file_alone_is_looked_at_without_pictures_of_its_own(
     found = json.loads(said)
     assert (found["num_images"], found["embedding"] is not None) == (30, True)
     told, _ = run_command(monkeypatch, capsys, *words)
-    assert "Near-duplicates left out: " in told
-    assert "a model file alone does not have them; name its run." in told
+    assert "Near-duplicates within made/test: " in told
+    assert "a model file alone does not have these; name its run." in told
     assert "figures: " not in told
     assert set(Path().rglob("*")) == files
     told, _ = run_command(monkeypatch, capsys, *words, "--split", "train", "--out", "out")
@@ -319,5 +341,6 @@ def test_what_reconstructs_is_refused_before_it_is_measured(
 ) -> None:
     monkeypatch.setattr(Model, "classifies", property(lambda _: False))
     _, complaint = run_command(monkeypatch, capsys, "evaluate", "last", "--map", code=2)
+    assert complaint.startswith(f"retinula: {find_run('last').path}: ")
     assert "only classifiers are looked at closer" in complaint
     assert find_run("last").report()["evaluations"] == {}

@@ -45,6 +45,11 @@ def change(model: Model, tmp_path: Path) -> Callable[..., Path]:
     return written
 
 
+def test_names_that_classes_once_could_have_are_read(change: Callable[..., Path]) -> None:
+    old = ["\u0645\u06cc\u062e", "\u0645\u06cc\u200c\u062e", "\u200ea\u200f\u061c"]
+    assert Model.load(change(classes=old, superclasses=old)).classes == tuple(old)
+
+
 def test_what_goes_in_comes_out(model: Model, tmp_path: Path) -> None:
     model.save(tmp_path / "model.safetensors")
     loaded = Model.load(tmp_path)  # a run's folder

@@ -62,6 +62,15 @@ def test_names_that_differ_in_what_nobody_sees_are_one(invisible: str) -> None:
         assert not fault_in_class_names([twin, "b"])
 
 
+def test_a_model_keeps_the_names_that_classes_once_could_have() -> None:
+    old = ["\u0645\u06cc\u062e", "\u0645\u06cc\u200c\u062e", "\u200ea", "a\u200f", "\u061ca", "\u200b"]
+    assert fault_in_class_names(old[:2]).startswith("two classes read the same")
+    assert not fault_in_class_names(old, old, of_model=True)
+    for name in ("", " ", "a\nb", "\u200e\u202ea", "\ud800", "x" * (LONGEST_CLASS_NAME + 1)):
+        assert fault_in_class_names(["other", name], of_model=True).startswith("no class can be called ")
+    assert fault_in_class_names(["a", "a"], of_model=True) == "two classes are called 'a'"
+
+
 def test_names_are_text() -> None:
     assert fault_in_class_names(range(10)) == "no class can be called 0: names are text, such as '0'"
     assert (

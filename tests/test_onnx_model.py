@@ -57,6 +57,11 @@ def test_what_the_file_says(model: OnnxModel, tmp_path: Path) -> None:
     assert OnnxModel.load(tmp_path / "model.onnx").classes == CLASSES
 
 
+def test_names_that_classes_once_could_have_are_read() -> None:
+    old = ["\u0645\u06cc\u062e", "\u0645\u06cc\u200c\u062e", "\u200ea\u200f\u061c"]
+    assert OnnxModel.from_bytes(tiny_onnx(classes=old)).classes == tuple(old)
+
+
 @pytest.mark.parametrize("value", [float("nan"), [1, float("-inf")], {"deep": {"run": "\ud800"}}])
 def test_what_could_not_be_told_on_is_refused(value: Any) -> None:
     with pytest.raises(InputError, match="what it says of itself is not readable"):

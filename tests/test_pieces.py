@@ -188,13 +188,15 @@ def test_directories_inside_a_tiff_are_left_alone(monkeypatch: pytest.MonkeyPatc
 def test_of_what_is_decoded_slowly_only_so_much_is_taken(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "MOST_READS", 60)
     width, height = decode(content).size
-    monkeypatch.setattr("retinula.pictures.MOST_SLOW_VALUES", 26)
-    with pytest.raises(UnreadablePicture, match="takes too long to decode; save it as PNG") as caught:
-        measure(content)
+    assert decode(content, max_slow=27).size == (width, height)
+    for look in (measure, decode):
+        with pytest.raises(UnreadablePicture, match="takes too long to decode; save it as PNG") as caught:
+            look(content, max_slow=26)
     assert f"with {width} x {height} pixels" in caught.value.reason
     assert caught.value.too_large
     fast = Image.fromarray(np.full((30, 30), 7, dtype=np.uint8))
-    assert decode(encoded("PPM", fast)).size == decode(encoded("BMP", fast)).size == (30, 30)
+    for kind in ("PPM", "BMP"):
+        assert decode(encoded(kind, fast), max_slow=26).size == (30, 30)
 
 
 MEASURED = """

@@ -90,7 +90,7 @@ def ask(
     else:
         own = find_own(run, progress, remark)
         images = pictures_to_measure(own, split, remedy, remark)
-    learned = known_pictures(run, images, own)
+    learned = known_pictures(run, images, own, progress)
     by_heart = learned_from(run, images, split, learned)
     return Asked(run, recipe, model, images, split, by_heart, own, folder is None, place, learned)
 

@@ -152,9 +152,9 @@ def measure_speed(
     # Of a measured step, but loading of a whole one: it costs little, and with few pictures much of that by the call.
     seconds = loading = work = 0.0
     for share, sizes in _phases(recipe):
-        model, median = _train(_shortened(stepping, few, steps, sizes), noise, hardware)
+        model, median = _train(*_shortened(stepping, few, steps, sizes), noise, hardware)
         seconds += share * median
-        loading += share * _loading_seconds(_shortened(recipe, batch, steps, sizes), whole_noise, hardware)
+        loading += share * _loading_seconds(*_shortened(recipe, batch, steps, sizes), whole_noise, hardware)
         channels, height, width = model.preprocess.input_shape
         if sizes:
             height = width = sizes[0][1]
@@ -224,16 +224,14 @@ def _phases(recipe: Recipe) -> list[tuple[float, Sizes]]:
     return [(end - begun, ((0.0, side),)) for (begun, side), end in zip(sizes, ends, strict=True)]
 
 
-def _shortened(recipe: Recipe, batch: int, steps: int, sizes: Sizes) -> Recipe:
+def _shortened(recipe: Recipe, batch: int, steps: int, sizes: Sizes) -> tuple[Recipe, int]:
+    """Return the recipe of a short training, and how many of its first steps are measured."""
+    made = steps
     if sizes:  # one step more, which is not measured: a training has to end on the side that the network is asked with
-        sizes, steps = (*sizes, (steps / (steps + 1), recipe.training.sizes[-1][1])), steps + 1
+        sizes, made = (*sizes, (steps / (steps + 1), recipe.training.sizes[-1][1])), steps + 1
     whole = {"epochs": None, "least_steps": 0, "keep": "last", "early_stopping": 0, "snapshots": False}
-    changes = {"steps": steps, "batch_size": batch, "sizes": sizes, **whole}
-    return recipe.changed(training=changes)
-
-
-def _num_measured(shortened: Recipe) -> int:
-    return (shortened.training.steps or 0) - bool(shortened.training.sizes)
+    changes = {"steps": made, "batch_size": batch, "sizes": sizes, **whole}
+    return recipe.changed(training=changes), steps
 
 
 def _choose(recipe: Recipe, num_images: int) -> Hardware:
@@ -256,18 +254,18 @@ def _network(recipe: Recipe) -> tuple[nn.Module, tuple[int, int, int]]:
     return build_network(recipe, len(_classes(recipe)), preprocess), preprocess.input_shape
 
 
-def _train(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
-    """Return the model and the median seconds of a step."""
+def _train(recipe: Recipe, num_measured: int, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
+    """Return the model and the median seconds of a measured step."""
     with tempfile.TemporaryDirectory() as folder:
         run = create_run(recipe, {}, root=Path(folder))
         model = train(recipe, noise, None, run, hardware=hardware)
-        return model, statistics.median(row["seconds"] for row in run.steps()[WARM_UP : _num_measured(recipe)])
+        return model, statistics.median(row["seconds"] for row in run.steps()[WARM_UP:num_measured])
 
 
-def _loading_seconds(recipe: Recipe, noise: ImageSet, hardware: Hardware) -> float:
+def _loading_seconds(recipe: Recipe, num_measured: int, noise: ImageSet, hardware: Hardware) -> float:
     """Return the median seconds of drawing, augmenting and normalising a batch."""
     plan = make_plan(recipe, noise, None, make_preprocess(recipe, noise), hardware)
-    return _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, _num_measured(recipe)))
+    return _median_seconds(prepare(plan, portion) for portion in plan.batches.batches(0, num_measured))
 
 
 def _update_seconds(recipe: Recipe, hardware: Hardware) -> float:

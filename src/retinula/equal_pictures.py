@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from retinula.images import CHUNK, Images, copied
 
+LARGEST_COMPARED = 512 * 1024**2  # bytes of pictures to train on that others are compared with unasked: for a second
+
 
 def among(images: Images, others: Images) -> NDArray[np.bool_]:
     """Say of each picture whether one of the others is equal to it: bool `[N]`.

@@ -19,7 +19,7 @@ from retinula.assignment import assignments
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Progress, SplitName
 from retinula.durable import make_folder, write_json
-from retinula.equal_pictures import among
+from retinula.equal_pictures import LARGEST_COMPARED, among
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.answered import save_answered
 from retinula.evaluation.measuring import evaluate
@@ -54,8 +54,6 @@ from retinula.training.reporting import Reporter
 from retinula.training.tracking import check_trackers
 from retinula.training.unused import said_in_vain
 from retinula.transfer import Source, begin_from
-
-LARGEST_COMPARED = 512 * 1024**2  # bytes of pictures to train on that are compared with test pictures: for a second
 
 
 def train(

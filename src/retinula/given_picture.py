@@ -16,7 +16,10 @@ GivenPicture = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] 
 
 
 def opened(picture: GivenPicture) -> Image.Image:
-    """Return a given picture upright, in mode `L` or `RGB`: the same of a file, its bytes and a Pillow image of it.
+    """Return a given picture upright, in mode `L` or `RGB`: the same of a file, its bytes and what Pillow opens of it.
+
+    A Pillow image is turned as its EXIF says, which `convert` and `resize` keep. `rotate` keeps it as well: turn a
+    picture upright with `PIL.ImageOps.exif_transpose`, which leaves nothing to turn.
 
     Args:
         picture: a file, its bytes, a Pillow image, or uint8 or uint16 `[H, W]`, `[H, W, C]` or `[C, H, W]` of 1 or 3

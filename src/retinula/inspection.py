@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from retinula.asked import Asked
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
-from retinula.evaluation.caution import Counted
+from retinula.evaluation.caution import CountedAnswers
 from retinula.evaluation.duplicates import find_near_duplicates
 from retinula.evaluation.embedding import MAPPED, map_embedding
 from retinula.evaluation.findings import Inspected, Inspection, add_inspection
@@ -63,7 +63,7 @@ def look_closer(
         RetinulaError: what is found cannot be written.
     """
     model, images = asked.model, asked.images
-    check_classifies(model)
+    check_classifies(model, asked.run)
     if labels:
         check_findable()
     told: Progress = progress or (lambda what, done, total: None)
@@ -91,6 +91,8 @@ def look_closer(
         except InputError as error:
             impossible[name] = str(error)
             continue
+        impossible |= part.impossible
+        part = replace(part, impossible={})  # a reason of today, which is not kept
         if asked.place is not None:
             place = Run(asked.place)
             for drawn_as, figure in figures.items():
@@ -100,23 +102,25 @@ def look_closer(
     return replace(found, impossible=impossible)
 
 
-def check_classifies(model: Model) -> None:
+def check_classifies(model: Model, run: Run | None) -> None:
     """See that a model is one whose pictures can be looked at closer.
+
+    Args:
+        model: any.
+        run: that it is of, which the message names; None of a model file alone.
 
     Raises:
         InputError: it is no classifier.
     """
     if not model.classifies:
-        raise InputError(f"{model.network_name} reconstructs pictures; only classifiers are looked at closer")
+        named = "" if run is None else f"{run.path}: "
+        raise InputError(f"{named}{model.network_name} reconstructs pictures; only classifiers are looked at closer")
 
 
 def _training_pictures(asked: Asked, progress: Progress | None) -> ImageSet:
-    try:
-        if asked.run is None:
-            raise InputError("a model file alone does not have them; name its run")
-        return (asked.own or find_own(asked.run, progress)).of("train")
-    except InputError as error:
-        raise InputError(f"near-duplicates are looked for among the training pictures too, but {error}") from error
+    if asked.run is None:
+        raise InputError("a model file alone does not have these; name its run")
+    return (asked.own or find_own(asked.run, progress)).of("train")
 
 
 def _under_corruptions(asked: Asked, num_images: int, tta: Averaging, progress: Progress) -> tuple[Inspection, Figures]:
@@ -139,19 +143,26 @@ def _wrong_labels(
         return Inspection(label_errors=found), {}
     looked, labels = answers.any(axis=1), truth.numpy()
     right = int((answers.argmax(axis=1) == labels)[looked].sum())
-    answered = Counted(found.num_images, right, int(np.bincount(labels[looked]).max()))
+    answered = CountedAnswers(found.num_images, right, int(np.bincount(labels[looked]).max()))
     return Inspection(label_errors=found), {"label-errors": examination.label_errors(images, found.errors, answered)}
 
 
 def _near_duplicates(asked: Asked, features: torch.Tensor, progress: Progress | None) -> tuple[Inspection, Figures]:
-    """Look within the pictures, and between them and the training pictures where they are none of these."""
+    """Look within the pictures, and between them and the training pictures where they are none of these.
+
+    Where these are not to be had, only the latter is impossible.
+    """
     images = asked.images
-    others = None if asked.learned_from else _training_pictures(asked, progress)
     within = find_near_duplicates(
         images.images, None, features=features, sources=images.sources, other_sources=images.sources
     )
     pairs = {f"within {images.name}": within}
     figures = {"duplicates": examination.near_duplicates(images, images, within)} if within else {}
+    impossible, others = {}, None
+    try:
+        others = None if asked.learned_from else _training_pictures(asked, progress)
+    except InputError as error:
+        impossible["between"] = str(error)
     if others is not None:
         between = find_near_duplicates(
             images.images,
@@ -164,7 +175,7 @@ def _near_duplicates(asked: Asked, features: torch.Tensor, progress: Progress | 
         pairs[f"between {images.name} and {others.name}"] = between
         if between:
             figures["duplicates-in-train"] = examination.near_duplicates(images, others, between)
-    return Inspection(duplicates=pairs), figures
+    return Inspection(duplicates=pairs, impossible=impossible), figures
 
 
 def _mapped(asked: Asked, features: torch.Tensor, truth: torch.Tensor) -> tuple[Inspection, Figures]:

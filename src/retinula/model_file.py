@@ -141,7 +141,7 @@ class Model:
         preprocess = Preprocess.from_dict(header["preprocess"])
         classes = _names(header["classes"])
         superclasses = None if header["superclasses"] is None else _names(header["superclasses"])
-        if fault := fault_in_class_names(classes, superclasses):
+        if fault := fault_in_class_names(classes, superclasses, of_model=True):
             raise InputError(fault)
         arguments = table(header["arguments"], "arguments")
         # A file that claims a monstrous network costs nothing before the weights in it are found not to fit.
@@ -200,7 +200,7 @@ class Model:
                 f"this model takes uint8 pictures [N, {', '.join(map(str, expected))}] in a NumPy array, "
                 f"not {type(images).__name__} of {images.dtype} {list(images.shape)}"
             )
-        check_asking(batch_size, tta)
+        check_batches_and_averaging(batch_size, tta)
         if tta != "none" and not self.classifies:
             raise InputError(f"tta={tta} averages answers about classes; {self.network_name} reconstructs pictures")
         device = device or torch.device("cpu")
@@ -310,11 +310,11 @@ class Model:
         return self.calibrated(logits).numpy(), None if unfamiliar is None else unfamiliar.numpy()
 
 
-def check_asking(batch_size: object, tta: object) -> None:
+def check_batches_and_averaging(batch_size: object, tta: object) -> None:
     """Refuse a number of pictures at a time, or a way of averaging, that `Model.outputs` does not know.
 
     Raises:
-        InputError: so it is.
+        InputError: `batch_size` is no whole number of at least one, or `tta` is none of `Averaging`.
     """
     if not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise InputError(f"a batch holds at least one picture, not {batch_size!r}")

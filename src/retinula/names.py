@@ -13,6 +13,7 @@ _MOST_DIGITS: Final = 18  # of a class's number; Python refuses to read thousand
 
 # Control characters, other line breaks, marks of the direction of writing, and halves of characters. Not what joins or
 # parts letters, which some languages need.
+_MARKS: Final = re.compile(r"[\u061c\u200e\u200f]")  # of those, what names of classes once could have
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -76,8 +77,16 @@ def shortened(path: str, most: int = 40) -> str:
     return path if len(path) <= most else f"\u2026{path[1 - most :]}"
 
 
-def fault_in_class_names(classes: Iterable[object], superclasses: Iterable[object] | None = None) -> str:
+def fault_in_class_names(
+    classes: Iterable[object], superclasses: Iterable[object] | None = None, *, of_model: bool = False
+) -> str:
     """Return in words why classes, and the groups they belong to, cannot be called so; nothing where they can.
+
+    Args:
+        classes: names of them.
+        superclasses: names of groups, or None.
+        of_model: they are those of a trained model, which may be older than some rules: marks of the direction of
+            writing, and names that only read the same, are let pass.
 
     >>> fault_in_class_names(["cat", "dog"]), fault_in_class_names(["cat", "cat"])
     ('', "two classes are called 'cat'")
@@ -86,13 +95,15 @@ def fault_in_class_names(classes: Iterable[object], superclasses: Iterable[objec
     for name in (*names, *(() if superclasses is None else superclasses)):
         if not isinstance(name, str):
             return f"no class can be called {shown(name)}: names are text, such as {shown(str(name))}"
-        if not _seen(name).strip() or len(name) > LONGEST_CLASS_NAME or _UNPRINTABLE.search(name):
+        plain = _MARKS.sub("", name) if of_model else name
+        is_blank = not (name if of_model else _seen(name)).strip()
+        if is_blank or len(name) > LONGEST_CLASS_NAME or _UNPRINTABLE.search(plain):
             return (
                 f"no class can be called {shown(name)}: a name is one line of 1 to {LONGEST_CLASS_NAME} letters, "
                 "without control characters and marks of the direction of writing"
             )
     first: dict[str, str] = {}
-    for name in map(str, names):
+    for name in () if of_model else map(str, names):
         twin = first.setdefault(_seen(name), name)
         if twin != name:
             return f"two classes read the same: {shown(twin)} and {shown(name)}"

@@ -94,7 +94,7 @@ class OnnxModel:
                 and bool(classes) == (metadata["task"] == "classification")
             ):
                 raise ValueError("values out of range")
-            if fault := fault_in_class_names(classes):
+            if fault := fault_in_class_names(classes, of_model=True):
                 raise ValueError(fault)
             check_form((height, width), channels, resize, resample)
         except (LookupError, TypeError, ValueError, OverflowError) as error:

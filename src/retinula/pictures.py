@@ -31,7 +31,7 @@ from PIL import (
 
 from retinula.errors import InputError
 from retinula.jpeg import JpegFile, is_cut_short, is_in_more_passes, is_in_one_pass, scale_down
-from retinula.pieces import MOST_SLOW_VALUES, CountedFile, TiffFile, TooManyPieces, check_pieces, num_slow_values
+from retinula.pieces import CountedFile, TiffFile, TooManyPieces, check_pieces, num_slow_values
 
 Finished = TypeVar("Finished")
 
@@ -112,7 +112,9 @@ def too_many_bytes(most: int) -> UnreadablePicture:
     return UnreadablePicture(f"it is larger than {most:,} bytes", too_large=True)
 
 
-def decode(source: Path | bytes, *, max_pixels: int | None = None, max_bytes: int = MAX_BYTES) -> Image.Image:
+def decode(
+    source: Path | bytes, *, max_pixels: int | None = None, max_bytes: int = MAX_BYTES, max_slow: int | None = None
+) -> Image.Image:
     """Decode the first frame of a picture, upright, as 8 bits of grey (mode `L`) or colour (mode `RGB`).
 
     JPEG, PNG, WebP, GIF, BMP, TIFF and PPM, told by content and not by name. EXIF rotation is applied, what
@@ -125,11 +127,12 @@ def decode(source: Path | bytes, *, max_pixels: int | None = None, max_bytes: in
             `MAX_PIXELS` are refused, but for JPEGs in a single pass: up to `MAX_REDUCED_PIXELS` they come at a half, a
             quarter or an eighth of their size (`full_size` tells which that was).
         max_bytes: refuse larger files before they are read.
+        max_slow: refuse more values than these of what is decoded in Python; it may take its time where None.
 
     Raises:
         UnreadablePicture: the file is missing, empty, too large, not a picture, cut short or broken.
     """
-    with _opened(source, max_pixels, max_bytes) as picture:
+    with _opened(source, max_pixels, max_bytes, max_slow) as picture:
         picture.load()
         flat = flatten(upright(picture))
         if isinstance(picture, JpegFile) and picture.full_size is not None:
@@ -156,13 +159,15 @@ def decode_numbers(source: Path | bytes) -> NDArray[np.int64]:
         return np.asarray(picture).astype(np.int64)
 
 
-def measure(source: Path | bytes, *, max_pixels: int | None = None, max_bytes: int = MAX_BYTES) -> tuple[int, int]:
+def measure(
+    source: Path | bytes, *, max_pixels: int | None = None, max_bytes: int = MAX_BYTES, max_slow: int | None = None
+) -> tuple[int, int]:
     """Return height and width of a picture as `decode` would give it, from its header alone.
 
     Raises:
         UnreadablePicture: as `decode`, as far as the header shows it.
     """
-    with _opened(source, max_pixels, max_bytes) as picture:
+    with _opened(source, max_pixels, max_bytes, max_slow) as picture:
         return (picture.width, picture.height) if _is_turned(picture) else (picture.height, picture.width)
 
 
@@ -225,7 +230,9 @@ def flatten(picture: Image.Image) -> Image.Image:
 
 
 @contextmanager
-def _opened(source: Path | bytes, max_pixels: int | None, max_bytes: int) -> Iterator[ImageFile.ImageFile]:
+def _opened(
+    source: Path | bytes, max_pixels: int | None, max_bytes: int, max_slow: int | None = None
+) -> Iterator[ImageFile.ImageFile]:
     """Open a picture, its header checked; every failure, also in the block, becomes an `UnreadablePicture`."""
     name = "the picture" if isinstance(source, bytes) else str(source)
     kind = ""
@@ -238,7 +245,12 @@ def _opened(source: Path | bytes, max_pixels: int | None, max_bytes: int) -> Ite
         file = CountedFile(content)
         with reader(file) as picture:
             _check_size(picture, content, max_pixels)
-            file.allow(num_slow_values(picture))
+            num_values = num_slow_values(picture)
+            if max_slow is not None and num_values > max_slow:
+                size = f"{picture.width} x {picture.height}"
+                slow = f"this kind of {picture.format} with {size} pixels takes too long to decode; save it as PNG"
+                raise UnreadablePicture(slow, too_large=True)
+            file.allow(num_values)
             yield picture
     except UnreadablePicture as error:
         raise UnreadablePicture(error.reason, name, too_large=error.too_large) from error.__cause__
@@ -270,9 +282,6 @@ def _check_size(picture: ImageFile.ImageFile, content: bytes, max_pixels: int | 
         raise UnreadablePicture(f"{size} is more than {most:,} pixels{kind}", too_large=True)
     if max(width, height) > MAX_SIDE:
         raise UnreadablePicture(f"a side of {size} is above {MAX_SIDE:,} pixels", too_large=True)
-    if num_slow_values(picture) > MOST_SLOW_VALUES:
-        slow = f"this kind of {picture.format} with {size} pixels takes too long to decode; save it as PNG"
-        raise UnreadablePicture(slow, too_large=True)
 
 
 def _size(source: Path | bytes) -> int:

@@ -1,5 +1,6 @@
 """Which pictures a recipe trains on, which a run did train on, and others in the form that its model takes."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from retinula.datasets.catalog import CATALOG
 from retinula.datasets.load import is_here, load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName, pictures_of
-from retinula.equal_pictures import among
+from retinula.equal_pictures import LARGEST_COMPARED, among
 from retinula.errors import InputError, RetinulaError
 from retinula.images import ImageSet
 from retinula.model_file import Model
@@ -210,23 +211,30 @@ def find_own(run: Run, progress: Progress | None = None, remark: Callable[[str],
     return OwnPictures(recipe.data.name, splits, changed)
 
 
-def known_pictures(run: Run, image_set: ImageSet, own: OwnPictures | None = None) -> NDArray[np.bool_] | None:
+def known_pictures(
+    run: Run, image_set: ImageSet, own: OwnPictures | None = None, progress: Progress | None = None
+) -> NDArray[np.bool_] | None:
     """Say of each picture whether a run's training had one equal in every pixel: bool `[N]`.
 
     Args:
         run: a run.
         image_set: pictures that it is asked about.
-        own: all of the run's own pictures, where they are at hand.
+        own: all of the run's own pictures, where they are loaded; else they are, if they are at hand and few enough.
+        progress: told how far loading is.
 
     Returns:
-        None where the run's training pictures are not on this computer, or no longer those of then.
+        None where the run's training pictures are not on this computer, no longer those of then, or more than
+        `LARGEST_COMPARED`.
     """
     try:
+        # Before they are loaded, which may take minutes: as many of the size of these, and of others none is equal.
+        if run.environment()["data"]["num_images"] * math.prod(image_set.images.shape[1:]) > LARGEST_COMPARED:
+            return None
         if own is None:
             name = run.recipe().data.name
             if name in CATALOG and not is_here(name):
                 return None
-            own = find_own(run)
+            own = find_own(run, progress)
     except RetinulaError:
         return None
     learned = own.splits.get("train")

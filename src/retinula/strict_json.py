@@ -48,10 +48,10 @@ def table(value: Any, name: str) -> dict[str, Any]:
 
 
 def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
+    value = float(text)
+    if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is no finite number")
-    return number
+    return value
 
 
 def _whole(text: str) -> int:

@@ -122,7 +122,9 @@ def test_pictures_that_it_learned_from_are_counted() -> None:
     assert replace(result(), learned=learned).to_dict()["accuracy_of_others"] == 0.75
     for none in (None, learned & False):
         assert text_report(replace(result(), learned=none)) == text_report(result())
+    assert replace(result(), learned=learned & False).accuracy_of_others == result().accuracy
     assert replace(result(), learned=learned | True).accuracy_of_others is None
+    assert result().accuracy_of_others is None
 
 
 def test_unequal_classes_are_told_with_what_a_blind_guess_has() -> None:
@@ -135,6 +137,8 @@ def test_unequal_classes_are_told_with_what_a_blind_guess_has() -> None:
     )
     nearly = replace(result(), confusion=torch.tensor([[3, 0, 0], [0, 3, 0], [3, 0, 0]]), num_images=9)
     assert not [line for line in text_report(nearly) if "Always" in line or "never" in line]
+    absent = replace(result(), confusion=torch.tensor([[3, 0, 0], [0, 3, 0], [0, 0, 0]]))
+    assert not [line for line in text_report(absent) if "Always" in line], "the two that occur are equal"
 
 
 def test_a_temperature_and_the_files_of_mistakes_are_said() -> None:
@@ -351,7 +355,8 @@ def test_what_is_to_be_corrected_is_named_by_its_file() -> None:
     rare = replace(found.label_errors, num_rare=4) if found.label_errors else None
     assert inspection_text(Inspection(label_errors=rare, impossible={"embedding": "no numbers"}), result())[:2] == [
         "The map of pictures left out: no numbers.",
-        f"{inspection_text(found, result())[0]} 4 more were not looked at: fewer than 5 pictures have the same.",
+        f"{inspection_text(found, result())[0]} "
+        "4 more labels were not looked at, because fewer than 5 pictures have each.",
     ]
     for each in written["near_duplicates"]["between a and b"]:
         del each["source"], each["other_source"]  # as earlier versions wrote it

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from figure_checks import assert_whole, words
-from retinula.evaluation.caution import Counted, caution
+from retinula.evaluation.caution import CountedAnswers, caution
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import EmbeddingMap, map_embedding
 from retinula.evaluation.label_errors import LabelError
@@ -35,7 +35,7 @@ def test_what_is_to_be_corrected_is_drawn_with_its_file() -> None:
     pairs = [NearDuplicate(0, 1, False, 0.99, (0, 0), path, "wren/2.png")]
     assert captions(near_duplicates(SET, SET, pairs)) == [(f"…{path[-27:]}", "wren/2.png")]
     errors = [LabelError(n, f"wren/{n}.png", "wren", "robin", 0.1, 0.9) for n in range(3)]
-    figure = label_errors(SET, errors, Counted(100, 90, 50))
+    figure = label_errors(SET, errors, CountedAnswers(100, 90, 50))
     assert captions(figure)[2] == ("wren: wren/2.png", "robin (90.0 %)")
     assert "Above each picture its label and file" in words(figure)
     mistakes = [Mistake(n, None, "wren", "robin", 0.9, 0.1) for n in range(2)]
@@ -46,7 +46,7 @@ def test_what_is_to_be_corrected_is_drawn_with_its_file() -> None:
 
 def test_labels_are_called_likely_wrong_only_by_answers_that_mean_something() -> None:
     errors = [LabelError(n, None, "wren", "robin", 0.1, 0.9) for n in range(30)]
-    able, guessing = Counted(360, 300, 180), Counted(360, 15, 6)
+    able, guessing = CountedAnswers(360, 300, 180), CountedAnswers(360, 15, 6)
     figure = label_errors(SET, errors, able)
     assert words(figure) == (
         "30 labels likely wrong; the 24 likeliest Above each picture its label, below it what it likely is. "

@@ -209,6 +209,20 @@ def test_validation_pictures_do_not_stand_in_for_test_pictures_that_have_changed
     assert contents.missing == {"measured": "they have changed"}
 
 
+def test_validation_pictures_are_told_to_be_these_whether_or_not_some_were_learned(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    sets = vars(gathering)["find_own"](at_hand).splits
+    for number, told in (
+        (31, "to one that it learned from (there are no test pictures; these may have helped"),
+        (30, "30 validation pictures (there are no test pictures; these were not learned from, but"),
+    ):
+        own = OwnPictures("made", {"train": sets["train"], "validation": sets["test"].take(np.arange(number))}, {})
+        monkeypatch.setattr(gathering, "find_own", lambda *_, own=own: own)
+        assert told in Page(write_report(at_hand, tmp_path / "page.html")[0].read_text()).words
+
+
 def test_of_pictures_left_out_an_earlier_version_kept_the_number_alone(at_hand: Run, tmp_path: Path) -> None:
     report = at_hand.report()
     report["data"]["num_skipped"] = 7
@@ -727,7 +741,7 @@ def test_deep_is_refused_where_nothing_can_be_looked_at(
         with pytest.raises(InputError, match="finding wrong labels needs"):
             write_report(at_hand, file, deep=True)
     monkeypatch.setattr(Model, "classifies", property(lambda _: False))
-    with pytest.raises(InputError, match="reconstructs pictures; only classifiers are looked at closer"):
+    with pytest.raises(InputError, match=rf"^{at_hand.path}: .* reconstructs pictures; only classifiers are"):
         write_report(at_hand, file, deep=True)
     assert not file.exists()
 

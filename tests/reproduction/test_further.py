@@ -96,8 +96,8 @@ def test_what_earlier_runs_reached_is_pointed_to_until_there_are_newer_ones(tmp_
     earlier = earlier_recipes(tmp_path / "docs")
     assert earlier == {"cifar10-fast"}
     groups = gather([Path("runs")])
-    told = "its runs are not kept, but what they reached stands among the [earlier results](results-earlier.md)"
-    line = f"cifar10-fast goes further; {told}: measure it anew with `retinula reproduce cifar10-fast`."
+    told = "what it reached stands among the [earlier results](results-earlier.md), whose runs are not kept"
+    line = f"cifar10-fast goes further: {told}. Measure it anew with `retinula reproduce cifar10-fast`."
     assert line in results_page(groups, earlier).splitlines()
     none_here = (
         "cifar10-fast goes further; there is no run of it here: measure it with `retinula reproduce cifar10-fast`."

@@ -1,10 +1,12 @@
 """What the server answers, and what it refuses with which status, asked in-process."""
 
 import asyncio
+import gc
 import io
 import json
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,11 @@ from retinula.errors import InputError
 from retinula.images import Images
 from retinula.serving.app import build_app
 from retinula.serving.bodies import Bodies
+from retinula.serving.counters import Counters
 from retinula.serving.limits import Limits
 from retinula.serving.refusals import Refusal
-from serving_checks import BLACK, Colours, Slow, ask, base64_of, client_of, pixels, png, refused, running
+from retinula.serving.service import Service
+from serving_checks import BLACK, PATIENCE, Colours, Slow, ask, base64_of, client_of, pixels, png, refused, running
 
 PNG = {"content-type": "image/png"}
 
@@ -162,6 +166,16 @@ def test_one_bad_picture_among_good_ones_has_an_error_of_its_own() -> None:
         assert "retinula_refused_pictures_total 3\n" in (await client.get("/metrics")).text
 
     ask(question, limits=Limits(max_pixels=1000))
+
+
+def test_what_is_decoded_slowly_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retinula.serving.service.MOST_SLOW_VALUES", 26)
+
+    async def question(client: httpx.AsyncClient) -> None:
+        response = await client.post("/v1/predict", content=b"P6 3 3 200 " + bytes(27), headers=PNG)
+        assert "takes too long to decode" in refused(response, 413, "too_large")
+
+    ask(question)
 
 
 def test_the_pictures_of_a_request_have_only_so_many_pixels_together() -> None:
@@ -324,17 +338,61 @@ def test_a_late_request_is_refused_at_once_and_counts_until_its_thread_has_retur
 
     async def question(client: httpx.AsyncClient) -> None:
         files = [("p", (str(n), png())) for n in range(3)]
+        begun = time.monotonic()
         refused(await client.post("/v1/predict", files=files), 503, "too_slow")
-        assert not predictor.may_look.is_set()
+        assert time.monotonic() - begun < PATIENCE / 2  # its thread waits for all of it
         assert "retinula_waiting_requests 1\n" in (await client.get("/metrics")).text
         refused(await client.post("/v1/predict", content=png(), headers=PNG), 429, "too_many_waiting")
         predictor.may_look.set()
         while "retinula_waiting_requests 0\n" not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.01)
         assert predictor.looked == 1
-        assert labels(await client.post("/v1/predict", content=png(), headers=PNG)) == ["red"]
 
     ask(question, predictor, Limits(seconds=0.4, max_waiting=1))
+
+
+def test_the_body_of_a_late_request_counts_as_held_until_its_thread_has_returned() -> None:
+    predictor, picture = Slow(), png()
+
+    async def question(client: httpx.AsyncClient) -> None:
+        refused(await client.post("/v1/predict", content=picture, headers=PNG), 503, "too_slow")
+        refused(await client.post("/v1/predict", content=picture, headers=PNG), 503, "overloaded")
+        predictor.may_look.set()
+        while "retinula_waiting_requests 0\n" not in (await client.get("/metrics")).text:
+            await asyncio.sleep(0.01)
+        response = await client.post("/v1/predict", content=picture, headers=PNG)
+        assert "overloaded" not in response.text
+
+    ask(question, predictor, Limits(seconds=0.4, max_bytes=len(picture), max_held_bytes=2 * len(picture) - 1))
+
+
+def test_bodies_whose_turn_never_came_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retinula.serving.service._MAX_THREADS", 1)
+    predictor, forgotten = Slow(), []
+
+    class Body(bytes):
+        def __del__(self) -> None:
+            forgotten.append(len(self))
+
+    async def go() -> None:
+        async with Service(predictor, Limits(seconds=0.4), Counters()) as service:
+            first = asyncio.create_task(service.answer("image/png", png(), []))
+            while not predictor.looked:
+                await asyncio.sleep(0.01)
+            others = [asyncio.create_task(service.answer("image/png", Body(size), [])) for size in (7, 8)]
+            outcomes = await asyncio.gather(first, *others, return_exceptions=True)
+            assert [isinstance(each, Refusal) and each.code for each in outcomes] == ["too_slow"] * 3
+            del first, others, outcomes
+            await asyncio.sleep(0)  # the loop lets go of what woke this task
+            gc.collect()
+            assert sorted(forgotten) == [7, 8]
+            assert (service.waiting, service.kept_bytes) == (1, len(png()))
+            predictor.may_look.set()
+            while service.waiting:
+                await asyncio.sleep(0.01)
+            assert service.kept_bytes == 0
+
+    asyncio.run(go())
 
 
 @pytest.mark.parametrize(
@@ -431,6 +489,9 @@ def test_pages_of_others_may_not_send_pictures() -> None:
         {"sec-fetch-site": "cross-site", "origin": "http://localhost"},
         {"sec-fetch-site": "same-site", "origin": "http://localhost:3000"},
         {"origin": there},
+        {"origin": "http://nas.lan", "host": "nas.lan:443"},
+        {"origin": "https://nas.lan", "host": "nas.lan:80"},
+        {"origin": "http://nas.lan:8080", "host": "nas.lan"},
         {"origin": "http://localhost.evil.example"},
         {"origin": "null"},
         {"origin": ""},
@@ -439,6 +500,9 @@ def test_pages_of_others_may_not_send_pictures() -> None:
         {},
         {"origin": "http://localhost"},
         {"origin": "HTTPS://LOCALHOST"},
+        {"origin": "http://nas.lan", "host": "nas.lan:80"},
+        {"origin": "https://nas.lan", "host": "NAS.lan:443"},
+        {"origin": "http://nas.lan:80", "host": "nas.lan"},
         {"origin": "https://a.example", "sec-fetch-site": "same-origin"},  # a proxy that names this server otherwise
         {"sec-fetch-site": "none"},
     ]
@@ -446,7 +510,9 @@ def test_pages_of_others_may_not_send_pictures() -> None:
     async def question(client: httpx.AsyncClient) -> None:
         for headers in others:
             response = await client.post("/v1/predict", files=[("p", ("a.png", png()))], headers=headers)
-            assert "another page" in refused(response, 403, "cross_site")
+            message = refused(response, 403, "cross_site")
+            assert "another page" in message
+            assert "pass Host on" in message
         for headers in own:
             assert labels(await client.post("/v1/predict", content=png(), headers={**PNG, **headers})) == ["red"]
         followed = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}

@@ -51,7 +51,7 @@ def test_a_batch_of_few_pictures_counts_as_little_as_it_has() -> None:
     average = WeightAverage(nn.Sequential(nn.BatchNorm2d(3)), decay=0.5)
     images = torch.rand(66, 3, 6, 6)
     images[64:] += 5
-    average.renew_statistics([images[:64], images[64:]])
+    assert average.renew_statistics([images[:64], images[64:]]) == 66
     state = average.network.state_dict()
     torch.testing.assert_close(state["0.running_mean"], images.mean((0, 2, 3)))
     within = (64 * images[:64].var((0, 2, 3)) + 2 * images[64:].var((0, 2, 3))) / 66

@@ -177,6 +177,19 @@ def test_the_network_and_the_chances_are_left_as_they_were(small: nn.Module) -> 
     assert all(p.grad is None for p in small.parameters())
 
 
+def test_no_copy_keeps_its_gradients_while_another_has_its_turn() -> None:
+    copies: set[nn.Module] = set()
+
+    class Noting(nn.Conv2d):
+        def forward(self, maps: torch.Tensor) -> torch.Tensor:
+            copies.add(self)
+            assert all(each.weight.grad is None for each in copies if isinstance(each, Noting))
+            return super().forward(maps)
+
+    choose_hardware(nn.Sequential(Noting(3, 4, 3)), (3, 8, 8), device="cpu", threads=1)
+    assert len(copies) > 2
+
+
 def test_a_missing_device_is_an_error(small: nn.Module) -> None:
     with pytest.raises(InputError, match="no device 'tpu' on this machine"):
         choose_hardware(small, (3, 8, 8), device="tpu")

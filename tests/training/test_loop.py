@@ -11,14 +11,15 @@ import pytest
 import torch
 from torch import nn
 
+from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.run import Run, create_run
+from retinula.run import Run, WrittenElsewhere, create_run
 from retinula.run_files import EpochRow
-from retinula.training import loop
+from retinula.training import loop, processes
 from retinula.training.averaging import WeightAverage
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 from retinula.training.continuing import first_hardware
@@ -204,6 +205,61 @@ def test_what_computes_is_settled_before_there_is_a_checkpoint(
     run.hardware_file.write_text('{"device": "cpu"}')
     with pytest.raises(InputError, match=r"hardware\.json cannot be read \('ways'\); remove it to begin anew"):
         first_hardware(run)
+    write_json(run.hardware_file, {**PLAIN.to_dict(), "ways": [["stem.0", "unheard_of"]]})
+    words = (
+        r"hardware\.json was written by another version of Retinula; go on with that one, or remove it to begin anew$"
+    )
+    with pytest.raises(InputError, match=words):
+        first_hardware(run)
+
+
+def test_the_first_process_removes_what_the_checkpoint_has(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, run = small("epochs=1"), create_run(small("epochs=1"), {}, root=tmp_path)
+    sets = (make_set(), make_set(24, seed=9))
+    with pytest.raises(Interrupted):
+        train(recipe, *sets, run, hardware=PLAIN, stop_requested=lambda: True)
+    write_json(run.hardware_file, PLAIN.to_dict())  # as if killed between the two
+    with monkeypatch.context() as patched:
+        patched.setattr(processes, "is_first", lambda: False)
+        patched.setattr(processes, "own", str)
+        train(recipe, *sets, WrittenElsewhere(run.path))
+    assert run.hardware_file.exists()
+    train(recipe, *sets, run)
+    assert not run.hardware_file.exists()
+
+
+VAIN = [
+    (["early_stopping=2"], "early_stopping needs pictures"),
+    (["sizes=[[0.0, 6]]"], "would end on inputs of 6x6"),
+    (["schedule=piecewise", "points=[[0.0, 0.0], [1.0, 0.0]]"], "learning rate would be 0"),
+]
+
+
+@pytest.mark.parametrize(("settings", "words"), VAIN)
+def test_what_is_not_worth_beginning_is_refused_before_anything_is_measured(
+    settings: list[str], words: str, make_set: MakeSet, tmp_path: Path
+) -> None:
+    recipe = small("epochs=1", *settings)
+    run = create_run(recipe, {}, root=tmp_path)
+    with pytest.raises(InputError, match=words):
+        train(recipe, make_set(), None, run)
+    assert not run.hardware_file.exists()
+
+
+@pytest.mark.parametrize("settings", [settings for settings, _ in VAIN])
+def test_what_is_not_worth_beginning_goes_on_where_it_has_begun(
+    settings: list[str], make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = small("epochs=1", *settings)
+    run = create_run(recipe, {}, root=tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "check_worth_beginning", lambda *_: None)
+        with pytest.raises(Interrupted):
+            train(recipe, make_set(), None, run, hardware=PLAIN, stop_requested=asked_at(2))
+    train(recipe, make_set(), None, run)
+    assert run.metrics()[-1]["step"] == 4
 
 
 def test_another_recipe_or_other_pictures_do_not_go_on(make_set: MakeSet, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from retinula.images import ImageSet
 from retinula.recipe_files import load_recipe
 from retinula.shrinking import Views
 from retinula.training.hardware import Hardware
-from retinula.training.plan import Plan, make_plan, make_preprocess
+from retinula.training.plan import check_worth_beginning, make_plan, make_preprocess
 
 
 def test_the_filter_and_the_views_of_photos_go_from_the_recipe_into_the_model(
@@ -79,10 +79,18 @@ def test_few_pictures_are_seen_more_often_and_that_is_said(
     assert (plan.num_epochs, plan.lengthened) == (epochs, words)
 
 
-def plan_of(train_set: ImageSet, *settings: str) -> Plan:
+def see_worth(train_set: ImageSet, *settings: str) -> None:
     recipe = load_recipe("digits", list(settings))
-    plain = Hardware("cpu", 1, False, "float32", "for the test")
-    return make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)
+    check_worth_beginning(recipe, train_set, None, make_preprocess(recipe, train_set))
+
+
+def test_early_stopping_needs_pictures_to_choose_by(make_set: Callable[..., ImageSet]) -> None:
+    recipe, train_set = load_recipe("digits", ["early_stopping=2"]), make_set(20)
+    form = make_preprocess(recipe, train_set)
+    words = "^training.early_stopping needs pictures to choose by: give validation_set as well, or training.early_stop"
+    with pytest.raises(InputError, match=words):
+        check_worth_beginning(recipe, train_set, None, form)
+    check_worth_beginning(recipe, train_set, make_set(20, seed=9), form)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +108,8 @@ def test_a_training_ends_on_the_side_that_the_network_is_asked_with(
 ) -> None:
     words = f"^training would end on inputs of {side}, but the network is asked with 8x8: training.sizes must come to"
     with pytest.raises(InputError, match=words):
-        plan_of(make_set(20), "steps=10", *settings)
-    assert plan_of(make_set(20), "steps=10", "sizes=[[0.0, 6], [0.9, 8]]").num_steps == 10, "its very last step is"
+        see_worth(make_set(20), "steps=10", *settings)
+    see_worth(make_set(20), "steps=10", "sizes=[[0.0, 6], [0.9, 8]]")  # its very last step is
 
 
 @pytest.mark.parametrize(
@@ -117,8 +125,8 @@ def test_a_training_that_would_move_no_weight_is_refused(
 ) -> None:
     words = "^the learning rate would be 0 through the whole training of 1 step, so that no weight would move: train"
     with pytest.raises(InputError, match=words):
-        plan_of(make_set(20), "steps=1", *settings)
+        see_worth(make_set(20), "steps=1", *settings)
 
 
 def test_a_rate_that_rises_from_0_moves_the_weights_in_the_second_step(make_set: Callable[..., ImageSet]) -> None:
-    assert plan_of(make_set(20), "steps=2", "schedule=constant", "warmup=0.1").num_steps == 2
+    see_worth(make_set(20), "steps=2", "schedule=constant", "warmup=0.1")

@@ -257,3 +257,19 @@ def test_an_environment_that_makes_no_sense_is_refused(
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=message):
         processes.announced()
+
+
+@pytest.mark.parametrize(("weights", "mean"), [((1.0, 1.0), 3.0), ((6, 2), 2.0), ((8, 0), 1.0)])
+def test_statistics_count_by_their_weights(
+    weights: tuple[float, float], mean: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = torch.nn.BatchNorm2d(2)
+    assert layer.running_mean is not None
+    layer.running_mean.fill_(1.0)
+    others = iter([weights[1], 5 * weights[1], weights[1]])  # of another process: weight, mean and variance
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_reduce", lambda values: values.add_(next(others)))
+    processes.average_statistics([layer], weights[0])
+    assert layer.running_mean.tolist() == [mean, mean]
+    assert layer.running_var is not None
+    assert layer.running_var.tolist() == [1.0, 1.0]

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.recipe_files import load_recipe, shipped
 from retinula.run import create_run
+from retinula.training import loop
 from retinula.training.hardware import Hardware
+from retinula.training.inputs import Prepared, prepare
 from retinula.training.loop import train
-from retinula.training.plan import make_preprocess
+from retinula.training.plan import make_preprocess, side_at
 from retinula.transfer import Source
 
 FORMS = {
@@ -33,7 +36,7 @@ def made(num_images: int, form: tuple[int, int, int], classes: int) -> ImageSet:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_it_takes_two_steps(name: str, tmp_path: Path) -> None:
+def test_it_takes_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = load_recipe(name, ["steps=2", "batch_size=4", "precision=float32"])
     form = FORMS[recipe.data.name]
     classes = len(recipe.data.classes) or form[0]
@@ -46,7 +49,20 @@ def test_it_takes_two_steps(name: str, tmp_path: Path) -> None:
         network = build(recipe.model.name, num_classes=7)
         trained = Model(network, recipe.model.name, {}, tuple("abcdefg"), make_preprocess(recipe, train_set))
         source = Source(trained, "trained before", "0" * 64)
+    seen: list[tuple[int, int]] = []
+
+    def noting(*given: Any) -> Prepared:
+        prepared = prepare(*given)
+        seen.append((prepared.inputs.shape[2], prepared.inputs.shape[3]))
+        return prepared
+
+    monkeypatch.setattr(loop, "prepare", noting)
     train(recipe, train_set, validation, run, source=source, hardware=plain)
+    sides = [side_at(recipe.training.sizes, step / 2) for step in range(2)]
+    whole = make_preprocess(recipe, train_set).input_shape[1:]
+    assert seen[:2] == [whole if side is None else (side, side) for side in sides]
+    assert seen[1] == whole
+    assert (seen[0] != whole) == (len(recipe.training.sizes) > 1)
     row = run.metrics()[-1]
     assert row["step"] == 2
     assert math.isfinite(row["loss"])

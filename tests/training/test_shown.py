@@ -36,8 +36,10 @@ ALL = (
 )
 
 
-def test_when_training_would_stop_is_no_matter(make_set: MakeSet) -> None:
-    assert len(fed_batch(load_recipe("digits", ["early_stopping=2"]), make_set(20), most=3).pictures) == 3
+@pytest.mark.parametrize("setting", ["early_stopping=2", "sizes=[[0.0, 6]]", "steps=1"])
+def test_whether_training_would_be_worth_it_is_no_matter(setting: str, make_set: MakeSet) -> None:
+    recipe = load_recipe("digits", ["schedule=constant", "warmup=0.1", setting])
+    assert len(fed_batch(recipe, make_set(20), most=3).pictures) == 3
 
 
 def test_what_is_told_is_what_was_done(make_set: MakeSet) -> None:

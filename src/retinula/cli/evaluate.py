@@ -97,7 +97,7 @@ def evaluate(
             asked = ask(found, data=data, split=split.value, folder=out, progress=progress, remark=remark)
         averaging: Averaging | None = None if tta is None else "mirror-shift" if tta else "none"
         if closer:
-            check_classifies(asked.model)
+            check_classifies(asked.model, asked.run)
         result = measure(asked, tta=averaging, progress=progress)
         if closer:
             inspection = look_closer(

@@ -57,9 +57,8 @@ def reproduce(
     say(f"{result.title}: {recipe.source}")
     for line in table(HEAD, [row.cells for row in result.rows]):
         say(line)
-    for row in result.rows:
-        if row.fault:
-            say(f"{row.figure}: {row.fault}")
+    for fault in dict.fromkeys(row.fault for row in result.rows if row.fault):
+        say(f"{', '.join(row.figure for row in result.rows if row.fault == fault)}: {fault}")
     for note in result.notes:
         say(note)
     say(f"table    {folder / place.PAGE}")

@@ -12,7 +12,7 @@ from retinula.words import percent, plural
 HARDLY = 0.1  # of the way from the best blind guess to all right: not gone so far, answers say nothing
 
 
-class Answered(Protocol):
+class HowRight(Protocol):
     """How often a model is right, and a blind guess: what a `ClassificationResult` tells, among other things."""
 
     @property
@@ -26,7 +26,7 @@ class Answered(Protocol):
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedAnswers:
     """The same of answers that nobody has measured otherwise.
 
     Attributes:
@@ -55,13 +55,13 @@ class Counted:
         return self.num_commonest / self.num_images
 
 
-def is_near_chance(result: Answered) -> bool:
+def is_near_chance(result: HowRight) -> bool:
     """Tell whether a model, as far as so many pictures can say, is hardly more often right than a blind guess."""
     low, _ = result.accuracy_interval
     return low < result.chance + HARDLY * (1 - result.chance)
 
 
-def caution(result: Answered) -> str:
+def caution(result: HowRight) -> str:
     """Say how far to believe what was found among the pictures that a model was measured on."""
     if is_near_chance(result):
         return (

@@ -28,7 +28,8 @@ class Inspection:
         label_errors: labels that are likely wrong.
         duplicates: near-duplicates, by the names of the two sets between which they are.
         embedding: the map of the pictures.
-        impossible: why what was asked for could not be looked for, as `inspection.look_closer` calls it.
+        impossible: why what was asked for could not be looked for, as `inspection.look_closer` calls it; `between` are
+            near-duplicates between the pictures and those to train on alone.
     """
 
     robustness: Robustness | None = None
@@ -49,8 +50,10 @@ class Inspection:
         return tuple(name for name, part in parts.items() if part is None)
 
     def joined(self, newer: "Inspection") -> "Inspection":
-        """Return what either was looked for; of what both were, the newer."""
+        """Return what either was looked for; of what both were, the newer; of near-duplicates set by set."""
         looked = {each.name: getattr(newer, each.name) for each in fields(newer)}
+        if self.duplicates and newer.duplicates:
+            looked["duplicates"] = self.duplicates | newer.duplicates
         return replace(self, **{name: part for name, part in looked.items() if part is not None})
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Measuring a model on a set of pictures.
 
-Knows nothing of training or of figures, and of files only that a model may be named by its own.
+Knows nothing of how a training goes or of figures; of a run only its model, and which pictures it has learned from.
 """
 
 import time
@@ -31,7 +31,7 @@ from retinula.metrics import (
     ssim,
     top_k_accuracy,
 )
-from retinula.model_file import Model, check_asking
+from retinula.model_file import Model, check_batches_and_averaging
 from retinula.models.reconstructing import Encodes
 from retinula.run import Run
 from retinula.run_data import known_pictures, learned_from
@@ -62,7 +62,8 @@ def evaluate(
         batch_size: pictures at a time.
         tta: averaging at test time; for classifiers only.
         device: where to compute; the processor where none is given.
-        progress: called with the number of pictures done and of all.
+        progress: called with the number of pictures done and of all; where `model` names a run, first of those that are
+            loaded to see which of them it has learned from.
         clock: gives seconds.
 
     Raises:
@@ -73,10 +74,10 @@ def evaluate(
     run = None
     if not isinstance(model, Model):
         run, model = Run(model), Model.load(model)
-    check_asking(batch_size, tta)
+    check_batches_and_averaging(batch_size, tta)
     check_pictures(model, image_set)
     runner = _Runner(model, image_set, batch_size, tta, device, progress, clock)
-    facts = _facts(model, image_set, split, tta) | _known(run, model, image_set, split)
+    facts = _facts(model, image_set, split, tta) | _known(run, model, image_set, split, progress)
     if not model.classifies:
         return _reconstruction(runner, facts)
     labels = labels_for(model, image_set)  # before the work: a wrong set is refused at once
@@ -163,11 +164,16 @@ def _facts(model: Model, image_set: ImageSet, split: str, tta: Averaging) -> dic
     }
 
 
-def _known(run: Run | None, model: Model, image_set: ImageSet, split: str) -> dict[str, Any]:
+def _known(run: Run | None, model: Model, image_set: ImageSet, split: str, progress: Counting | None) -> dict[str, Any]:
     """Return what is known of the model's having learned from the pictures, whatever their split is called."""
     if run is None or not run.environment_file.exists():
         return {"learned_from": model.provenance.get("fingerprint") == image_set.fingerprint()}
-    learned = known_pictures(run, image_set)
+
+    def loading(_: str, done: int, total: int | None) -> None:
+        if progress and total is not None:
+            progress(done, total)
+
+    learned = known_pictures(run, image_set, progress=loading)
     by_heart = learned_from(run, image_set, split, learned)
     return {"learned_from": by_heart, "learned": None if learned is None else torch.from_numpy(learned)}
 

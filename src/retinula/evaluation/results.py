@@ -155,8 +155,11 @@ class ClassificationResult(Evaluation):
 
     @property
     def accuracy_of_others(self) -> float | None:
-        """The share of right answers among pictures that the training did not have; None where there are none."""
-        if not self.num_learned or self.learned is None or self.learned.all():
+        """The share of right answers among pictures that the training did not have.
+
+        None where there are none such, or where nobody could look.
+        """
+        if self.learned is None or self.learned.all():
             return None
         return self._right[~self.learned].mean().item()
 

@@ -15,7 +15,7 @@ from retinula.metrics import Calibration
 from retinula.words import listed, num_columns, percent, plural, sureness
 
 MISTAKES = 5  # kinds of mistakes that are named
-UNEQUAL = 1.2  # times as many pictures as on average has the commonest of classes that are not called equal
+UNEQUAL = 1.2  # times as many pictures as those that occur have on average has the commonest of unequal classes
 NEVER_NAMED = 5  # classes that are never answered
 SUREST_NAMED = 3  # wrong answers that are named one by one, and findings of a closer look
 LOOKS = {  # what a closer look measures, by the names that `inspection.look_closer` has for it
@@ -24,6 +24,7 @@ LOOKS = {  # what a closer look measures, by the names that `inspection.look_clo
     "duplicates": "near-duplicates",
     "embedding": "the map of pictures",
 }
+_LEFT_OUT = LOOKS | {"between": "near-duplicates between these and the training pictures"}
 SCORED = ("class", "precision", "recall", "F1", "pictures")  # the columns of `score_rows`
 AVERAGED_OVER = {"none": "", "mirror": "mirrored pictures", "mirror-shift": "mirrored and shifted pictures"}
 BELIEVABLE = 0.02  # mean confidence and accuracy may differ by this before it is called over- or underconfident
@@ -74,7 +75,7 @@ def inspection_text(found: Inspection, result: ClassificationResult) -> list[str
         result: how the model does on them, and so how far what is found by its answers can be believed.
     """
     by_chance = is_near_chance(result)
-    lines = [f"{LOOKS[name].capitalize()} left out: {why}." for name, why in found.impossible.items()]
+    lines = [f"{_LEFT_OUT[name].capitalize()} left out: {why}." for name, why in found.impossible.items()]
     lines += [caution(result)] if by_chance and (found.robustness or found.label_errors) else []
     if found.robustness is not None:
         lines.append(_spoilt(found.robustness, names_worst=not by_chance))
@@ -98,17 +99,25 @@ def _spoilt(found: Robustness, *, names_worst: bool) -> str:
 
 
 def _wrong_labels(found: LabelErrors) -> list[str]:
-    rare = ""
-    if found.num_rare:
-        rare = f" {found.num_rare:,} more were not looked at: fewer than {FOLDS} pictures have the same."
+    rare = [rare_labels(found.num_rare)] if found.num_rare else []
     return [
-        f"Labels likely wrong: {len(found.errors):,} of {found.num_images:,} ({found.method}).{rare}",
+        " ".join([f"Labels likely wrong: {len(found.errors):,} of {found.num_images:,} ({found.method}).", *rare]),
         *(
             f"  {picture_named(each.index, each.source)}: called {each.label}, likely {each.suggestion} "
             f"({sureness(each.probability)})"
             for each in found.errors[:SUREST_NAMED]
         ),
     ]
+
+
+def rare_labels(number: int) -> str:
+    """Say of how many labels, at least one, nobody can tell whether they are wrong.
+
+    >>> rare_labels(1)
+    '1 more label was not looked at, because fewer than 5 pictures have it.'
+    """
+    was, it = ("was", "it") if number == 1 else ("were", "each")
+    return f"{plural(number, 'more label')} {was} not looked at, because fewer than {FOLDS} pictures have {it}."
 
 
 def _near_duplicates(name: str, pairs: Sequence[NearDuplicate]) -> list[str]:
@@ -192,10 +201,10 @@ def _classification(result: ClassificationResult) -> list[str]:
 
 
 def _unequal_classes(result: ClassificationResult) -> list[str]:
-    """Say what accuracy costs nothing where classes have unequal numbers of pictures, and which ones are forgotten."""
+    """Say what a blind guess gets right where classes are unequal, and name the classes that are never answered."""
     pictures, answers = result.confusion.sum(dim=1), result.confusion.sum(dim=0)
     commonest = int(pictures.argmax())
-    if result.chance * len(pictures) < UNEQUAL:
+    if result.chance * int((pictures > 0).sum()) < UNEQUAL:
         return []
     lines = [f"Always naming {result.classes[commonest]} would be right for {percent(result.chance)}."]
     never = [result.classes[number] for number in ((pictures > 0) & (answers == 0)).nonzero()[:, 0].tolist()]

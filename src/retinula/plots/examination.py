@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from retinula.evaluation.caution import Answered, caution, is_near_chance
+from retinula.evaluation.caution import HowRight, caution, is_near_chance
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelError
@@ -79,7 +79,7 @@ def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong:
 
 
 @styled
-def label_errors(image_set: ImageSet, errors: Sequence[LabelError], answered: Answered) -> Figure:
+def label_errors(image_set: ImageSet, errors: Sequence[LabelError], answered: HowRight) -> Figure:
     """Draw pictures whose labels are likely wrong: above each the label, below it what it likely is.
 
     Args:

@@ -246,7 +246,7 @@ def _found(
 
 def _check_deep(run: Run, model: Model) -> None:
     """Refuse a model that nothing can look closer at, and a cleanlab that will be needed and cannot be."""
-    check_classifies(model)
+    check_classifies(model, run)
     with suppress(InputError):  # not whole: all is looked for again
         known = (read_inspection(run.inspection_file, split) for split in ("test", "validation"))
         if any(each is not None and each.found.label_errors is not None for each in known):
@@ -267,9 +267,11 @@ def _completed(
 
 
 def _lacking(found: Inspection, learned: ImageSet | None) -> tuple[str, ...]:
-    """Return what can still be looked for; near-duplicates only where the training pictures are at hand."""
-    possible = [name for name in found.unlooked if name not in found.impossible]
-    return tuple(name for name in possible if name != "duplicates" or learned is not None)
+    """Return what can still be looked for; near-duplicates only where there are training pictures, and among them."""
+    between = any(name.startswith("between") for name in found.duplicates or ())
+    lacks = {name: name in found.unlooked for name in Inspection().unlooked}
+    lacks["duplicates"] = learned is not None and not between
+    return tuple(name for name, lacking in lacks.items() if lacking and name not in found.impossible)
 
 
 def _with_findings(

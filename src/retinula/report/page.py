@@ -20,7 +20,7 @@ from retinula.datasets.reading import Progress
 from retinula.durable import check_destination, explained, write_bytes
 from retinula.errors import InputError
 from retinula.evaluation.caution import caution, is_near_chance
-from retinula.evaluation.text import AVERAGED_OVER, is_few, verdict
+from retinula.evaluation.text import AVERAGED_OVER, is_few, rare_labels, verdict
 from retinula.names import shortened
 from retinula.report.contents import Contents, deep_look, gather
 from retinula.report.mapped import HEIGHT, WIDTH
@@ -121,6 +121,7 @@ def environment() -> Environment:
     made.filters["prose"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
     made.filters["percent"] = lambda share, places=1: f"{100 * share:.{places}f}\u00a0%"
     made.filters["sure"] = lambda share: sureness(share).replace(" ", "\u00a0")
+    made.filters["rare_labels"] = rare_labels
     made.filters["shortened"] = shortened
     made.filters["count"] = lambda number: f"{number:,}"
     made.filters["duration"] = duration

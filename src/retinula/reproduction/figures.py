@@ -78,9 +78,12 @@ def _draw_inside(model: Model, picture: Images, folder: Path) -> None:
     """Draw the filters of the convolutions, and what each of these makes of one picture."""
     if not convolutions(model.network):
         return
-    with suppress(InputError):  # filters of 1x1 have no form to be seen
-        for name, figure in islice(depict_filters(model).figures, MOST_LAYERS):
-            save(figure, folder, name)
+    try:
+        filters = depict_filters(model).figures
+    except InputError:  # filters of 1x1 have no form to be seen
+        filters = iter(())
+    for name, figure in islice(filters, MOST_LAYERS):
+        save(figure, folder, name)
     features = depict_features(model, [(A_PICTURE, as_picture(picture))]).figures
     for name, figure in islice(features, 1 + MOST_LAYERS):
         save(figure, folder, name.replace(" ", "-"))

@@ -135,8 +135,8 @@ def _further_words(further: Further, earlier: Collection[str]) -> str:
     """Say what goes further, or where it was told once."""
     if further.runs or further.name not in earlier:
         return further.words
-    told = f"its runs are not kept, but what they reached stands among the [earlier results]({EARLIER})"
-    return f"{further.name} goes further; {told}: measure it anew with `{further.command}`"
+    told = f"what it reached stands among the [earlier results]({EARLIER}), whose runs are not kept"
+    return f"{further.name} goes further: {told}. Measure it anew with `{further.command}`"
 
 
 def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def build_app(
     limits = limits or Limits()
     counters = Counters()
     service = Service(predictor, limits, counters)
-    bodies = Bodies(limits)
+    bodies = Bodies(limits, lambda: service.kept_bytes)
     interface = describe(limits, predictor.offers, with_token=token is not None, with_runs=runs is not None)
 
     async def predict(request: Request) -> Response:

@@ -1,10 +1,10 @@
 """Reading the bodies of requests: only so many bytes, only so long, and only so much in all.
 
-Nothing is written to disk. Work on a body ends when its client goes away. Knows nothing of what is in a body.
+Nothing is written to disk. Work on a body is given up when its client goes away. Knows nothing of what is in a body.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -19,9 +19,21 @@ Answer = TypeVar("Answer")
 class Bodies:
     """Reads bodies and knows how much of all of them is held."""
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: Limits, kept: Callable[[], int] = lambda: 0):
+        """Hold no body yet.
+
+        Args:
+            limits: how much, and how long.
+            kept: tells how many bytes of bodies are still in use although their contexts have been left.
+        """
         self._limits = limits
-        self.held = 0
+        self._kept = kept
+        self._read = 0
+
+    @property
+    def held(self) -> int:
+        """How many bytes are held of all bodies."""
+        return self._read + self._kept()
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
@@ -38,14 +50,14 @@ class Bodies:
                 async with asyncio.timeout(self._limits.seconds):
                     async for chunk in request.stream():
                         body += chunk
-                        self.held += len(chunk)
+                        self._read += len(chunk)
                         self._check(len(body))
             except TimeoutError as error:
                 seconds = self._limits.seconds
                 raise Refusal("body_too_slow", f"the request did not arrive within {seconds:g} seconds") from error
             yield bytes(body)
         finally:
-            self.held -= len(body)
+            self._read -= len(body)
 
     def _refuse_announced(self, length: str) -> None:
         if length.isdecimal() and (len(length) > 18 or int(length) > self._limits.max_bytes):
@@ -65,7 +77,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> An
     """Wait for work on a request whose body has been read; it is cancelled where the client goes away first.
 
     Raises:
-        ClientDisconnect: it did; the work has ended.
+        ClientDisconnect: it did; the work is cancelled, but a thread of it that has begun may not have ended.
         Exception: whatever the work raised.
     """
     working, leaving = asyncio.create_task(work), asyncio.create_task(_gone(request))

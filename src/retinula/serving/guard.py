@@ -22,6 +22,11 @@ from retinula.serving.service import to_json
 LOGGER: Final = logging.getLogger("retinula.serving")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # no other page can read what they give
+_PORTS: Final = {"http": ":80", "https": ":443"}
+_CROSS_SITE: Final = (
+    "another page, by its Origin not of this Host, asks by way of its visitor's browser; with --token it may "
+    "(a proxy before this server has to pass Host on)"
+)
 CLIENT_GONE: Final = 499  # nginx's status for a client that went away; nobody receives it
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -118,7 +123,7 @@ class Guard:
         if self._hosts is not None and _without_port(headers.get("host", "")) not in self._hosts:
             raise Refusal("wrong_host", "this server answers for the machine it runs on: ask localhost")
         if self._token is None and method not in _HARMLESS and _is_of_another_page(headers):
-            raise Refusal("cross_site", "another page asks by way of its visitor's browser; with --token it may")
+            raise Refusal("cross_site", _CROSS_SITE)
         if self._token is not None and not self._is_open(path):
             kind, _, given = headers.get("authorization", "").partition(" ")
             # Compared in constant time; bytes, because text beyond ASCII is not compared.
@@ -151,8 +156,11 @@ def _is_of_another_page(headers: Headers) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site in ("same-origin", "none"):
         return False
-    elsewhere = origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
-    return site == "cross-site" or elsewhere
+    if site == "cross-site" or origin is None:
+        return site == "cross-site"
+    scheme, _, place = origin.lower().partition("://")
+    port = _PORTS.get(scheme, "")  # browsers leave it out; a proxy may name it
+    return place.removesuffix(port) != headers.get("host", "").lower().removesuffix(port)
 
 
 def _without_port(host: str) -> str:

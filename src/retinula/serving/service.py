@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from retinula.answers import Probabilities, judged, ranked
 from retinula.images import Images
 from retinula.pictures import UnreadablePicture, as_picture, decode, measure
+from retinula.pieces import MOST_SLOW_VALUES
 from retinula.serving.batching import Batcher, Stopped
 from retinula.serving.content import Question, Upload, read_question
 from retinula.serving.counters import Counters
@@ -74,6 +75,7 @@ class Service:
         self.predictor = predictor
         self.limits = limits
         self.waiting = 0
+        self.kept_bytes = 0  # of bodies that threads still work on though their requests have been refused
         self._counters = counters
         self._batcher: Batcher[_Job, _Outcome] = Batcher(self._run, MAX_BATCH)
         self._decoders = ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS), thread_name_prefix="decode")
@@ -127,7 +129,7 @@ class Service:
             self._leave()
 
     async def _answer(self, content_type: str, body: bytes, query: list[tuple[str, str]]) -> bytes:
-        question, entries = await self._in_thread(partial(self._prepare, content_type, body, query))
+        question, entries = await self._in_thread(partial(self._prepare, content_type, body, query), len(body))
         small = [entry for entry in entries if isinstance(entry, _Small)]
         refused = [entry for entry in entries if isinstance(entry, _Refused)]
         self._counters.refused_pictures += len(refused)
@@ -137,23 +139,33 @@ class Service:
         outcomes = await self._batcher.answer([_Job(entry.views, question.include) for entry in small])
         self._counters.pictures += len(small)
         if len(small) * question.top > _LONG or question.include:
-            return await self._in_thread(lambda _: self._compose(question, entries, outcomes))
+            return await self._in_thread(lambda _: self._compose(question, entries, outcomes), len(body))
         return self._compose(question, entries, outcomes)
 
-    async def _in_thread(self, work: Callable[[threading.Event], Found]) -> Found:
-        """Work in a thread; who is cancelled meanwhile lets the work know, which counts as waiting until it returns."""
+    async def _in_thread(self, work: Callable[[threading.Event], Found], num_bytes: int) -> Found:
+        """Work on so many bytes in a thread; what is cancelled meanwhile is forgotten, or let know if it has begun.
+
+        Then it counts as waiting, and its bytes as kept, until it returns.
+        """
         given_up, loop = threading.Event(), asyncio.get_running_loop()
-        future = self._decoders.submit(work, given_up)
+        job = [work]  # the queue of the threads keeps what was cancelled there until its turn comes
+        del work
+        future = self._decoders.submit(lambda: job.pop()(given_up))
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             given_up.set()
-            self.waiting += 1
-            future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
+            if future.cancel():
+                job.clear()
+            else:
+                self.waiting += 1
+                self.kept_bytes += num_bytes
+                future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave, num_bytes))
             raise
 
-    def _leave(self) -> None:
+    def _leave(self, num_bytes: int = 0) -> None:
         self.waiting -= 1
+        self.kept_bytes -= num_bytes
 
     def _prepare(
         self, content_type: str, body: bytes, query: list[tuple[str, str]], given_up: threading.Event
@@ -170,16 +182,23 @@ class Service:
             raise Refusal("too_large", f"the pictures of a request may have {most:,} pixels together")
 
     def _num_pixels(self, upload: Upload) -> int:
-        limits = self.limits
         try:
-            height, width = measure(upload.content, max_pixels=limits.max_pixels, max_bytes=limits.max_bytes)
+            height, width = measure(upload.content, **self._bounds())
         except UnreadablePicture:
             return 0  # it is not unpacked either
         return height * width
 
+    def _bounds(self) -> dict[str, int]:
+        limits = self.limits
+        return {
+            "max_pixels": limits.max_pixels,
+            "max_bytes": limits.max_bytes,
+            "max_slow": MOST_SLOW_VALUES,
+        }
+
     def _decoded(self, name: str, content: bytes) -> _Small | _Refused:
         try:
-            picture = decode(content, max_pixels=self.limits.max_pixels, max_bytes=self.limits.max_bytes)
+            picture = decode(content, **self._bounds())
         except UnreadablePicture as error:
             code = "too_large" if error.too_large else "unreadable"
             return _Refused(name, code, error.reason)

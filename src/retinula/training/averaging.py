@@ -44,17 +44,19 @@ class WeightAverage:
         self,
         batches: Iterable[torch.Tensor],
         autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
-    ) -> None:
+    ) -> int:
         """Measure the running statistics of the averaged weights (Izmailov et al. 2018, Averaging weights).
 
         Args:
-            batches: of inputs `[N, channels, H, W]`, N at least 2, at least one batch; not asked for where the network
-                normalises nothing. The statistics are the means of theirs, by their numbers of inputs: the last of an
-                epoch may have two.
+            batches: of inputs `[N, channels, H, W]`, N at least 2; not asked for where the network normalises nothing.
+                The statistics are means weighted by batch size: the last of an epoch may have two.
             autocast: the precision to compute in.
+
+        Returns:
+            How many inputs they come from.
         """
         if not self.normalisations:
-            return
+            return 0
         momenta = [layer.momentum for layer in self.normalisations]
         for layer in self.normalisations:
             layer.reset_running_stats()
@@ -69,3 +71,4 @@ class WeightAverage:
         for layer, momentum in zip(self.normalisations, momenta, strict=True):
             layer.momentum = momentum
             layer.eval()
+        return num_images

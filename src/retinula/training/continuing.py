@@ -75,10 +75,16 @@ def first_hardware(run: Run) -> Hardware | None:
     """
     if not run.hardware_file.exists():
         return None
+    text = read_text(run.hardware_file)
     try:
-        kept = json.loads(read_text(run.hardware_file))
+        kept = json.loads(text)
         kept["ways"] = tuple((name, way) for name, way in kept["ways"])
         return Hardware.from_dict(kept)
+    except InputError as error:
+        raise InputError(
+            f"{run.hardware_file} was written by another version of Retinula; go on with that one, "
+            "or remove it to begin anew"
+        ) from error
     except (LookupError, TypeError, ValueError) as error:
         reason = f"cannot be read ({first_line(error)}); remove it to begin anew"
         raise InputError(f"{run.hardware_file} {reason}") from error

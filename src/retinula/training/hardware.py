@@ -280,6 +280,7 @@ def _step(trial: nn.Module, inputs: torch.Tensor, candidate: Hardware) -> Callab
         with candidate.autocast():
             outputs = trial(inputs)
         outputs.float().square().mean().backward()
+        trial.zero_grad(set_to_none=True)  # the copies of all candidates wait for their turns
 
     return step
 

@@ -30,7 +30,7 @@ from retinula.training.finishing import as_model, finished_model
 from retinula.training.hardware import Hardware, choose_hardware
 from retinula.training.inputs import prepare
 from retinula.training.optimizers import at_zero, set_learning_rate, take_step
-from retinula.training.plan import Plan, make_plan, make_preprocess
+from retinula.training.plan import Plan, check_worth_beginning, make_plan, make_preprocess
 from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.training.state import EpochSums, TrainState, new_state
@@ -99,6 +99,8 @@ def train(
     processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
     if saved is not None:
         check_fit(saved["fits"], fits, run)
+    else:
+        processes.by_first(lambda: check_worth_beginning(recipe, train_set, validation_set, preprocess))
     choose = partial(choose_hardware, network, preprocess.input_shape, precision=recipe.training.precision)
     num_images = max(2, min(recipe.training.batch_size, len(train_set)))
     hardware = settled_hardware(run, saved, hardware, choose, num_images, reporter)
@@ -118,10 +120,12 @@ def train(
 
     if saved is None:
         save()
-        run.hardware_file.unlink(missing_ok=True)  # the checkpoint has it
     else:
         state.restore(saved["state"])
         tell(f"going on from step {state.step} of {plan.num_steps}")
+    if processes.is_first():
+        with explained(run.hardware_file):
+            run.hardware_file.unlink(missing_ok=True)  # the checkpoint has it
     run.cut_logs(state.step)
     with tracking(recipe, run, state.step) if processes.is_first() else nullcontext(Tracking(())) as tracked:
         _run_steps(plan, state, run, tracked, reporter, save, stop_requested, checkpoint_seconds, clock)
@@ -255,8 +259,10 @@ def _make_ready(plan: Plan, state: TrainState) -> None:
     if state.average:
         count = min(-(-STATISTICS_IMAGES // plan.batches.batch_size), plan.batches.steps_per_epoch)
         last = plan.batches.batches(max(state.step - count, 0), state.step)
-        state.average.renew_statistics((prepare(plan, batch).inputs for batch in last), plan.hardware.autocast)
-        processes.average_statistics(state.average.normalisations)
+        own = (batch for batch in last if processes.part_of(len(batch.indices)).counts)
+        inputs = (prepare(plan, batch).inputs for batch in own)
+        num_inputs = state.average.renew_statistics(inputs, plan.hardware.autocast)
+        processes.average_statistics(state.average.normalisations, num_inputs)
 
 
 def _settle(state: TrainState) -> None:

@@ -18,12 +18,12 @@ RATE_FACTOR = "rate_factor"  # of a group: what the learning rate is multiplied 
 
 
 @dataclass(frozen=True)
-class _Moved:
-    """What is moved: a network, whether in fused steps, and which of its weights began at zero."""
+class _Subject:
+    """What an optimizer is made for: a network, whether steps are fused, and which of its weights began at zero."""
 
     network: nn.Module
     fused: bool
-    at_zero: Set[str]
+    began_at_zero: Set[str]
 
 
 def at_zero(network: nn.Module) -> frozenset[str]:
@@ -51,8 +51,8 @@ def build_optimizer(
     """
     # One fused pass over a weight and its averages reads memory once, where the plain loop reads it many times.
     fused = device.type in ("cpu", "cuda")
-    moved = _Moved(network, fused, at_zero(network) if began_at_zero is None else began_at_zero)
-    return settled(OPTIMIZERS[settings.name], settings)(settings, moved)
+    subject = _Subject(network, fused, at_zero(network) if began_at_zero is None else began_at_zero)
+    return settled(OPTIMIZERS[settings.name], settings)(settings, subject)
 
 
 def _groups(settings: Optimizer, network: nn.Module) -> list[dict[str, Any]]:
@@ -135,34 +135,36 @@ class running_statistics_kept:  # noqa: N801 (used as a context manager, like a 
             layer.momentum, layer.num_batches_tracked = momentum, tracked
 
 
-def _sgd(settings: Optimizer, moved: _Moved, *, momentum: float, nesterov: bool) -> torch.optim.Optimizer:
-    groups = _groups(settings, moved.network)
-    return torch.optim.SGD(groups, lr=settings.lr, momentum=momentum, nesterov=nesterov, fused=moved.fused)
+def _sgd(settings: Optimizer, subject: _Subject, *, momentum: float, nesterov: bool) -> torch.optim.Optimizer:
+    groups = _groups(settings, subject.network)
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=momentum, nesterov=nesterov, fused=subject.fused)
 
 
-def _adam(settings: Optimizer, moved: _Moved, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    return torch.optim.Adam(_groups(settings, moved.network), lr=settings.lr, betas=betas, fused=moved.fused)
+def _adam(settings: Optimizer, subject: _Subject, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    return torch.optim.Adam(_groups(settings, subject.network), lr=settings.lr, betas=betas, fused=subject.fused)
 
 
-def _adamw(settings: Optimizer, moved: _Moved, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(_groups(settings, moved.network), lr=settings.lr, betas=betas, fused=moved.fused)
+def _adamw(settings: Optimizer, subject: _Subject, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(_groups(settings, subject.network), lr=settings.lr, betas=betas, fused=subject.fused)
 
 
-def _sam(settings: Optimizer, moved: _Moved, *, momentum: float, nesterov: bool, rho: float) -> torch.optim.Optimizer:
+def _sam(
+    settings: Optimizer, subject: _Subject, *, momentum: float, nesterov: bool, rho: float
+) -> torch.optim.Optimizer:
     moves: dict[str, Any] = {"lr": settings.lr, "momentum": momentum, "nesterov": nesterov}
-    return SAM(_groups(settings, moved.network), torch.optim.SGD, rho=rho, **moves)
+    return SAM(_groups(settings, subject.network), torch.optim.SGD, rho=rho, **moves)
 
 
 def _muon(
     settings: Optimizer,
-    moved: _Moved,
+    subject: _Subject,
     *,
     momentum: float,
     nesterov: bool,
     betas: tuple[float, float],
     rest_rate: float,
 ) -> torch.optim.Optimizer:
-    network = moved.network
+    network = subject.network
     try:
         head = set(network.get_submodule(head_of(network)).parameters())
     except InputError as error:
@@ -175,7 +177,7 @@ def _muon(
     inner = {
         name: weights
         for name, weights in trainable.items()
-        if weights.ndim > 1 and weights not in head and name not in moved.at_zero
+        if weights.ndim > 1 and weights not in head and name not in subject.began_at_zero
     }
     others = [weights for name, weights in trainable.items() if name not in inner]
     groups: list[dict[str, Any]] = [

@@ -127,6 +127,30 @@ def build_network(recipe: Recipe, num_classes: int, preprocess: Preprocess) -> n
     )
 
 
+def check_worth_beginning(
+    recipe: Recipe, train_set: ImageSet, validation_set: ImageSet | None, preprocess: Preprocess
+) -> None:
+    """See that a training would not be in vain; one that has begun already goes on all the same.
+
+    Raises:
+        InputError: it would stop by pictures that there are not, end on inputs of another size than the network is
+            asked with, or move no weight.
+    """
+    if recipe.training.early_stopping and validation_set is None:
+        raise InputError(
+            "training.early_stopping needs pictures to choose by: give validation_set as well, "
+            "or training.early_stopping=0"
+        )
+    num_steps = recipe.training.num_steps(batches_of(recipe, len(train_set)).steps_per_epoch)
+    _check_last_side(recipe.training.sizes, num_steps, preprocess)
+    rate = multiplier(recipe.schedule)
+    if not any(rate(step / num_steps) for step in range(num_steps)):
+        raise InputError(
+            f"the learning rate would be 0 through the whole training of {plural(num_steps, 'step')}, "
+            "so that no weight would move: train longer, or give another schedule"
+        )
+
+
 def make_plan(
     recipe: Recipe,
     train_set: ImageSet,
@@ -144,11 +168,6 @@ def make_plan(
         raise InputError(f"{train_set.name}: {len(train_set)} pictures are too few to train on")
     if validation_set is not None:
         _check_validation(train_set, validation_set)
-    elif recipe.training.early_stopping:
-        raise InputError(
-            "training.early_stopping needs pictures to choose by, and none are set apart: give validation pictures, "
-            "or training.early_stopping=0"
-        )
     task = network_named(recipe.model.name).task
     if recipe.objective.reconstructs != (task == "reconstruction"):
         raise InputError(
@@ -164,14 +183,6 @@ def make_plan(
             f"training would show pictures of {list(seen)}, but the network is asked with "
             f"{list(preprocess.input_shape[1:])}: inputs.crop and augment.random_crop must be equal"
         )
-    num_steps = recipe.training.num_steps(batches.steps_per_epoch)
-    _check_last_side(recipe.training.sizes, num_steps, preprocess)
-    rate = multiplier(recipe.schedule)
-    if not any(rate(step / num_steps) for step in range(num_steps)):
-        raise InputError(
-            f"the learning rate would be 0 through the whole training of {plural(num_steps, 'step')}, "
-            "so that no weight would move: train longer, or give another schedule"
-        )
     return Plan(
         recipe=recipe,
         train_set=train_set,
@@ -179,8 +190,8 @@ def make_plan(
         preprocess=preprocess,
         augment=augment,
         batches=batches,
-        num_steps=num_steps,
-        rate=rate,
+        num_steps=recipe.training.num_steps(batches.steps_per_epoch),
+        rate=multiplier(recipe.schedule),
         loss=loss_function(recipe.objective, train_set),
         hardware=hardware,
         origin=origin,
@@ -194,7 +205,8 @@ def _check_last_side(sizes: Sequence[tuple[float, int]], num_steps: int, preproc
     if side is not None and (side, side) != (height, width):
         raise InputError(
             f"training would end on inputs of {side}x{side}, but the network is asked with {height}x{width}: "
-            f"training.sizes must come to these by the last of {plural(num_steps, 'step')}"
+            f"training.sizes must come to these by the last of {plural(num_steps, 'step')}; "
+            "with training.sizes=[] they are so from the first"
         )
 
 

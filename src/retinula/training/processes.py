@@ -293,15 +293,22 @@ def shared(network: nn.Module) -> nn.Module:
     return DistributedDataParallel(network, **options)
 
 
-def average_statistics(normalisations: Iterable[nn.modules.batchnorm._BatchNorm]) -> None:
-    """Set running statistics to their mean over the processes."""
+def average_statistics(normalisations: Iterable[nn.modules.batchnorm._BatchNorm], weight: float = 1.0) -> None:
+    """Set running statistics to their mean over the processes.
+
+    Args:
+        normalisations: layers of this process.
+        weight: how much its statistics count, as the number of inputs they come from; not 0 in all processes.
+    """
     if count() == 1:
         return
+    total = float(added_up(torch.tensor(float(weight))))
     for layer in normalisations:
         for statistics in (layer.running_mean, layer.running_var):
             if statistics is not None:
+                statistics *= weight
                 dist.all_reduce(statistics)
-                statistics /= count()
+                statistics /= total
 
 
 def _together() -> bool:

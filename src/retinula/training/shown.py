@@ -64,9 +64,8 @@ def fed_batch(recipe: Recipe, train_set: ImageSet, *, step: int = 0, most: int =
     Raises:
         InputError: the recipe does not fit the pictures.
     """
-    # A model to begin from, and when to stop, decide nothing about the pictures.
-    model = {"weights": None, "name": recipe.model.name or "residual"}
-    recipe = recipe.changed(model=model, training={"early_stopping": 0})
+    # A model to begin from decides nothing about the pictures.
+    recipe = recipe.changed(model={"weights": None, "name": recipe.model.name or "residual"})
     preprocess = make_preprocess(recipe, train_set)
     plan = make_plan(recipe, train_set, None, preprocess, Hardware("cpu", 1, False, "float32", "nothing is trained"))
     (batch,) = plan.batches.batches(step, step + 1)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 GAIN = 1.05  # a choice other than the preferred has to be faster by this factor
 _TURNS = 3
-ENOUGH = 0.25  # seconds; no further turn once so long has been measured
+ENOUGH = 0.25  # seconds; no further turn once all actions together have taken so long
 
 Clock = Callable[[], float]
 
