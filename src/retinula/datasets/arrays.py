@@ -3,7 +3,6 @@
 The arrays of pictures are read piece by piece and never held whole; nothing in the file is ever unpickled.
 """
 
-import hashlib
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from retinula.datasets.array_names import Named, told_apart
 from retinula.datasets.folder import TEST_FRACTION, recorded, write_record
 from retinula.datasets.layout import natural_order, with_test_share
 from retinula.datasets.reading import SPLITS, Chunk, Progress, Reading, SplitName, apart, silent
+from retinula.equal_pictures import pixel_digest
 from retinula.errors import InputError, nearest
 from retinula.images import Labels, from_floats
 from retinula.names import composed, fault_in_class_names, shown
@@ -162,7 +162,7 @@ def _tested(array: _Pictures, classes: tuple[str, ...], record: Path | None, tol
     labels = array.labels.tolist()
     digests: list[str] = []
     for chunk in _stream(array):
-        digests += [hashlib.blake2b(image.tobytes(), digest_size=16).hexdigest() for image in chunk.images]
+        digests += [pixel_digest(image).hex() for image in chunk.images]
         told(f"looking at the pictures of {array.path.name}", len(digests), len(labels))
     label_of: dict[str, int] = {}
     torn = {

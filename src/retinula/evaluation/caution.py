@@ -16,13 +16,20 @@ class HowRight(Protocol):
     """How often a model is right, and a blind guess: what a `ClassificationResult` tells, among other things."""
 
     @property
-    def num_images(self) -> int: ...  # noqa: D102
+    def num_images(self) -> int:
+        """How many pictures it was asked about."""
+
     @property
-    def accuracy(self) -> float: ...  # noqa: D102
+    def accuracy(self) -> float:
+        """The share of right answers, 0..1."""
+
     @property
-    def accuracy_interval(self) -> tuple[float, float]: ...  # noqa: D102
+    def accuracy_interval(self) -> tuple[float, float]:
+        """Between which shares it lies on all such pictures, with 95 % confidence."""
+
     @property
-    def chance(self) -> float: ...  # noqa: D102
+    def chance(self) -> float:
+        """What the best blind guess gets right, 0..1."""
 
 
 @dataclass(frozen=True)

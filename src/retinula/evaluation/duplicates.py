@@ -5,7 +5,6 @@ by embeddings where there are any. A candidate counts where the pixels agree onc
 as they can, coarse and fine structure both, so that two pictures of blue sky do not. Knows nothing of files.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from retinula.equal_pictures import pixel_digest
 from retinula.images import Images, copied
 
 NEIGHBOURS = 3  # candidates of every picture, by each measure
@@ -130,19 +130,15 @@ def _equal(images: Images, others: Images | None) -> set[tuple[int, int]]:
     """
     last: dict[bytes, int] = {}
     if others is not None:
-        last = {_hash(picture): number for number, picture in enumerate(others)}
+        last = {pixel_digest(picture): number for number, picture in enumerate(others)}
     pairs = set()
     for number, picture in enumerate(images):
-        key = _hash(picture)
+        key = pixel_digest(picture)
         if key in last:
             pairs.add((last[key], number) if others is None else (number, last[key]))
         if others is None:
             last[key] = number
     return pairs
-
-
-def _hash(picture: NDArray[np.uint8]) -> bytes:
-    return hashlib.sha256(picture.tobytes()).digest()
 
 
 def _neighbours(vectors: Tensor, others: Tensor, within: bool) -> set[tuple[int, int]]:

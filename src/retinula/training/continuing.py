@@ -1,6 +1,5 @@
 """Going on from a checkpoint: what it has to fit, and what the beginning has settled for good."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ from retinula.errors import InputError, first_line
 from retinula.images import ImageSet
 from retinula.recipe import Recipe
 from retinula.run import Run
+from retinula.strict_json import read_json
 from retinula.training import processes
 from retinula.training.checkpoint import load_checkpoint
 from retinula.training.hardware import Hardware, shared_hardware
@@ -77,7 +77,7 @@ def first_hardware(run: Run) -> Hardware | None:
         return None
     text = read_text(run.hardware_file)
     try:
-        kept = json.loads(text)
+        kept = read_json(text)
         kept["ways"] = tuple((name, way) for name, way in kept["ways"])
         return Hardware.from_dict(kept)
     except InputError as error:
