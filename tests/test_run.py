@@ -67,6 +67,12 @@ def test_a_missing_run_is_named_with_the_nearest(tmp_path: Path, recipe: Recipe)
     create_run(recipe, {}, "night", tmp_path)
     with pytest.raises(InputError, match="no run 'nihgt'; did you mean 'night'"):
         find_run("nihgt", tmp_path)
+    file = tmp_path / "night.safetensors"
+    with pytest.raises(InputError, match=r"^no file '.*night\.safetensors'$"):
+        find_run(file, tmp_path)
+    file.touch()
+    with pytest.raises(InputError, match=r"night\.safetensors is a file; asked for is a run"):
+        find_run(file, tmp_path)
 
 
 def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:

@@ -352,6 +352,10 @@ def find_run(name: str | Path, root: Path = RUNS, tell: Callable[[str], None] = 
                 return run
         except PermissionError as error:
             raise InputError(_closed(run.path, error)) from error
+    if Path(name).is_file():
+        raise InputError(f"{name} is a file; asked for is a run: its folder, its name, or 'last'")
+    if Path(name).suffix.lower() in (".safetensors", ".onnx"):
+        raise InputError(f"no file {str(name)!r}")
     raise InputError(f"no run {str(name)!r}{nearest(str(name), [run.name for run in list_runs(root)])}")
 
 

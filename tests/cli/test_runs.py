@@ -115,6 +115,17 @@ def test_commands_that_only_look_or_go_on_take_the_run_begun_last(
     assert said == ""
 
 
+def test_of_many_epochs_some_are_shown_and_the_last(
+    begun: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    row = begun.metrics()[-1]
+    for epoch in range(row["epoch"] + 1, 96):
+        begun.add_metrics({**row, "epoch": epoch})
+    shown = run_command(monkeypatch, capsys, "runs", "show", "begun")[0].splitlines()
+    assert [int(line.split()[0]) for line in shown[2:-2]] == [*range(3, 94, 3), 95]
+    assert shown[-2] == f"32 of 93 epochs; all of them: {begun.metrics_file}"
+
+
 def test_a_command_for_models_says_which_run_is_taken(
     begun: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

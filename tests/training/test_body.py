@@ -19,7 +19,7 @@ from retinula.recipe_files import load_recipe
 from retinula.run import Run, create_run, find_run
 from retinula.sections import Optimizer
 from retinula.training import beginning, loop
-from retinula.training.body import freeze_body, take_body, train_mode
+from retinula.training.body import freeze_body, take_weights, train_mode
 from retinula.training.hardware import Hardware
 from retinula.training.optimizers import build_optimizer, set_learning_rate, take_step
 from retinula.training.plan import build_network
@@ -89,6 +89,20 @@ def test_without_freezing_all_of_it_moves_from_where_it_was(make_set: MakeSet, t
             assert torch.allclose(near[name], value, atol=1e-4), name
 
 
+def test_of_the_same_classes_the_head_goes_on_and_of_others_it_is_new(make_set: MakeSet, their: Path) -> None:
+    at_rest = ("average=0", "lr=1e-9", "optimizer=sgd", "nesterov=false", "momentum=0", "epochs=1")
+    model = replace(Model.load(their), network=small(3))
+    heads = {}
+    for name, classes in (("same", ("class 0", "class 1", "class 2")), ("turned", ("class 2", "class 1", "class 0"))):
+        replace(model, classes=classes).save(their)
+        heads[name] = trained(recipe(their, *at_rest), make_set, name).network.state_dict()["head.weight"]
+    before = model.network.state_dict()["head.weight"]
+    assert torch.allclose(heads["same"], before, atol=1e-6)
+    assert not torch.allclose(heads["turned"], before, atol=1e-2)
+    assert "of the same classes" in find_run("same").log_file.read_text()
+    assert "with a new head" in find_run("turned").log_file.read_text()
+
+
 def test_no_gradient_is_computed_for_a_frozen_body() -> None:
     network = small()
     freeze_body(network)
@@ -113,10 +127,12 @@ def test_frozen_normalisation_is_asked_and_the_rest_trained() -> None:
 
 def test_a_body_of_another_kind_is_refused() -> None:
     network = small()
-    take_body(network, small(9))
+    take_weights(network, small(9), head=False)
     for other in (small(width=0.5), small(name="mobilenetv2")):
         with pytest.raises(InputError, match="layers are not those of the network"):
-            take_body(network, other)
+            take_weights(network, other, head=False)
+    with pytest.raises(InputError, match="layers are not those of the network"):
+        take_weights(network, small(9), head=True)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "sam"])

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from retinula.run import Run
     from retinula.run_files import EpochRow
 
+MOST_EPOCHS = 40  # that are shown in a table, which nobody reads on a screen beyond that
+
 app = typer.Typer(
     help="List, show and compare trainings; by itself it lists them.",
     invoke_without_command=True,
@@ -98,10 +100,12 @@ def show(
             share(row["val_accuracy"]),
             number(row["seconds"], 1),
         )
-        for row in metrics
+        for row in _spread(metrics)
     ]
     for line in table(head, rows):
         say(line)
+    if len(rows) < len(metrics):
+        say(printable(f"{len(rows)} of {len(metrics)} epochs; all of them: {found.metrics_file}"))
     for key, result in report["evaluations"].items() if report else ():
         name = printable(key)
         if result.get("accuracy") is not None:
@@ -178,6 +182,12 @@ def compare(
     say(choice.reason if best is None else f"best     {printable(best)} ({choice.reason})")
     if files:
         say(f"figure   {printable(str(files[0]))}")
+
+
+def _spread(rows: "list[EpochRow]") -> "list[EpochRow]":
+    """Return every second, third or so of the rows, and the last, where there are too many to look at."""
+    every = -(-len(rows) // MOST_EPOCHS)
+    return [row for row in rows if row["epoch"] % every == 0 or row is rows[-1]]
 
 
 def _distinct(paths: list[Path]) -> list[str]:

@@ -36,7 +36,7 @@ def train(
         ),
     ] = None,
     freeze: Annotated[
-        bool, typer.Option("--freeze", help="Of a model to begin from train only the new last layer.")
+        bool, typer.Option("--freeze", help="Of a model to begin from train only the last layer.")
     ] = False,
     run: Annotated[str | None, typer.Option(metavar="NAME", help="A name for the run's folder under runs/.")] = None,
     resume: Annotated[str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")] = None,

@@ -1,4 +1,4 @@
-"""The body of a network, all layers but its head: taken over from a trained model, and frozen."""
+"""The body of a network, all layers but its head: taken over from a trained model, perhaps with it, and frozen."""
 
 import torch
 from torch import nn
@@ -7,17 +7,18 @@ from retinula.errors import InputError
 from retinula.models.head import head_of
 
 
-def take_body(network: nn.Module, trained: nn.Module) -> None:
-    """Give a network the weights and statistics of a trained one; its own head stays as it is.
+def take_weights(network: nn.Module, trained: nn.Module, *, head: bool) -> None:
+    """Give a network the weights and statistics of a trained one.
 
     Args:
         network: of the same kind, perhaps for another number of classes; it is changed.
         trained: left as it is, and shares no memory with the network afterwards.
+        head: whether to take the head as well, as where both tell the same classes apart; else the network's own stays.
 
     Raises:
-        InputError: their bodies differ.
+        InputError: what would be taken differs.
     """
-    mine, theirs = _body_state(network), _body_state(trained)
+    mine, theirs = ((each.state_dict() if head else _body_state(each)) for each in (network, trained))
     if {name: values.shape for name, values in mine.items()} != {name: v.shape for name, v in theirs.items()}:
         raise InputError("the trained model's layers are not those of the network that is to begin from it")
     network.load_state_dict(theirs, strict=False)

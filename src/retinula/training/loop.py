@@ -22,7 +22,7 @@ from retinula.run import Run
 from retinula.run_files import EpochRow, StepRow
 from retinula.training import processes
 from retinula.training.beginning import begin_from_pictures, first_network
-from retinula.training.body import learning_normalisations, take_body
+from retinula.training.body import learning_normalisations, take_weights
 from retinula.training.checkpoint import save_checkpoint
 from retinula.training.continuing import check_fit, fingerprints, newest_checkpoint, origin_of, settled_hardware
 from retinula.training.failure import keep_failure
@@ -93,8 +93,10 @@ def train(
     if saved is None:
         begin_from_pictures(network, train_set, preprocess)
         if source is not None:
-            take_body(network, source.model.network)
-            tell(f"begins from {source}; {'only the new head' if recipe.model.freeze else 'all of it'} is trained")
+            known = source.model.classes == train_set.classes
+            take_weights(network, source.model.network, head=known)
+            moves = "only the head" if recipe.model.freeze else "all of it"
+            tell(f"begins from {source}{', of the same classes' if known else ', with a new head'}; {moves} is trained")
     fits = fingerprints(recipe, train_set, validation_set)
     processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
     if saved is not None:
