@@ -19,10 +19,13 @@ ROOMS = (
     "extras",
     "forms",
     "durable",
+    "machine",
     "images",
+    "by_class",
     "equal_pictures",
     "jpeg",
     "pieces",
+    "picture_names",
     "pictures",
     "given_picture",
     "shrinking",
@@ -43,6 +46,9 @@ ROOMS = (
     "resetting",
     "run_files",
     "run",
+    "written_elsewhere",
+    "model_finding",
+    "model_asking",
     "tensor_file",
     "familiarity",
     "model_file",
@@ -70,6 +76,7 @@ ROOMS = (
     "export",
     "reproduction",
     "report",
+    "workload",
     "bench",
     "diagnosis",
     "serving",
@@ -148,6 +155,17 @@ def test_only_the_command_line_imports_inside_functions(path: Path) -> None:
 def test_names_and_lengths(path: Path) -> None:
     assert not {part.removesuffix(".py") for part in path.relative_to(SOURCE).parts} & SAYS_NOTHING
     assert len(path.read_text().splitlines()) <= LONGEST
+
+
+def test_what_a_recipe_may_say_is_written_once() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+                homes.setdefault(ast.unparse(node.slice), []).append(str(path.relative_to(SOURCE)))
+    said = {names: files for names, files in homes.items() if {"forms.py", "sections.py"} & {*files}}
+    assert len(said) > 10
+    assert not {names: files for names, files in said.items() if len(files) > 1}
 
 
 def test_a_file_in_the_wrong_place_would_fail() -> None:

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 import torch
@@ -18,10 +19,14 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe, shipped
+from retinula.training.averaging import WeightAverage
 from retinula.training.hardware import Hardware
+from retinula.training.plan import Plan
+from retinula.training.validation import validate
+from retinula.workload import noise_for
 
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
-COARSE = ("labels=coarse", "validation=0", "early_stopping=0")
+UNCHOSEN = ("validation=0", "early_stopping=0")
 
 
 def steps_take(monkeypatch: pytest.MonkeyPatch, seconds: Callable[[Recipe], float]) -> list[Recipe]:
@@ -48,7 +53,8 @@ def test_the_figures_fit_together() -> None:
     assert speed.loading_share == pytest.approx(speed.trained / speed.loaded)
     assert 0 < speed.peak_share < 2
     # 1,442 digits to train on, a tenth set apart: 1,298 pictures, 40 whole batches of 32 and one of 18, three times.
-    assert speed.seconds == pytest.approx(3 * 41 * speed.step_seconds)
+    assert speed.seconds == pytest.approx(3 * 41 * speed.step_seconds + speed.epoch_ends_seconds)
+    assert speed.epoch_ends_seconds > 0
 
 
 def test_steps_count_where_a_recipe_counts_them() -> None:
@@ -83,7 +89,7 @@ def test_a_long_step_is_measured_with_fewer_pictures(monkeypatch: pytest.MonkeyP
     assert speed.step_seconds == pytest.approx(0.1 + 5 * 0.2)
     assert speed.trained == pytest.approx(100 / 1.1)
     assert speed.loading_share == pytest.approx(speed.trained / speed.loaded)
-    assert speed.seconds == pytest.approx(7 * 1.1)
+    assert speed.seconds == pytest.approx(7 * 1.1 + speed.epoch_ends_seconds)
 
 
 def test_steps_of_fewer_pictures_leave_muons_part_to_its_own_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +99,7 @@ def test_steps_of_fewer_pictures_leave_muons_part_to_its_own_measurement(monkeyp
     assert measure_speed(recipe, steps=3, hardware=PLAIN, num_images=20).step_seconds == pytest.approx(0.5 + 5 * 0.3)
     assert measure_speed(recipe, steps=3, hardware=PLAIN).step_seconds == pytest.approx(0.3)
     assert [each.optimizer.name for each in stepped] == ["sgd", "muon"]
+    assert [each.training.average for each in stepped] == [0.0, 0.99], "taking in the weights is in that part"
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "muon", "sam"])
@@ -102,6 +109,73 @@ def test_the_optimizer_takes_a_part_of_a_step(optimizer: str) -> None:
     assert 0 < bench._update_seconds(recipe, PLAIN) < whole.step_seconds
     few = measure_speed(recipe, steps=4, hardware=PLAIN, num_images=32)
     assert whole.step_seconds / 4 < few.step_seconds < 4 * whole.step_seconds
+
+
+@pytest.mark.parametrize(("average", "taken_in"), [(0.9, [1, 2, 3, 4]), (0.0, [])])
+def test_taking_in_the_weights_is_in_the_part_that_is_the_same_for_any_number_of_pictures(
+    average: float, taken_in: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[int]()
+    monkeypatch.setattr(WeightAverage, "update", lambda _, network, step: seen.append(step))
+    bench._update_seconds(load_recipe("digits", [f"training.average={average}"]), PLAIN)
+    assert seen == taken_in
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "seconds"),
+    [
+        # Of 1,298 pictures in batches of 32 an average needs all; 144 are set apart.
+        ("digits", ["epochs=3"], 3 * (144 * 1.0 + 1298 * 100.0)),
+        ("digits", ["epochs=3", "training.average=0"], 3 * 144 * 1.0),
+        ("digits", ["epochs=3", *UNCHOSEN], 1442 * 100.0),
+        ("digits", ["epochs=3", *UNCHOSEN, "snapshots=true"], 3 * 1442 * 100.0),
+        ("digits", ["epochs=3", *UNCHOSEN, "training.average=0"], 0.0),
+        ("digits", ["steps=42"], 2 * (144 * 1.0 + 1298 * 100.0)),
+        ("digits", ["steps=2"], 144 * 1.0 + 64 * 100.0),
+        ("digits", ["epochs=3", "sizes=[[0.0, 8], [0.75, 16]]"], 3 * (144 * 1.0 + 1298 * (0.75 * 10.0 + 0.25 * 100.0))),
+        ("digits", ["epochs=3", *UNCHOSEN, "sizes=[[0.0, 8], [0.75, 16]]"], 1442 * 100.0),
+        ("cifar10-code256", ["epochs=3", "validation=0.02"], 3 * (1000 * 1.0 + 4096 * 100.0)),
+    ],
+)
+def test_the_ends_of_epochs_count(
+    name: str, settings: list[str], seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def renewal(recipe: Recipe, *_: object) -> float:
+        return 10.0 if recipe.training.sizes and recipe.training.sizes[0][1] == 8 else 100.0
+
+    monkeypatch.setattr(bench, "_validation_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(bench, "_renewal_seconds", renewal)
+    recipe = load_recipe(name, ["batch_size=32", *settings])
+    assert bench._epoch_ends_seconds(recipe, 32, 3, noise_for(recipe, 96), PLAIN) == pytest.approx(seconds)
+
+
+def test_the_end_of_an_epoch_is_measured_by_what_a_training_does_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    renews, renewed, validated = WeightAverage.renew_statistics, list[int](), list[int]()
+
+    def renew(self: WeightAverage, batches: Iterable[torch.Tensor], *options: Any) -> int:
+        renewed.append(renews(self, batches, *options))
+        return renewed[-1]
+
+    def validating(plan: Plan, network: torch.nn.Module, image_set: ImageSet) -> tuple[float, float | None]:
+        validated.append(len(image_set))
+        return validate(plan, network, image_set)
+
+    monkeypatch.setattr(WeightAverage, "renew_statistics", renew)
+    monkeypatch.setattr(bench, "validate", validating)
+    recipe = load_recipe("digits", ["batch_size=32"])
+    assert bench._epoch_ends_seconds(recipe, 16, 3, noise_for(recipe, 48), PLAIN) > 0
+    assert (validated, renewed) == ([16, 48], [16, 16, 16])
+
+
+def test_sam_works_twice_as_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps_take(monkeypatch, lambda _: 0.5)
+    monkeypatch.setattr(bench, "matrix_peak", lambda _: 1e10)
+    narrow = ["batch_size=32", "model.arguments.width=0.25"]
+    sgd, sam = (load_recipe("digits", [f"optimizer={name}", *narrow]) for name in ("sgd", "sam"))
+    of_sgd, of_sam = (measure_speed(recipe, steps=2, hardware=PLAIN).peak_share for recipe in (sgd, sam))
+    assert of_sam == pytest.approx(2 * of_sgd)
+    affordable = [measured_batch(recipe.changed(training={"batch_size": 10_000})) for recipe in (sgd, sam)]
+    assert affordable[0] == pytest.approx(2 * affordable[1], abs=2)
 
 
 def test_the_measured_pictures_follow_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +232,21 @@ def test_a_larger_product_takes_no_less_time() -> None:
     assert 1e8 < matrix_peak("float32", side=256, rounds=2) < 1e14
 
 
+def test_the_peak_is_measured_with_the_threads_that_a_training_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(*_: object) -> float:
+        threads.append(torch.get_num_threads())
+        return 1e-3
+
+    threads, before = list[int](), torch.get_num_threads()
+    monkeypatch.setattr(bench, "_product_seconds", seconds)
+    monkeypatch.setattr(bench, "available_threads", lambda: 3)
+    try:
+        matrix_peak.__wrapped__("float32")
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [3, 3]
+
+
 def test_a_product_that_would_take_long_is_tried_small(monkeypatch: pytest.MonkeyPatch) -> None:
     def seconds(kind: torch.dtype, side: int, rounds: int) -> float:
         sides.append(side)
@@ -175,6 +264,11 @@ def test_what_cannot_be_measured_says_why() -> None:
     reasons = {name: measurable(load_recipe(name)) for name in shipped()}
     assert reasons["digits"] == ""
     assert reasons["cifar100-transfer"] == "begins from a trained model, recipe:cifar100-mobilenetv2"
+    assert reasons["default"] == ""
+    assert (
+        measurable(load_recipe("default", ["data=cifar10-c"]))
+        == "has nothing to train on: cifar10-c is for evaluation only"
+    )
     with pytest.raises(InputError, match="recipe cifar100-transfer cannot be measured: it begins from a trained"):
         measure_speed(load_recipe("cifar100-transfer"))
 
@@ -182,19 +276,3 @@ def test_what_cannot_be_measured_says_why() -> None:
 @pytest.mark.slow
 def test_the_first_answer_is_timed() -> None:
     assert 0.2 < first_answer_seconds(untrained("cifar10-augmented")) < 120
-
-
-@pytest.mark.parametrize(
-    ("name", "settings", "steps"),
-    [
-        ("cifar10-cnn", ["epochs=2", "batch_size=100"], 1000),
-        ("cifar10-cnn", ["epochs=2", "batch_size=100", "data.classes=['cat', 'dog']"], 200),
-        ("cifar10-cnn", ["epochs=2", "batch_size=100", "data.classes=[0]", "validation=0.1"], 90),
-        ("cifar10-cnn", ["epochs=1", "batch_size=300", "drop_last=true"], 166),
-        ("cifar100-cnn", [*COARSE, "epochs=1", "batch_size=100", "data.classes=[0, 1]"], 50),
-        ("cifar10-cnn", ["steps=7", "data.classes=[0]"], 7),
-        ("cifar10-cnn", ["epochs=1", "batch_size=100", "least_steps=501"], 1000),
-    ],
-)
-def test_the_steps_of_a_training_follow_its_classes(name: str, settings: list[str], steps: int) -> None:
-    assert bench._num_steps(load_recipe(name, settings)) == steps

@@ -19,6 +19,7 @@ from retinula.depiction import (
     depicted_layers,
 )
 from retinula.errors import InputError
+from retinula.explanation.attribution import Attribution
 from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
@@ -69,6 +70,33 @@ def test_the_classes_asked_about_or_the_likeliest(model: Model, monkeypatch: pyt
     probabilities = model.probs(model.look_at(photo())).mean(axis=0)
     likeliest = [model.classes[number] for number in np.argsort(-probabilities)[:2]]
     assert [words.partition(",")[0] for words in captions[1]] == likeliest
+
+
+@pytest.mark.parametrize(
+    ("method", "unit", "words"),
+    [
+        ("hirescam", "share of the logit", "maps of the layer pool2"),
+        ("gradcam", "share of the logit", "maps of the layer pool2"),
+        ("saliency", "slope of the logit", "whichever way"),
+        ("integrated-gradients", "share of the logit", "a picture of {colour} ("),
+        ("occlusion", "change of the logit", "a patch of {colour} covers it"),
+    ],
+)
+def test_unit_and_colour_are_told_as_they_are(
+    model: Model, monkeypatch: pytest.MonkeyPatch, method: Attribution, unit: str, words: str
+) -> None:
+    told: list[dict[str, str]] = []
+
+    def noticed(*_: object, **asked: str) -> Figure:
+        told.append(asked)
+        return Figure()
+
+    monkeypatch.setattr(depiction, "attribution", noticed)
+    knowing = replace(model, preprocess=replace(model.preprocess, mean=(0.5, 0.4, 0.3)))
+    for each, colour in ((model, "a middle grey"), (knowing, "the mean colour")):
+        list(depict_attribution(each, [("x", photo())], method, top=1).figures)
+        assert told[-1]["unit"] == unit
+        assert words.format(colour=colour) in told[-1]["remark"]
 
 
 def test_features_look_at_one_view(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

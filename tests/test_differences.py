@@ -2,7 +2,7 @@
 
 import pytest
 
-from retinula.differences import changed_settings
+from retinula.differences import changed_settings, settings_apart
 from retinula.errors import InputError
 from retinula.recipe_files import load_recipe
 from retinula.resetting import with_settings
@@ -39,3 +39,22 @@ def test_two_lengths_contradict_each_other_in_any_order(settings: list[str]) -> 
         with pytest.raises(InputError, match="give either epochs or steps"):
             load_recipe(name, settings)
         assert load_recipe(name, settings[:1]).training != load_recipe(name, settings[1:]).training
+
+
+def test_of_runs_that_begin_from_a_model_only_that_is_told() -> None:
+    """Not the normalisation to 17 digits, the network and the digest, which all come from it."""
+    scratch = load_recipe("digits", ["channels=3", "model.arguments.width=0.5"])
+    inputs = {"mean": (0.12345678901234567,) * 3, "std": (0.2,) * 3, "size": (24, 24)}
+    there = {"weights": "/runs/a/model.safetensors", "weights_sha256": "0" * 64, "freeze": True, "arguments": {}}
+    begun = scratch.changed(model={**there, "name": "mobilenetv2"}, inputs=inputs, optimizer={"lr": 0.012345678})
+    assert settings_apart(begun, scratch) == [
+        "model.freeze=True",
+        "model.weights=/runs/a/model.safetensors",
+        "optimizer.lr=0.01235",
+    ]
+    assert "without model.weights" in settings_apart(scratch, begun)
+    assert not [each for each in settings_apart(scratch, begun) if "inputs" in each or "sha256" in each]
+    other = begun.changed(model={"weights": "/runs/b/model.safetensors", "weights_sha256": "1" * 64})
+    assert settings_apart(other, begun) == ["model.weights=/runs/b/model.safetensors"]
+    retrained = begun.changed(model={"weights_sha256": "1" * 64}, inputs={"std": (0.123456,) * 3})
+    assert settings_apart(retrained, begun) == [f"inputs.std={[0.1235] * 3}", f"model.weights_sha256={'1' * 64}"]

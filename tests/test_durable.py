@@ -19,6 +19,7 @@ from retinula.durable import (
     reading,
     replacing,
     replacing_folder,
+    sha256_of,
     write_bytes,
     write_json,
     write_text,
@@ -326,6 +327,13 @@ def test_text_is_read_back_or_refused_in_one_line(tmp_path: Path) -> None:
         read_text(file)
     with pytest.raises(InputError, match=r"b\.txt: no such file"):
         read_text(tmp_path / "b.txt")
+
+
+def test_the_sum_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180
+    with pytest.raises(InputError, match=r"none: no such file$"):
+        sha256_of(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,17 @@ import torch
 
 from retinula import experiment, run_data
 from retinula.assignment import assignments
-from retinula.datasets.catalog import CATALOG
-from retinula.datasets.load import load
+from retinula.datasets.catalog import CATALOG, OWN_FILES
+from retinula.datasets.load import UNVERIFIED, load
 from retinula.datasets.reading import Dataset, Skipped
 from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.evaluation.answered import load_answered
-from retinula.evaluation.results import ClassificationResult
+from retinula.evaluation.measuring import evaluate
+from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.experiment import evaluate_run, resume, train
 from retinula.images import ImageSet
+from retinula.linear_code import linear_code_psnr
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
@@ -46,7 +48,9 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def _sketched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the figures of a measurement be notes of where they would be: drawing takes longer than all the rest."""
 
-    def note(result: ClassificationResult, _images: ImageSet, folder: Path) -> None:
+    def note(result: Evaluation, _images: ImageSet, folder: Path) -> None:
+        if not isinstance(result, ClassificationResult):
+            return
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{result.split}-confusion.png").write_text(f"{result.num_correct} of {result.num_images}")
 
@@ -122,12 +126,12 @@ def test_of_pictures_that_are_given_nothing_is_set_apart_in_silence(make_set: Ma
         r"train_set\.split\(0\.2, seed=0\), and give the second part as validation_set$"
     )
     with pytest.raises(InputError, match=words):
-        train(recipe(), full, overrides=["validation=0.2"])
+        train(recipe(), full, settings=["validation=0.2"])
     with pytest.raises(InputError, match="early_stopping needs pictures to choose by: give validation_set"):
         train(recipe("early_stopping=1"), full)
     assert not list(Path("runs").glob("*")), "nothing is left of what was refused"
-    train(recipe("epochs=1"), full, overrides=["validation=0"])
-    train(recipe("epochs=1"), *full.split(0.2, seed=0), overrides=["validation=0.2", "early_stopping=1"])
+    train(recipe("epochs=1"), full, settings=["validation=0"])
+    train(recipe("epochs=1"), *full.split(0.2, seed=0), settings=["validation=0.2", "early_stopping=1"])
 
 
 def test_only_with_the_same_pictures_a_run_goes_on(source: dict[str, ImageSet], make_set: MakeSet) -> None:
@@ -165,6 +169,38 @@ def test_test_pictures_among_those_to_train_on_are_told_at_the_beginning(source:
     assert "equal, pixel by pixel" not in find_run("once").log_file.read_text()
 
 
+def test_a_model_begun_from_that_is_not_as_shipped_is_told_at_the_beginning(
+    source: dict[str, ImageSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert source
+    first = load_recipe("digits", [*QUICK, "epochs=1"])
+    train(first, run="first")
+    said: list[str] = []
+    told = Reporter()
+    monkeypatch.setattr(told, "message", said.append)
+    train(load_recipe("digits", ["epochs=1", "weights='recipe:digits'"]), run="after", reporter=told)
+    (line,) = [each for each in said if "as shipped" in each]
+    assert line.startswith("begins from first, which is not as shipped: model.arguments.width=0.25, ")
+    assert line in find_run("after").log_file.read_text().partition("computing on")[0]
+    train(load_recipe("digits", ["epochs=1", "weights=first"]), run="named", reporter=told)
+    assert len([each for each in said if "as shipped" in each]) == 1, "which was asked for"
+
+
+@pytest.mark.parametrize("crop", [(), ("crop=8",)])
+def test_an_autoencoder_is_measured_beside_a_linear_code_of_what_it_sees(
+    crop: tuple[str, ...], source: dict[str, ImageSet], make_set: MakeSet
+) -> None:
+    side = 12 if crop else 8
+    source.update(train=make_set(60, size=side), test=make_set(30, size=side, seed=7))
+    arguments = ("model.arguments.numbers=5", "model.arguments.width=8")
+    settings = ("data=digits", "steps=1", "lr=1e-9", "warmup=0", "validation=0", "batch_size=32", *arguments, *crop)
+    model = train(load_recipe("cifar10-code256", settings), run="code")
+    measured = evaluate_run(find_run("code"))
+    assert isinstance(measured, ReconstructionResult)
+    assert measured.linear_psnr == linear_code_psnr(source["train"], source["test"], 5, model.preprocess)
+    assert measured.psnr == pytest.approx(measured.linear_psnr, abs=0.05), "where training begins"
+
+
 def test_a_run_that_ended_before_its_first_checkpoint_begins_anew(
     source: dict[str, ImageSet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,8 +216,77 @@ def test_a_run_that_ended_before_its_first_checkpoint_begins_anew(
             train(recipe("epochs=1"), run="early")
     told = Reporter()
     monkeypatch.setattr(told, "message", said.append)
+    here = find_run("early").environment()
+    elsewhere(find_run("early"))
     resume("early", reporter=told)
     assert said[0] == f"{Path('runs/early')} has no checkpoint yet: it begins anew"
+    assert "instead of" not in " ".join(said)
+    assert find_run("early").environment() == {**here, "went_on": []}, "nothing was computed where it began"
+
+
+def test_of_first_weights_alone_nothing_was_computed_elsewhere(source: dict[str, ImageSet]) -> None:
+    assert source
+    run = stopped(checkpoint_seconds=1e9)
+    assert run.checkpoint_step() == 0
+    elsewhere(run)
+    resume("last")
+    assert (run.report()["went_on"], run.report()["versions"]["torch"]) == ([], torch.__version__)
+    assert "instead of" not in run.log_file.read_text()
+
+
+def test_a_training_that_goes_on_elsewhere_says_so_once(source: dict[str, ImageSet]) -> None:
+    assert source
+    run = stopped(checkpoint_seconds=0)
+    begun = elsewhere(run)
+    said: list[str] = []
+
+    class Stops(Reporter):
+        def step(self, progress: StepProgress) -> None:
+            raise Interrupted("stopped here, too")
+
+        def message(self, text: str) -> None:
+            said.append(text)
+
+    with pytest.raises(Interrupted):
+        resume("last", reporter=Stops(), checkpoint_seconds=1e9)
+    before = run.checkpoint_step()
+    (line,) = [each for each in said if "instead of" in each]
+    here = run.environment()["went_on"][0]
+    cores = here["machine"]["cores"]
+    told = (f"torch {torch.__version__} instead of 2.0.0", f"cores {cores} instead of 6400", "Retinula ", "processor ")
+    assert line.startswith("goes on with ")
+    assert all(each in line for each in told)
+    assert "numpy" not in line
+    assert "memory" not in line
+    resume("last")
+    assert run.log_file.read_text().count(line) == 2, "nothing was left of what the first resumption computed"
+    report, environment = run.report(), run.environment()
+    assert (report["machine"], report["versions"]) == (begun["machine"], begun["versions"])
+    assert {**begun, "went_on": environment["went_on"]} == environment
+    assert report["went_on"] == environment["went_on"]
+    (later,) = report["went_on"]
+    assert later["after_step"] == before
+    assert later["versions"]["torch"] == torch.__version__
+
+
+def test_a_training_that_goes_on_where_it_was_says_nothing_of_it(source: dict[str, ImageSet]) -> None:
+    assert source
+    run = stopped(checkpoint_seconds=0)
+    begun = run.environment_file.read_bytes()
+    resume("last")
+    assert run.environment_file.read_bytes() == begun
+    assert "instead of" not in run.log_file.read_text()
+    assert run.report()["went_on"] == []
+
+
+def elsewhere(run: Run) -> dict[str, Any]:
+    """Let a run have begun on another machine, with other versions; return its environment."""
+    begun = run.environment()
+    begun["machine"] |= {"processor": "another one", "cores": 6400, "memory_gib": 0.1}
+    begun["versions"]["torch"] = "2.0.0"
+    begun["retinula"] = "0.0.1"
+    run.environment_file.write_text(json.dumps(begun))
+    return begun
 
 
 def test_the_time_of_a_training_that_went_on_has_the_steps_before(source: dict[str, ImageSet]) -> None:
@@ -196,7 +301,7 @@ def test_the_time_of_a_training_that_went_on_has_the_steps_before(source: dict[s
 
 
 def test_what_is_set_in_vain_is_told_once_before_the_first_step(source: dict[str, ImageSet]) -> None:
-    run = stopped(overrides=["optimizer=adam", "rho=0.1"])
+    run = stopped(settings=["optimizer=adam", "rho=0.1"])
     resume("last")
     told = run.log_file.read_text().partition("computing on")
     line = "optimizer.rho changes nothing: optimizer adam does not use it"
@@ -213,9 +318,60 @@ def test_a_refused_training_leaves_no_run(source: dict[str, ImageSet], make_set:
     assert list(Path("runs").iterdir()) == []
 
 
+def test_pictures_without_labels_are_refused_before_anything_is_begun(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment, "create_run", lambda *_, **__: pytest.fail("begun"))
+    full = make_set(60)
+    bare = replace(full, labels=None)
+    sets = ((bare, None, "no labels"), (full, bare, "no labels"), (full, full.subset([0]), "same classes"))
+    for train_set, validation_set, word in sets:
+        with pytest.raises(InputError, match=word):
+            train(recipe("keep=last"), train_set, validation_set, run="u1")
+    assert not Path("runs").exists()
+
+
+def test_what_is_no_recipe_and_no_name_is_refused(make_set: MakeSet) -> None:
+    for wrong, kind in (
+        (make_set(), r"an ImageSet; pictures come second: train\('default', image_set\)"),
+        (None, "a NoneType"),
+    ):
+        with pytest.raises(InputError, match=f"^a recipe is a Recipe, .* folder, not {kind}$"):
+            train(wrong)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InputError, match=r"^run must be a name, or a Run to go on with, not an int$"):
+        train("digits", run=3)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InputError, match=r"^there is no file or folder '/.*/digits'"):
+        train(Path("digits"))
+
+
+def test_a_training_on_given_pictures_says_how_it_goes_on(source: dict[str, ImageSet], make_set: MakeSet) -> None:
+    assert source
+    rest, apart = make_set(60, seed=5).split(0.2, seed=0)
+    how = r"go on with train\(recipe, train_set, validation_set, run=Run\('runs/cut'\)\)$"
+
+    class Stops(Reporter):
+        def step(self, progress: StepProgress) -> None:
+            raise Interrupted("stopped here")
+
+    with pytest.raises(Interrupted, match=f"^stopped here; {how}"):
+        train(recipe("epochs=1"), rest, apart, run="cut", reporter=Stops())
+    for name in ("cut", "last"):
+        with pytest.raises(InputError, match=f"^runs/cut: its pictures were given from Python: {how}"):
+            resume(name)
+    run = find_run("cut")
+    with pytest.raises(InputError, match=r"the training pictures have changed since it began; begin a new run"):
+        train(run.recipe(), apart, rest, run=run)
+    train(run.recipe(), rest, apart, run=Run("runs/cut"))
+    assert run.finished
+    with pytest.raises(
+        InputError, match=r"^runs/cut: the validation pictures were given from Python; measure on pictures"
+    ):
+        evaluate_run(run, split="validation")
+
+
 def test_settings_are_a_list_or_a_mapping(source: dict[str, ImageSet]) -> None:
     plain = {"model.arguments.width": 0.25, "optimizer": "sgd", "nesterov": False, "name": "3", "betas": (0.5, 0.9)}
-    train("digits", overrides={"epochs": 1, "batch_size": 32, **plain}, root="elsewhere")
+    train("digits", settings={"epochs": 1, "batch_size": 32, **plain}, root="elsewhere")
     assert find_run("3-1", Path("elsewhere")).recipe() == load_recipe(
         "digits",
         [
@@ -228,19 +384,19 @@ def test_settings_are_a_list_or_a_mapping(source: dict[str, ImageSet]) -> None:
             "betas=[0.5, 0.9]",
         ],
     )
-    for wrong in ("epochs=1", [("epochs", 1)]):  # letters, pairs
-        with pytest.raises(InputError, match=r"overrides is a list of settings, such as \['epochs=1'\], not .*epochs"):
-            train("digits", overrides=wrong)  # type: ignore[arg-type]  # what is refused
+    for wrong in ("epochs=1", [("epochs", 1)], 5):  # letters, pairs, a number
+        with pytest.raises(InputError, match=r"settings are a list, such as \['epochs=1'\], not .*(epochs|5)"):
+            train("digits", settings=wrong)  # type: ignore[arg-type]  # what is refused
     nested = {"optimizer": {"lr": 0.5}, "model.arguments": {"width": 0.25}}
-    assert assignments(nested, "overrides") == ["optimizer.lr=0.5", "model.arguments.width=0.25"]
+    assert assignments(nested) == ["optimizer.lr=0.5", "model.arguments.width=0.25"]
     for key, value, refusal in (
         ("lr", object(), "lr cannot be <object"),
         ("lr", float("nan"), "lr cannot be nan"),
         ("inputs", {"crop": None}, r"^inputs\.crop cannot be None: leave it out$"),
     ):
         with pytest.raises(InputError, match=refusal):
-            train("digits", overrides={key: value})
-    assert assignments({"data": Path("my photos")}, "overrides") == ['data="my photos"']
+            train("digits", settings={key: value})
+    assert assignments({"data": Path("my photos")}) == ['data="my photos"']
 
 
 def test_measurements_join_the_report(source: dict[str, ImageSet]) -> None:
@@ -381,7 +537,12 @@ def test_a_set_of_several_conditions_is_measured_under_each(
     source: dict[str, ImageSet], make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(recipe(), run="clean")
-    spoilt = replace(make_set(150), name="cifar10-c/test")
+    monkeypatch.setitem(CATALOG, "cifar10-c", replace(CATALOG["cifar10-c"], counts={"test": 150}))
+    twice = np.tile(np.array([0, 1]), 75)  # of two pictures
+    spoilt = replace(make_set(150), labels=twice, name="cifar10-c/test", provenance={"copy": UNVERIFIED})
+    own = replace(spoilt, provenance={"copy": OWN_FILES})
+    for others in (own, spoilt.take(range(75)), spoilt.take([1, 0, *range(2, 150)])):
+        assert evaluate("clean", others, split="test").to_dict()["conditions"] == {}
     monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("cifar10-c", {"test": spoilt}))
     result = evaluate_run(find_run("clean"), data="cifar10-c")
     assert isinstance(result, ClassificationResult)

@@ -56,6 +56,46 @@ def test_what_is_no_array_of_numbers_is_refused(images: Any, labels: Any, messag
         ImageSet(images, labels, ("a", "b"), "set")
 
 
+def test_values_in_floating_point_get_the_remedy_for_their_range() -> None:
+    for highest, remedy in ((1.0, r"0\.\.1: \(images \* 255\)\.round"), (255.0, r"0\.\.255: images\.round")):
+        with pytest.raises(InputError, match=f"; of values in {remedy}"):
+            ImageSet(np.full((2, 3, 4, 4), highest), None, ("a", "b"), "set")
+
+
+def test_labels_in_a_column_are_taken() -> None:
+    image_set = ImageSet(np.zeros((2, 1, 2, 2), np.uint8), np.array([[0], [1]]), ("a", "b"), "set")
+    assert image_set.known_labels().tolist() == [0, 1]
+    with pytest.raises(InputError, match="2 pictures but 4 labels"):
+        ImageSet(image_set.images, np.zeros((2, 2), np.int64), ("a", "b"), "set")
+
+
+def test_names_of_classes_come_in_a_list() -> None:
+    full = labelled([0, 1, 2], 3)
+    assert replace(full, classes=["a", "b", "c"]).classes == ("a", "b", "c")  # type: ignore[arg-type]  # taken all the same
+    for wrong, kind in (("abc", "'abc'"), (None, "a NoneType"), (3, "an int"), ({"a", "b", "c"}, "a set")):
+        with pytest.raises(InputError, match=rf"^set: classes are a list of names, such as .*, not {kind}$"):
+            replace(full, classes=wrong)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InputError, match=r"^set: superclasses are a list of names, .* not 'abc'$"):
+        replace(full, superclasses="abc")  # type: ignore[arg-type]  # what is refused
+
+
+def test_pictures_are_taken_by_numbers_or_a_mask() -> None:
+    full = labelled([0, 1, 2, 1], 3)
+    for indices, taken in (([2, 0], [2, 0]), (range(1, 3), [1, 2]), (full.known_labels() == 1, [1, 3]), ([], [])):
+        assert full.take(indices).images[:, 0, 0, 0].tolist() == taken
+    assert full.take(np.array([3], np.uint8)).known_labels().tolist() == [1]
+    for wrong, message in (
+        (0, r"by their numbers, not by int64 \[\]"),
+        ([0.5], r"by their numbers, not by float64 \[1\]"),
+        (["c0"], "by their numbers, not by <U2"),
+        ([True], r"by their numbers, not by bool \[1\]"),
+        ([[1], [1, 2]], "by their numbers, not by a list$"),
+        ([0, 4], "set has pictures 0 to 3, not 0 to 4"),
+    ):
+        with pytest.raises(InputError, match=message):
+            full.take(wrong)  # type: ignore[arg-type]  # what is refused
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, ">i4", np.uint64])
 def test_labels_of_any_whole_numbers_become_those_that_networks_take(dtype: Any) -> None:
     image_set = ImageSet(np.zeros((2, 1, 2, 2), np.uint8), np.array([0, 1], dtype), ("a", "b"), "set")
@@ -103,6 +143,11 @@ def test_subset_renumbers_in_the_order_given() -> None:
     assert part.images[:, 0, 0, 0].tolist() == [1, 2, 3]
 
 
+def test_subset_takes_a_single_class() -> None:
+    full = replace(labelled([0, 1, 2], 3), classes=("cat", "c", "a"))
+    assert full.subset("cat").classes == full.subset(0).classes == full.subset(np.int64(0)).classes == ("cat",)
+
+
 def test_subset_takes_names_in_any_case_and_with_accents_written_either_way() -> None:
     together, apart = (unicodedata.normalize(form, "Käse") for form in ("NFC", "NFD"))
     full = replace(labelled([0, 1, 2], 3), classes=("Brot", together, "3"))
@@ -137,6 +182,12 @@ def test_split_is_stratified_and_loses_nothing(counts: list[int], fraction: floa
         assert taken <= max(count - 1, 0)
     again = full.split(fraction, seed)[1]
     assert np.array_equal(share.images, again.images)
+
+
+@pytest.mark.parametrize("fraction", ["0.2", None, 0, 1.5, float("nan")])
+def test_split_refuses_what_is_no_share(fraction: Any) -> None:
+    with pytest.raises(InputError, match=f"must be a number between 0 and 1, not {fraction!r}"):
+        labelled([0, 1], 2).split(fraction, 0)
 
 
 def test_split_takes_the_exact_number_where_it_can() -> None:

@@ -21,7 +21,7 @@ from retinula.evaluation.findings import read_inspection
 from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
-from retinula.evaluation.text import inspection_text
+from retinula.evaluation.text import inspection_text, text_report
 from retinula.experiment import train
 from retinula.images import ImageSet
 from retinula.inspection import look_closer
@@ -150,6 +150,28 @@ def test_other_pictures_are_compared_with_the_training_pictures_too(
         "Near-duplicates between these and the training pictures left out: "
         "a model file alone does not have these; name its run."
     )
+
+
+@pytest.mark.usefixtures("_trained")
+def test_pictures_of_some_of_the_classes_are_measured_and_looked_at(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose classes are the model's last two, in other case and other order."""
+    run, some = find_run("last"), make_set(40, num_classes=2, seed=5)
+    others = replace(some, classes=("Class 2", "CLASS 1"), name="photos/test")
+    monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("photos", {"test": others}))
+    measured = experiment.evaluate_run(run, data="photos")
+    assert isinstance(measured, ClassificationResult)
+    assert measured.confusion.sum(dim=1).tolist() == [0, 20, 20]
+    assert "No pictures of 1 of the 3 classes: class 0. " in " ".join(text_report(measured))
+    assert (run.other_folder("photos") / "figures" / "test-examples.png").exists()
+    found = look_closer(
+        ask(run, data="photos"), corruptions=True, labels=True, duplicates=True, embedding=True, num_images=4
+    )
+    assert found.unlooked == ()
+    assert found.label_errors is not None
+    assert {each.label for each in found.label_errors.errors} <= {"class 1", "class 2"}
+    assert inspection_text(found, measured)
 
 
 @pytest.mark.usefixtures("_trained")

@@ -25,7 +25,8 @@ class TestReadLabels:
             "the photo,what it is\na.png,cat\nb/c.png,dog\n",
             "id,label\na.png,cat\nb/c.png,dog\n",
             "label,where\ncat,a.png\ndog,b/c.png\n",
-            "where,image,x\ncat,a.png,1\ndog,b/c.png,2\n",
+            "where,image\ncat,a.png\ndog,b/c.png\n",
+            "image,patient,Target\na.png,1,cat\nb/c.png,2,dog\n",
             '"file","label"\n"a.png","cat"\n"b/c.png", dog \n',
             "\n\nfile,label\n\na.png,cat\na.png,cat\n,\nb/c.png,dog\nd.png,\n,bird\nshort\n",
         ],
@@ -46,6 +47,7 @@ class TestReadLabels:
             (b"", "at least two columns"),
             (b"file\na.png\n", "at least two columns"),
             (b"file,label\n", "no rows with a file and a label"),
+            (b"where,image,x\ncat,a.png,1\n", "has the columns where, image, x, and none of them is known to hold"),
             (b"file,label\na.png,cat\na.png,dog\n", r"'a\.png' two labels, 'cat' and 'dog'"),
             ("file,label\na.png,кот\n".encode("cp1251"), "save it as CSV"),
             ("file,label\na.png,cat\n".encode("utf-16"), "save it as CSV"),
@@ -60,7 +62,7 @@ class TestReadLabels:
         assert str(path) in str(caught.value)
 
     def test_missing(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match=r"cannot read the table .*gone\.csv: No such file"):
+        with pytest.raises(InputError, match=r"gone\.csv: no such file"):
             read_labels(tmp_path / "gone.csv")
 
     def test_too_large(self, tmp_path: Path) -> None:
@@ -184,6 +186,26 @@ class TestMatchLabels:
         matched = match_labels(refs("1.png"), dict.fromkeys(["1.png", *gone], "red"), CLASSES)
         assert matched.left_over(Path("t.csv")) == words
 
+    def test_pictures_of_no_class_are_kept_apart(self) -> None:
+        labels = {"1.png": "Red", "2.png": "hexagon", "3.png": "cube", "4.png": "hexagon", "gone.png": "ball"}
+        matched = match_labels(refs("p/1.png", "p/2.png", "p/3.png", "p/4.png", "p/5.png"), labels, CLASSES)
+        assert matched.labels == {"p/1.png": "red"}
+        assert matched.outside == {"p/2.png": "hexagon", "p/3.png": "cube", "p/4.png": "hexagon"}
+        assert matched.without_picture == ("gone.png",)
+        assert matched.left_outside() == (
+            "3 of 4 labelled pictures are outside the classes of this model, and in no score: hexagon (2), cube (1)"
+        )
+        one = match_labels(refs("1.png", "3.png"), labels, CLASSES)
+        assert one.left_outside().startswith("1 of 2 labelled pictures is outside the classes")
+        assert match_labels(refs("1.png"), labels, CLASSES).left_outside() == ""
+
+    def test_where_no_picture_is_of_a_class_it_is_refused(self) -> None:
+        labels = {"1.png": "red", "2.png": "hexagon", "3.png": "cube"}
+        with pytest.raises(InputError, match=r"label 'cube' of 3\.png is no class"):
+            match_labels(refs("p/3.png"), labels, CLASSES)
+        with pytest.raises(InputError, match=r"label 'ball' of x\.png is no class"):
+            match_labels(refs("p/3.png"), {"x.png": "ball"}, CLASSES)
+
     def test_pictures_without_a_label_are_left_out(self) -> None:
         labels = {"1.png": "red", "unseen.png": "blue"}
         assert match_labels(refs("1.png", "2.png"), labels, CLASSES).labels == {"1.png": "red"}
@@ -191,6 +213,8 @@ class TestMatchLabels:
     def test_a_table_of_other_pictures(self) -> None:
         with pytest.raises(InputError, match=r"names none of the pictures; it has 'x\.png'"):
             match_labels(refs("1.png"), {"x.png": "red"}, CLASSES)
+        with pytest.raises(InputError, match="table of labels is empty"):
+            match_labels([], {}, CLASSES)
 
     @pytest.mark.parametrize("label", ["red", "RED", "Red", "0"])
     def test_ways_to_write_a_class(self, label: str) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from familiarity_checks import ALL_KNOWN
 from retinula.errors import InputError, RetinulaError
 from retinula.evaluation.temperature import HIGHEST, LOWEST
+from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import NETWORKS, build, build_outline
 from retinula.shrinking import Views
@@ -206,8 +207,26 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"PK\x03\x04 and so on")
     with pytest.raises(InputError, match="not a safetensors file"):
         Model.load(path)
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match=r"no run '.*missing'"):
         Model.load(tmp_path / "missing")
+    with pytest.raises(InputError, match=r"a model is named by its file, .* not by a list"):
+        Model.load([path])  # type: ignore[arg-type]  # what is refused
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("npz", "npz"), ("NPZ", "npz"), ("pt2", "torch")])
+def test_what_was_exported_for_other_programs_is_told(ending: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"model.{ending}"
+    path.write_bytes(b"PK\x03\x04 and more")
+    with pytest.raises(InputError) as caught:
+        Model.load(path)
+    told = f"{path}: a file of export --format {kind}; predict takes a run, model.safetensors or model.onnx"
+    assert str(caught.value) == told
+    path.write_bytes(b"something else")
+    with pytest.raises(InputError, match="not a safetensors file"):
+        Model.load(path)
+    path.unlink()
+    with pytest.raises(InputError, match=r"^no file '.*model\.\w+'$"):
+        Model.load(path)
 
 
 def test_averaging_by_hand(model: Model) -> None:
@@ -240,13 +259,43 @@ def test_one_picture_in_any_form(model: Model, tmp_path: Path) -> None:
         assert sum(answer.probability for answer in answers) == pytest.approx(1)
         assert answers[0].probability == pytest.approx(float(expected.max()), abs=1e-6)
     for wrong, remedy in (
-        (array.astype(np.float32), r"; of values in 0..1: \(picture \* 255\).*"),
-        (colour[None], "; for several at once there is probabilities"),
-        (np.zeros((8, 8, 4), np.uint8), ""),
+        (array.astype(np.float32), r"; of values in 0..255: picture\.round.*"),
+        (array / 255, r"; of values in 0..1: \(picture \* 255\).*"),
+        (colour[None], r"; for several at once: predict\(list\(pictures\)\)"),
+        (np.zeros((8, 8, 5), np.uint8), ""),
         (array[0], ""),
     ):
-        with pytest.raises(InputError, match=rf"a picture is uint8 or uint16 \[H, W\].* not \w+ \[[\d, ]+\]{remedy}$"):
+        with pytest.raises(
+            InputError, match=rf"a picture is bool, uint8 or uint16 \[H, W\].* not \w+ \[[\d, ]+\]{remedy}$"
+        ):
             model.predict(wrong)
+
+
+def test_several_pictures_are_answered_as_each_alone(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    pictures = [rng.integers(0, 256, (8 + number, 9, 3), dtype=np.uint8) for number in range(7)]
+    asked: list[int] = []
+    outputs = Model.outputs
+
+    def counted(self: Model, images: Any, **options: Any) -> torch.Tensor:
+        asked.append(len(images))
+        return outputs(self, images, **options)
+
+    monkeypatch.setattr("retinula.answers.AT_ONCE", 6)
+    viewed = replace(model, preprocess=replace(model.preprocess, views=Views(mirror=True)))
+    for each in (model, viewed):
+        alone = [each.predict(picture) for picture in pictures]
+        with monkeypatch.context() as patched:
+            patched.setattr(Model, "outputs", counted)
+            together = each.predict(tuple(pictures))
+        for one, other in zip(together, alone, strict=True):
+            assert dict(one) == pytest.approx(dict(other), abs=1e-6)
+    assert asked == [6, 1, 6, 6, 2], "memory is bounded"
+    assert model.predict([]) == []
+    with pytest.raises(InputError, match=r"^pictures\[1\]: a picture is .* not int64"):
+        model.predict([pictures[0], np.zeros((8, 8), np.int64)])
+    with pytest.raises(InputError, match=r"^pictures\[0\]: pictures are given in one list, not in lists of lists$"):
+        model.predict([pictures])
 
 
 def test_a_photo_is_answered_alike_whichever_way_it_is_held(model: Model) -> None:
@@ -277,6 +326,23 @@ def test_other_pictures_are_refused(model: Model) -> None:
         model.outputs(torch.from_numpy(PICTURES))  # type: ignore[arg-type]  # what is refused
     with pytest.raises(InputError, match="no pictures"):
         model.outputs(PICTURES[:0])
+    for several, kind in (
+        ([PICTURES[0]], "a list; predict takes a list of pictures of any size$"),
+        (None, "a NoneType$"),
+        (ImageSet(PICTURES, None, CLASSES, "made"), r"an ImageSet: give its images, image_set\.images$"),
+    ):
+        with pytest.raises(InputError, match=f"in a NumPy array, not {kind}"):
+            model.probabilities(several)  # type: ignore[arg-type]  # what is refused
+
+
+def test_a_device_that_is_not_there_is_refused(model: Model) -> None:
+    missing = "xpu" if torch.cuda.is_available() else "cuda"
+    for device in (missing, "nothing", 1.5, 2**70, "hpu", "meta", *([] if torch.accelerator.is_available() else [0])):
+        with pytest.raises(InputError, match=f"^device '{device}' cannot be computed on: [^\n]+$"):
+            model.probabilities(PICTURES, device=device)  # type: ignore[arg-type]  # what is refused
+    with pytest.raises(InputError, match=r"^device 'vulkan' cannot be computed on: [^.]+'aten::[^ ]+ [^.]+$"):
+        model.probabilities(PICTURES, device="vulkan")
+    assert torch.equal(model.outputs(PICTURES, device="cpu"), model.outputs(PICTURES))
 
 
 def test_a_reconstruction_knows_no_classes() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,34 @@ def test_pictures_of_any_size_are_answered(model: OnnxModel) -> None:
     assert best.probability == probabilities[2, 1]
 
 
+def test_as_many_pictures_at_a_time_as_have_a_number_of_pixels(model: OnnxModel) -> None:
+    sizes: list[int] = []
+
+    def run(outputs: None, inputs: dict[str, Any]) -> list[Any]:
+        (images,) = inputs.values()
+        sizes.append(len(images))
+        return [np.full((len(images), 3), 1 / 3, np.float32)]
+
+    watched = replace(model, _session=SimpleNamespace(run=run))
+    for number, side, batch_size, expected in (
+        (70, 8, 64, [64, 6]),
+        (5, 2000, 64, [3, 2]),
+        (3, 2000, 2, [2, 1]),
+        (2, 4000, 64, [1, 1]),
+    ):
+        images = np.broadcast_to(np.zeros((), np.uint8), (number, side, side, 3))
+        assert watched.probabilities(images, batch_size=batch_size).shape == (number, 3)
+        assert sizes == expected
+        sizes.clear()
+
+
 def test_a_photo_is_answered_alike_in_any_form(model: OnnxModel) -> None:
     content, tags = io.BytesIO(), Image.Exif()
     tags[0x0112] = 6
     Image.fromarray(RANDOM.integers(0, 256, (9, 14, 3), dtype=np.uint8)).save(content, "PNG", exif=tags)
     assert model.predict(Image.open(content)) == model.predict(content.getvalue())
+    together = model.predict([content.getvalue(), content.getvalue()])
+    assert [dict(each) for each in together] == [pytest.approx(dict(model.predict(content.getvalue())), abs=1e-6)] * 2
 
 
 def test_what_the_file_says(model: OnnxModel, tmp_path: Path) -> None:
@@ -74,6 +98,7 @@ def test_what_could_not_be_told_on_is_refused(value: Any) -> None:
         ({"size": [8.5, 8]}, "size must be a whole number, not 8.5"),
         ({"size": "88"}, "size must be a whole number, not '8'"),
         ({"channels": 3.0}, "channels must be a whole number, not 3.0"),
+        ({"crop": [4, 4.5]}, "crop must be a whole number, not 4.5"),
     ],
 )
 def test_a_form_of_another_kind_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -131,6 +156,10 @@ def test_a_classifier_gives_no_pictures(model: OnnxModel) -> None:
         ({"preprocess": {**FORM.to_dict(), "resample": "nearest"}}, "not right"),
         ({"preprocess": {**FORM.to_dict(), "views": {"crops": 3}}}, "not right"),
         ({"preprocess": {**FORM.to_dict(), "channels": 2}}, "not right"),
+        *(
+            ({"preprocess": {**FORM.to_dict(), "crop": crop}}, "not right")
+            for crop in (4, "44", [4], [4, 4, 4], [0, 4], [-4, 4], [4, 9], [9, 8], [], {"a": 1}, False)
+        ),
     ],
 )
 def test_files_that_say_something_else_are_refused(tmp_path: Path, told: dict[str, Any], message: str) -> None:

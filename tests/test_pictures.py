@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from retinula.picture_names import is_misnamed, is_picture_name
 from retinula.pictures import (
     MAX_PIXELS,
     MAX_SIDE,
@@ -22,7 +24,7 @@ from retinula.pictures import (
     decode,
     decode_all,
     flatten,
-    is_picture_name,
+    is_faint,
     measure,
 )
 
@@ -464,3 +466,24 @@ logging.getLogger("PIL.TiffImagePlugin").error("More samples per pixel than can 
 def test_what_pillow_logs_stays_off_the_terminal() -> None:
     done = subprocess.run([sys.executable, "-c", LOGGED], capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == ""
+
+
+def test_misnamed_pictures() -> None:
+    for kind in ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "PPM"):
+        start = partial(bytes, encoded(Image.new("RGB", (4, 4)), kind)[:16])
+        assert is_misnamed("1.HEIC", start)
+        assert not is_misnamed("raw.dng", start)  # a raw photo is a TIFF with a small preview
+    assert not is_misnamed("1.heic", lambda: b"\0\0\0\x18ftypheic")
+
+    def never() -> bytes:
+        raise AssertionError
+
+    assert not is_misnamed("1.jpg", never)
+
+
+@pytest.mark.parametrize(("largest", "faint"), [(0, False), (1, True), (4095, True), (4096, False), (65535, False)])
+def test_faint_pictures_of_16_bits(largest: int, faint: bool) -> None:
+    values = np.zeros((4, 4), np.uint16)
+    values[1, 2] = largest
+    assert is_faint(decode(encoded(Image.fromarray(values), "PNG"))) is faint
+    assert not is_faint(decode(encoded(Image.fromarray((values >> 8).astype(np.uint8)), "PNG")))

@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
@@ -350,3 +351,35 @@ def test_recipes_are_read_without_what_is_slow_to_load() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[]\n"
+
+
+def test_the_epsilon_of_adam_is_that_of_the_work_and_at_its_default_no_other_experiment() -> None:
+    assert load_recipe("cifar100-cnn").optimizer.eps == 1e-7
+    fast = load_recipe("cifar10-fast")
+    assert load_recipe("cifar10-fast", ["eps=1e-8"]).digest() == fast.digest()
+    assert load_recipe("cifar10-fast", ["optimizer.eps=1e-7"]).digest() != fast.digest()
+    with pytest.raises(InputError, match=r"optimizer\.eps"):
+        load_recipe("cifar10-fast", ["eps=0"])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Recipe(name="x", epochs=3),  # type: ignore[call-arg]  # what is refused
+            r"Recipe: epochs: there is no such part; give training=retinula\.sections\.Training\(epochs=\.\.\.\)",
+        ),
+        (lambda: Recipe(name="x", sead=3), "Recipe: sead: .*; did you mean 'seed'\\?"),  # type: ignore[call-arg]  # likewise
+        (lambda: Recipe(name="x", seed=-1), "Recipe: seed: should be greater than or equal to 0, not -1"),
+        (lambda: Recipe(), "Recipe: name: Field required"),  # type: ignore[call-arg]  # likewise
+        (lambda: Training(epochs=1, steps=2), "Training: give either epochs or steps"),
+        (lambda: Recipe("x"), r"Recipe: give its parts by name, such as name=\.\.\."),  # type: ignore[call-arg]  # likewise
+        (
+            lambda: Recipe(name="x", optimizer={"momentun": 1}),  # type: ignore[arg-type]  # likewise
+            r"Recipe: optimizer\.momentun: there is no such part; did you mean 'momentum'\?",
+        ),
+    ],
+)
+def test_a_recipe_made_wrongly_in_python_is_refused_in_one_line(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}$"):
+        make()

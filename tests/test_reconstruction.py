@@ -21,6 +21,7 @@ from retinula.reconstruction import (
     Reconstruction,
     check_code_file,
     decode_code,
+    encoding,
     read_codes,
     reconstruct,
     reconstruct_files,
@@ -168,6 +169,30 @@ def test_a_code_becomes_the_picture_again(autoencoder: Model, tmp_path: Path) ->
         decode_code(autoencoder, np.full((4, 2, 2), 3e38, dtype=np.float32))
     with np.load(tmp_path / "all.npz", allow_pickle=False) as loaded:
         assert np.array_equal(loaded["file"], one.code)
+
+
+@pytest.mark.parametrize("name", ["cifar10-autoencoder", "code-autoencoder"])
+@pytest.mark.parametrize("size", [(1, 1), (33, 2), (17, 50)])
+def test_a_code_is_decoded_in_tiles_that_leave_no_trace(
+    name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = model(name) if name == "cifar10-autoencoder" else model(name, size=(8, 8), numbers=4, width=8, blocks=1)
+    decode = encoding(asked).decode
+    code = np.random.default_rng(0).normal(0, 3, (4, *size)).astype(np.float32)
+    with torch.inference_mode():
+        whole = (torch.sigmoid(decode(torch.from_numpy(code)[None])) * 255).round().to(torch.uint8)[0].numpy()
+    seen: list[torch.Size] = []
+
+    def noting(part: torch.Tensor) -> torch.Tensor:
+        seen.append(part.shape[2:])
+        return decode(part)
+
+    monkeypatch.setattr(asked.network, "decode", noting)
+    monkeypatch.setattr(reconstruction, "TILE", 64)
+    assert np.array_equal(decode_code(asked, code), whole)
+    side = 64 // (whole.shape[1] // size[0])
+    assert len(seen) == -(-size[0] // side) * -(-size[1] // side)
+    assert max(max(shape) for shape in seen) <= side + 4, "no more at once than a tile and what is around it"
 
 
 def test_where_codes_can_be_written(tmp_path: Path) -> None:

@@ -126,6 +126,12 @@ def test_what_lies_in_a_folder_and_cannot_be_used(photos: Path, tmp_path: Path) 
     }
 
 
+def test_patterns_find_what_is_called_like_a_format_that_is_not_read(photos: Path) -> None:
+    """A phone's JPEG may be called so, which its content says."""
+    written(photos, {"z.HEIC": b"x"})
+    assert find_pictures([f"{photos}/*.HEIC"]) == [Reference(f"{photos}/z.HEIC", photos / "z.HEIC")]
+
+
 def test_names_that_are_not_text(tmp_path: Path) -> None:
     path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
     Path(path).write_bytes(b"x")

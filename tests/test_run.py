@@ -2,7 +2,7 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,11 @@ import pytest
 from retinula import durable, run
 from retinula.durable import _umask
 from retinula.errors import InputError, RetinulaError
+from retinula.model_finding import find_model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.run import Run, WrittenElsewhere, create_run, find_run, list_runs
+from retinula.run import Run, create_run, find_run, list_runs
+from retinula.written_elsewhere import WrittenElsewhere
 from small_runs import SURROUNDINGS, epoch_row, whole_report
 
 
@@ -73,6 +75,43 @@ def test_a_missing_run_is_named_with_the_nearest(tmp_path: Path, recipe: Recipe)
     file.touch()
     with pytest.raises(InputError, match=r"night\.safetensors is a file; asked for is a run"):
         find_run(file, tmp_path)
+
+
+def test_of_a_folder_that_is_not_there_nothing_is_told(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked: list[Callable[[Run], Any]] = [lambda run: run.finished, Run.report, Run.evaluation, Run.metrics]
+    asked += [Run.steps, Run.recipe, Run.environment]
+    for tell in asked:
+        with pytest.raises(InputError, match=r"^there is no run 'z1'$"):
+            tell(Run("z1"))
+    create_run(recipe, {}, "z1").report_file.write_text("{}")
+    for tell in asked:
+        with pytest.raises(InputError, match=r"^there is no run 'z1'; did you mean 'runs/z1'\?$"):
+            tell(Run("z1"))
+        with pytest.raises(InputError, match=r"^there is no run 'runs/z2'; did you mean 'runs/z1'\?$"):
+            tell(Run("runs/z2"))
+    assert Run("runs/z1").finished
+
+
+def test_a_model_is_found_by_the_name_of_its_run(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done, begun = create_run(recipe, {}, "done"), create_run(recipe, {}, "begun")
+    done.model_file.touch()
+    done.report_file.write_text("{}")
+    os.utime(done.recipe_file, (0, 0))  # so that the other was begun later
+    for name in ("done", "runs/done", done.path, done.model_file, "last"):
+        assert find_model(name) == done.model_file
+    with pytest.raises(
+        InputError, match=r"^runs/begun has no model yet; go on with: retinula train --resume runs/begun$"
+    ):
+        find_model("begun")
+    with pytest.raises(InputError, match=r"^no run 'bgun'; did you mean 'begun'\?$"):
+        find_model("bgun")
+    assert begun.steps() == []
 
 
 def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:

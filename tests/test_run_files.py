@@ -62,6 +62,7 @@ def test_what_is_no_json_of_finite_numbers_is_refused(
         ({"network": None}, "'network' is no text"),
         ({"photos": [1]}, "'photos' is no table"),
         ({"machine": "x"}, "'machine' is no table"),
+        ({"went_on": [{"machine": 7, "versions": {}}]}, "'went_on[0].machine' is no table"),
     ],
 )
 def test_a_report_has_its_parts_of_their_kinds(change: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -85,6 +86,7 @@ def test_a_report_lacks_nothing_that_every_training_writes(tmp_path: Path) -> No
         ({"machine": [1]}, "'machine' is no table"),
         ({"started": 7}, "'started' is no text"),
         ({"command": ["retinula", 7]}, "'command[1]' is no text"),
+        ({"went_on": [{"machine": {}, "versions": {}}]}, "there is no 'went_on[0].after_step' in it"),
     ],
 )
 def test_surroundings_have_their_parts_of_their_kinds(change: dict[str, Any], words: str, tmp_path: Path) -> None:

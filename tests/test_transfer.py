@@ -104,9 +104,18 @@ def test_a_run_as_shipped_comes_before_newer_ones_with_other_settings(tmp_path: 
     root = tmp_path / "runs"
     changed = finished(root, "changed", "digits", "epochs=1")
     assert find_weights("recipe:digits", root) == changed.model_file
+    assert begin_from(recipe("recipe:digits"), root)[1].changed == ("training.epochs=1",)
+    assert begin_from(recipe(changed.model_file), root)[1].changed == ()  # as was asked for
     usual = finished(root, "usual", "digits", "seed=7")
     finished(root, "newer", "digits", "model.name=mobilenetv2")
+    assert begin_from(recipe("recipe:digits"), root)[1].changed == ()
     assert find_weights("recipe:digits", root) == usual.model_file
+
+
+def test_a_model_is_whole_whatever_became_of_the_recipe_of_its_run(tmp_path: Path) -> None:
+    run = finished(tmp_path / "runs", "mine")
+    run.recipe_file.write_text(f"of_another_version = 1\n{run.recipe_file.read_text()}")
+    assert begin_from(recipe("recipe:digits"), tmp_path / "runs")[1].changed == ()
 
 
 def test_runs_are_found_by_name_folder_last_and_recipe(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Retinula: from any collection of small pictures to a trained, examined model, on an ordinary computer.
 
-The eleven names below are loaded when they are first used, so that `import retinula` costs nothing.
+The ten names below, and the version, are loaded when they are first used, so that `import retinula` costs nothing.
 """
 
 from importlib import import_module

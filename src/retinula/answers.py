@@ -4,15 +4,18 @@ Knows nothing of torch, so that a model can answer without it.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from retinula.errors import InputError
+from retinula.given_picture import GivenPicture, opened
 from retinula.images import Images
 
 Probabilities = NDArray[np.float32]
+AT_ONCE: Final = 64  # views that a model is asked about together: bounds memory whatever the number of pictures
 
 
 class Answer(NamedTuple):
@@ -67,6 +70,25 @@ def judged(model: Classifier, looked_at: Sequence[Images]) -> Iterator[tuple[Pro
         last = first + len(views)
         yield probabilities[first:last].mean(axis=0), None if unfamiliar is None else bool(unfamiliar[first])
         first = last
+
+
+def answered(model: Classifier, pictures: Sequence[GivenPicture]) -> list[list[Answer]]:
+    """Say what is on each of several pictures, as `ranked` does.
+
+    Raises:
+        InputError: one is no single picture, or cannot be read; says which.
+    """
+    found: list[list[Answer]] = []
+    waiting: list[Images] = []
+    for place, picture in enumerate(pictures):
+        try:
+            waiting.append(model.look_at(opened(picture)))
+        except InputError as error:
+            raise InputError(f"pictures[{place}]: {error}") from error
+        if sum(map(len, waiting)) >= AT_ONCE or place == len(pictures) - 1:
+            found += [ranked(model.classes, probabilities) for probabilities, _ in judged(model, waiting)]
+            waiting.clear()
+    return found
 
 
 def ranked(classes: Sequence[str], probabilities: Probabilities) -> list[Answer]:

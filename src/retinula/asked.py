@@ -1,7 +1,7 @@
 """A model, of a finished run or a file alone, beside the pictures that it is asked about: loaded once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ class Asked:
         learned_from: whether the training used these very pictures.
         learned: of each picture whether the training had one equal in every pixel, bool `[N]`; None where nobody knows.
         own: all of the run's own pictures; None where it is asked about another data set.
-        of_run: whether what is found belongs into the run, not into a folder of somebody's choice.
+        of_run: whether what is found belongs in the run, not in a folder of somebody's choice.
         place: the folder where what is found and its figures go; None where nothing is written.
     """
 
@@ -90,9 +90,33 @@ def ask(
     else:
         own = find_own(run, progress, remark)
         images = pictures_to_measure(own, split, remedy, remark)
+    asked = about(run, recipe, model, images, split, own, progress)
+    return replace(asked, of_run=folder is None, place=place)
+
+
+def about(
+    run: Run,
+    recipe: Recipe,
+    model: Model,
+    images: ImageSet,
+    split: SplitName,
+    own: OwnPictures | None,
+    progress: Progress | None = None,
+) -> Asked:
+    """Return a finished run's model beside pictures that are loaded; what is found belongs in the run.
+
+    Args:
+        run: a finished run.
+        recipe: that it was trained by.
+        model: that came of it.
+        images: the pictures.
+        split: which part of their data set they are.
+        own: all of the run's own pictures; None where it is asked about another data set.
+        progress: told how far loading is, of pictures to compare these with.
+    """
     learned = known_pictures(run, images, own, progress)
     by_heart = learned_from(run, images, split, learned)
-    return Asked(run, recipe, model, images, split, by_heart, own, folder is None, place, learned)
+    return Asked(run, recipe, model, images, split, by_heart, own, True, run.path, learned)
 
 
 def ask_file(

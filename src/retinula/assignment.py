@@ -1,11 +1,11 @@
 """Settings assigned one by one, `key=value`, as they are written on the command line.
 
-Knows how they are read and put into nested values, and which replace each other; not which settings there are.
+Knows how they are read and put into nested values, not which settings there are.
 """
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from os import fspath
 from typing import Any, Final
 
@@ -29,24 +29,21 @@ def parse(assignment: str) -> tuple[str, Any]:
     return key.strip(), _toml_value(text.strip())
 
 
-def assignments(given: Iterable[str] | Mapping[str, Any], called: str) -> list[str]:
+def assignments(given: Iterable[str] | Mapping[str, Any]) -> list[str]:
     """Return settings that Python was given, `key=value` or a mapping, nested or not, as a list of the former.
 
-    >>> assignments({"epochs": 4, "flip": "random"}, "overrides")
+    >>> assignments({"epochs": 4, "flip": "random"})
     ['epochs=4', 'flip=random']
 
-    Args:
-        given: the settings.
-        called: the name of the argument, for a message.
-
     Raises:
-        InputError: they are one text, whose letters would be taken for settings, or hold what is none.
+        InputError: they are no list, or one text, whose letters would be taken for settings, or hold what is none.
     """
     if isinstance(given, Mapping):
         return [f"{key}={_written(key, value)}" for key, value in flat(given).items()]
-    settings = [] if isinstance(given, str) else list(given)
-    if isinstance(given, str) or not all(isinstance(setting, str) for setting in settings):
-        raise InputError(f"{called} is a list of settings, such as ['epochs=1'], not {given!r}")
+    single = isinstance(given, str) or not isinstance(given, Iterable)
+    settings = [] if single else list(given)
+    if single or not all(isinstance(setting, str) for setting in settings):
+        raise InputError(f"settings are a list, such as ['epochs=1'], not {given!r}")
     return settings
 
 
@@ -78,38 +75,6 @@ def assign(values: dict[str, Any], key: str, value: Any) -> None:
         if not isinstance(target, dict):
             raise InputError(f"{key!r}: {section!r} is a section, but the recipe has {target!r} for it")
     target[last] = value
-
-
-def forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
-    """Drop other lengths, and what belongs to another schedule, network or model to begin from, than those assigned.
-
-    What was assigned as well stays, so that a contradiction is found later, not hidden here.
-    """
-    training = values.get("training")
-    lengths = {f"training.{name}" for name in ("epochs", "steps", "least_steps")}
-    if isinstance(training, dict) and assigned & {"training.epochs", "training.steps"}:
-        # A user who asks for 4 epochs means 4, and does not want to be told about steps.
-        for name in lengths - assigned:
-            training.pop(name.removeprefix("training."), None)
-    schedule = values.get("schedule")
-    begins_anew = "schedule.name" in assigned and "schedule.warmup" not in assigned
-    if isinstance(schedule, dict) and begins_anew and schedule["name"] == "one-cycle":
-        schedule.pop("warmup", None)  # it rises by itself
-    model = values.get("model")
-    if not isinstance(model, dict):
-        return
-    dropped: tuple[str, ...] = ()
-    if "model.weights" in assigned:
-        dropped = ("name", "weights_sha256")
-        arguments = model.pop("arguments", {})
-        if isinstance(arguments, dict):
-            own = {name: value for name, value in arguments.items() if f"{ARGUMENTS}{name}" in assigned}
-            model.update({"arguments": own} if own else {})
-    elif "model.name" in assigned:
-        dropped = ("weights", "weights_sha256", "freeze")
-    for name in dropped:
-        if f"model.{name}" not in assigned:
-            model.pop(name, None)
 
 
 def _written(key: str, value: Any) -> str:

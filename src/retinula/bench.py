@@ -1,8 +1,9 @@
 """What this machine can do: pictures a second of the shipped recipes, beside what its processor could do at most.
 
 Everything is measured on noise in the form of each recipe's pictures, by the very loop that trains. So that nobody
-waits, a step that would take long is measured with fewer pictures and counted in proportion, but for the optimizer's
-part, which is measured by itself: it is the same for any number of pictures. Loading is measured with all of them.
+waits, a step that would take long is measured with fewer pictures and counted in proportion, but for the part of the
+optimizer and of the average of weights, which is measured by itself: it is the same for any number of pictures. Loading
+is measured with all of them. What follows the steps of an epoch is counted by its pictures.
 Knows nothing of the terminal.
 """
 
@@ -32,12 +33,32 @@ from retinula.models.summary import summarize
 from retinula.recipe import Recipe
 from retinula.run import create_run
 from retinula.sections import Optimizer
-from retinula.training.hardware import HOPELESS, Hardware, available_device, choose_hardware, keep_memory
+from retinula.training.averaging import WeightAverage
+from retinula.training.hardware import (
+    HOPELESS,
+    Hardware,
+    available_device,
+    available_threads,
+    choose_hardware,
+    keep_memory,
+)
 from retinula.training.inputs import prepare
-from retinula.training.loop import train
+from retinula.training.loop import renewing_steps, train
 from retinula.training.optimizers import build_optimizer, take_step
 from retinula.training.plan import batches_of, build_network, make_plan, make_preprocess
+from retinula.training.validation import validate
 from retinula.transforms.preprocess import Preprocess
+from retinula.workload import (
+    PASSES,
+    Sizes,
+    classes_of,
+    noise_for,
+    num_images_of,
+    num_steps_of,
+    passes_of,
+    phases_of,
+    shape_of,
+)
 
 STEPS, WARM_UP = 4, 1  # of a training; the first claims memory and chooses kernels
 # A step is measured with as many of its pictures as the processor could do in this time, were it always at its peak.
@@ -48,9 +69,7 @@ PREDICTED = 512  # pictures at most
 SIDE = 2048  # of the matrices whose product shows the machine's peak
 SMALLER = 8  # times, the side of the matrices that are tried first
 LONGEST_PRODUCT = 2.0  # seconds
-PASSES = 3  # forward, and backward to inputs and weights, cost about the same each
 PEAK_PRECISIONS = ("float32", "bfloat16")
-Sizes = tuple[tuple[float, int], ...]  # as of `training.sizes`
 ANSWER = "from retinula.cli.main import main; main()"
 
 
@@ -69,7 +88,10 @@ class Speed:
         loading_share: of a step, what that takes.
         peak_share: of the machine's own matrix product in the same precision, the multiply-adds of training as plain
             convolutions make them; Winograd's way makes fewer, so that it may be above 1.
-        seconds: that the whole training would take to its last step, without preparing data and measuring.
+        epoch_ends_seconds: of the whole training, what follows the steps of its epochs: renewing the statistics of
+            averaged weights, and validation.
+        seconds: that the whole training would take, all its steps and ends of epochs, without preparing data before it
+            and measuring after it.
     """
 
     recipe: str
@@ -81,6 +103,7 @@ class Speed:
     loaded: float
     loading_share: float
     peak_share: float
+    epoch_ends_seconds: float
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,6 +117,7 @@ def matrix_peak(precision: str, side: int = SIDE, rounds: int = 5) -> float:
 
     Where there are no units for a precision the whole product would take a minute, so that a small one has to do.
     """
+    torch.set_num_threads(available_threads())  # as a training does, which may come later
     kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
     small = side // SMALLER
     seconds = _product_seconds(kind, small, rounds)
@@ -106,8 +130,11 @@ def measurable(recipe: Recipe) -> str:
     """Say why a recipe cannot be measured here; nothing where it can."""
     if recipe.model.weights is not None:
         return f"begins from a trained model, {recipe.model.weights}"
-    if recipe.data.name not in CATALOG or not CATALOG[recipe.data.name].counts:
-        return f"the form of {recipe.data.name} is not known beforehand"
+    entry = CATALOG.get(recipe.data.name)
+    if entry is None or not entry.counts:
+        return f"trains on {recipe.data.name}, whose form is not known beforehand"
+    if "train" not in entry.counts:
+        return f"has nothing to train on: {entry.name} is for evaluation only"
     return ""
 
 
@@ -115,7 +142,7 @@ def measure_speeds(recipes: Iterable[Recipe]) -> Iterator[Speed]:
     """Measure one `measurable` recipe after another; those of one network and size of pictures share the hardware."""
     chosen: dict[str, Hardware] = {}
     for recipe in recipes:
-        network = json.dumps([recipe.model.name, recipe.model.arguments, *_shape(recipe), recipe.training.precision])
+        network = json.dumps([recipe.model.name, recipe.model.arguments, *shape_of(recipe), recipe.training.precision])
         num_images = measured_batch(recipe)
         if network not in chosen:
             chosen[network] = _choose(recipe, num_images)
@@ -132,7 +159,7 @@ def measure_speed(
         steps: to train, more than one.
         hardware: what to compute with; chosen by measurement where None.
         num_images: pictures in a measured step; where they are fewer than the recipe's own, its step is said to take
-            longer in proportion, but for the optimizer's part. All of the recipe's where None.
+            longer in proportion, but for the part that is the same for any number. All of the recipe's where None.
 
     Raises:
         InputError: the recipe is none of these; `measurable` says why.
@@ -144,24 +171,26 @@ def measure_speed(
     batch = recipe.training.batch_size
     few = num_images or batch
     hardware = hardware or _choose(recipe, few)
-    whole_noise = _noise(recipe, batch * steps)
+    whole_noise = noise_for(recipe, batch * steps)
     noise = whole_noise.take(np.arange(few * steps))
     # Muon's part may take longer than the few pictures of a step: it is measured by itself, and no step makes it.
     apart = few < batch and recipe.optimizer.name == "muon"
-    stepping = recipe.changed(optimizer=Optimizer(name="sgd", lr=PLAIN_RATE)) if apart else recipe
+    plain = Optimizer(name="sgd", lr=PLAIN_RATE)
+    stepping = recipe.changed(optimizer=plain, training={"average": 0.0}) if apart else recipe
     # Of a measured step, but loading of a whole one: it costs little, and with few pictures much of that by the call.
     seconds = loading = work = 0.0
-    for share, sizes in _phases(recipe):
+    for share, sizes in phases_of(recipe):
         model, median = _train(*_shortened(stepping, few, steps, sizes), noise, hardware)
         seconds += share * median
         loading += share * _loading_seconds(*_shortened(recipe, batch, steps, sizes), whole_noise, hardware)
         channels, height, width = model.preprocess.input_shape
         if sizes:
             height = width = sizes[0][1]
-        work += share * PASSES * summarize(model.network, (channels, height, width)).multiply_adds * few
+        work += share * passes_of(recipe) * summarize(model.network, (channels, height, width)).multiply_adds * few
     whatever = 0.0 if few == batch else _update_seconds(recipe, hardware)
     of_pictures = seconds if apart else max(seconds - whatever, 0.0)
     step_seconds = whatever + of_pictures * batch / few
+    epoch_ends = _epoch_ends_seconds(recipe, few, steps, noise, hardware)
     images = noise.images[: min(PREDICTED, PASSES * few)]
     model.outputs(images[:2])
     predicting = _seconds(model.outputs(part) for part in np.array_split(images, max(1, len(images) // 64)))
@@ -175,14 +204,15 @@ def measure_speed(
         loaded=batch / loading,
         loading_share=loading / step_seconds,
         peak_share=work * batch / few / step_seconds / matrix_peak(hardware.precision),
-        seconds=_num_steps(recipe) * step_seconds,
+        epoch_ends_seconds=epoch_ends,
+        seconds=num_steps_of(recipe) * step_seconds + epoch_ends,
     )
 
 
 def measured_batch(recipe: Recipe) -> int:
     """Return how many pictures a measured step has: those of the recipe's own, or fewer where they would take long."""
     network, input_shape = _network(recipe)
-    multiply_adds = PASSES * summarize(network, input_shape).multiply_adds
+    multiply_adds = passes_of(recipe) * summarize(network, input_shape).multiply_adds
     affordable = int(STEP_SECONDS * matrix_peak("float32") / multiply_adds)
     return min(recipe.training.batch_size, max(FEWEST, affordable))
 
@@ -215,15 +245,6 @@ def first_answer_seconds(model: Model) -> float:
         return time.perf_counter() - begun
 
 
-def _phases(recipe: Recipe) -> list[tuple[float, Sizes]]:
-    """Return the parts of a training through which its pictures keep their size: the share of each, and that size."""
-    sizes = recipe.training.sizes
-    if not sizes:
-        return [(1.0, ())]
-    ends = [fraction for fraction, _ in sizes[1:]] + [1.0]
-    return [(end - begun, ((0.0, side),)) for (begun, side), end in zip(sizes, ends, strict=True)]
-
-
 def _shortened(recipe: Recipe, batch: int, steps: int, sizes: Sizes) -> tuple[Recipe, int]:
     """Return the recipe of a short training, and how many of its first steps are measured."""
     made = steps
@@ -250,8 +271,8 @@ def _bfloat16_is_hopeless() -> bool:
 
 def _network(recipe: Recipe) -> tuple[nn.Module, tuple[int, int, int]]:
     """Return the recipe's network with first weights, and channels, height and width of its inputs."""
-    preprocess = make_preprocess(recipe, _noise(recipe, 2))
-    return build_network(recipe, len(_classes(recipe)), preprocess), preprocess.input_shape
+    preprocess = make_preprocess(recipe, noise_for(recipe, 2))
+    return build_network(recipe, len(classes_of(recipe)), preprocess), preprocess.input_shape
 
 
 def _train(recipe: Recipe, num_measured: int, noise: ImageSet, hardware: Hardware) -> tuple[Model, float]:
@@ -269,49 +290,62 @@ def _loading_seconds(recipe: Recipe, num_measured: int, noise: ImageSet, hardwar
 
 
 def _update_seconds(recipe: Recipe, hardware: Hardware) -> float:
-    """Return the median seconds of a step whose gradients cost nothing: the optimizer's part, whatever the batch."""
+    """Return the median seconds of a step whose gradients cost nothing: what is the same whatever the batch."""
     network = hardware.place(_network(recipe)[0])
     optimizer = build_optimizer(recipe.optimizer, network, torch.device(hardware.device))
+    decay = recipe.training.average
+    average = WeightAverage(network, decay) if decay else None
 
     def backward() -> torch.Tensor:
         for weights in network.parameters():
             weights.grad = torch.ones_like(weights) if weights.requires_grad else None
         return torch.zeros(())
 
-    clip_norm = recipe.optimizer.clip_norm
-    return _median_seconds(take_step(optimizer, network, backward, clip_norm) for _ in range(STEPS))
+    def updates() -> Iterator[None]:
+        for step in range(1, STEPS + 1):
+            take_step(optimizer, network, backward, recipe.optimizer.clip_norm)
+            if average:
+                average.update(network, step)
+            yield
+
+    return _median_seconds(updates())
 
 
-def _classes(recipe: Recipe) -> tuple[str, ...]:
-    return tuple(map(str, recipe.data.classes)) or _all_classes(recipe)
+def _epoch_ends_seconds(recipe: Recipe, few: int, steps: int, noise: ImageSet, hardware: Hardware) -> float:
+    """Return how long all that follows the steps of its epochs takes in a whole training."""
+    num_images, num_validated = num_images_of(recipe)
+    batches, num_steps = batches_of(recipe, num_images), num_steps_of(recipe)
+    num_epochs = -(-num_steps // batches.steps_per_epoch)
+    seconds = 0.0
+    if num_validated:
+        seconds += num_epochs * num_validated * _validation_seconds(recipe, few, noise, hardware)
+    if recipe.training.average:
+        phases, times = phases_of(recipe), num_epochs
+        if not (num_validated or recipe.training.snapshots):  # then the last weights alone are asked
+            phases, times = [(1.0, phases[-1][1])], 1
+        num_renewed = min(min(renewing_steps(batches), num_steps) * batches.batch_size, num_images)
+        for share, sizes in phases:
+            of_a_picture = _renewal_seconds(*_shortened(recipe, few, steps, sizes), noise, hardware)
+            seconds += share * times * num_renewed * of_a_picture
+    return seconds
 
 
-def _all_classes(recipe: Recipe) -> tuple[str, ...]:
-    entry = CATALOG[recipe.data.name]
-    if recipe.data.labels == "coarse" and entry.superclasses:
-        return tuple(dict.fromkeys(entry.superclasses))
-    return entry.classes or tuple(map(str, range(entry.num_listed)))
+def _validation_seconds(recipe: Recipe, few: int, noise: ImageSet, hardware: Hardware) -> float:
+    """Return the seconds of validation for each picture."""
+    plan = make_plan(recipe, noise, None, make_preprocess(recipe, noise), hardware)
+    network = hardware.place(_network(recipe)[0])
+    # Of the second time all of them: validation takes more pictures at once than a step.
+    shown = [noise.take(np.arange(few)), noise]
+    return _median_seconds(validate(plan, network, images) for images in shown) / len(noise)
 
 
-def _shape(recipe: Recipe) -> tuple[int, int, int]:
-    """Return channels, height and width of the recipe's pictures."""
-    entry = CATALOG[recipe.data.name]
-    return (recipe.inputs.channels or entry.channels, *(recipe.inputs.size or entry.size))
-
-
-def _noise(recipe: Recipe, number: int) -> ImageSet:
-    """Make pictures of noise in the form that a recipe trains on: its time does not depend on what they show."""
-    classes = _classes(recipe)
-    images = np.random.default_rng(0).integers(0, 256, (number, *_shape(recipe)), dtype=np.uint8)
-    return ImageSet(images, np.arange(number, dtype=np.int64) % len(classes), classes, "noise/train")
-
-
-def _num_steps(recipe: Recipe) -> int:
-    """Return the steps of a whole training, were it not to stop early; classes count as if all were equally large."""
-    data = recipe.data
-    count = CATALOG[data.name].counts["train"] * len(_classes(recipe)) // len(_all_classes(recipe))
-    count -= round(count * data.validation)
-    return recipe.training.num_steps(batches_of(recipe, count).steps_per_epoch)
+def _renewal_seconds(recipe: Recipe, num_measured: int, noise: ImageSet, hardware: Hardware) -> float:
+    """Return the seconds of renewing an average's statistics for each picture, loading it included."""
+    plan = make_plan(recipe, noise, None, make_preprocess(recipe, noise), hardware)
+    average = WeightAverage(hardware.place(_network(recipe)[0]), recipe.training.average)
+    inputs = ([prepare(plan, batch).inputs] for batch in plan.batches.batches(0, num_measured))
+    seconds = _median_seconds(average.renew_statistics(each, hardware.autocast) for each in inputs)
+    return seconds / recipe.training.batch_size
 
 
 def _product_seconds(kind: torch.dtype, side: int, rounds: int) -> float:

@@ -22,6 +22,7 @@ from retinula.explanation.attribution import (
     attribute,
     check_explainable,
     gradcam_layer,
+    plain_colour,
 )
 from retinula.explanation.exciting import exciting_pictures
 from retinula.explanation.features import feature_maps, seen_picture
@@ -40,11 +41,18 @@ _REMARKS: Final[dict[Attribution, str]] = {
     "hirescam": "Warm is where maps of the layer {layer} speak for the class (HiResCAM).",
     "gradcam": "Warm is where maps of the layer {layer}, each weighted whole, speak for the class (Grad-CAM).",
     "saliency": "Warm pixels are those on which the class depends most, whichever way (saliency).",
-    "integrated-gradients": "Red pixels speak for the class, blue ones against it, compared with a picture of the "
-    "mean colour (integrated gradients).",
-    "occlusion": "Red is where the class loses when a patch of the mean colour covers it, blue where it gains "
-    "(occlusion).",
+    "integrated-gradients": "Red pixels speak for the class, blue ones against it, compared with a picture of {colour} "
+    "(integrated gradients).",
+    "occlusion": "Red is where the class loses when a patch of {colour} covers it, blue where it gains (occlusion).",
 }
+_UNITS: Final[dict[Attribution, str]] = {
+    "hirescam": "share of the logit",
+    "gradcam": "share of the logit",
+    "saliency": "slope of the logit",
+    "integrated-gradients": "share of the logit",
+    "occlusion": "change of the logit",
+}
+LIKELIEST: Final = 3  # classes asked about unless others are named
 
 NamedPicture = tuple[str, Image.Image]
 """What a picture is called, such as its file, and the picture as `pictures.decode` gives it, of any size."""
@@ -68,7 +76,7 @@ def depict_attribution(
     method: Attribution = USUAL,
     *,
     classes: Sequence[int] | None = None,
-    top: int = 3,
+    top: int = LIKELIEST,
 ) -> Drawing:
     """Draw of each picture what speaks for classes and where, one figure a picture.
 
@@ -87,6 +95,7 @@ def depict_attribution(
     if top < 1 if classes is None else not classes:
         raise InputError("ask about one class at least")
     layer = gradcam_layer(model) if method in ("hirescam", "gradcam") else ""
+    colour = plain_colour(model)
     looked_at = [(name, model.look_at(picture)) for name, picture in pictures]
     stems = _stems(name for name, _ in looked_at)
     names = class_names(model.classes)
@@ -98,8 +107,9 @@ def depict_attribution(
             seen = seen_picture(model, views[0])
             maps = attribute(model, np.repeat(seen[None], len(chosen), axis=0), chosen, method)
             captions = [f"{names[number]}, {sureness(float(probabilities[number]))}" for number in chosen]
-            remark = _REMARKS[method].format(layer=layer) + (OF_VIEWS if len(views) > 1 else "")
-            figure = attribution(seen, maps, captions, name=name, signed=method in SIGNED, remark=remark)
+            remark = _REMARKS[method].format(layer=layer, colour=colour) + (OF_VIEWS if len(views) > 1 else "")
+            unit, signed = _UNITS[method], method in SIGNED
+            figure = attribution(seen, maps, captions, name=name, signed=signed, unit=unit, remark=remark)
             yield f"{method}-{stem}", figure
 
     return Drawing(figures(), len(looked_at))

@@ -5,6 +5,7 @@ of what is written.
 """
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -193,6 +194,16 @@ def read_text(path: Path) -> str:
             raise InputError(f"{path}: not a text file in UTF-8") from error
 
 
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: it is missing, or the system refuses.
+    """
+    with reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all."""
     with replacing(path) as temporary:
@@ -280,7 +291,7 @@ def _known(path: Path) -> Path:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
+def reading(path: Path | str) -> Iterator[None]:
     """Turn an `OSError` over a file or folder that is read into one line that names it.
 
     Raises:

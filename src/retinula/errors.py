@@ -18,6 +18,10 @@ class InputError(RetinulaError, ValueError):
     exit_code = 2
 
 
+class Diverged(RetinulaError):
+    """A training went astray: its loss, or the weights that it left, are not finite."""
+
+
 class Interrupted(RetinulaError):
     """The user or the system asked to stop; the message says what was saved and how to go on."""
 

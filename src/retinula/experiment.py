@@ -16,7 +16,6 @@ import torch
 
 from retinula.asked import Asked, ask
 from retinula.assignment import assignments
-from retinula.datasets.catalog import CATALOG
 from retinula.datasets.reading import Dataset, Progress, SplitName
 from retinula.durable import make_folder, write_json
 from retinula.equal_pictures import LARGEST_COMPARED, among
@@ -26,16 +25,17 @@ from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.trust import made_trustworthy
 from retinula.forms import Averaging
-from retinula.images import ImageSet
+from retinula.images import ImageSet, kind_of
 from retinula.linear_code import linear_code_psnr
 from retinula.model_file import Model
 from retinula.models.catalog import network_named
+from retinula.names import printable
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe import Recipe
 from retinula.recipe_files import assigned_keys
 from retinula.resetting import with_settings
-from retinula.run import RUNS, Run, WrittenElsewhere, create_run, find_run
+from retinula.run import RUNS, Run, create_run, find_run
 from retinula.run_data import (
     OTHERS,
     Sets,
@@ -49,20 +49,23 @@ from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
 from retinula.training.loss_words import only_in_training
-from retinula.training.outcome import describe_environment, training_report
+from retinula.training.outcome import training_report
+from retinula.training.plan import check_sets
 from retinula.training.reporting import Reporter
+from retinula.training.surroundings import describe_environment, describe_session, write_down
 from retinula.training.tracking import check_trackers
 from retinula.training.unused import said_in_vain
 from retinula.transfer import Source, begin_from
+from retinula.written_elsewhere import WrittenElsewhere
 
 
 def train(
-    recipe: Recipe | str,
+    recipe: Recipe | str | Path,
     train_set: ImageSet | None = None,
     validation_set: ImageSet | None = None,
     run: Run | str | None = None,
     *,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    settings: Iterable[str] | Mapping[str, Any] = (),
     reporter: Reporter | None = None,
     root: str | Path = RUNS,
     checkpoint_seconds: float = loop.CHECKPOINT_SECONDS,
@@ -72,11 +75,11 @@ def train(
     There is no parameter for test pictures: nothing can be selected on them.
 
     Args:
-        recipe: a recipe, its name or file, or the name of a data set or folder.
+        recipe: a recipe, its name or file, or the name of a data set or folder; a `Path` is always a file or folder.
         train_set: pictures to train on, all of them; the recipe's own, split as it says, where None.
         validation_set: pictures to choose by; only together with `train_set`, of which nothing is set apart.
         run: an unfinished run to go on with, a name for a new one, or None for a name made from the recipe's.
-        overrides: settings that replace the recipe's, such as `["epochs=1"]` or `{"epochs": 1}`.
+        settings: those that replace the recipe's, such as `["epochs=1"]` or `{"epochs": 1}`.
         reporter: told what happens.
         root: the folder of the runs.
         checkpoint_seconds: the longest time between two checkpoints.
@@ -86,18 +89,22 @@ def train(
     """
     _check_pictures("train_set", train_set)
     _check_pictures("validation_set", validation_set)
-    settings = assignments(overrides, "overrides")
+    if not isinstance(run, Run | str | None):
+        raise InputError(f"run must be a name, or a Run to go on with, not {kind_of(run)}")
+    given = assignments(settings)
     runs = Path(root)
     with processes.joined():
         told = reporter if reporter is not None and processes.is_first() else Reporter()
-        settled, source = processes.by_first(lambda: _settled(recipe, settings, run, runs, train_set is not None))
-        sets = processes.by_each(lambda: _sets(settled, settings, train_set, validation_set, told))
+        settled, source = processes.by_first(lambda: _settled(recipe, given, run, runs, train_set is not None))
+        sets = processes.by_each(lambda: _sets(settled, given, train_set, validation_set, told))
+        processes.by_each(lambda: check_sets(settled, sets.train, sets.validation))
         begun = processes.by_first(lambda: _begun(run, settled, sets.described(), runs))
         if not processes.is_first():
             return _help_in(begun, settled, sets, source, checkpoint_seconds)
         try:
             known = _known_test_pictures(sets)
-            for line in [] if isinstance(run, Run) else [*said_in_vain(settled, settings), *known]:  # told once
+            lines = [*said_in_vain(settled, given), *_other_than_shipped(source), *known]
+            for line in [] if isinstance(run, Run) else lines:  # told once
                 begun.note(line)
                 told.message(line)
             return _train_in(begun, settled, sets, source, told, checkpoint_seconds)
@@ -166,17 +173,14 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
     told = partial(progress, "evaluating") if progress else None
     averaging = tta or ("none" if asked.recipe is None else asked.recipe.evaluation.tta)
     result = evaluate(asked.model, images, split=split, tta=averaging, progress=told)
-    own, whole = asked.own, not asked.model.preprocess.crop
-    if own and whole and isinstance(result, ReconstructionResult) and result.code_numbers:
-        learned = own.splits.get("train")
+    if asked.own and isinstance(result, ReconstructionResult) and result.code_numbers:
+        learned = asked.own.splits.get("train")
         # Where they have changed, nothing else is fair beside a code learned from those of then.
         if learned is not None:
-            result = replace(result, linear_psnr=linear_code_psnr(learned, images, result.code_numbers))
+            linear = linear_code_psnr(learned, images, result.code_numbers, asked.model.preprocess)
+            result = replace(result, linear_psnr=linear)
     known = None if asked.learned is None else torch.from_numpy(asked.learned)
     result = replace(result, learned_from=asked.learned_from, learned=known)
-    entry = CATALOG.get(result.dataset)
-    if entry is not None and isinstance(result, ClassificationResult):
-        result = replace(result, conditions=entry.conditions)
     if place is None:
         return result
     draw_evaluation(result, images, Run(place).figures)
@@ -215,10 +219,12 @@ def _check_pictures(parameter: str, given: object) -> None:
 
 
 def _settled(
-    recipe: Recipe | str, overrides: Collection[str], run: Run | str | None, root: Path, pictures_given: bool
+    recipe: Recipe | str | Path, settings: Collection[str], run: Run | str | None, root: Path, pictures_given: bool
 ) -> tuple[Recipe, Source | None]:
     """Return a recipe as it is to run, and the model that it begins from, where it names one."""
-    recipe = with_settings(recipe, overrides)
+    recipe = with_settings(recipe, settings)
+    if isinstance(run, Run) and not pictures_given and run.environment()["data"].get("given"):
+        raise InputError(f"{run.path}: its pictures were given from Python: {_going_on(run, given=True)}")
     source = None
     if recipe.model.weights is not None and not _has_begun(run, recipe):
         recipe, source = begin_from(recipe, root)
@@ -229,19 +235,19 @@ def _settled(
 
 def _sets(
     recipe: Recipe,
-    overrides: Collection[str],
+    settings: Collection[str],
     train_set: ImageSet | None,
     validation_set: ImageSet | None,
     reporter: Reporter,
 ) -> Sets:
     if train_set is not None:
-        if validation_set is None and recipe.data.validation and "data.validation" in assigned_keys(overrides):
+        if validation_set is None and recipe.data.validation and "data.validation" in assigned_keys(settings):
             share = recipe.data.validation
             raise InputError(
                 f"data.validation={share:g} sets nothing apart from pictures that are given: split them with "
                 f"train_set.split({share:g}, seed=0), and give the second part as validation_set"
             )
-        return Sets(train_set, validation_set, ())
+        return Sets(train_set, validation_set, (), given=True)
     if validation_set is not None:
         raise InputError("pictures to choose by need pictures to train on: give train_set as well")
     dataset = load_dataset(recipe, reporter.loading, reporter.message)
@@ -259,6 +265,12 @@ def _known_test_pictures(sets: Sets) -> list[str]:
         return []
     equal = "1 test picture is" if sets.num_test_learned == 1 else f"{sets.num_test_learned:,} test pictures are"
     return [f"{equal} equal, pixel by pixel, to pictures to train on: an accuracy on the test pictures will flatter"]
+
+
+def _other_than_shipped(source: Source | None) -> list[str]:
+    if source is None or not source.changed:
+        return []
+    return [f"begins from {printable(source.name)}, which is not as shipped: {printable(', '.join(source.changed))}"]
 
 
 def _begun(run: Run | str | None, recipe: Recipe, data: dict[str, Any], root: Path) -> Run:
@@ -303,6 +315,9 @@ def _train_in(
                 run.note(f"left out: {skipped.source}: {skipped.reason}")
             if keep_memory():
                 run.note("the C library was told to keep freed memory")
+            if changed := write_down(run, describe_session(describe_machine(), started)):
+                run.note(changed)
+                reporter.message(changed)
             before = run.checkpoint_step()
             earlier = sum(row["seconds"] for row in run.steps() if row["step"] <= before)
             with processes.noticing():
@@ -328,7 +343,7 @@ def _train_in(
             write_json(run.report_file, training_report(run, recipe, sets.described(), model, started, earlier))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
     except (Interrupted, processes.Lost) as stop:
-        raise type(stop)(f"{stop}; go on with: retinula train --resume {run.path}") from stop
+        raise type(stop)(f"{stop}; {_going_on(run, sets.given)}") from stop
     except RetinulaError as error:
         refused = refused_by_system(error)  # of all that can fail only a disk can be better the next time
         if refused and not run.path.exists():
@@ -338,8 +353,15 @@ def _train_in(
             ) from error
         if not refused or not run.can_go_on:
             raise
-        raise RetinulaError(f"{error}; go on with: retinula train --resume {run.path}") from error
+        raise RetinulaError(f"{error}; {_going_on(run, sets.given)}") from error
     return model
+
+
+def _going_on(run: Run, given: bool) -> str:
+    """Say how to go on with a training, on pictures that were `given` or that its recipe names."""
+    if given:
+        return f"go on with train(recipe, train_set, validation_set, run=Run({str(run.path)!r}))"
+    return f"go on with: retinula train --resume {run.path}"
 
 
 def _has_begun(run: Run | str | None, recipe: Recipe) -> bool:

@@ -8,8 +8,10 @@ import hashlib
 import math
 import mmap
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,8 @@ class ImageSet:
 
     Attributes:
         images: uint8 `[N, C, H, W]`, in memory or memory-mapped; never written to.
-        labels: int64 `[N]` (made of any whole numbers), indices into `classes`, or None where nothing is known.
+        labels: int64 `[N]` (made of any whole numbers, `[N, 1]` as well), indices into `classes`, or None where nothing
+            is known.
         classes: the names of the classes.
         name: what the set is called in logs and reports, such as `cifar10/train`.
         superclasses: for each class the name of the group it belongs to, or None.
@@ -56,6 +59,9 @@ class ImageSet:
     _fingerprints: dict[bytes, str] = field(default_factory=dict, init=False, repr=False)  # by digests of labels
 
     def __post_init__(self) -> None:
+        for what, names in (("classes", self.classes), ("superclasses", self.superclasses)):
+            if what == "classes" or names is not None:
+                object.__setattr__(self, what, _names(names, f"{self.name}: {what}"))
         if fault := _fault_in_pictures(self.images):
             raise InputError(f"{self.name}: images must be uint8 [N, C, H, W] of 1 or 3 channels, not {fault}")
         if self.labels is not None:
@@ -64,6 +70,8 @@ class ImageSet:
                     f"{self.name}: labels must be an array of whole numbers, such as np.array([0, 1]), "
                     f"not {kind_of(self.labels)}"
                 )
+            if self.labels.shape == (len(self.images), 1):  # as Keras gives them
+                object.__setattr__(self, "labels", self.labels[:, 0])
             if self.labels.shape != (len(self.images),):
                 raise InputError(f"{self.name}: {len(self.images)} pictures but {self.labels.size} labels")
             if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
@@ -106,29 +114,44 @@ class ImageSet:
             raise InputError(f"{self.name} has no labels")
         return self.labels
 
-    def take(self, indices: NDArray[np.int64], name: str | None = None) -> "ImageSet":
-        """Return the pictures at `indices` (int64 `[n]`), in that order.
+    def take(
+        self, indices: NDArray[np.integer] | NDArray[np.bool_] | Sequence[int], name: str | None = None
+    ) -> "ImageSet":
+        """Return the pictures at `indices`, whole numbers `[n]`, in that order; or those that a mask `[N]` has true.
 
         Raises:
+            InputError: they are no whole numbers, or there are fewer pictures.
             RetinulaError: there are so many that they go to the disk, and it refuses.
         """
+        try:
+            numbers = np.asarray(indices)
+        except (TypeError, ValueError, RuntimeError) as error:  # lists of several lengths; a tensor on a GPU
+            raise InputError(f"{self.name}: pictures are taken by their numbers, not by {kind_of(indices)}") from error
+        if numbers.dtype == np.bool_ and numbers.shape == (len(self),):
+            numbers = np.flatnonzero(numbers)
+        if numbers.ndim != 1 or (len(numbers) and not _are_numbers(numbers)):
+            raise InputError(f"{self.name}: pictures are taken by their numbers, not by {kind_of(numbers)}")
+        if len(numbers) and not -len(self) <= numbers.min() <= numbers.max() < len(self):
+            raise InputError(f"{self.name} has pictures 0 to {len(self) - 1}, not {numbers.min()} to {numbers.max()}")
         return replace(
             self,
-            images=_gathered(self.images, indices),
-            labels=None if self.labels is None else self.labels[indices],
-            sources=None if self.sources is None else [self.sources[i] for i in indices],
+            images=_gathered(self.images, numbers := numbers.astype(np.int64, copy=False)),
+            labels=None if self.labels is None else self.labels[numbers],
+            sources=None if self.sources is None else [self.sources[i] for i in numbers],
             name=name or self.name,
         )
 
-    def subset(self, classes: Sequence[str | int]) -> "ImageSet":
+    def subset(self, classes: Sequence[str | int | np.integer] | str | int | np.integer) -> "ImageSet":
         """Return the pictures of the given classes, renumbered from 0 in the order given.
 
         Args:
             classes: names of classes, in any case and with accents written either way, or numbers; each at most once.
+                Or a single one.
 
         Raises:
             InputError: a class that is unknown or given twice, or a set without labels.
         """
+        classes = [classes] if isinstance(classes, str | int | np.integer) else classes
         numbers = [self._class_number(wanted) for wanted in classes]
         if len(set(numbers)) != len(numbers) or not numbers:
             raise InputError(f"{self.name}: name at least one class, and each only once: {list(classes)}")
@@ -154,8 +177,8 @@ class ImageSet:
             fraction: the share to split off, above 0 and below 1.
             seed: the same seed always gives the same parts.
         """
-        if not 0 < fraction < 1:
-            raise InputError(f"the fraction to split off must lie between 0 and 1, not {fraction}")
+        if not issubclass(type(fraction), Real) or not 0 < fraction < 1:
+            raise InputError(f"the fraction to split off must be a number between 0 and 1, not {fraction!r}")
         labels = self.labels if self.labels is not None else np.zeros(len(self), dtype=np.int64)
         generator = np.random.default_rng(seed)
         chosen = np.zeros(len(self), dtype=bool)
@@ -186,8 +209,7 @@ class ImageSet:
         """Return mean and deviation of each channel over all pixels, on the scale 0..1."""
         if not len(self):
             raise InputError(f"{self.name} has no pictures")
-        sums = np.zeros(self.shape[0])
-        squares = np.zeros(self.shape[0])
+        sums, squares = np.zeros((2, self.shape[0]))
         for start in range(0, len(self), CHUNK):
             chunk = copied(self.images, slice(start, start + CHUNK))
             for channel in range(self.shape[0]):
@@ -224,7 +246,7 @@ class ImageSet:
             **self.provenance,
         }
 
-    def _class_number(self, wanted: str | int) -> int:
+    def _class_number(self, wanted: str | int | np.integer) -> int:
         if isinstance(wanted, str):
             number = class_number(wanted, self.classes)
             if number is None:
@@ -232,14 +254,14 @@ class ImageSet:
             return number
         if not 0 <= wanted < len(self.classes):
             raise InputError(f"{self.name} has classes 0 to {len(self.classes) - 1}, not {wanted}")
-        return wanted
+        return int(wanted)
 
 
 def _fault_in_pictures(images: object) -> str:
     """Return in words what something is instead of pictures, and what makes it so; nothing where it is."""
     if not isinstance(images, np.ndarray):
         return kind_of(images)
-    remedy = from_floats(images.dtype, "images")
+    remedy = from_floats(images, "images")
     if images.dtype == np.uint8 and images.ndim == 4:
         if images.shape[1] in CHANNELS:
             return ""
@@ -250,6 +272,13 @@ def _fault_in_pictures(images: object) -> str:
     return f"{kind_of(images)}{remedy}"
 
 
+def _names(given: Any, what: str) -> tuple[Any, ...]:
+    if isinstance(given, str | AbstractSet) or not isinstance(given, Iterable):  # a set has no order
+        kind = shown(given) if isinstance(given, str) else kind_of(given)
+        raise InputError(f"{what} are a list of names, such as ('cat', 'dog'), not {kind}")
+    return tuple(given)
+
+
 def _are_numbers(labels: object) -> bool:
     return isinstance(labels, np.ndarray) and labels.dtype.kind in "iu"
 
@@ -257,19 +286,27 @@ def _are_numbers(labels: object) -> bool:
 def kind_of(value: object) -> str:
     """Say what something is instead of what was expected, in a few words: of an array its type and shape.
 
-    >>> kind_of(np.zeros((2, 3))), kind_of([1, 2])
-    ('float64 [2, 3]', 'a list')
+    >>> kind_of(np.zeros((2, 3))), kind_of([1, 2]), kind_of(1)
+    ('float64 [2, 3]', 'a list', 'an int')
     """
-    return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+    kind = type(value).__name__
+    named = f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}"
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else named
 
 
-def from_floats(dtype: np.dtype[Any], name: str) -> str:
+def from_floats(pictures: NDArray[Any] | np.dtype[Any], name: str) -> str:
     """Say how pictures in floating point become those in bytes, as the end of a message; of other types nothing.
 
-    >>> from_floats(np.dtype(np.float32), "x")
-    '; of values in 0..1: (x * 255).round().astype("uint8")'
+    Of a type alone, without an array, values are taken to lie in 0..1.
+
+    >>> from_floats(np.dtype(np.float32), "x"), from_floats(np.array([[0.0, 255.0]]), "x")
+    ('; of values in 0..1: (x * 255).round().astype("uint8")', '; of values in 0..255: x.round().astype("uint8")')
     """
-    return f'; of values in 0..1: ({name} * 255).round().astype("uint8")' if dtype.kind == "f" else ""
+    if (pictures.dtype if isinstance(pictures, np.ndarray) else pictures).kind != "f":
+        return ""
+    if isinstance(pictures, np.ndarray) and pictures.size and pictures.max() > 1:
+        return f'; of values in 0..255: {name}.round().astype("uint8")'
+    return f'; of values in 0..1: ({name} * 255).round().astype("uint8")'
 
 
 def copied(images: Images, chosen: slice | NDArray[np.int64]) -> Images:
@@ -331,9 +368,8 @@ def _may_be_written_to(folder: Path) -> bool:
 def _proportional_shares(counts: NDArray[np.int64], fraction: float) -> list[int]:
     """Share `round(fraction * sum)` among the classes by largest remainder, less what leaves each class one picture."""
     exact = counts * fraction
-    shares = np.floor(exact).astype(np.int64)
     room = np.maximum(counts - 1, 0)
-    shares = np.minimum(shares, room)
+    shares = np.minimum(np.floor(exact).astype(np.int64), room)
     missing = round(float(counts.sum()) * fraction) - int(shares.sum())
     for number in np.argsort(shares - exact, kind="stable").tolist():
         if missing <= 0:

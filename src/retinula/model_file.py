@@ -6,7 +6,7 @@ The only way to predictions: evaluation, photos, export and server go through `M
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -14,12 +14,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.answers import Answer, Probabilities, judged, ranked
-from retinula.errors import InputError, RetinulaError, first_line, nearest
+from retinula.answers import Answer, Probabilities, answered, judged, ranked
+from retinula.errors import InputError, RetinulaError, first_line
 from retinula.familiarity import Familiarity
 from retinula.forms import Averaging, Resample, Resize
 from retinula.given_picture import GivenPicture, opened
 from retinula.images import Images, copied
+from retinula.model_asking import check_batches_and_averaging, check_images, usable_device
+from retinula.model_finding import find_model
 from retinula.models.catalog import NETWORKS, build_outline
 from retinula.models.head import head_of
 from retinula.models.watching import watched
@@ -31,7 +33,8 @@ from retinula.transforms.preprocess import Preprocess
 
 # Raised whenever an older program could misread a file: 2 has a filter or views of photos, 3 no limit by the energy.
 FORMATS = (1, 2, 3)
-FILE_NAME = "model.safetensors"
+_EXPORTED = {".npz": "npz", ".pt2": "torch"}  # formats of export by the ends of their files' names
+_ZIP = b"PK\x03\x04"  # how both begin
 TEMPERATURES = (0.001, 1000.0)  # far beyond what a fit gives; with others probabilities are 0, 1 or no numbers
 
 
@@ -113,15 +116,21 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path) -> "Model":
-        """Read a model file, or the one in a run's folder. Nothing in the file is executed.
+        """Read a model file, or that of a run, as `find_model` finds it. Nothing in the file is executed.
 
         Raises:
             InputError: the file is missing, damaged, foreign, or written by a newer version.
         """
-        path = Path(path)
-        if path.is_dir():
-            path = path / FILE_NAME
-        tensors, header = load_tensors(path)
+        path = find_model(path)
+        try:
+            tensors, header = load_tensors(path)
+        except InputError as error:
+            if not _is_exported(path):
+                raise
+            kind = _EXPORTED[path.suffix.lower()]
+            raise InputError(
+                f"{path}: a file of export --format {kind}; predict takes a run, model.safetensors or model.onnx"
+            ) from error
         if not isinstance(header, dict) or "network" not in header:
             raise InputError(f"{path}: not a model file (a checkpoint of an unfinished training?)")
         if type(header.get("format")) is not int or header["format"] not in FORMATS:
@@ -179,7 +188,7 @@ class Model:
         *,
         batch_size: int = 500,
         tta: Averaging = "none",
-        device: torch.device | None = None,
+        device: torch.device | str | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> torch.Tensor:
         """Run the network over pictures already at the preprocess's size.
@@ -194,16 +203,11 @@ class Model:
         Returns:
             float32 logits `[N, K]`, or `[N, C, h, w]` for a reconstruction, in memory of the processor.
         """
-        expected = (self.preprocess.channels, *self.preprocess.size)
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != expected:
-            raise InputError(
-                f"this model takes uint8 pictures [N, {', '.join(map(str, expected))}] in a NumPy array, "
-                f"not {type(images).__name__} of {images.dtype} {list(images.shape)}"
-            )
+        check_images(images, (self.preprocess.channels, *self.preprocess.size))
         check_batches_and_averaging(batch_size, tta)
         if tta != "none" and not self.classifies:
             raise InputError(f"tta={tta} averages answers about classes; {self.network_name} reconstructs pictures")
-        device = device or torch.device("cpu")
+        device = usable_device("cpu" if device is None else device)
         network = self.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         network.eval()
         answers = _Gathered(len(images))
@@ -245,7 +249,7 @@ class Model:
         *,
         batch_size: int = 500,
         tta: Averaging = "none",
-        device: torch.device | None = None,
+        device: torch.device | str | None = None,
     ) -> torch.Tensor:
         """Return float32 `[N, K]`, rows summing to 1: the softmax of the logits over the temperature."""
         self._check_knows_classes()
@@ -277,16 +281,24 @@ class Model:
             return None
         return self.familiarity.unfamiliar(torch.from_numpy(np.array(images)), logits)
 
-    def predict(self, picture: GivenPicture) -> list[Answer]:
-        """Say what is on one picture: every class with its probability, the mean over its views, most likely first.
+    @overload
+    def predict(self, picture: GivenPicture) -> list[Answer]: ...
+
+    @overload
+    def predict(self, picture: list[Any] | tuple[Any, ...]) -> list[list[Answer]]: ...
+
+    def predict(self, picture: GivenPicture | list[Any] | tuple[Any, ...]) -> list[Answer] | list[list[Answer]]:
+        """Say what is on a picture: every class with its probability, the mean over its views, most likely first.
 
         Args:
-            picture: a file, its bytes, a Pillow image, or uint8 or uint16 `[H, W]`, `[H, W, C]` or `[C, H, W]` of 1 or
-                3 channels, of any size; where both orders are possible, channels come last.
+            picture: of any size, as `given_picture.opened` takes it: a file, open or not, its bytes, a Pillow image,
+                an array or a tensor. Or a list or tuple of such: of each what it gives alone, but for rounding.
 
         Raises:
-            InputError: it is no single picture, or cannot be read.
+            InputError: it is no picture, or cannot be read.
         """
+        if isinstance(picture, list | tuple):
+            return answered(self, picture)
         ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
         return ranked(self.classes, probabilities)
 
@@ -310,16 +322,15 @@ class Model:
         return self.calibrated(logits).numpy(), None if unfamiliar is None else unfamiliar.numpy()
 
 
-def check_batches_and_averaging(batch_size: object, tta: object) -> None:
-    """Refuse a number of pictures at a time, or a way of averaging, that `Model.outputs` does not know.
-
-    Raises:
-        InputError: `batch_size` is no whole number of at least one, or `tta` is none of `Averaging`.
-    """
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise InputError(f"a batch holds at least one picture, not {batch_size!r}")
-    if tta not in get_args(Averaging):
-        raise InputError(f"there is no averaging tta={tta!r}{nearest(str(tta), get_args(Averaging))}")
+def _is_exported(path: Path) -> bool:
+    """Tell whether a file is one that export writes for other programs, by its name and its first bytes."""
+    if path.suffix.lower() not in _EXPORTED:
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_ZIP)) == _ZIP
+    except OSError:
+        return False
 
 
 class _Gathered:

@@ -44,6 +44,21 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def class_called(name: str, classes: Sequence[str]) -> int | None:
+    """Return the number of the class of that name, in any case and however its accents are written; else None.
+
+    A name that could be two classes, if its case counts for nothing, is none of them.
+
+    >>> class_called("Owl", ("cat", "owl")), class_called("1", ("cat", "owl")), class_called("cAt", ("cat", "Cat"))
+    (1, None, None)
+    """
+    if name in classes:
+        return classes.index(name)
+    wanted = _folded(name)
+    folded = [number for number, each in enumerate(classes) if _folded(each) == wanted]
+    return folded[0] if len(folded) == 1 else None
+
+
 def class_number(name: str, classes: Sequence[str]) -> int | None:
     """Return the number of the class of that name, in any case and however its accents are written, or of that number.
 
@@ -53,12 +68,9 @@ def class_number(name: str, classes: Sequence[str]) -> int | None:
     >>> class_number("Owl", ("cat", "owl")), class_number("1", ("cat", "owl")), class_number("0", ("1", "2"))
     (1, 1, None)
     """
-    if name in classes:
-        return classes.index(name)
-    wanted = _folded(name)
-    folded = [number for number, each in enumerate(classes) if _folded(each) == wanted]
-    if len(folded) == 1:
-        return folded[0]
+    number = class_called(name, classes)
+    if number is not None:
+        return number
     if not name.isdecimal() or len(name) > _MOST_DIGITS or any(each.lstrip("+-").isdecimal() for each in classes):
         return None
     return int(name) if int(name) < len(classes) else None

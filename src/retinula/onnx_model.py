@@ -3,23 +3,23 @@
 Resizing, normalisation, the network and its temperature all lie in the file; this only feeds it.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.answers import Answer, Probabilities, judged, ranked
+from retinula.answers import Answer, Probabilities, answered, judged, ranked
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.extras import load
 from retinula.forms import Resample, Resize
 from retinula.given_picture import GivenPicture, opened
 from retinula.images import Images
+from retinula.machine import available_cores
 from retinula.names import fault_in_class_names
 from retinula.onnx_file import read_file, read_metadata
 from retinula.shrinking import WHOLE, Views, check_form, look_at, shrink
@@ -30,6 +30,7 @@ FORMATS: Final = (1, 2)
 FORMAT_KEY: Final = "retinula_format"
 INPUT: Final = "images"
 MAX_CLASSES: Final = 100_000
+_MOST_PIXELS: Final = 12_000_000  # at a time, but for a single picture: some 300 MB on the way through the graph
 _TOLD: Final = ("network", "superclasses", "temperature", "precision", "data_licence", "provenance", "parity")
 
 
@@ -40,10 +41,11 @@ class OnnxModel:
     Attributes:
         classes: the names of the classes, in the order of the probabilities; none of a model that gives pictures back.
         metadata: all that the file says of itself: `task`, `network`, `classes`, `superclasses`, `preprocess`,
-            `temperature`, `licence`, `provenance`, `parity` and more, as values of JSON.
+            `temperature`, `data_licence`, `provenance`, `parity` and more, as values of JSON.
         size: height and width that pictures are brought to.
         resize: how.
         resample: by which filter.
+        crop: height and width of the centre that the network sees, or None for all of it.
         views: what is looked at of a photo beside the whole; the graph itself looks at the whole only.
         channels: 1 where only the luminance of pictures is looked at, 3 otherwise.
     """
@@ -53,6 +55,7 @@ class OnnxModel:
     size: tuple[int, int]
     resize: Resize
     resample: Resample
+    crop: tuple[int, int] | None
     views: Views
     channels: int
     _session: Any
@@ -96,12 +99,24 @@ class OnnxModel:
                 raise ValueError("values out of range")
             if fault := fault_in_class_names(classes, of_model=True):
                 raise ValueError(fault)
-            check_form((height, width), channels, resize, resample)
+            crop = _crop(form)
+            for shape in ((height, width), crop or (height, width)):
+                check_form(shape, channels, resize, resample)
+            if crop and (crop[0] > height or crop[1] > width):
+                raise ValueError(f"the crop {list(crop)} is larger than the pictures, {[height, width]}")
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"what it says of itself is not right ({error}); export the model again") from error
         session = _session(content, threads)
         return cls(
-            tuple(classes), MappingProxyType(metadata), (height, width), resize, resample, views, channels, session
+            tuple(classes),
+            MappingProxyType(metadata),
+            (height, width),
+            resize,
+            resample,
+            crop,
+            views,
+            channels,
+            session,
         )
 
     @property
@@ -132,7 +147,8 @@ class OnnxModel:
 
         Args:
             images: uint8 `[N, H, W, 3]`.
-            batch_size: pictures at a time; bounds memory, does not change the answer beyond rounding.
+            batch_size: pictures at a time, fewer where they are large; bounds memory, does not change the answer
+                beyond rounding.
 
         Raises:
             InputError: the pictures have another form, or the model gives pictures back.
@@ -160,15 +176,24 @@ class OnnxModel:
             raise InputError(f"{self.metadata.get('network')} is a classifier and gives no pictures back")
         return np.concatenate(list(self._run(images, batch_size)))
 
-    def predict(self, picture: GivenPicture) -> list[Answer]:
-        """Say what is on one picture, the mean over its views: classes with probabilities, most likely first.
+    @overload
+    def predict(self, picture: GivenPicture) -> list[Answer]: ...
+
+    @overload
+    def predict(self, picture: list[Any] | tuple[Any, ...]) -> list[list[Answer]]: ...
+
+    def predict(self, picture: GivenPicture | list[Any] | tuple[Any, ...]) -> list[Answer] | list[list[Answer]]:
+        """Say what is on a picture, the mean over its views: classes with probabilities, most likely first.
 
         Args:
-            picture: as `given_picture.opened` takes it: a file, its bytes, a Pillow image or an array, of any size.
+            picture: of any size, as `given_picture.opened` takes it. Or a list or tuple of such: of each what it gives
+                alone, but for rounding.
 
         Raises:
-            InputError: it is no single picture, or cannot be read.
+            InputError: it is no picture, or cannot be read.
         """
+        if isinstance(picture, list | tuple):
+            return answered(self, picture)
         ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
         return ranked(self.classes, probabilities)
 
@@ -179,6 +204,7 @@ class OnnxModel:
             )
         if batch_size < 1:
             raise InputError(f"a batch holds at least one picture, not {batch_size}")
+        batch_size = min(batch_size, max(1, _MOST_PIXELS // (images.shape[1] * images.shape[2])))
         for start in range(0, len(images), batch_size):
             batch = np.ascontiguousarray(images[start : start + batch_size])
             try:
@@ -199,6 +225,13 @@ def in_colour(images: Images) -> Images:
     return np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1)
 
 
+def _crop(form: Mapping[str, Any]) -> tuple[int, int] | None:
+    if form.get("crop") is None:
+        return None
+    height, width = form["crop"]
+    return whole_number(height, "crop"), whole_number(width, "crop")
+
+
 def _metadata(raw: Mapping[str, str]) -> dict[str, Any]:
     if FORMAT_KEY not in raw:
         raise InputError("an ONNX file, but not one that retinula export wrote")
@@ -216,7 +249,7 @@ def _session(content: bytes, threads: int | None) -> Any:
     if threads is not None and threads < 1:
         raise InputError(f"at least one thread computes, not {threads}")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or len(_processors())
+    options.intra_op_num_threads = threads or available_cores()
     options.log_severity_level = 4  # what fails is an error here; warnings are for those who write graphs
     # Threads that spin while they wait take the processor from decoding and from whoever else serves.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -228,8 +261,3 @@ def _session(content: bytes, threads: int | None) -> Any:
     if [(each.name, each.type) for each in inputs] != [(INPUT, "tensor(uint8)")] or len(outputs) != 1:
         raise InputError("its input is not uint8 pictures alone; export the model again")
     return session
-
-
-def _processors() -> set[int]:
-    # Not os.cpu_count: a container may use fewer than there are.
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))

@@ -6,7 +6,6 @@ with a reason in plain words. Knows nothing of labels, networks or arrays larger
 """
 
 import logging
-import os
 import stat
 import struct
 from collections import deque
@@ -31,6 +30,8 @@ from PIL import (
 
 from retinula.errors import InputError
 from retinula.jpeg import JpegFile, is_cut_short, is_in_more_passes, is_in_one_pass, scale_down
+from retinula.machine import available_cores
+from retinula.picture_names import format_of
 from retinula.pieces import CountedFile, TiffFile, TooManyPieces, check_pieces, num_slow_values
 
 Finished = TypeVar("Finished")
@@ -46,25 +47,16 @@ _MAX_PASSES: Final = 500  # of a JPEG; photos have about ten, and each empty one
 MAX_BYTES: Final = 256 * 1024 * 1024
 MAX_SIDE: Final = 65_535  # the most that JPEG has; filters keep a table for each pixel of a side
 
-EXTENSIONS: Final = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
-    | {".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
-)
-# Pictures by name that are not read: worth a word when they are left out.
-FOREIGN_EXTENSIONS: Final = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng"})
-
-
-# Formats outside this list are never tried: every decoder that is not needed is one that cannot be attacked.
-# Naming the classes also keeps Pillow from loading plugins by file name or guessing among forty of them.
-_READERS: Final[tuple[tuple[str, tuple[bytes, ...], type[ImageFile.ImageFile]], ...]] = (
-    ("JPEG", (b"\xff\xd8\xff",), JpegFile),
-    ("PNG", (b"\x89PNG\r\n\x1a\n",), PngImagePlugin.PngImageFile),
-    ("WebP", (b"RIFF",), WebPImagePlugin.WebPImageFile),
-    ("GIF", (b"GIF87a", b"GIF89a"), GifImagePlugin.GifImageFile),
-    ("BMP", (b"BM",), BmpImagePlugin.BmpImageFile),
-    ("TIFF", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), TiffFile),
-    ("PPM", (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"), PpmImagePlugin.PpmImageFile),
-)
+# Naming the classes keeps Pillow from loading plugins by file name or guessing among forty of them.
+_READERS: Final[dict[str, type[ImageFile.ImageFile]]] = {
+    "JPEG": JpegFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+}
 
 # EXIF orientation, from which way the camera was held to what puts it upright.
 _UPRIGHT: Final = {
@@ -80,6 +72,8 @@ _FIRST_QUARTER_TURN: Final = 5
 _ORIENTATION_TAG: Final = 0x0112
 _MAX_EXIF_ENTRIES: Final = 1000
 _FULL_SIZE: Final = (0, 0)  # a key among what is known of a picture; texts in a PNG, which are there too, have words
+_IS_FAINT: Final = (0, 1)
+_FAINT: Final = 65536 // 16  # 12-bit cameras stay below it in 16-bit files
 _MAX_THREADS: Final = 16
 _CUT_SHORT: Final = "the %s file is cut short"
 _SMALL_FILE: Final = 16 * 1024
@@ -96,15 +90,6 @@ class UnreadablePicture(InputError):
         self.reason = reason
         self.name = name
         self.too_large = too_large
-
-
-def is_picture_name(path: str | Path) -> bool:
-    """Say whether a file's extension, in any case, is that of a format `decode` reads.
-
-    >>> is_picture_name("cat.JPG"), is_picture_name("labels.csv")
-    (True, False)
-    """
-    return Path(path).suffix.lower() in EXTENSIONS
 
 
 def too_many_bytes(most: int) -> UnreadablePicture:
@@ -144,6 +129,11 @@ def full_size(picture: Image.Image) -> tuple[int, int]:
     """Return height and width of a picture of `decode` before that made it smaller, if it did."""
     width, height = picture.info.get(_FULL_SIZE, picture.size)
     return height, width
+
+
+def is_faint(picture: Image.Image) -> bool:
+    """Tell whether a grey picture of `decode` had 16 bits and used less than a sixteenth of what they can say."""
+    return bool(picture.info.get(_IS_FAINT, False))
 
 
 def decode_numbers(source: Path | bytes) -> NDArray[np.int64]:
@@ -192,7 +182,7 @@ def decode_all(
 
     # Pillow lets go of the interpreter while it decodes and resizes, so threads are enough; for a small file
     # handing it over costs more than is gained, and it is decoded here when its turn comes.
-    threads = min(os.cpu_count() or 1, _MAX_THREADS)
+    threads = min(available_cores(), _MAX_THREADS)
     waiting: deque[tuple[str, Callable[[], Finished | UnreadablePicture]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
     try:
@@ -312,12 +302,12 @@ def _read(path: Path, max_bytes: int) -> bytes:
 def _reader(content: bytes) -> tuple[str, type[ImageFile.ImageFile]]:
     if not content:
         raise UnreadablePicture("the file is empty")
-    for kind, prefixes, reader in _READERS:
-        if content.startswith(prefixes) and (kind != "WebP" or content[8:12] == b"WEBP"):
-            return kind, reader
+    kind = format_of(content)
+    if kind is not None:
+        return kind, _READERS[kind]
     if content[4:8] == b"ftyp":
         raise UnreadablePicture("HEIC and AVIF are not supported; convert it to JPEG or PNG")
-    raise UnreadablePicture(f"it is not a picture ({', '.join(kind for kind, _, _ in _READERS)})")
+    raise UnreadablePicture(f"it is not a picture ({', '.join(_READERS)})")
 
 
 def _plain_words(kind: str, error: Exception) -> str:
@@ -365,6 +355,7 @@ def _orientation(exif: bytes) -> int:
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
     values = np.asarray(picture)
+    faint = False
     if picture.mode == "F":
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
             raise UnreadablePicture("its 32-bit values lie outside 0..1; save it with 8 or 16 bits")
@@ -375,10 +366,13 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
         # 8-bit values in a 32-bit TIFF are common; a PPM is scaled to 16 bits by its header.
         wide = values.max() > 255 or picture.mode != "I" or picture.format == "PPM"
         grey = np.rint(values / np.float32(257 if wide else 1)).astype(np.uint8)
+        faint = wide and 0 < values.max() < _FAINT
     transparent = picture.info.get("transparency")
     if isinstance(transparent, int):
         grey[values == transparent] = 255
-    return Image.fromarray(grey)
+    flat = Image.fromarray(grey)
+    flat.info[_IS_FAINT] = faint
+    return flat
 
 
 def _over_white(picture: Image.Image) -> Image.Image:

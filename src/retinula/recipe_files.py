@@ -5,14 +5,14 @@ A recipe is data; nothing in it is executed. Every error names the file, the key
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from retinula.assignment import ARGUMENTS, assign, forget_replaced, parse
+from retinula.assignment import ARGUMENTS, assign, parse
 from retinula.durable import read_text
 from retinula.errors import InputError, nearest
 from retinula.recipe import Recipe
@@ -62,8 +62,8 @@ def shipped() -> dict[str, str]:
     return {file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files}
 
 
-def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a shipped recipe by name, or a TOML file, and apply `key=value` overrides.
+def load_recipe(source: str | Path, settings: Iterable[str] = ()) -> Recipe:
+    """Read a shipped recipe by name, or a TOML file, and apply settings, each `key=value`.
 
     Raises:
         InputError: no such recipe; or the file, the key, and what was expected of it.
@@ -83,7 +83,7 @@ def load_recipe(source: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: {_BEYOND_REASON}") from error
     values.setdefault("name", path.stem)
-    return checked(override(values, overrides, where), where)
+    return checked(override(values, settings, where), where)
 
 
 def checked(values: Mapping[str, Any], where: str) -> Recipe:
@@ -99,8 +99,8 @@ def checked(values: Mapping[str, Any], where: str) -> Recipe:
         raise InputError(f"{where}: {_explanation(error)}") from error
 
 
-def override(values: Mapping[str, Any], assignments: Iterable[str], where: str = "recipe") -> dict[str, Any]:
-    """Return `values` with `key=value` assignments applied; a value is TOML, or else text.
+def override(values: Mapping[str, Any], settings: Iterable[str], where: str = "recipe") -> dict[str, Any]:
+    """Return `values` with settings applied, each `key=value`; a value is TOML, or else text.
 
     A key is written as `full_key` takes it. A network's name and a model to begin from replace each other. Messages
     call the recipe `where`.
@@ -110,12 +110,12 @@ def override(values: Mapping[str, Any], assignments: Iterable[str], where: str =
     """
     result: dict[str, Any] = json.loads(_as_json(values, where))
     assigned = set()
-    for assignment in assignments:
-        key, value = parse(assignment)
+    for setting in settings:
+        key, value = parse(setting)
         key = full_key(key)
         assign(result, key, value)
         assigned.add(key)
-    forget_replaced(result, assigned)
+    _forget_replaced(result, assigned)
     return result
 
 
@@ -139,13 +139,13 @@ def full_key(key: str) -> str:
     return by_last_word[key]
 
 
-def assigned_keys(assignments: Iterable[str]) -> set[str]:
-    """Return the full names of the settings that `key=value` assignments give.
+def assigned_keys(settings: Iterable[str]) -> set[str]:
+    """Return the full names of settings, each `key=value`.
 
     >>> sorted(assigned_keys(["seed=3", "lr=0.5"]))
     ['optimizer.lr', 'seed']
     """
-    return {full_key(parse(assignment)[0]) for assignment in assignments}
+    return {full_key(parse(setting)[0]) for setting in settings}
 
 
 def brief(key: str) -> str:
@@ -179,6 +179,38 @@ def setting_names() -> list[str]:
         elif name != "claims":
             keys.append(name)
     return keys
+
+
+def _forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
+    """Drop other lengths, and what belongs to another schedule, network or model to begin from, than those assigned.
+
+    What was assigned as well stays, so that a contradiction is found later, not hidden here.
+    """
+    training = values.get("training")
+    lengths = {f"training.{name}" for name in ("epochs", "steps", "least_steps")}
+    if isinstance(training, dict) and assigned & {"training.epochs", "training.steps"}:
+        # A user who asks for 4 epochs means 4, and does not want to be told about steps.
+        for name in lengths - assigned:
+            training.pop(name.removeprefix("training."), None)
+    schedule = values.get("schedule")
+    begins_anew = "schedule.name" in assigned and "schedule.warmup" not in assigned
+    if isinstance(schedule, dict) and begins_anew and schedule["name"] == "one-cycle":
+        schedule.pop("warmup", None)  # it rises by itself
+    model = values.get("model")
+    if not isinstance(model, dict):
+        return
+    dropped: tuple[str, ...] = ()
+    if "model.weights" in assigned:
+        dropped = ("name", "weights_sha256")
+        arguments = model.pop("arguments", {})
+        if isinstance(arguments, dict):
+            own = {name: value for name, value in arguments.items() if f"{ARGUMENTS}{name}" in assigned}
+            model.update({"arguments": own} if own else {})
+    elif "model.name" in assigned:
+        dropped = ("weights", "weights_sha256", "freeze")
+    for name in dropped:
+        if f"model.{name}" not in assigned:
+            model.pop(name, None)
 
 
 def _as_json(values: Mapping[str, Any], where: str) -> str:

@@ -4,6 +4,7 @@ Such networks are fully convolutional: a photo goes through at its own size, in 
 result as in one piece. Knows nothing of the terminal.
 """
 
+import itertools
 import math
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +31,7 @@ from retinula.transforms.batches import generator_for
 from retinula.transforms.noise import noised
 
 MAX_PIXELS: Final = 24_000_000  # of a photo: all of it is kept as float32 several times over
-TILE: Final = 1024  # pixels of a side that go through the network together, a multiple of the alignment
+TILE: Final = 1024  # pixels of a side that go through the network together, a multiple of the alignment and so of codes
 CODE_FILES: Final = (".npy", ".npz")
 
 _LEAST_SHOWN: Final = 256  # pixels of the longer side below which pictures are drawn larger beside each other
@@ -137,17 +138,29 @@ def reconstruct(
 
 
 def decode_code(model: Model, code: Code) -> Images:
-    """Turn a code, float32 `[K, h, w]`, back into a picture, uint8 `[C, f * h, f * w]`.
+    """Turn a code, float32 `[K, h, w]`, back into a picture, uint8 `[C, f * h, f * w]`, in tiles where it is large.
 
     Raises:
         InputError: the code's values are so large that no picture comes of them.
     """
     network = encoding(model)
+    _, factor = _form_of_codes(model, network)
+    height, width = code.shape[1:]
+    step, margin = TILE // factor, -(-reconstructing(model).reach // factor)
+    picture = np.empty((model.preprocess.channels, height * factor, width * factor), dtype=np.uint8)
     with torch.inference_mode():
-        logits = network.decode(torch.from_numpy(code.copy())[None])
-        if not logits.isfinite().all():
-            raise InputError("the values of the code are too large for this network")
-        return _bytes(torch.sigmoid(logits))
+        for top, left in itertools.product(range(0, height, step), range(0, width, step)):
+            bottom, right = min(height, top + step), min(width, left + step)
+            above, before = max(0, top - margin), max(0, left - margin)
+            part = code[None, :, above : bottom + margin, before : right + margin]
+            logits = network.decode(torch.from_numpy(part.copy()))
+            if not logits.isfinite().all():
+                raise InputError("the values of the code are too large for this network")
+            down, across = ((each * factor) for each in (top - above, left - before))
+            high, wide = (bottom - top) * factor, (right - left) * factor
+            made = logits[:, :, down : down + high, across : across + wide]
+            picture[:, top * factor : bottom * factor, left * factor : right * factor] = _bytes(torch.sigmoid(made))
+    return picture
 
 
 def reconstructing(model: Model) -> Reconstructs:

@@ -12,7 +12,8 @@ from retinula.datasets.listing import find_in_folder
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
 from retinula.names import printable
-from retinula.pictures import MAX_BYTES, is_picture_name
+from retinula.picture_names import is_foreign_name, is_picture_name
+from retinula.pictures import MAX_BYTES
 
 STANDARD_INPUT: Final = "-"
 
@@ -83,7 +84,7 @@ def _below(source: str, progress: Progress | None) -> list[Reference]:
     for match in map(Path, matches):
         if match.is_dir():
             found += _in_folder(match, progress)
-        elif is_picture_name(match):
+        elif is_picture_name(match) or is_foreign_name(match):  # its content says what it is
             found.append(Reference(printable(str(match)), match))
     if not found:
         raise InputError(f"no picture fits {source}")

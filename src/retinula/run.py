@@ -171,8 +171,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training came to its end."""
-        return self.report_file.exists()
+        """Whether training came to its end; `InputError` where there is no such folder, as for all that is read."""
+        return self._holds(self.report_file)
 
     def other_folder(self, data: str) -> Path:
         """Return where goes what is measured on other pictures than its own: a data set by name, or files by path."""
@@ -186,6 +186,7 @@ class Run:
 
     def recipe(self) -> Recipe:
         """Read the recipe back."""
+        self._holds(self.recipe_file)
         return load_recipe(self.recipe_file)
 
     def report(self) -> dict[str, Any]:
@@ -216,6 +217,7 @@ class Run:
         Raises:
             InputError: the file cannot be read or is not whole.
         """
+        self._holds(self.environment_file)
         return read_environment(self.environment_file)
 
     def metrics(self) -> list[EpochRow]:
@@ -224,7 +226,7 @@ class Run:
         Raises:
             InputError: the file cannot be read, or a line of it is damaged.
         """
-        return read_epochs(self.metrics_file) if self.metrics_file.exists() else []
+        return read_epochs(self.metrics_file) if self._holds(self.metrics_file) else []
 
     def steps(self) -> list[dict[str, float]]:
         """Read the steps so far, with the columns of `steps.csv`; a last row that a kill cut short is left out.
@@ -232,7 +234,20 @@ class Run:
         Raises:
             InputError: the file cannot be read, or a row of it is damaged.
         """
-        return read_steps(self.steps_file) if self.steps_file.exists() else []
+        return read_steps(self.steps_file) if self._holds(self.steps_file) else []
+
+    def _holds(self, file: Path) -> bool:
+        """Tell whether a file of the run is there.
+
+        Raises:
+            InputError: there is not even a folder, so that nothing can be said of the run.
+        """
+        if file.exists() or self.path.exists():
+            return file.exists()
+        hint = nearest(str(self.path), [str(run.path) for run in list_runs()])
+        if Run(RUNS / self.path).recipe_file.is_file():
+            hint = f"; did you mean {str(RUNS / self.path)!r}?"
+        raise InputError(f"there is no run {str(self.path)!r}{hint}")
 
     def note(self, message: str) -> None:
         """Add a line to the log."""
@@ -281,22 +296,6 @@ class Run:
         except OSError:  # a folder that may only be read: nobody is training into it
             return False
         return False
-
-
-class WrittenElsewhere(Run):
-    """A run that another process writes: nothing that this one logs reaches the folder, which may be elsewhere too."""
-
-    def note(self, message: str) -> None:
-        """Do nothing."""
-
-    def add_metrics(self, row: EpochRow) -> None:
-        """Do nothing."""
-
-    def add_steps(self, rows: Iterable[StepRow]) -> None:
-        """Do nothing."""
-
-    def cut_logs(self, step: int) -> None:
-        """Do nothing."""
 
 
 def create_run(recipe: Recipe, environment: dict[str, Any], name: str | None = None, root: Path = RUNS) -> Run:
@@ -354,7 +353,7 @@ def find_run(name: str | Path, root: Path = RUNS, tell: Callable[[str], None] = 
             raise InputError(_closed(run.path, error)) from error
     if Path(name).is_file():
         raise InputError(f"{name} is a file; asked for is a run: its folder, its name, or 'last'")
-    if Path(name).suffix.lower() in (".safetensors", ".onnx"):
+    if Path(name).suffix.lower() in (".safetensors", ".onnx", ".npz", ".pt2"):
         raise InputError(f"no file {str(name)!r}")
     raise InputError(f"no run {str(name)!r}{nearest(str(name), [run.name for run in list_runs(root)])}")
 

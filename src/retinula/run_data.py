@@ -31,7 +31,8 @@ _LEARNED_FROM: Final[tuple[tuple[SplitName, str, str], ...]] = (
 class Sets(NamedTuple):
     """The pictures of an experiment; what could not be read; and, of those to measure on, the fingerprint alone.
 
-    And how many of these are equal, in every pixel, to some to train on.
+    And how many of these are equal, in every pixel, to some to train on; and whether all were given from Python, so
+    that the recipe does not name them.
     """
 
     train: ImageSet
@@ -39,6 +40,7 @@ class Sets(NamedTuple):
     skipped: tuple[Skipped, ...]
     test_fingerprint: str | None = None
     num_test_learned: int = 0
+    given: bool = False
 
     def described(self) -> dict[str, Any]:
         """Say which they are, so that others can be told from them; as reports hold it."""
@@ -52,6 +54,7 @@ class Sets(NamedTuple):
             "fingerprint": self.train.fingerprint(),
             "validation_fingerprint": None if self.validation is None else self.validation.fingerprint(),
             "test_fingerprint": self.test_fingerprint,
+            "given": self.given,
             **self.train.provenance,
         }
 
@@ -297,8 +300,10 @@ def check_same_pictures(run: Run, data: Mapping[str, Any], remedy: str) -> None:
 def _changed(run: Run, data: Mapping[str, Any]) -> dict[SplitName, str]:
     """Say which of the pictures that a run learns from or chooses by are no longer those of `Sets.described`."""
     before = run.environment()["data"]
+    others = before.get("given") and not data["given"]  # those that the recipe names were never the run's
+    happened = "were given from Python" if others else "have changed since it began"
     return {
-        split: f"{run.path}: the {what} pictures have changed since it began"
+        split: f"{run.path}: the {what} pictures {happened}"
         for split, key, what in _LEARNED_FROM
         if before.get(key) != data[key]
     }

@@ -93,6 +93,7 @@ _REPORT: Final[_Kind] = {
     "photos?": {"accuracy?": "number", "correct?": "whole number", "total?": "whole number"},
     "machine?": {"cores?": "whole number"},
     "versions?": {},
+    "went_on?": [{"machine": {"cores?": "whole number"}, "versions": {}}],
 }
 _ENVIRONMENT: Final[_Kind] = {
     "data": {},
@@ -101,6 +102,7 @@ _ENVIRONMENT: Final[_Kind] = {
     "started?": "text",
     "digest?": "text",
     "command?": ["text"],
+    "went_on?": [{"after_step": "whole number", "machine": {}, "versions": {}}],
 }
 
 

@@ -3,11 +3,23 @@
 Knows the names of things but imports none of them: reading a recipe never loads torch.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from retinula.forms import LARGEST_SIDE, MOST_PARTS, Averaging, Resample, Resize
+from retinula.errors import InputError, nearest
+from retinula.forms import (
+    LARGEST_SIDE,
+    MOST_PARTS,
+    Averaging,
+    Flip,
+    LabelKind,
+    Precision,
+    Resample,
+    Resize,
+    Sampling,
+)
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -28,7 +40,47 @@ Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 Size = Annotated[tuple[Side, Side], BeforeValidator(_square), Field(description="height, width")]
 
 
-class Section(BaseModel):
+if TYPE_CHECKING:  # so that arguments are checked by the fields
+    from pydantic._internal._model_construction import ModelMetaclass as _InOneLine
+else:
+
+    class _InOneLine(type(BaseModel)):
+        """Of sections, which Python makes or is told in one line why not; files are `recipe_files`' to explain."""
+
+        def __call__(cls, *values: Any, **named: Any) -> Any:
+            if values:
+                raise InputError(f"{cls.__name__}: give its parts by name, such as {next(iter(cls.model_fields))}=...")
+            try:
+                return super().__call__(**named)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                key = ".".join(map(str, first["loc"]))
+                message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+                if first["type"] == "extra_forbidden":
+                    message = f"there is no such part{_home(_part(cls, first['loc'][:-1]), str(first['loc'][-1]))}"
+                elif key and first["type"] != "missing":
+                    message = f"{message}, not {repr(first['input'])[:80]}"
+                raise InputError(f"{cls.__name__}: {f'{key}: ' if key else ''}{message}") from error
+
+
+def _part(model: Any, place: Sequence[str | int]) -> Any:
+    """Return which section lies at a place within another, such as `("model", "arguments")`."""
+    for name in place:
+        field = getattr(model, "model_fields", {}).get(name)
+        model = None if field is None else field.annotation
+    return model
+
+
+def _home(model: Any, key: str) -> str:
+    """Say where a key belongs that a section does not have, as the end of a message."""
+    sections = {name: field.annotation for name, field in getattr(model, "model_fields", {}).items()}
+    for name, section in sections.items():
+        if key in getattr(section, "model_fields", ()):
+            return f"; give {name}=retinula.sections.{section.__name__}({key}=...)"
+    return nearest(key, sections) if sections else ""
+
+
+class Section(BaseModel, metaclass=_InOneLine):
     """What all parts of a recipe share: unknown keys are errors, values are never changed or guessed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -43,7 +95,7 @@ class Data(Section):
 
     name: str = "digits"
     more: tuple[str, ...] = ()
-    labels: Literal["fine", "coarse"] = "fine"
+    labels: LabelKind = "fine"
     fold: Annotated[int, Field(ge=0, le=1000)] = 0
     classes: tuple[str | int, ...] = ()
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -101,7 +153,7 @@ class Augmentation(Section):
     """What is done to the pictures while training; the meaning of each is told with `transforms.augment`."""
 
     probability: Fraction = 1.0
-    flip: Literal["none", "random", "alternating"] = "none"
+    flip: Flip = "none"
     vertical_flip: bool = False
     crop_padding: Annotated[int, Field(ge=0, le=1024)] = 0
     random_crop: Size | None = None
@@ -130,7 +182,7 @@ class Objective(Section):
 
 
 class Optimizer(Section):
-    """How weights move. `momentum` and `nesterov` belong to SGD, SAM and Muon, `betas` to Adam, `rho` to SAM.
+    """How weights move. `momentum` and `nesterov` belong to SGD, SAM and Muon, `betas` and `eps` to Adam, `rho` to SAM.
 
     Muon's rate is the share of their norm by which a layer's weights move a step; the head, biases, normalisation and
     what begins at zero move by Adam, at `rest_rate` times that rate and without decay. `body_rate` multiplies the rate
@@ -143,6 +195,7 @@ class Optimizer(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     nesterov: bool = False
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
+    eps: Positive = 1e-8
     rho: Positive = 0.05
     rest_rate: Positive = 0.2
     clip_norm: NotNegative = 0.0
@@ -203,14 +256,14 @@ class Training(Section):
     least_steps: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)] = 128
     drop_last: bool = False
-    sampling: Literal["epoch", "fixed", "replacement"] = "epoch"
+    sampling: Sampling = "epoch"
     keep: Literal["best", "last"] = "best"
     metric: ValidationMetric = "val_accuracy"
     early_stopping: Annotated[int, Field(ge=0)] = 0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.0
     sizes: tuple[tuple[Fraction, Side], ...] = ()
     snapshots: bool = False
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
 
     @model_validator(mode="after")
     def _one_length(self) -> "Training":

@@ -177,6 +177,13 @@ def look_at(
     return np.concatenate([small, small[..., ::-1]]) if views.mirror else small
 
 
+def centre(small: Images, crop: tuple[int, int] | None) -> Images:
+    """Cut `crop`, a height and width, out of the middle of uint8 `[C, H, W]`; all of it where None."""
+    height, width = crop or small.shape[1:]
+    top, left = (small.shape[1] - height) // 2, (small.shape[2] - width) // 2
+    return small[:, top : top + height, left : left + width]
+
+
 def _part(size: tuple[int, int], width: float, height: float, place: tuple[float, float]) -> Box:
     left, top = (size[0] - width) * place[0], (size[1] - height) * place[1]
     return left, top, left + width, top + height

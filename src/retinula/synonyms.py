@@ -15,6 +15,7 @@ ELSEWHERE = {
     "early_stop": "training.early_stopping",
     "ema": "training.average",
     "ema_decay": "training.average",
+    "epsilon": "optimizer.eps",
     "fliplr": "augment.flip",
     "flipud": "augment.vertical_flip",
     "grad_clip": "optimizer.clip_norm",

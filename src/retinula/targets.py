@@ -17,14 +17,14 @@ DEFAULT = "default"  # the recipe for whatever is no recipe itself: a data set, 
 MOST_BESIDE = 1000  # files and folders that a wrong word is compared with
 
 
-def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
+def find_recipe(target: str, settings: Iterable[str] = ()) -> Recipe:
     """Return the recipe for a recipe's name or file, a data set's name, or a folder or archive of pictures.
 
     Raises:
-        InputError: nothing of that name, or an override that does not fit.
+        InputError: nothing of that name, or a setting that does not fit.
     """
     if target in shipped() or target.endswith(".toml"):
-        return load_recipe(target, overrides)
+        return load_recipe(target, settings)
     if target not in CATALOG and not Path(target).exists():
         raise InputError(_unknown(target))
     base = load_recipe(DEFAULT).model_dump(mode="json", exclude_unset=True)
@@ -32,7 +32,7 @@ def find_recipe(target: str, overrides: Iterable[str] = ()) -> Recipe:
     letters = (letter if letter.isalpha() or letter.isdecimal() or letter == "_" else "-" for letter in stem[:80])
     base["name"] = "".join(letters).strip("-") or "run"
     base.setdefault("data", {})["name"] = target if target in CATALOG else str(Path(target).resolve())
-    return checked(override(base, overrides), f"the default recipe for {target}")
+    return checked(override(base, settings), f"the default recipe for {target}")
 
 
 def anchored(recipe: Recipe) -> Recipe:

@@ -4,12 +4,12 @@ The network, its arguments and all that turns pictures into inputs come from the
 the network a new head. Knows nothing of pictures, and trains nothing.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retinula.differences import as_shipped
+from retinula.differences import changed_from_shipped
+from retinula.durable import sha256_of
 from retinula.errors import InputError, nearest
 from retinula.model_file import Model
 from retinula.models.catalog import NETWORKS, build_outline
@@ -31,11 +31,13 @@ class Source:
         model: in evaluation mode.
         name: of the run it lies in, or of its file.
         sha256: of the file.
+        changed: settings in which the run differs from the shipped recipe that was asked for, as `key=value`.
     """
 
     model: Model
     name: str
     sha256: str
+    changed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name} ({self.model.network_name}, {len(self.model.classes)} classes, SHA-256 {self.sha256[:12]})"
@@ -60,7 +62,7 @@ def begin_from(recipe: Recipe, root: Path = RUNS) -> tuple[Recipe, Source]:
     """
     path = find_weights(recipe.model.weights or "", root).resolve()
     model = Model.load(path)
-    sha256 = _sha256(path)
+    sha256 = sha256_of(path)
     if recipe.model.weights_sha256 not in (None, sha256):
         raise InputError(
             f"{path} is not the file that model.weights_sha256 names, or has changed since; "
@@ -84,7 +86,9 @@ def begin_from(recipe: Recipe, root: Path = RUNS) -> tuple[Recipe, Source]:
     settled = recipe.changed(model=choice, inputs=inputs, prediction=views)
     run = Run(path.parent)
     of_run = run.recipe_file.is_file() and run.model_file == path
-    return settled, Source(model, run.name if of_run else path.name, sha256)
+    by_recipe = of_run and (recipe.model.weights or "").startswith(NEWEST_OF)
+    changed = _changed(run) if by_recipe else ()
+    return settled, Source(model, run.name if of_run else path.name, sha256, changed)
 
 
 def find_weights(weights: str, root: Path = RUNS) -> Path:
@@ -111,6 +115,14 @@ def find_weights(weights: str, root: Path = RUNS) -> Path:
     return run.model_file
 
 
+def _changed(run: Run) -> tuple[str, ...]:
+    """Return in which settings a run differs from what is shipped; none where its recipe cannot be read."""
+    try:
+        return tuple(changed_from_shipped(run.recipe()) or ())
+    except InputError:
+        return ()  # its model is whole all the same
+
+
 def _newest(recipe: str, root: Path) -> Run:
     """Return the newest finished run of a recipe as shipped; only where there is none, one with other settings."""
     newest: Run | None = None
@@ -118,7 +130,7 @@ def _newest(recipe: str, root: Path) -> Run:
         try:
             if run.finished and run.report().get("recipe") == recipe:
                 newest = newest or run
-                if as_shipped(run.recipe()):
+                if changed_from_shipped(run.recipe()) == []:
                     return run
         except InputError:
             continue  # one broken folder does not hide the others
@@ -165,8 +177,3 @@ def _check_layers(model: Model, arguments: dict[str, Any], preprocess: Preproces
             f"{path} was trained on inputs of {before} with arguments {model.arguments}; with {now} and "
             f"{arguments} {model.network_name} has other layers: leave inputs.size, inputs.crop and model.arguments out"
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,6 +22,16 @@ def listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def first_few(names: Sequence[str], most: int = 10) -> str:
+    """Write the first of several names, and how many more there are.
+
+    >>> first_few(["a", "b", "c"]), first_few(["a", "b", "c"], 1)
+    ('a, b, c', 'a and 2 more')
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def percent(share: float, places: int = 1) -> str:
     """Write a share, 0..1, with so many decimals.
 

@@ -148,6 +148,8 @@ def test_pictures_that_excite(call: Call) -> None:
         (("last", "my cat.png", "--channel", "1"), "--channel belongs to --method filters, not to hirescam"),
         (("last", "my cat.png", "--layer", "conv1"), "--layer belongs to --method features, filters or exciting"),
         (("last", "my cat.png", "--method", "features", "--classes", "a"), "--classes belongs to a method"),
+        (("last", "--method", "filters", "--top", "7"), "--top belongs to a method that is about classes"),
+        (("last", "my cat.png", "--classes", "a", "--top", "7"), "--classes names others: leave one of them out"),
         (("last", "my cat.png", "--data", "digits"), "--data belongs to --method exciting"),
         (("last", "my cat.png", "--classes", "a,d"), "there is no class 'd'"),
         (("last", "my cat.png", "--classes", "3"), "there is no class '3'"),

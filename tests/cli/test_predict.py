@@ -72,6 +72,17 @@ def test_files_are_finished_though_nobody_reads_the_answers(
     assert [path.name for path in sorted(Path("drawn").glob("*.png"))] == names
 
 
+def test_drawn_beside_an_answer_is_what_the_network_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = untrained()
+    replace(model, preprocess=replace(model.preprocess, crop=(8, 9), size=(12, 10))).save("model.safetensors")
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save("a.png")
+    run_command(monkeypatch, capsys, "predict", "model.safetensors", "a.png", "--plot", "drawn")
+    assert "as the network saw it, 9 x 8" in Path("drawn/a.svg").read_text()
+
+
 def test_the_listing_of_a_large_folder_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
@@ -82,3 +93,21 @@ def test_the_listing_of_a_large_folder_is_told(
     monkeypatch.setattr(terminal, "PATIENCE", 0.0)
     _, err = run_command(monkeypatch, capsys, "predict", "model.safetensors", "new")
     assert err.startswith("listing new\n")
+
+
+def test_pictures_outside_the_classes_are_counted_and_in_no_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    untrained().save("model.safetensors")
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(name)
+    Path("labels.csv").write_text("file,label\na.png,cat\nb.png,hexagon\nc.png,dog\n")
+    words = ("predict", "model.safetensors", "a.png", "b.png", "c.png", "--labels", "labels.csv")
+    out, err = run_command(monkeypatch, capsys, *words, "--csv", "out.csv")
+    assert "1 of 3 labelled pictures is outside the classes of this model, and in no score: hexagon (1)" in err
+    assert "1 of 2 right" in out, "all three are equal, so the same answer is given to a cat and a dog"
+    assert [line.split(",")[1] for line in Path("out.csv").read_text().splitlines()] == ["correct", "cat", "", "dog"]
+    Path("labels.csv").write_text("file,label\na.png,cube\nb.png,hexagon\n")
+    _, err = run_command(monkeypatch, capsys, *words, code=2)
+    assert "the label 'cube' of a.png is no class of this model" in err

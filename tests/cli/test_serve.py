@@ -16,6 +16,7 @@ from retinula.recipe_files import load_recipe
 from retinula.run import create_run
 from retinula.serving import server
 from serving_checks import Colours
+from tiny_onnx import tiny_onnx
 
 Call = Callable[..., str]
 FREE = ("--port", "0")
@@ -76,6 +77,11 @@ def test_a_variable_without_a_token_in_it_is_not_served_without_one(
 ) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, "")
     assert "a token is one word" in call("begun", *FREE)
+
+
+def test_a_file_is_called_after_its_run(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(tiny_onnx(provenance={"run": "mine"}))
+    assert serve._predictor(str(tmp_path / "model.onnx"), 0).name == "mine"
 
 
 @pytest.mark.usefixtures("call")

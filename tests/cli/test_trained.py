@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from retinula.cli.trained import called
+
 
 @pytest.mark.parametrize(
     "words",
@@ -28,6 +30,26 @@ def test_a_run_without_a_model_is_told_before_torch_is_loaded(tmp_path: Path) ->
     (tmp_path / "begun" / "recipe.toml").touch()
     told = without_torch(("predict", "begun", "a.png"), tmp_path)
     assert told == "retinula: begun has no model yet; go on with: retinula train --resume begun\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "provenance", "name"),
+    [
+        ("runs/d1/model.onnx", {"run": "d1"}, "d1"),
+        ("model.safetensors", {"run": "digits-12"}, "digits-12"),
+        ("model-int8.onnx", {"run": "my.model"}, "my.model-int8"),
+        ("flowers.onnx", {"run": "d1"}, "flowers"),
+        ("model.onnx", {}, "model"),
+        ("model.onnx", None, "model"),
+        ("model.onnx", ["run"], "model"),
+        ("model.onnx", {"run": 7}, "model"),
+        ("model.onnx", {"run": "../d1"}, "model"),
+        ("model.onnx", {"run": "x" * 101}, "model"),
+        ("model.onnx", {"run": "d1\n"}, "model"),
+    ],
+)
+def test_a_file_of_the_usual_name_is_called_after_its_run(path: str, provenance: object, name: str) -> None:
+    assert called(Path(path), provenance) == name
 
 
 def without_torch(words: tuple[str, ...], folder: Path) -> str:

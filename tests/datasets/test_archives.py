@@ -86,11 +86,12 @@ def test_reads_back_whatever_was_written(tmp_path: Path, files: dict[str, bytes]
 
 def test_members_may_be_skipped_and_read_in_pieces(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "a.tgz", CONTENT, "gz")
+    pieces = []
     for member in members(path):
         if member.name == "dog/deep/3.png":
             with member.open() as file:
-                assert file.read(10) == bytes(range(10))
-                assert file.read(5) == bytes(range(10, 15))
+                pieces += [file.read(10), file.read(5)]
+    assert pieces == [bytes(range(10)), bytes(range(10, 15))]
 
 
 def test_names_of_a_zip_are_utf8_also_where_it_does_not_say_so(tmp_path: Path) -> None:
@@ -230,7 +231,7 @@ def test_refuses_what_is_no_archive(tmp_path: Path) -> None:
     for content in (b"", b"hello", b"\x1f\x8b", b"PK\3\4", b"BZh", bytes(range(256)) * 10, b"\xfd7zXZ\0" + bytes(90)):
         path.write_bytes(content)
         assert "damaged or not an archive" in refusal(path)
-    assert "No such file" in refusal(tmp_path / "none.zip")
+    assert refusal(tmp_path / "none.zip") == f"{tmp_path / 'none.zip'}: no such file"
     assert "Is a directory" in refusal(tmp_path)
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from retinula.datasets import arrays
-from retinula.datasets.folder import recorded
 from retinula.datasets.reading import SPLITS, Chunk, Reading, SplitName
+from retinula.datasets.split_record import read_record
 from retinula.errors import InputError
 from retinula.images import Images
 
@@ -238,7 +238,7 @@ def test_pictures_that_are_gone_are_forgotten(tmp_path: Path) -> None:
     for shift in range(3):
         np.savez(tmp_path / "a.npz", images=PICTURES + np.uint8(shift), labels=LABELS)
         arrays.read(tmp_path / "a.npz", record)
-        assert len(recorded(record)) == 6
+        assert len(read_record(record)) == 6
 
 
 def test_a_share_is_set_apart_in_one_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def test_nothing_wrong(tmp_path: Path) -> None:
     assert report.counts == {"cat": 12, "dog": 12}
     assert report.size == (8, 8)
     assert report.lines() == [
-        f"{tmp_path}: train 24, test 24; 2 classes, all 8 x 8 pixels",
+        f"{tmp_path}: train 24, test 24; 2 classes (cat, dog), all 8 x 8 pixels",
         "nothing wrong was found",
     ]
 
@@ -119,7 +119,7 @@ def test_as_json(tmp_path: Path, spoilt: dict[str, bytes]) -> None:
 
 def test_lines_for_the_terminal(tmp_path: Path, spoilt: dict[str, bytes]) -> None:
     assert check_files(written(tmp_path, spoilt)).lines() == [
-        f"{tmp_path}: train 27, test 25; 3 classes, 2 sizes, most often 8 x 8 pixels",
+        f"{tmp_path}: train 27, test 25; 3 classes (cat, dog, fish), 2 sizes, most often 8 x 8 pixels",
         "unreadable: 1",
         "  train/cat/broken.jpg: it is not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)",
         "empty: 1",
@@ -139,6 +139,19 @@ def test_lines_for_the_terminal(tmp_path: Path, spoilt: dict[str, bytes]) -> Non
     ]
 
 
+def test_pictures_of_12_bits_in_16(tmp_path: Path) -> None:
+    files = clean()
+    for number in range(2):
+        buffer = io.BytesIO()
+        Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * (60 + number)).save(buffer, "PNG")
+        files[f"train/cat/{number}.png"] = buffer.getvalue()
+    report = check_files(written(tmp_path, files))
+    assert (report.faint, report.is_clean) == (("train/cat/0.png", "train/cat/1.png"), False)
+    assert report.to_dict()["faint"] == ["train/cat/0.png", "train/cat/1.png"]
+    said = "almost black: of 16 bits less than a sixteenth is used (scale their values to 0..65535 before): 2"
+    assert said in report.lines()
+
+
 @pytest.mark.parametrize("names", [(), ("cat", "dog")])
 def test_a_single_class_is_a_fault(tmp_path: Path, names: tuple[str, ...]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)
@@ -149,7 +162,7 @@ def test_a_single_class_is_a_fault(tmp_path: Path, names: tuple[str, ...]) -> No
     assert report.lone_class == report.to_dict()["lone_class"] == lone
     assert not report.is_clean
     lines = report.lines()
-    assert lines[0] == f"a: train 12, test 3; {'2 classes' if names else '1 class'}, all 4 x 4 pixels"
+    assert lines[0] == f"a: train 12, test 3; {'2 classes (cat, dog)' if names else '1 class (0)'}, all 4 x 4 pixels"
     assert lines[1:3] == ["the only class with pictures to train on (a classifier needs two): 1", f"  {lone}"]
     only_to_test_on = replace(load(tmp_path / "a.npz").splits["test"], name="b/test")
     assert check_dataset(Dataset("b", {"test": only_to_test_on})).lone_class is None
@@ -224,7 +237,7 @@ def test_only_unreadable_pictures(tmp_path: Path) -> None:
     assert report.size is None
     assert report.num_images == {"train": 0}
     assert len(report.unreadable) == 2
-    assert report.lines()[0] == f"{tmp_path}: train 0; 2 classes"
+    assert report.lines()[0] == f"{tmp_path}: train 0; 2 classes (a, b)"
 
 
 class TestDataset:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import find_objects, label
 
 from retinula.datasets import load
 from retinula.datasets.cityscapes import MIN_SIDE, Cut, cuts
@@ -91,6 +92,27 @@ def test_what_hangs_together_is_one_sign() -> None:
     assert cuts(numbers) == [Cut("traffic sign", (0, 0, 54, 60))]
     numbers[40, 34] = 0
     assert cuts(numbers) == [Cut("traffic sign", (0, 0, 34, 40)), Cut("traffic sign", (34, 40, 54, 60))]
+
+
+def test_what_hangs_together_is_what_scipy_finds() -> None:
+    generator = np.random.default_rng(0)
+    for density in (0.2, 0.4, 0.5, 0.6):
+        mask = np.kron(generator.random((30, 40)) < density, np.ones((SIDE, SIDE), bool))
+        boxes = find_objects(label(mask, np.ones((3, 3)))[0])
+        expected = [(across.start, down.start, across.stop, down.stop) for down, across in boxes]
+        found = [cut.box for cut in cuts(np.where(mask, 20, 0))]
+        assert sorted(found) == sorted(expected)
+        assert len(found) > 1
+
+
+def test_the_order_of_the_cuts_is_the_same_for_ever() -> None:
+    """Another one would change the fingerprint of what is prepared: the arm of a U that is on the right decides."""
+    numbers = np.zeros((60, 90), np.int64)
+    numbers[0:40, 0:4] = 20
+    numbers[4:40, 70:74] = 20
+    numbers[36:40, 0:74] = 20
+    numbers[2:20, 20:40] = 20  # between its arms
+    assert [cut.box for cut in cuts(numbers)] == [(20, 2, 40, 20), (0, 0, 74, 40)]
 
 
 def test_says_how_to_get_it(tmp_path: Path) -> None:

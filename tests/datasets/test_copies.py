@@ -115,7 +115,7 @@ def test_a_sum_is_remembered_as_long_as_the_file_stays_as_it_is(
     for note in (tmp_path / "cache/sums").iterdir():
         note.write_text("rubbish")
     assert copies.file_digest(path, tmp_path / "cache") == sha256(b"two")
-    with pytest.raises(InputError, match=r"cannot read .*none: No such file"):
+    with pytest.raises(InputError, match=r"none: no such file"):
         copies.file_digest(tmp_path / "none", tmp_path / "cache")
 
 

@@ -15,8 +15,10 @@ from PIL import Image
 from retinula.datasets import folder
 from retinula.datasets.archives import Member
 from retinula.datasets.layout import Layout
+from retinula.datasets.listing import listing_digest
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
+from retinula.datasets.split_record import read_record
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.pictures import MAX_BYTES, decode
@@ -335,6 +337,36 @@ class TestLinks:
         assert len(gathered(read(tmp_path / "link"))) == 8
 
 
+@pytest.mark.parametrize("pack", [as_folder, as_zip, as_tar])
+def test_pictures_are_told_by_their_content(tmp_path: Path, pack: Pack) -> None:
+    files = {name.replace(".png", ".HEIC"): content for name, content in cats_and_dogs(4).items()}
+    real = b"\0\0\0\x18ftypheic\0\0\0\0"
+    reading = read(pack(tmp_path, {**files, "cat/real.heic": real}))
+    assert len(gathered(reading)) == 8
+    assert reading.skipped == [("cat/real.heic", ".heic is not supported; convert it to JPEG or PNG")]
+
+
+@pytest.mark.parametrize("pack", [as_folder, as_zip])
+def test_where_all_have_to_be_converted_it_is_told_how(tmp_path: Path, pack: Pack) -> None:
+    path = pack(tmp_path, dict.fromkeys(["cat/1.heic", "cat/2.HEIC", "dog/3.avif"], b"\0\0\0\x18ftypheic"))
+    with pytest.raises(InputError, match=r"has no pictures but 2 \.heic, 1 \.avif, which .* to JPEG first: by sips"):
+        read(path)
+
+
+def test_what_may_never_end_is_not_opened(tmp_path: Path) -> None:
+    as_folder(tmp_path, cats_and_dogs(4))
+    os.mkfifo(tmp_path / "cat/pipe.heic")
+    assert [one.source for one in read(tmp_path).skipped] == ["cat/pipe.heic"]
+
+
+def test_a_table_beside_pictures_is_named(tmp_path: Path) -> None:
+    as_folder(tmp_path, {"imgs/1.png": picture(1), "labels.csv": b"id,label\n1,cat\n"})
+    with pytest.raises(
+        InputError, match=rf"only one class, 'imgs', in .*; there is a table {tmp_path}/labels\.csv: give"
+    ):
+        read(tmp_path)
+
+
 def test_folders_may_lie_deeper_than_calls(tmp_path: Path) -> None:
     as_folder(tmp_path, {f"{'x/' * 200}{name}": picture(1) for name in ("cat/1.png", "dog/1.png")})
     limit = sys.getrecursionlimit()
@@ -378,7 +410,7 @@ def test_a_record_that_is_right_already_is_not_written_again(tmp_path: Path) -> 
         as_folder(tmp_path / "set" / split, cats_and_dogs(6))
     record = tmp_path / "record.json"
     read(tmp_path / "set", record=record)
-    assert sorted(folder.recorded(record)) == sorted(
+    assert sorted(read_record(record)) == sorted(
         name for name in folder.find(tmp_path / "set").names if "train" in name
     )
     number = record.stat().st_ino
@@ -393,7 +425,7 @@ def test_wrong_arguments(tmp_path: Path) -> None:
 
 class TestListingDigest:
     def digest(self, path: Path) -> str:
-        return folder.listing_digest(folder.find(path), "photos")
+        return listing_digest(folder.find(path), "photos")
 
     def test_changes_with_what_is_there(self, tmp_path: Path) -> None:
         as_folder(tmp_path, cats_and_dogs(3))

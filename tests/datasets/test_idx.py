@@ -152,7 +152,7 @@ def test_every_cut_and_flip_of_a_packed_file_is_noticed_or_harmless(tmp_path: Pa
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     folder = small_idx.write(tmp_path / "mnist")
     (folder / f"{LABELS}.gz").chmod(0)
-    with pytest.raises(InputError, match=f"cannot read .*{LABELS}.gz: Permission denied"):
+    with pytest.raises(InputError, match=rf"{LABELS}.gz: cannot be read \(Permission denied\)"):
         list(idx.read(folder, small_idx.entry("mnist")).chunks())
 
 
@@ -160,7 +160,7 @@ def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
     folder = small_idx.write(tmp_path / "mnist")
     reading = idx.read(folder, small_idx.entry("mnist"))
     (folder / f"{IMAGES}.gz").unlink()
-    with pytest.raises(InputError, match=f"cannot read .*{IMAGES}: No such file"):
+    with pytest.raises(InputError, match=f"{IMAGES}: no such file"):
         list(reading.chunks())
 
 

@@ -48,6 +48,11 @@ def test_splits_as_folders() -> None:
         ("Validation", "validation"),
         ("Test", "test"),
         ("testing", "test"),
+        ("test_set", "test"),
+        ("evaluation", "test"),
+        ("Eval", "test"),
+        ("validation_set", "validation"),
+        ("dev", "validation"),
     ],
 )
 def test_names_of_splits(folder: str, split: str) -> None:
@@ -80,6 +85,43 @@ def test_trains_can_be_a_class() -> None:
 def test_what_could_be_either_is_refused() -> None:
     with pytest.raises(InputError, match=r"inside train/, which looks like a split, next to car/, which does not"):
         arranged(["train/steam/1.png", "train/diesel/1.png", "car/1.png"])
+
+
+@pytest.mark.parametrize("folder", ["dev", "Eval", "evaluation", "training_set", "test_set", "validation_set"])
+def test_some_names_say_a_split_only_beside_another(folder: str) -> None:
+    layout = arranged(pictures({"a": 5, "b": 5}, f"{folder}/"))
+    assert layout.classes == ("a", "b")
+    assert {split: len(labels) for split, labels in layout.splits.items()} == {"train": 8, "test": 2}
+    assert arranged([f"{folder}/a/1.png", "prod/b/1.png"]).classes == tuple(sorted((folder, "prod"), key=natural_order))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.png"],
+        ["imgs/1.png"],
+        ["train/1.png", "test/1.png"],
+        ["train/imgs/1.png", "test/imgs/2.png"],
+        ["train/a/1.png", "b/1.png"],
+    ],
+)
+def test_where_folders_do_not_say_a_table_may(names: list[str]) -> None:
+    for tables, words in (
+        (["a.csv"], "; there is a table photos/a.csv: give that if it names the classes; expected a folder a class"),
+        (["deep/a.csv", "c.csv", "b.tsv"], "; there are tables photos/b.tsv, photos/c.csv: give the one that names"),
+        (["sample.csv", "Train.csv", "x/train.csv"], "; there is a table photos/Train.csv: give that"),
+        ([f"{n}.csv" for n in range(5)], "tables photos/0.csv, photos/1.csv, photos/2.csv and 2 more: give the one"),
+        ([], "; expected .*, or a table"),
+    ):
+        with pytest.raises(InputError, match=words):
+            arrange(names, "photos", 0.2, 0, tables=tables)
+
+
+def test_training_set_and_test_set() -> None:
+    names = [*pictures({"cat": 1, "dog": 1}, "training_set/"), *pictures({"cat": 1, "dog": 2}, "test_set/")]
+    layout = arranged(names)
+    assert layout.classes == ("cat", "dog")
+    assert {split: len(labels) for split, labels in layout.splits.items()} == {"train": 2, "test": 3}
 
 
 def test_folders_beside_splits_are_strays() -> None:
@@ -125,15 +167,19 @@ def test_classes_in_natural_order() -> None:
         (["cat/1.png", "cat/2.png", "3.png"], "only one class, 'cat', in photos; expected"),
         (["train/cat/1.png", "test/cat/1.png"], "only one class, 'cat', in photos; expected"),
         (["cat/1.png", f"{'long' * 64}/1.png"], "photos: no class can be called 'longlong"),
-        (["train/1.png", "test/2.png", "train/3.png"], None),
+        (["train/1.png", "test/2.png", "train/3.png"], "in photos are test/ and train/, which are called like splits"),
+        (
+            ["test_set/1.png", "Training_set/2.png"],
+            "are test_set/ and Training_set/, which are called like splits, and no",
+        ),
+        (
+            [*pictures({"a": 2, "b": 2}, "train/"), "test/a/1.png", "eval/b/1.png"],
+            "has both 'eval' and 'test' to test on",
+        ),
         (["train/cat/1.png", "train/dog/1.png", "test/cta/1.png"], "test/cta/1.png is of a class .* mean 'cat'"),
     ],
 )
-def test_layouts_that_cannot_be_meant(names: list[str], words: str | None) -> None:
-    if words is None:
-        # Two flat folders: whatever they are called, they are two classes.
-        assert arranged(names).classes == ("test", "train")
-        return
+def test_layouts_that_cannot_be_meant(names: list[str], words: str) -> None:
     with pytest.raises(InputError, match=words):
         arranged(names)
 

@@ -1,5 +1,6 @@
 """Folders may hold a hundred thousand pictures: they are listed once, and it is told."""
 
+import hashlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from retinula.datasets import listing, load
+from retinula.datasets import listing, load, tables
 
 
 @pytest.fixture
@@ -59,3 +60,27 @@ def test_a_table_whose_paths_are_all_there_lists_nothing(tmp_path: Path, entered
     path.write_text("file,label\n" + "".join(f"{('cat', 'dog')[n % 2]}/{n}.png,{n % 2}\n" for n in range(6)))
     load.load(path, cache_dir=tmp_path / "cache")
     assert not entered["set"]
+
+
+def test_the_digest_of_a_listing_is_the_same_for_ever(tmp_path: Path) -> None:
+    """Another one would have every folder and table prepared anew."""
+    folder = filled(tmp_path / "set")
+    names = [f"{('cat', 'dog')[n % 2]}/{n}.png" for n in range(6)]
+    for name in names:
+        (folder / name).write_bytes(b"12345")
+        os.utime(folder / name, ns=(7, 7))
+    (folder / "cat/photo.heic").touch()
+    found = listing.find_in_folder(folder)
+    skipped = ".heic is not supported; convert it to JPEG or PNG cat/photo.heic"
+    lines = [skipped, *(f"5 7 {name}" for name in names[::2] + names[1::2])]
+    assert listing.listing_digest(found, "set") == hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    (folder / "labels.csv").write_text(f"file,label,split\n{names[1]},b,test\ngone,a,\n{names[2]},a,\n{names[0]},b,\n")
+    listed = tables.find(folder / "labels.csv")
+    lines = [
+        "there is no such file gone",
+        f"5 7 test b {names[1]}",
+        f"5 7 train a {names[2]}",
+        f"5 7 train b {names[0]}",
+    ]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    assert listing.listing_digest(listed.files, "labels.csv", said=listed.said) == digest

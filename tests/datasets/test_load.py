@@ -241,6 +241,13 @@ def test_loads_folders_and_archives_of_them(tmp_path: Path, cache: Path) -> None
     assert load.load(str(folder), cache_dir=cache, size=(8, 8), channels=1).splits["test"].shape == (1, 8, 8)
 
 
+def test_a_single_further_folder_may_be_named(tmp_path: Path, cache: Path) -> None:
+    first, second = make_photos(tmp_path / "a"), make_photos(tmp_path / "b")
+    both = load.load(first, more=[second], cache_dir=cache).splits["train"].fingerprint()
+    for more in (second, str(second)):
+        assert load.load(first, more=more, cache_dir=cache).splits["train"].fingerprint() == both
+
+
 def test_a_folder_is_read_anew_when_a_picture_changes(tmp_path: Path, cache: Path) -> None:
     folder = make_photos(tmp_path / "pets")
     before = load.load(folder, cache_dir=cache).splits["train"]
@@ -287,6 +294,9 @@ def test_an_official_archive_may_be_named_by_its_path(tiny: Path, cache: Path, t
         ("digits", {"channels": 2}, "1 or 3 channels, not 2"),
         ("digits", {"resize": "stretch"}, "resize is squash, crop or pad, not 'stretch'"),
         ("digits", {"labels": "rough"}, "labels are fine or coarse, not 'rough'"),
+        (["a", "b"], {}, "a data set is a name, folder or file, not a list; further ones are given as more"),
+        ("a", {"more": [3]}, "a data set is a name, folder or file, not an int"),
+        ("digits", {"more": 5}, "a data set is a name, folder or file, not an int"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

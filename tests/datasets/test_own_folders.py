@@ -13,10 +13,8 @@ import pytest
 from PIL import Image
 
 from retinula.datasets import load
-from retinula.datasets.check import few_pictures
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
-from retinula.images import ImageSet
 
 
 def fill(folder: Path, counts: dict[str, int], first: int = 0, ending: str = "png") -> Path:
@@ -160,17 +158,11 @@ def test_what_cannot_be_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             load.load(folder, more=[other], cache_dir=tmp_path)
 
 
-def test_classes_of_few_pictures_are_warned_about() -> None:
-    def of(*counts: int) -> ImageSet:
-        labels = np.repeat(np.arange(len(counts)), counts).astype(np.int64)
-        names = tuple(f"c{number}" for number in range(len(counts)))
-        return ImageSet(np.zeros((len(labels), 1, 2, 2), np.uint8), labels, names, "set")
-
-    assert few_pictures(of(10, 11)) == []
-    assert few_pictures(of(10, 1, 0)) == [
-        "few pictures to train on: c2 (0), c1 (1); with fewer than 10 a class is learned less well"
-    ]
-    assert "c3 (1) and 2 more;" in few_pictures(of(1, 1, 1, 1, 1, 9, 20))[0]
+def test_what_cannot_be_merged_sets_nothing_apart(tmp_path: Path) -> None:
+    folder, other = fill(tmp_path / "set", {"cat": 5, "dog": 5}), fill(tmp_path / "one", {"cat": 2})
+    with pytest.raises(InputError, match="only one class"):
+        load.load(folder, more=[other], cache_dir=tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("splits/*"))
 
 
 AS_NOBODY = """
@@ -212,4 +204,4 @@ def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
     assert run(folder)[0].startswith("there is only one class, 'dog'")
     (tmp_path / "a.zip").write_bytes(b"PK\5\6" + bytes(18))
     (tmp_path / "a.zip").chmod(0)
-    assert run(tmp_path / "a.zip") == [f"cannot read {tmp_path / 'a.zip'}: Permission denied"]
+    assert run(tmp_path / "a.zip") == [f"{tmp_path / 'a.zip'}: cannot be read (Permission denied)"]

@@ -84,10 +84,10 @@ def test_what_is_not_as_published(tmp_path: Path, content: dict[str, object], wo
         list(svhn.read(folder, small()).chunks())
 
 
-def read_all(path: Path) -> None:
-    for variable in matlab.variables(path):
-        if np.prod(variable.shape) < 1000:
-            variable.read(int(np.prod(variable.shape)))
+def read_all(path: Path) -> list[tuple[int, np.ndarray]]:
+    """The variables that are not large: how many values each says it has, and those."""
+    sizes = ((variable, int(np.prod(variable.shape))) for variable in matlab.variables(path))
+    return [(size, variable.read(size)) for variable, size in sizes if size < 1000]
 
 
 @pytest.mark.parametrize("compressed", [True, False])
@@ -106,6 +106,7 @@ def test_every_cut_is_noticed(tmp_path: Path, compressed: bool) -> None:
 def test_damage_is_an_error_or_a_value_and_never_anything_else(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     generator = np.random.default_rng(0)
+    refused, found = 0, []
     for compressed in (True, False):
         savemat(path, {"X": noise(5, 7), "y": np.eye(2)}, do_compression=compressed)
         whole = path.read_bytes()
@@ -114,9 +115,12 @@ def test_damage_is_an_error_or_a_value_and_never_anything_else(tmp_path: Path) -
             damaged[generator.integers(len(whole))] = generator.integers(256)
             path.write_bytes(damaged)
             try:
-                read_all(path)
+                found += read_all(path)
             except InputError:
-                continue
+                refused += 1
+    assert refused > 0
+    assert len(found) > 0
+    assert all(values.shape == (size,) and values.dtype.kind in "iuf" for size, values in found)
 
 
 def test_a_bomb_allocates_nothing(tmp_path: Path) -> None:
@@ -139,5 +143,5 @@ def test_other_files(tmp_path: Path) -> None:
         (tmp_path / "a.mat").write_bytes(content)
         with pytest.raises(InputError, match=r"a.mat is no file of MATLAB 5 to 7.2"):
             list(matlab.variables(tmp_path / "a.mat"))
-    with pytest.raises(InputError, match=r"cannot read .*none.mat: No such file"):
+    with pytest.raises(InputError, match=r"none.mat: no such file"):
         list(matlab.variables(tmp_path / "none.mat"))

@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from retinula.datasets import load
+from retinula.datasets.check import check_files
 from retinula.datasets.reading import Dataset
+from retinula.datasets.rows import label_columns
 from retinula.errors import InputError
 
 
@@ -67,6 +69,106 @@ def test_columns_by_any_of_their_names_or_place(tmp_path: Path) -> None:
         assert {name: label for found in labels(dataset).values() for name, label in found.items()} == dict(rows)
         # Without a split one of two is for testing, and the choice is remembered.
         assert {split: len(found) for split, found in dataset.splits.items()} == {"train": 2, "test": 2}
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("lesion_id,image_id,dx,dx_type,age", "L{n},{n},{label},histo,{n}"),
+        ("filename,width,height,category", "{n}.png,40,4{n},{label}"),
+        ("image_id,patient,Target", "{n}.png,p{n},{label}"),
+        ("weight,breed,photo,id", "{n},{label},?,{n}"),
+        ("photo,subset,kind", "{n},train,{label}"),
+        ("id,species,SPECIES_CODE", "{n},{label},7"),
+    ],
+)
+def test_the_column_of_classes_is_known_by_its_name(tmp_path: Path, head: str, row: str) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(4)))
+    rows = [row.format(n=n, label=("cat", "dog")[n % 2]) for n in range(4)]
+    dataset = loaded(write(tmp_path, "\n".join([head, *rows])))
+    found = {name: label for part in labels(dataset).values() for name, label in part.items()}
+    assert found == {"0.png": "cat", "1.png": "dog", "2.png": "cat", "3.png": "dog"}
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "words"),
+    [
+        ("file,width,kind", "{n}.png,4,{label}", "has the columns file, width, kind, and none .*; rename the heading"),
+        (
+            "",
+            "{n},{label} {n},7",
+            "has the columns 0, cat 0, 7, and none .*; if the first row is no heading, write one: file,",
+        ),
+        ("photo,", "{n}.png,{n}.5", "column 2 says 30 different things of 30 pictures"),
+        ("photo,width,kind", "{n}.png,4,{label}", "has the columns photo, width, kind, and none of them"),
+        ("file,square,circle,triangle", "{n}.png,{a}", r"a column for each class \(square, circle, triangle\); write"),
+        ("image,a,b,c,split", "{n}.png,{a},train", r"a column for each class \(a, b, c\); .* one column, label"),
+        ("file,age", "{n}.png,{n}.5", "age says 30 different things of 30 pictures, and so names no classes"),
+        ("", "{n}.png,{n}.5", "column 2 says 30 different things of 30 pictures"),
+        ("file,label,is_valid", "{n}.png,{label},maybe", "row 2 has the unknown split 'maybe' in is_valid"),
+        ("file,label,split", "{n}.png,{label},{e}", "has both 'eval' and 'test' to test on; call the one to choose by"),
+    ],
+)
+def test_no_column_is_guessed_to_name_the_classes(tmp_path: Path, head: str, row: str, words: str) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(30)))
+    one_hot = ("1,0,0", "0,1.0,0", "0.0,0,1")
+    rows = [
+        row.format(n=n, label=("cat", "dog")[n % 2], a=one_hot[n % 3], e=("train", "test", "eval")[n % 3])
+        for n in range(30)
+    ]
+    with pytest.raises(InputError, match=words):
+        loaded(write(tmp_path, "\n".join(filter(None, [head, *rows]))))
+
+
+@pytest.mark.parametrize(
+    ("heading", "train", "other", "split"),
+    [
+        ("is_valid", "False", "True", "validation"),
+        ("Is_Valid", "", "1.0", "validation"),
+        ("partition", "0", "2", "test"),
+        ("partition", "0", "1", "validation"),
+        ("partition", "train", "test", "test"),
+        ("split", "training", "dev", "validation"),
+        ("set", "training", "evaluation", "test"),
+    ],
+)
+def test_names_of_splits(tmp_path: Path, heading: str, train: str, other: str, split: str) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(12)))
+    rows = [f"{n}.png,{('cat', 'dog')[n % 2]},{train if n < 8 else other}" for n in range(12)]
+    found = labels(loaded(write(tmp_path, "\n".join([f"file,label,{heading}", *rows]))))
+    assert sorted(found[split]) == ["10.png", "11.png", "8.png", "9.png"]
+    assert not found["train"].keys() & found[split].keys()
+
+
+@pytest.mark.parametrize("heading", ["label", "Class_Name", "species", "breed"])
+def test_a_column_that_is_called_one_of_classes_is(tmp_path: Path, heading: str) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(20)))
+    rows = [f"{n}.png,person {n % 16}" for n in range(20)]
+    with pytest.raises(InputError, match="person says 16 different things of 20 pictures"):
+        loaded(write(tmp_path, "\n".join(["file,person", *rows])))
+    dataset = loaded(write(tmp_path, "\n".join([f"file,{heading}", *rows])))
+    assert len({label for part in labels(dataset).values() for label in part.values()}) == 16
+
+
+@pytest.mark.parametrize("head", [",0", ",kind", "Unnamed: 0,kind", "partition,kind", "kind,"])
+def test_of_two_columns_the_first_names_the_file(tmp_path: Path, head: str) -> None:
+    """Pandas writes a series so, with its index."""
+    table = [head.split(","), ["1.jpg", "cat"], ["2.jpg", "dog"]]
+    columns = label_columns(table, tmp_path)
+    assert (columns.file, columns.label, columns.split) == (0, 1, None)
+    file, label = (name or f"column {place}" for place, name in enumerate(table[0], start=1))
+    assert columns.described == f"file from {file}, label from {label}"
+
+
+def test_a_check_says_which_columns_were_read(tmp_path: Path) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(4)))
+    rows = [f"L{n},{n}.png,{('cat', 'dog')[n % 2]},train,{n}" for n in range(4)]
+    report = check_files(write(tmp_path, "\n".join(["lesion_id,image_id,dx,set,age", *rows])))
+    said = "file from image_id, label from dx, split from set; not read: lesion_id, age"
+    assert report.to_dict()["columns"] == report.lines()[1] == said
+    plain = [f"{n}.png,{('cat', 'dog')[n % 2]}" for n in range(4)]
+    report = check_files(write(tmp_path, "\n".join(plain)))
+    assert report.lines()[1] == "file from column 1, label from column 2, which have no names"
 
 
 def test_a_table_or_picture_that_changes_is_read_anew(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The temperature, on answers whose right one is known by construction."""
 
+import math
+
 import pytest
 import torch
 
@@ -31,7 +33,8 @@ def test_stays_within_bounds_whatever_the_answers() -> None:
     labels = torch.arange(100) % 4
     right = torch.nn.functional.one_hot(labels, 4).float()
     always = fit_temperature(5 * right, labels)
-    assert LOWEST < always.temperature < 1  # right every time: surer, but not without end
+    sure = 1 - 0.75 / 102  # right every time: as sure as the softened targets, not without end
+    assert always.temperature == pytest.approx(5 / math.log(3 * sure / (1 - sure)), rel=1e-6)
     assert (5 * right / always.temperature).softmax(dim=1).max() < 0.9999
     wrong = fit_temperature(50 * right, (labels + 1) % 4)
     assert wrong.temperature == pytest.approx(HIGHEST, rel=1e-6)

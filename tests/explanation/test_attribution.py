@@ -1,6 +1,7 @@
 """Every method finds what alone decides, and forgets it together with the weights (Adebayo et al. 2018)."""
 
 import copy
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -12,14 +13,20 @@ from torch import nn
 
 from retinula import extras
 from retinula.errors import InputError
-from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, Attribution, attribute, gradcam_layer
+from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, Attribution, attribute, gradcam_layer, plain_colour
 from retinula.images import Images
 from retinula.model_file import Model
-from retinula.models.catalog import build
+from retinula.models.catalog import NETWORKS, build, build_outline
 from retinula.transforms.preprocess import Preprocess
 
 SIDE, PATCH = 16, 5
 FORM = Preprocess(1, (SIDE, SIDE), (0.4,), (0.25,))
+NORMALISING = [
+    name
+    for name, each in NETWORKS.items()
+    if each.task == "classification"
+    and any(isinstance(layer, nn.BatchNorm2d) for layer in build_outline(name, num_classes=2).modules())
+]
 
 
 def planted(number: int, seed: int) -> tuple[Images, NDArray[np.int64], NDArray[np.int64]]:
@@ -114,12 +121,60 @@ def test_each_class_is_asked_about_by_itself(model: Model) -> None:
 
 @pytest.mark.parametrize(
     ("name", "size", "expected"),
-    [("cifar10-cnn", 32, "relu6"), ("cifar10-augmented", 24, "pool2"), ("cifar100-cnn", 32, "relu6")],
+    [
+        ("cifar10-cnn", 32, "relu6"),
+        ("cifar10-augmented", 24, "pool2"),
+        ("cifar100-cnn", 32, "relu6"),
+        ("residual", 32, "stages.1"),
+        ("mobilenetv2", 32, "features.14.conv.0"),
+        ("mobilenetv2-bsconv-u", 32, "features.14.conv.0"),
+        ("whitened", 32, "blocks.0"),
+    ],
 )
 def test_the_layer_of_gradcam_is_the_last_that_says_where(name: str, size: int, expected: str) -> None:
     network = build(name, num_classes=3, channels=3, size=(size, size)).eval()
     form = Preprocess(3, (size, size), (0.0,) * 3, (1.0,) * 3)
     assert gradcam_layer(Model(network, name, {}, ("a", "b", "c"), form)) == expected
+
+
+@pytest.mark.parametrize("name", NORMALISING)
+def test_a_map_depends_on_what_the_network_computes_alone(name: str) -> None:
+    """What is added before every normalisation, and taken away in it, changes no answer and so no map."""
+    torch.manual_seed(0)
+    network = build(name, num_classes=3, channels=3, size=(32, 32))
+    model = Model(network, name, {}, ("a", "b", "c"), Preprocess(3, (32, 32), (0.5,) * 3, (0.25,) * 3))
+    images = np.random.default_rng(0).integers(0, 256, (4, 3, 32, 32), dtype=np.uint8)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = 1.0
+    with torch.no_grad():
+        network.train()(model.preprocess.normalise(torch.from_numpy(images)))
+    targets = np.array([0, 1])
+    before, answers = attribute(model, images[:2], targets, "hirescam"), model.outputs(images[:2])
+    convolution = nn.Conv2d(1, 1, 1)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            convolution = layer
+        elif isinstance(layer, nn.BatchNorm2d):
+            assert layer.running_mean is not None
+            assert layer.running_var is not None
+            constant = 2 * layer.running_var.sqrt() * torch.randn_like(layer.running_var)
+            layer.running_mean += constant
+            convolution.register_forward_hook(lambda _, __, output, more=constant[:, None, None]: output + more)
+    assert torch.allclose(model.outputs(images[:2]), answers, atol=1e-3 * float(answers.abs().max()))
+    assert before.max() > 0
+    for one, two in zip(before, attribute(model, images[:2], targets, "hirescam"), strict=True):
+        assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.999  # a slope may jump at the bend of an activation
+
+
+def test_a_network_without_activations_is_looked_at_nevertheless() -> None:
+    plain = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Conv2d(2, 2, 5), nn.Flatten(), nn.Linear(18, 2))
+    assert gradcam_layer(Model(plain.eval(), "residual", {}, ("a", "b"), FORM)) == "1"
+
+
+def test_of_maps_that_are_all_too_small_the_last_of_the_largest_is_taken() -> None:
+    small = nn.Sequential(nn.Conv2d(1, 2, 8, 8), nn.ReLU(inplace=True), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2))
+    assert gradcam_layer(Model(small.eval(), "residual", {}, ("a", "b"), FORM)) == "2"
 
 
 def test_the_middle_grey_stands_in_for_an_unknown_mean() -> None:
@@ -128,6 +183,11 @@ def test_the_middle_grey_stands_in_for_an_unknown_mean() -> None:
     grey = np.full((1, 3, 8, 8), 128, dtype=np.uint8)
     maps = attribute(Model(network, "cifar10-augmented", {}, ("a", "b"), form), grey, np.array([0]), "occlusion")
     assert np.abs(maps).max() < 0.02, "covering grey with grey changes next to nothing"
+
+
+def test_the_plain_colour_is_told_as_it_is(model: Model) -> None:
+    assert plain_colour(model) == "the mean colour"
+    assert plain_colour(replace(model, preprocess=replace(FORM, mean=(0.0,)))) == "a middle grey"
 
 
 def test_what_cannot_be_explained_is_refused(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

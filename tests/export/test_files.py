@@ -14,7 +14,7 @@ from PIL import Image
 from retinula.errors import InputError, RetinulaError
 from retinula.export import files
 from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
-from retinula.export.graph import model_graph
+from retinula.export.graph import description, model_graph
 from retinula.export.parity import Proof, proof_of
 from retinula.export.preprocessing import INPUTS
 from retinula.export.quantisation import quantised
@@ -175,7 +175,9 @@ def test_a_program_of_torch_answers_alone(model: Model, proof: Proof, tmp_path: 
     path = tmp_path / "model.pt2"
     exported = export_torch(model, proof, path)
     assert exported.parity.num_images == 40
-    program = torch.export.load(path).module()
+    said = {"retinula": ""}
+    program = torch.export.load(path, extra_files=said).module()
+    assert json.loads(said["retinula"]) == description(model)
     for images in (IMAGES[:1], IMAGES[:7]):
         assert np.allclose(program(torch.from_numpy(images)).detach(), model.probs(images), atol=1e-6)
 
@@ -188,7 +190,9 @@ def test_weights_by_name(model: Model, proof: Proof, tmp_path: Path) -> None:
         assert {*archive.files} == {"retinula", *model.network.state_dict()}
         for name, weights in model.network.state_dict().items():
             assert np.array_equal(archive[name], weights)
+    assert told == {**description(model), "arguments": {}}
     assert told["classes"] == list(CLASSES)
+    assert told["provenance"] == model.provenance
     assert told["preprocess"]["crop"] == [16, 16]
 
 
@@ -197,11 +201,12 @@ def test_a_network_that_gives_pictures_back(proof: Proof, tmp_path: Path) -> Non
     exported = export_onnx(model, proof, tmp_path / "model.onnx")
     assert exported.parity.same_top_class is None
     loaded = OnnxModel.load(tmp_path / "model.onnx")
-    pictures = loaded.reconstruct(proof.photos[1][None])
+    photo = next(iter(proof.photos))[None]
+    pictures = loaded.reconstruct(photo)
     assert pictures.shape == (1, 16, 16, 3)
     assert 0 <= pictures.min() <= pictures.max() <= 1
     with pytest.raises(InputError, match="gives pictures back; it knows no classes"):
-        loaded.probabilities(proof.photos[1][None])
+        loaded.probabilities(photo)
     with pytest.raises(InputError, match="only classifiers are quantised"):
         export_int8(model, proof, tmp_path / "8.onnx", calibration=IMAGES, held_out=SET, split="test", max_loss=1)
 

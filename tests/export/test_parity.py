@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from retinula.errors import InputError, RetinulaError
-from retinula.export.parity import NUM_IMAGES, NUM_PHOTOS, Answers, Photo, Proof, check_parity, proof_of
+from retinula.export import parity
+from retinula.export.parity import NUM_IMAGES, NUM_PHOTOS, Answers, Photo, Proof, as_photo, check_parity, proof_of
 from retinula.images import Images, ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
@@ -30,7 +31,7 @@ def proof() -> Proof:
 
 def test_the_proof_is_spread_over_the_set_and_has_photos_of_many_sizes(proof: Proof) -> None:
     assert np.array_equal(proof.images, SET.images)
-    assert len(proof.photos) == NUM_PHOTOS
+    assert len(list(proof.photos)) == NUM_PHOTOS
     assert len({photo.shape for photo in proof.photos}) == NUM_PHOTOS
     assert {photo.shape[2] for photo in proof.photos} == {3}
     assert max(max(photo.shape) for photo in proof.photos) > 1000
@@ -43,6 +44,30 @@ def test_the_proof_is_spread_over_the_set_and_has_photos_of_many_sizes(proof: Pr
     assert proof_of(SET, given, "mine").photos_source == "mine"
     with pytest.raises(InputError, match="no pictures to prove"):
         proof_of(SET.take(np.arange(0)))
+
+
+def test_photos_too_large_are_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parity, "MOST_PIXELS", 1200)
+    shapes = {
+        (width, height): as_photo(Image.new("L", (width, height), 7)).shape
+        for width, height in ((40, 30), (41, 30), (80, 60), (81, 60), (1, 1))
+    }
+    assert shapes == {
+        (40, 30): (30, 40, 3),
+        (41, 30): (15, 21, 3),
+        (80, 60): (30, 40, 3),
+        (81, 60): (20, 27, 3),
+        (1, 1): (1, 1, 3),
+    }
+
+
+def test_photos_may_come_one_by_one(model: Model, proof: Proof) -> None:
+    def answer_photo(photo: Photo) -> Answers:
+        return model.probs(model.shrink(Image.fromarray(photo))[None])
+
+    once = proof_of(SET, iter(proof.photos), "mine")
+    shown = check_parity(model, once, model.probs, answer_photo)
+    assert (shown.num_photos, shown.photos_source) == (NUM_PHOTOS, "mine")
 
 
 def test_the_model_agrees_with_itself(model: Model, proof: Proof) -> None:

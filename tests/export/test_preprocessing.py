@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from onnx import helper
+from onnx import TensorProto, helper
 from PIL import Image
 
 from retinula.export.preprocessing import INPUTS, resizing
@@ -46,6 +46,16 @@ def test_pictures_of_every_size_are_made_small_as_pillow_does(
         (inputs,) = session.run([INPUTS], {INPUT: image[None]})
         expected = form.shrink(Image.fromarray(image))
         assert np.array_equal(np.rint(inputs[0] * 255), expected), (height, width)
+
+
+def test_no_colours_are_held_in_double_precision_where_luminance_is_enough() -> None:
+    graph = resizing(Preprocess(1, (10, 14), (0.0,), (1.0,)))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    inside = [each.type.tensor_type for each in onnx.shape_inference.infer_shapes(model).graph.value_info]
+    large = [each for each in inside if {"H", "W"} <= {side.dim_param for side in each.shape.dim}]
+    in_double = [each for each in large if each.elem_type == TensorProto.DOUBLE]
+    assert [[side.dim_param or side.dim_value for side in each.shape.dim] for each in in_double] == [["N", 1, "H", "W"]]
+    assert len(large) > 3
 
 
 def test_centre_and_normalisation_are_the_models() -> None:

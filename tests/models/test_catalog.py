@@ -96,9 +96,10 @@ def test_the_seed_decides_the_first_weights(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_constructors_leave_the_first_weights_to_be_set(name: str) -> None:
     """What constructors make is PyTorch's alone: no convolution or linear layer is zero."""
-    for layer in NETWORKS[name].build(num_classes=3, channels=3, size=(32, 32)).modules():
-        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
-            assert layer.weight.any(), layer
+    network = NETWORKS[name].build(num_classes=3, channels=3, size=(32, 32))
+    weighted = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
+    assert weighted
+    assert [layer for layer in weighted if not layer.weight.any()] == []
 
 
 def test_own_arguments_and_their_defaults() -> None:

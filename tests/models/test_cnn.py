@@ -94,6 +94,7 @@ def test_cifar10_cnn_begins_as_pytorch_does() -> None:
     torch.manual_seed(5)
     first = nn.Conv2d(3, 32, 3, padding=1)
     assert torch.equal(weighted(network)[0].weight, first.weight)
+    assert len(weighted(network)) == 9
     for layer in weighted(network):
         # PyTorch draws weights and biases from +- 1 / sqrt(inputs).
         limit = 1 / math.sqrt(layer.weight[0].numel())
@@ -104,7 +105,9 @@ def test_cifar10_cnn_begins_as_pytorch_does() -> None:
 
 def test_cifar100_cnn_begins_as_keras_does() -> None:
     torch.manual_seed(0)
-    for layer in weighted(catalog.build("cifar100-cnn", num_classes=100)):
+    layers = weighted(catalog.build("cifar100-cnn", num_classes=100))
+    assert len(layers) == 9
+    for layer in layers:
         window = layer.weight[0, 0].numel() if isinstance(layer, nn.Conv2d) else 1
         limit = math.sqrt(6 / (window * (layer.weight.shape[0] + layer.weight.shape[1])))
         assert 0.99 * limit < layer.weight.abs().max() <= limit

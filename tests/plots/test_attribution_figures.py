@@ -1,5 +1,7 @@
 """Maps over pictures show the picture through, and colours mean the same in all of a figure."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -29,13 +31,36 @@ def test_single_pixels_do_not_set_the_scale() -> None:
     values = np.ones((100, 100), dtype=np.float32)
     values[0, 0] = 1000
     assert full_colour(values) == 1
-    assert full_colour(np.zeros((2, 3, 3), dtype=np.float32)) == 1
+    assert full_colour(np.zeros((2, 3, 3), dtype=np.float32)) == 0
+
+
+def test_a_map_of_few_pixels_is_seen() -> None:
+    values = np.zeros((1, 32, 32), dtype=np.float32)
+    values[0, 3, :4] = [0.01, -0.02, 0.02, 0.01]
+    assert full_colour(values) == pytest.approx(0.02)
+    assert overlay(SEEN, np.full((4, 6), 0.02, dtype=np.float32), full_colour(values), signed=False)[0, 0, 0] > 200
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_empty_map_says_so_and_has_no_scale(signed: bool) -> None:
+    maps = np.zeros((2, 4, 6), dtype=np.float32)
+    asked: dict[str, Any] = {"name": "my.png", "signed": signed, "unit": "share of the logit", "remark": "Red is."}
+    figure = attribution(SEEN, maps, ["a cat", "a dog"], **asked)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["what the network saw", "a cat: nothing found", "a dog: nothing found"], "and no bar"
+    assert_whole(figure)
+    maps[1, 2, 2] = 0.5
+    titles = [axes.get_title(loc="left") for axes in attribution(SEEN, maps, ["a cat", "a dog"], **asked).axes]
+    assert titles == ["what the network saw", "a cat: nothing found", "a dog", ""]
 
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_every_class_has_its_map_and_its_name(signed: bool) -> None:
     maps = np.random.default_rng(0).normal(size=(2, 4, 6)).astype(np.float32)
-    figure = attribution(SEEN, maps, ["a cat, 60.0 %", "a dog, 30.0 %"], name="my.png", signed=signed, remark="Red is.")
+    captions = ["a cat, 60.0 %", "a dog, 30.0 %"]
+    figure = attribution(
+        SEEN, 1e-5 * maps, captions, name="my.png", signed=signed, unit="change of the logit", remark="Red is."
+    )
     said = words(figure) + " ".join(axes.get_title(loc="left") for axes in figure.axes)
     for text in (
         "What speaks for a class in my.png",
@@ -48,7 +73,17 @@ def test_every_class_has_its_map_and_its_name(signed: bool) -> None:
     ticks = " ".join(label.get_text() for label in figure.axes[-1].get_yticklabels())
     assert ("against" in ticks, "most" in ticks) == (signed, not signed)
     assert len(figure.axes) == 4
+    assert figure.axes[-1].get_ylabel().split() == ["change", "of", "the", "logit"]
     assert_whole(figure)
+
+
+@pytest.mark.parametrize("size", [(16, 48), (48, 8), (3, 64)])
+def test_a_scale_fits_beside_pictures_of_any_form(size: tuple[int, int]) -> None:
+    maps = 1e-5 * np.random.default_rng(0).normal(size=(1, *size)).astype(np.float32)
+    seen = np.full((1, *size), 90, dtype=np.uint8)
+    figure = attribution(seen, maps, ["a cat"], name="a.png", signed=True, unit="change of the logit", remark="Red is.")
+    assert_whole(figure)
+    assert figure.axes[-1].get_ylabel().split() == ["change", "of", "the", "logit"], "no word is broken"
 
 
 def test_of_many_channels_the_first_are_shown() -> None:

@@ -235,8 +235,16 @@ def test_draw_evaluation_of_a_classifier(tmp_path: Path) -> None:
     assert all(path.stat().st_size > 1000 for path in paths)
 
 
-def test_examples_are_named_rightly_where_the_set_has_another_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [
+        (("cat", "ant", "bee"), [1, 1, 2, 2, 0, 0]),
+        (("cat", "bee", "ant"), [2, 2, 1, 1, 0, 0]),
+        (("CAT", "Ant", "bee"), [1, 1, 2, 2, 0, 0]),
+    ],
+)
+def test_examples_are_named_rightly_where_the_set_has_another_order_or_case(
+    classes: tuple[str, ...], labels: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: dict[str, Figure] = {}
 
@@ -246,8 +254,7 @@ def test_examples_are_named_rightly_where_the_set_has_another_order(
 
     monkeypatch.setattr("retinula.plots.evaluation.save", keep)
     # True are ant, ant, bee, bee, cat, cat; answered is bee for the second.
-    shuffled = pictures(("cat", "ant", "bee"), [1, 1, 2, 2, 0, 0])
-    draw_evaluation(classification(("ant", "bee", "cat")), shuffled, tmp_path)
+    draw_evaluation(classification(("ant", "bee", "cat")), pictures(classes, labels), tmp_path)
     said = sorted((axes.get_title(), axes.get_xlabel()) for axes in drawn["test-examples"].axes)
     assert said == [
         ("ant", f"{RIGHT} ant (80.0 %)"),

@@ -80,6 +80,18 @@ def test_filters_are_drawn_on_one_scale_with_its_bar() -> None:
     assert_whole(figure)
 
 
+@pytest.mark.parametrize(
+    ("largest", "numbers"),
+    [(0.184, ["0.09", "0.18"]), (0.25, ["0.125", "0.25"]), (0.3, ["0.15", "0.3"]), (18250, ["9,000", "18,000"])],
+)
+def test_the_ticks_of_the_scale_are_halves(largest: float, numbers: list[str]) -> None:
+    figure = filter_sheet(np.full((4, 3, 3), largest, dtype=np.float32), layer="conv1", source="input channel 0")
+    assert ticks(figure, 1) == [f"\u2212{number}" for number in numbers[::-1]] + ["0", *numbers]
+    assert figure.axes[1].get_yticks() == pytest.approx(
+        [float(each.replace("\u2212", "-").replace(",", "")) for each in ticks(figure, 1)]
+    )
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 3), (2, 1, 1), (3, 1, 7), (64, 11, 11)])
 def test_filters_of_any_number_and_shape(shape: tuple[int, int, int]) -> None:
     figure = filter_sheet(random(*shape), layer=LONG, source="input channel 0")

@@ -205,6 +205,16 @@ def test_without_validation_the_figure_says_so() -> None:
     assert len(figure.axes[0].lines) == 1
 
 
+@pytest.mark.parametrize("share", [0.0, 0.999, 1.0])
+def test_no_axis_of_accuracy_goes_beyond_all_and_nothing(share: float) -> None:
+    figure = learning_curves(epochs(loss=[2.0, 1.0], accuracy=[share, share], val_accuracy=[share, share]))
+    low, high = figure.axes[1].get_ylim()
+    assert 0 <= low < high <= 100
+    assert low <= 100 * share <= high
+    assert not any(drawn.get_clip_on() for drawn in figure.axes[1].lines), "nothing on the edge is cut"
+    assert_whole(figure)
+
+
 def test_a_reconstruction_has_no_accuracy_panel() -> None:
     figure = learning_curves(epochs(loss=[0.6, 0.58], val_loss=[0.59, 0.58]))
     assert words(figure).startswith("Validation loss is lowest, 0.580, after epoch 2")

@@ -38,7 +38,7 @@ def at_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     wrong[:5] = (wrong[:5] + 1) % 3  # what the network gets right is then a mistake
     test_set = ImageSet(np.concatenate([images[60:], images[:1]]), np.append(wrong, labels[0]), classes, "made/test")
     quick = ["epochs=6", "model.arguments.width=0.25", "batch_size=30", "augment.crop_padding=1", "precision=float32"]
-    experiment.train("digits", train_set, test_set, "mine", overrides=quick, root=root)
+    experiment.train("digits", train_set, test_set, "mine", settings=quick, root=root)
     sets: dict[SplitName, ImageSet] = {"train": train_set, "test": test_set}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gathering, "find_own", lambda run, progress=None: OwnPictures("made", sets, {}))

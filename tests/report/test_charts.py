@@ -1,8 +1,9 @@
 """Lines and bars stay inside the box, and ticks are round numbers that enclose the values."""
 
+import numpy as np
 import pytest
 
-from retinula.report.charts import MOST_POINTS, line_chart, share_bars
+from retinula.report.charts import MOST_POINTS, line_chart, share_bars, thinned
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,62 @@ def test_ticks_are_round() -> None:
     chart = line_chart("t", "x", "y", [("a", [(0, 0.31), (100, 0.94)])])
     assert [words for _, words in chart.y_ticks] == ["0.2", "0.4", "0.6", "0.8", "1"]
     assert [words for _, words in chart.x_ticks] == ["0", "20", "40", "60", "80", "100"]
+
+
+@pytest.mark.parametrize(
+    ("values", "logarithmic"),
+    [
+        ([2.3026, 2.3023, 2.3022], False),
+        ([99.98, 99.99, 100.0], False),
+        ([5e-8, 1.2e-7], False),
+        ([0.0, 3e-12], False),
+        ([12000.5, 12001.0], False),
+        ([0.0, 25000.0], False),
+        ([1e-5, 0.4], True),
+    ],
+)
+def test_ticks_that_lie_close_together_are_told_apart(values: list[float], logarithmic: bool) -> None:
+    chart = line_chart("t", "epoch", "y", [("a", list(enumerate(values, 1)))], logarithmic=logarithmic)
+    words = [words for _, words in chart.y_ticks]
+    steps = np.diff([float(each.replace(",", "")) for each in words])
+    assert steps.min() > 0
+    assert logarithmic or steps.max() == pytest.approx(steps.min()), "a number is where it is written"
+    assert 8.0 * max(map(len, words)) < chart.left - 20, "and beside the words of the axis"
+    first = float(chart.lines[0].corners.split(",")[0])
+    assert first == pytest.approx(chart.left, abs=0.1)
+
+
+def test_of_powers_of_ten_no_more_digits_are_told_than_usual() -> None:
+    told = line_chart("t", "epoch", "loss", [("a", [(1, 2.345678912), (2, 3e-5)])], logarithmic=True).told
+    assert "2.346" in told
+    assert "2.3457" not in told
+
+
+def test_what_is_said_of_a_point_is_as_exact_as_the_ticks() -> None:
+    chart = line_chart("t", "epoch", "y", [("a", [(1, 99.99), (2, 99.996)])], most=100)
+    assert chart.told == "a: 99.99 (epoch 1) to 99.996 (epoch 2), lowest 99.99, highest 99.996."
+    assert [words for _, _, words in chart.lines[0].dots] == ["a: 99.99 (epoch 1)", "a: 99.996 (epoch 2)"]
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([100.0, 100.0], ["80", "100"]),
+        ([0.0, 0.0], ["0", "0.2"]),
+        ([96.0, 100.0], ["96", "97", "98", "99", "100"]),
+        ([37.5], ["30", "40"]),
+    ],
+)
+def test_no_tick_is_above_what_there_can_be(values: list[float], ticks: list[str]) -> None:
+    chart = line_chart("t", "epoch", "right (%)", [("a", list(enumerate(values, 1)))], most=100)
+    assert [words for _, words in chart.y_ticks] == ticks
+
+
+def test_of_many_points_the_means_of_neighbours_are_left() -> None:
+    points = [(float(step), float(step % 2)) for step in range(1, 1001)]
+    assert thinned(points, 1000) == points
+    assert thinned(points, 100) == [(10.0 * number, 0.5) for number in range(1, 101)]
+    assert thinned(points[:3], 2) == [(2.0, 0.5), (3.0, 1.0)]
 
 
 @pytest.mark.parametrize("last", [1, 2, 3, 4, 7, 10])

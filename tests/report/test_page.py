@@ -17,6 +17,7 @@ import typer
 
 from hostile_names import HOSTILE, PLAIN, QUOTED
 from retinula import extras, inspection, model_file
+from retinula.asked import Asked
 from retinula.cli import main
 from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
@@ -27,11 +28,14 @@ from retinula.evaluation.findings import Inspection
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.robustness import Robustness
-from retinula.images import ImageSet
+from retinula.images import Images, ImageSet
+from retinula.metrics import confusion_matrix
 from retinula.model_file import Model
 from retinula.plots.figure import INK, SERIES
 from retinula.report import contents as gathering
-from retinula.report.contents import Contents
+from retinula.report import reasons
+from retinula.report.answers import DRAWN, LISTED, answers_part
+from retinula.report.contents import Contents, gather
 from retinula.report.doubts import LabelsPart
 from retinula.report.page import MOST_BYTES, commands, render, write_report
 from retinula.report.reconstruction import ReconstructionPart
@@ -142,6 +146,58 @@ def test_mistakes_come_with_reasons_and_a_leak_is_named(written: tuple[str, Cont
         Page(text).words
     )
     assert len(result.surest_mistakes(2)) == 2
+
+
+def test_a_map_in_which_nothing_was_found_says_so(at_hand: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found(model: Model, seen: Images, targets: Any, method: str) -> Any:
+        return np.full((len(seen), 8, 8), method != "gradcam" and targets[0] >= 0, dtype=np.float32)
+
+    monkeypatch.setattr(reasons, "attribute", found)
+    text = render(gather(at_hand))
+    assert text.count("<small>nothing found</small>") == 3, "Grad-CAM of three examples"
+    assert ": nothing found" in text
+    assert "<small>for the answer</small><small>for the truth</small>" in text
+    monkeypatch.setattr(reasons, "attribute", lambda model, seen, *_: np.zeros((len(seen), 8, 8), dtype=np.float32))
+    text = render(gather(at_hand))
+    assert text.count("<small>nothing found</small>") == 15
+    assert "<small>for the answer: nothing found</small><small>for the truth: nothing found</small>" in text
+
+
+def test_the_colour_of_a_covered_place_is_told(written: tuple[str, Contents]) -> None:
+    assert "when a patch of the mean colour covers a place" in Page(written[0]).words
+    assert written[1].reasons is not None
+    grey = replace(written[1], reasons=replace(written[1].reasons, colour="a middle grey"))
+    assert "the difference to a picture of a middle grey; red" in Page(render(grey)).words
+
+
+def test_of_pictures_that_are_cut_it_is_told_what_the_network_sees(written: tuple[str, Contents]) -> None:
+    assert "All have the size at which the network gets them." in Page(written[0]).words
+    recipe = written[1].recipe
+    cut = recipe.model_copy(update={"inputs": recipe.inputs.model_copy(update={"crop": (4, 6)})})
+    said = Page(render(replace(written[1], recipe=cut))).words
+    assert "Of each the network sees the middle 6 x 4 pixels." in said
+    assert "All have the size" not in said
+
+
+def test_of_very_many_classes_only_what_can_be_opened_has_pictures(written: tuple[str, Contents]) -> None:
+    number = DRAWN + 1
+    labels = torch.arange(2 * number) % number
+    answers = torch.where(torch.arange(2 * number) < number, labels, (labels + 1) % number)
+    logits = torch.nn.functional.one_hot(answers, number).float()
+    asked: dict[str, Any] = {
+        "labels": labels,
+        "logits": logits,
+        "probabilities": logits,
+        "confusion": confusion_matrix(answers, labels, number),
+        "classes": tuple(f"class {place}" for place in range(number)),
+        "num_images": 2 * number,
+    }
+    assert written[1].answers is not None
+    result = replace(written[1].answers.result, **asked)
+    sheet = Sheet((8, 8))
+    part = answers_part(result, np.zeros((2 * number, 1, 8, 8), dtype=np.uint8), sheet)
+    assert part.pictures.keys() == {f"{cell.true}-{cell.answer}" for cell in part.commonest}
+    assert len(part.pictures) == len(sheet) == LISTED
 
 
 def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,6 +333,21 @@ def test_a_report_that_is_not_whole_is_refused(at_hand: Run, tmp_path: Path) -> 
         write_report(copy)
 
 
+def test_all_computers_are_told_that_it_was_trained_on(at_hand: Run, tmp_path: Path) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    report = at_hand.report()
+    alone = dict(training_part(copy).facts)
+    report["went_on"] = [{"machine": {"processor": "Another", "cores": 1}, "versions": report["versions"]}]
+    copy.report_file.write_text(json.dumps(report))
+    facts = dict(training_part(copy).facts)
+    assert facts["Computer"] == f"{alone['Computer']}; then Another, 1 core"
+    assert facts["Programs"] == alone["Programs"]
+    del report["went_on"]  # as earlier versions wrote it
+    copy.report_file.write_text(json.dumps(report))
+    assert dict(training_part(copy).facts) == alone | {"Folder": facts["Folder"]}
+
+
 def test_a_last_epoch_that_was_cut_short_is_not_told_as_whole(at_hand: Run, tmp_path: Path) -> None:
     copy = Run(tmp_path / "copy")
     shutil.copytree(at_hand.path, copy.path)
@@ -330,6 +401,30 @@ def test_a_training_loss_of_another_measure_is_not_set_against_that_of_validatio
         "the validation loss."
     )
     assert [line.words for line in part.charts[0].lines] == ["training, with label smoothing 0.1", "validation"]
+
+
+def test_the_axis_of_right_answers_ends_where_all_are_right(at_hand: Run, tmp_path: Path) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    rows = [row | {"accuracy": 1.0, "val_accuracy": 1.0} for row in at_hand.metrics()]
+    copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (chart,) = (each for each in training_part(copy).charts if each.title == "Right answers")
+    assert [words for _, words in chart.y_ticks] == ["80", "100"]
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "num_points"), [(31, "batch", 31), (121, "mean of neighbouring batches", 120)]
+)
+def test_losses_are_called_means_where_they_are(
+    at_hand: Run, tmp_path: Path, number: int, words: str, num_points: int
+) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    lines = [f"{step},1,{1 / step},0.001,0.1" for step in range(1, number + 1)]
+    copy.steps_file.write_text("\n".join(["step,epoch,loss,learning_rate,seconds", *lines, ""]))
+    (chart,) = (each for each in training_part(copy).charts if each.title == "Loss by step (cross entropy)")
+    assert chart.lines[0].words == words
+    assert len(chart.lines[0].corners.split()) == num_points
 
 
 def test_a_number_is_not_parted_from_its_unit(at_hand: Run, written: tuple[str, Contents]) -> None:
@@ -674,8 +769,9 @@ def test_deep_looks_anew_where_findings_cannot_be_used_or_not_surely(
     inspected.inspection_file.write_text(json.dumps(found | change))
     asked: list[dict[str, bool]] = []
 
-    def looked(_: object, *, progress: object, **looks: bool) -> Inspection:
+    def looked(about: Asked, *, progress: object, **looks: bool) -> Inspection:
         asked.append(looks)
+        assert about.learned is not None  # as `evaluate --deep` asks, which goes by it where labels are doubted
         return Inspection.from_dict(found)
 
     monkeypatch.setattr(gathering, "look_closer", looked)

@@ -138,7 +138,7 @@ def test_the_page_names_the_photos_and_knows_no_others() -> None:
     assert "| accuracy on photos [4] | 53.12 % | - | not measured |" in page
 
 
-def reconstructed(name: str, seed: int, **values: float) -> Run:
+def reconstructed(name: str, seed: int, **values: Any) -> Run:
     run = made_up(load_recipe(name, [f"seed={seed}"]), 0.0)
     report: dict[str, Any] = run.report()
     for measured in report["evaluations"].values():
@@ -156,3 +156,25 @@ def test_a_loss_is_shown_above_that_of_a_perfect_copy() -> None:
     assert f"\n\n{words}.\n\ncifar10-code256 goes further" in results_page(gather([Path("runs")]))
     assert floor_words(load_recipe("cifar10-denoise"), runs) == "", "which claims no loss"
     assert floor_words(recipe, [*runs, reconstructed(recipe.name, 2, loss=0.56)]) == ""
+
+
+def test_what_takes_noise_out_is_told_by_how_much_of_it() -> None:
+    levels = [{"noise": noise, "psnr": 30.0 - 50 * noise, "psnr_noised": 20.5 - 5 * noise} for noise in (0.05, 0.1)]
+    run = reconstructed("cifar10-denoise", 0, psnr=33.8, denoising=levels)
+    page, (listed,) = results_page(gather([Path("runs")])), results_list(gather([Path("runs")]))
+    assert "| cifar10-denoise | as shipped | 0 | 5.00 dB (n = 1) gained at noise 0.1 | - |" in page
+    assert "33.80" not in page, "which tells of pictures without noise"
+    assert listed["measured"]["psnr_gain"] == pytest.approx([5.0])
+    assert "psnr" not in listed["measured"]
+    work = load_recipe("cifar10-autoencoder").model_copy(update={"better": "cifar10-denoise"})
+    own = [reconstructed(work.name, 0, psnr=22.0, denoising=[{**levels[1], "psnr": 21.0}])]
+    further = goes_further(work, own, gather([Path("runs")]))
+    assert further is not None
+    gained = "PSNR gained at noise 0.1"
+    assert further.words == f"cifar10-denoise goes further: {gained} 5.00 dB (n = 1), here 1.00 dB (n = 1)"
+    report = run.report()
+    report["evaluations"]["cifar10/test"]["denoising"] = []
+    run.report_file.write_text(json.dumps(report))
+    page = results_page(gather([Path("runs")]))
+    assert "| cifar10-denoise | as shipped | 0 | - | - |" in page
+    assert "| cifar10-autoencoder | as shipped | 0 | 22.00 dB (n = 1) | - |" in page

@@ -7,7 +7,7 @@ from PIL import Image
 from retinula.errors import InputError
 from retinula.recipe_files import load_recipe
 from retinula.reproduction import reproduce as work
-from retinula.reproduction.photos import check_photos, find_photos, photo_folders
+from retinula.reproduction.photos import check_photos, find_photos, folders_to_ask
 from retinula.reproduction.reproduce import reproduce
 from retinula.run import list_runs
 from retinula.sections import Claim
@@ -150,13 +150,13 @@ def test_a_shipped_recipe_is_measured_by_its_photos_whatever_is_set(
     listens = Listens()
 
     def folders(*settings: str, given: Path | None = None) -> list[tuple[Path, bool]]:
-        return list(photo_folders(load_recipe("cifar10-cnn", settings), given, DIGITS, listens).items())
+        return list(folders_to_ask(load_recipe("cifar10-cnn", settings), given, DIGITS, listens).items())
 
     assert folders() == [(own, True)]
     assert folders("figures.photos=mine") == [(own, True), (mine, False)]
     assert folders("validation=0.1") == [(own, True)]
-    assert photo_folders(recipe(), None, DIGITS, listens) == {}
-    assert photo_folders(small(), None, DIGITS, listens) == {mine: True}
+    assert folders_to_ask(recipe(), None, DIGITS, listens) == {}
+    assert folders_to_ask(small(), None, DIGITS, listens) == {mine: True}
     assert not listens.said
     assert folders("classes=[0,1]") == []
     assert folders("classes=[0,1]", given=own) == [(own, False)]
@@ -172,12 +172,12 @@ def test_only_photos_that_were_named_are_refused(tmp_path: Path, monkeypatch: py
     mine = photos_in(tmp_path / "mine", {"a.png": 1})
     (mine / "labels.csv").write_text("a.png,eleven\n")
     listens = Listens()
-    assert photo_folders(small(), None, DIGITS, listens) == {}
+    assert folders_to_ask(small(), None, DIGITS, listens) == {}
     (said,) = listens.said
     assert said.startswith(f"{mine} is left out: the label 'eleven' of a.png is no class of this model")
     Path("link").symlink_to(mine)
     with pytest.raises(InputError, match="eleven"):
-        photo_folders(small(), Path("link"), DIGITS, listens)
+        folders_to_ask(small(), Path("link"), DIGITS, listens)
 
 
 @pytest.mark.usefixtures("_undrawn")

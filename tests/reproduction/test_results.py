@@ -40,6 +40,26 @@ def test_a_run_that_does_not_say_on_what_it_was_trained_is_left_out_of_the_page(
     assert listens.said[0].startswith("left out runs/digits-seed0: runs/digits-seed0/environment.json")
 
 
+@pytest.mark.usefixtures("_undrawn")
+def test_a_run_that_went_on_elsewhere_stands_beside_both_machines(trained: Path) -> None:
+    run = finished_runs(trained, 2)[1]
+    environment = run.environment()
+    other = environment["machine"] | {"processor": "Another", "accelerator": None, "cores": 1}
+    later = [{**environment, "after_step": n, "machine": machine} for n, machine in ((1, other), (2, other))]
+    run.environment_file.write_text(json.dumps({**environment, "went_on": later}))
+    page = page_of(Path("runs"))
+    (line,) = [line for line in page.splitlines() if line.startswith("| digits |")]
+    assert line.endswith("| 1, 1 then 2 |")
+    assert "\n2. Another, 1 core, bfloat16 units: " in page
+    (listed,) = results_list(gather([Path("runs")]))
+    assert [machine.startswith("Another, 1 core") for machine in listed["machines"]] == [False, True]
+    del later[1]["machine"]["processor"]
+    run.environment_file.write_text(json.dumps({**environment, "went_on": later}))
+    listens = Listens()
+    assert "| 1 |" in page_of(Path("runs"), reporter=listens)
+    assert listens.said == [f"left out {run.path}: {run.environment_file}: there is no 'processor' in it"]
+
+
 def _without_hardware(report: dict[str, Any]) -> dict[str, Any]:
     training = {key: value for key, value in report["training"].items() if key != "hardware"}
     return {**report, "training": training}

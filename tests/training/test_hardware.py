@@ -1,16 +1,14 @@
 import itertools
-import os
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from retinula.errors import InputError
+from retinula.machine import available_cores
 from retinula.training import hardware
 from retinula.training.hardware import (
     Hardware,
-    available_cores,
     available_threads,
     choose_hardware,
     describe_machine,
@@ -243,37 +241,3 @@ def test_threads_are_as_many_as_asked_for_and_at_most_the_share_of_the_cores(
     for name, value in {**({} if asked is None else {"OMP_NUM_THREADS": asked}), **others}.items():
         monkeypatch.setenv(name, value)
     assert available_threads(processes) == threads
-
-
-@pytest.mark.parametrize(
-    ("group", "limits", "cores"),
-    [
-        ("0::/", {}, 8),
-        ("0::/", {"": "max 100000"}, 8),
-        ("0::/", {"": "150000 100000"}, 2),
-        ("0::/", {"": "1600000 100000"}, 8),
-        ("0::/", {"": "5000 100000"}, 1),
-        ("0::/a/b", {"a": "300000 100000", "a/b": "max 100000"}, 3),
-        ("0::/a/b", {"a": "300000 100000", "a/b": "200000 100000"}, 2),
-        ("0::/a", {"b": "100000 100000"}, 8),
-        ("0::/", {"": "nonsense"}, 8),
-        ("1:cpu:/a", {"a": "100000 100000"}, 8),
-    ],
-)
-def test_cores_are_those_that_the_process_may_use_all_the_time(
-    group: str, limits: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    (tmp_path / "own").write_text(f"9:name=systemd:/\n{group}\n")
-    monkeypatch.setattr(hardware, "_OWN_GROUP", tmp_path / "own")
-    monkeypatch.setattr(hardware, "_GROUPS", tmp_path / "groups")
-    for name, limit in limits.items():
-        (tmp_path / "groups" / name).mkdir(parents=True, exist_ok=True)
-        (tmp_path / "groups" / name / "cpu.max").write_text(f"{limit}\n")
-    assert available_cores() == cores
-
-
-def test_where_no_group_is_known_all_cores_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
-    monkeypatch.setattr(hardware, "_OWN_GROUP", tmp_path / "own")
-    assert available_cores() == 3

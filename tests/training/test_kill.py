@@ -41,7 +41,7 @@ for line in sys.stdin:
         os._exit(0)
     else:
         settings = ["classes=[0,1,2]", "epochs=6", "model.arguments.width=0.25", "average=0.9", "crop_padding=1"]
-        experiment.train("digits", run=name, overrides=settings, root=root, checkpoint_seconds=0.05)
+        experiment.train("digits", run=name, settings=settings, root=root, checkpoint_seconds=0.05)
         os._exit(0)
 """
 
@@ -80,7 +80,7 @@ class Trainer:
 def wait_for_checkpoint(run: Run) -> None:
     """Wait until a checkpoint is there that was not before."""
     before = set(run.checkpoint_files())
-    while not set(run.checkpoint_files()) - before and not run.finished:
+    while not set(run.checkpoint_files()) - before and not run.report_file.exists():
         time.sleep(0.005)
 
 

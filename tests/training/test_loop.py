@@ -17,7 +17,7 @@ from retinula.images import ImageSet
 from retinula.model_file import Model
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
-from retinula.run import Run, WrittenElsewhere, create_run
+from retinula.run import Run, create_run
 from retinula.run_files import EpochRow
 from retinula.training import loop, processes
 from retinula.training.averaging import WeightAverage
@@ -29,6 +29,7 @@ from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.training.side_by_side import SideBySide
 from retinula.training.winograd import Winograd
+from retinula.written_elsewhere import WrittenElsewhere
 
 MakeSet = Callable[..., ImageSet]
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")

@@ -53,6 +53,8 @@ def step(network: nn.Module, optimizer: torch.optim.Optimizer, clip: float = 0.0
             Optimizer(name="adamw", lr=0.01, betas=(0.8, 0.95)),
             lambda p: torch.optim.AdamW(p, lr=0.01, betas=(0.8, 0.95), weight_decay=0),
         ),
+        (Optimizer(name="adam", lr=0.01, eps=0.1), lambda p: torch.optim.Adam(p, lr=0.01, eps=0.1)),
+        (Optimizer(name="adamw", lr=0.01, eps=0.1), lambda p: torch.optim.AdamW(p, lr=0.01, eps=0.1, weight_decay=0)),
     ],
 )
 def test_steps_are_those_of_torch(settings: Optimizer, reference: object) -> None:
@@ -126,6 +128,8 @@ def test_running_statistics_are_kept_while_asked() -> None:
     before = copy.deepcopy(dict(network[1].named_buffers()))
     with running_statistics_kept(network):
         network(INPUTS)
+    with pytest.raises(InputError), running_statistics_kept(network):
+        raise InputError("also where a step fails")
     assert all(torch.equal(buffer, before[name]) for name, buffer in network[1].named_buffers())
     network(INPUTS)
     assert not torch.equal(dict(network[1].named_buffers())["running_mean"], before["running_mean"])

@@ -155,7 +155,7 @@ def test_a_killed_process_ends_all_within_seconds_and_the_run_goes_on(ran: Ran) 
     (line,) = ran.lines("killed-second")
     assert line == (
         "another process of this training has ended or cannot be reached; "
-        f"go on with: retinula train --resume {run.path}"
+        f"go on with train(recipe, train_set, validation_set, run=Run('{run.path}'))"
     )
     assert ran.ends["killed-second-resumed"] == [0, 0]
     assert run.finished
@@ -180,7 +180,7 @@ def test_one_process_asked_to_stop_stops_all_after_the_same_step(ran_slowly: Ran
     assert ran.ends["stopped"] == [130, 130]
     (line,) = ran.lines("stopped")
     assert line.startswith("stopped at step ")
-    assert line.endswith(f"go on with: retinula train --resume {run.path}")
+    assert line.endswith(f"go on with train(recipe, train_set, validation_set, run=Run('{run.path}'))")
     assert ran.ends["stopped-resumed"] == [0]
     assert losses(run) == pytest.approx(losses(ran.run("whole")), rel=1e-3)
     log = run.log_file.read_text()

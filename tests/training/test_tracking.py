@@ -160,7 +160,7 @@ def test_which_forms_there_are() -> None:
 def test_a_missing_package_is_told_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"track=tensorboard needs tensorboard.*pip install 'retinula\[track\]'"):
-        experiment.train("digits", overrides=["track=tensorboard"], root=tmp_path / "runs")
+        experiment.train("digits", settings=["track=tensorboard"], root=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     tracking.check_trackers(small("track=csv"))
 

@@ -49,7 +49,7 @@ CHOICES: list[tuple[Mapping[str, Callable[..., Any]], Section, Doing, dict[str, 
         OPTIMIZERS,
         Optimizer(momentum=0.5),
         groups,
-        {"momentum": 0.9, "nesterov": True, "betas": (0.8, 0.9), "rho": 0.2, "rest_rate": 0.5},
+        {"momentum": 0.9, "nesterov": True, "betas": (0.8, 0.9), "eps": 1e-6, "rho": 0.2, "rest_rate": 0.5},
     ),
     (
         SCHEDULES,

@@ -2,7 +2,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinula.transforms.batches import BatchPlan, Sampling, generator_for, seed_for
+from retinula.forms import Sampling
+from retinula.transforms.batches import BatchPlan, generator_for, seed_for
 
 
 @given(num_images=st.integers(1, 60), batch_size=st.integers(1, 20), drop_last=st.booleans(), seed=st.integers(0, 9))

@@ -5,7 +5,16 @@ import pytest
 from retinula.errors import InputError
 from retinula.recipe_files import load_recipe
 from retinula.resetting import with_settings
-from retinula.tuning.space import Choices, Range, Value, check_space, own_values, read_space, settings_for
+from retinula.tuning.space import (
+    Choices,
+    Range,
+    Value,
+    check_space,
+    of_one_course,
+    own_values,
+    read_space,
+    settings_for,
+)
 
 DIGITS = load_recipe("digits")
 
@@ -125,3 +134,47 @@ def test_the_recipes_own_values_are_known_where_they_are_held() -> None:
     texts = ["lr=0.01..1", "batch_size=100..200", "optimizer=adamw|sgd", "nesterov=true|false", "peak=0.5..0.6"]
     space, _ = read_space(texts)
     assert own_values(DIGITS, space) == {"optimizer.lr": 0.1, "optimizer.name": "sgd", "optimizer.nesterov": "true"}
+
+
+@pytest.mark.parametrize(
+    ("base", "text", "own"),
+    [
+        ([], "model.arguments.width=0.5|1.0", "1.0"),
+        ([], "model.arguments.width=1|2", "1"),
+        ([], "model.arguments.width=0.5..2.0", 1.0),
+        ([], "model.arguments.width=1..2", 1),
+        (["model.arguments.width=1.5"], "model.arguments.width=1..2", None),
+        (["model.arguments.width=0.5"], "model.arguments.width=0.5|1.0", "0.5"),
+        ([], "model.arguments.width=0.25|0.5", None),
+        (["random_crop=6"], "random_crop=6|7", "6"),
+        (["random_crop=6"], "random_crop=[7, 7]|[6, 6]", "[6, 6]"),
+        (["momentum=0", "nesterov=false"], "nesterov=true|false", "false"),
+        (["size=8"], "size=[8, 8]|[9, 9]", "[8, 8]"),
+        ([], "size=[8, 8]|[9, 9]", None),
+    ],
+)
+def test_own_values_are_compared_as_they_are_checked(base: list[str], text: str, own: Value | None) -> None:
+    space, _ = read_space([text])
+    found = own_values(load_recipe("digits", base), space)
+    assert found == ({} if own is None else {space[0].key: own})
+    assert [type(value) for value in found.values()] == ([] if own is None else [type(own)])
+
+
+@pytest.mark.parametrize(
+    ("text", "comparable"),
+    [
+        ("lr=0.01..1", True),
+        ("model=residual|whitened", True),
+        ("early_stopping=2|3", True),
+        ("epochs=4..12", False),
+        ("steps=10..20", False),
+        ("least_steps=10..20", False),
+        ("batch_size=16|32", False),
+        ("average=0|0.99", False),
+        ("sizes=[[0, 8]]|[[0, 6], [0.5, 8]]", False),
+        ("schedule=cosine|constant", False),
+        ("peak=0.2..0.4", False),
+    ],
+)
+def test_trials_of_other_courses_are_not_compared_on_their_way(text: str, comparable: bool) -> None:
+    assert of_one_course(read_space(["weight_decay=0..0.1", text])[0]) == comparable

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 
 from command_line import run_command
 from retinula import experiment, extras, run_data
@@ -74,6 +75,16 @@ class Stops(TuningReporter):
     def step(self, progress: StepProgress) -> None:
         if (self._trial, progress.step) == self._wanted:
             raise self._error
+
+
+class Told(TuningReporter):
+    """Keeps messages."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def no_training(*_: Any, **__: Any) -> None:
@@ -141,6 +152,61 @@ def test_a_search_that_was_cut_ends_as_if_it_had_not_been(error: BaseException, 
     assert "going on from step" in gone_on.study.run(1).log_file.read_text()
 
 
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every trial reach the same at once."""
+    monkeypatch.setattr(search.Search, "_outcome", lambda *_: ledger.Outcome("finished", 0.5))
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_search_goes_on_by_its_own_seed_unless_another_is_given() -> None:
+    whole = searched(RATE, trials=4, seed=7, study="whole")
+    assert reached(searched(RATE, trials=4, study="other"))[1:] != reached(whole)[1:]
+    told = Told()
+    searched(RATE, trials=2, seed=7, study="cut", reporter=told)
+    assert reached(tune(study="cut", trials=3, reporter=told)) == reached(whole)[:3]
+    assert reached(searched(RATE, trials=4, seed=7, study="cut", reporter=told)) == reached(whole)
+    assert [line for line in told.lines if "seed" in line] == []
+    shutil.copytree("cut", "copy")
+    changed = tune(study="cut", trials=5, seed=8, reporter=told)
+    assert reached(tune(study="copy", trials=5))[4] != reached(changed)[4]
+    tune(study="cut", trials=5, seed=8, reporter=told)
+    tune(study="cut", trials=5, reporter=told)
+    assert [line for line in told.lines if "seed" in line] == ["cut drew by seed 7 so far; from now on by seed 8"]
+
+
+@pytest.mark.usefixtures("untrained")
+def test_what_a_kill_left_unwritten_is_written_before_it_is_named() -> None:
+    found = searched(RATE, trials=2)
+    written = [file.read_bytes() for file in (found.study.best_file, found.study.table_file)]
+    found.study.best_file.unlink()
+    found.study.table_file.write_text("older")
+    tune(study=found.study.path, trials=2)
+    assert [file.read_bytes() for file in (found.study.best_file, found.study.table_file)] == written
+
+
+@pytest.mark.usefixtures("untrained")
+def test_no_process_writes_what_it_read_before_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone: dict[str, list[bool]] = {"trials": [], "write_best": [], "write_table": []}
+    for place, name in ((ledger.Ledger, "trials"), (search, "write_best"), (search, "write_table")):
+        real = getattr(place, name)
+
+        def noted(*given: Any, real: Any = real, name: str = name) -> Any:
+            lock = FileLock("studies/digits/.locks/study.lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                alone[name].append(True)
+            else:
+                lock.release()
+                alone[name].append(False)
+            return real(*given)
+
+        monkeypatch.setattr(place, name, noted)
+    searched(RATE, trials=1)
+    assert alone == {"trials": [True, True], "write_best": [True, True], "write_table": [True, True]}
+
+
 def test_cut_before_its_first_file_or_after_its_last() -> None:
     with pytest.raises(Killed):
         searched(RATE, trials=2, reporter=Stops(1, 1, Killed()))
@@ -180,6 +246,35 @@ def test_what_is_worse_than_the_median_is_given_up(monkeypatch: pytest.MonkeyPat
 def test_nothing_is_given_up_after_its_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger.Ledger, "report", lambda self, number, epoch, value: epoch == 2)
     assert [trial.state for trial in searched(RATE, trials=2).trials] == ["finished", "finished"]
+
+
+def test_nothing_is_given_up_where_trials_are_not_equally_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger.Ledger, "report", lambda *_: True)
+    found = tune("digits", ["epochs=2|3", *QUICK[1:]], trials=4)
+    assert [trial.state for trial in found.trials] == ["finished"] * 4
+    assert {run.recipe().training.epochs for run in list_runs(found.study.runs)} == {2, 3}
+
+
+def test_weights_that_are_not_finite_in_the_end_say_where_not_to_look() -> None:
+    found = tune("digits", ["epochs=1", "batch_size=60", QUICK[1], "lr=0.1|1e300"], trials=4)
+    assert found.trials[0].state == "finished"
+    diverged = [trial for trial in found.trials if trial.values["optimizer.lr"] == "1e300"]
+    assert diverged
+    for trial in diverged:
+        run = found.study.run(trial.number)
+        assert trial.state == "pruned"
+        assert trial.reason == f"{run.path}: the last steps left weights that are not finite"
+        assert not run.checkpoints.exists()
+
+
+def test_a_validation_loss_that_is_never_finite_says_where_not_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([1.0, 1.0])
+    monkeypatch.setattr(loop, "validate", lambda *_: (next(losses, float("inf")), 0.5))
+    found = searched(RATE, "metric=val_loss", trials=2)
+    assert [(trial.state, trial.reason) for trial in found.trials] == [
+        ("finished", ""),
+        ("pruned", "no val_loss that is finite"),
+    ]
 
 
 def test_a_loss_that_is_not_finite_says_where_not_to_look() -> None:
@@ -246,7 +341,7 @@ def test_no_trial_begins_after_the_minutes() -> None:
             "digits trains on all pictures, which leaves none to choose by: give validation=0.1",
         ),
         (["epochs=3"], {}, "nothing to choose"),
-        (RATE, {}, r"settings is a list of settings, such as \['epochs=1'\], not 'lr="),
+        (RATE, {}, r"settings are a list, such as \['epochs=1'\], not 'lr="),
         (["lr=1..0.1"], {}, "the low end comes first"),
         (["model.arguments.colour=1..3"], {}, "colour"),
         ([RATE], {"trials": 0}, "0 trials are too few"),

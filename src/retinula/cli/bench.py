@@ -17,7 +17,8 @@ def bench(
 ) -> None:
     """Measure this machine, and how long each recipe takes here.
 
-    Of each recipe the pictures a second, and the share of the machine's peak.
+    Of each recipe the pictures a second, the share of the machine's peak, and the time of a whole training: its steps,
+    and what follows those of an epoch, validation and the averaging of weights.
     """
     from retinula.bench import PEAK_PRECISIONS, first_answer_seconds, matrix_peak, measurable, measure_speeds, untrained
     from retinula.recipe_files import load_recipe, shipped

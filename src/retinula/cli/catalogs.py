@@ -1,14 +1,18 @@
 """`retinula models`, `retinula recipes`: what there is, by name."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from retinula.cli.terminal import AsJson, say, say_json
+from retinula.cli.trained import newest_finished, trained_model
+from retinula.errors import InputError
 from retinula.words import table
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from retinula.recipe import Recipe
 
 # Of settings that are not given and for which TOML has no word.
@@ -23,17 +27,30 @@ CHECKSUM = "model.weights_sha256"  # written where weights are given; nobody set
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of them: its layers and arguments.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME|RUN]",
+            help="One of them, or a run's folder or name, 'last' or a model file: its layers and arguments.",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[key=value ...]",
+            help="For one of them: its arguments, and size, channels and classes, such as width=2 size=96.",
+        ),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(metavar="N", help="Pictures in the batch that memory is counted for.", min=1)
     ] = 128,
     as_json: AsJson = False,
 ) -> None:
-    """List the networks, or show one layer by layer.
+    """List the networks, or show one layer by layer, your own too.
 
     Of each layer its shape, parameters and multiply-adds; of the whole also the memory, and its own arguments.
     """
-    from retinula.models.catalog import NETWORKS, build, network_named
+    from retinula.models.catalog import NETWORKS
     from retinula.models.summary import layer_table, summarize
 
     if name is None:
@@ -49,16 +66,67 @@ def models(
         for line in table(("name", "task", "parameters", "multiply-adds", "what it is"), rows):
             say(line)
         return
-    entry = network_named(name)
-    network = build(name, num_classes=entry.num_classes, channels=entry.channels, size=entry.size)
-    summary = summarize(network, (entry.channels, *entry.size), batch_size)
+    shown = _of_catalog(name, settings or []) if name in NETWORKS else _of_a_run(name, settings or [])
+    summary = summarize(shown.network, shown.input_shape, batch_size)
     if as_json:
-        say_json({**summary.to_dict(), "name": name, "arguments": entry.arguments})
+        say_json({**summary.to_dict(), "name": shown.name, "arguments": shown.arguments})
         return
     for line in layer_table(summary):
         say(line)
-    arguments = [f"{key}={json.dumps(default)}" for key, default in entry.arguments.items()]
-    say(f"arguments (model.arguments.NAME=VALUE), unless given: {', '.join(arguments) or 'none'}")
+    say(f"network {shown.name}, inputs {'x'.join(map(str, shown.input_shape))}")
+    arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in shown.arguments.items())
+    usual = name in NETWORKS and not settings
+    say(f"arguments{' (model.arguments.NAME=VALUE), unless given' if usual else ''}: {arguments or 'none'}")
+
+
+class _Shown(NamedTuple):
+    """A network to show: its name in the catalog, channels, height and width of its inputs, and its own arguments."""
+
+    network: "Module"
+    name: str
+    input_shape: tuple[int, int, int]
+    arguments: dict[str, Any]
+
+
+def _of_catalog(name: str, settings: list[str]) -> _Shown:
+    """Build a network of the catalog in its published setting, but for what is set."""
+    from retinula.assignment import ARGUMENTS, parse
+    from retinula.models.catalog import NETWORKS, build
+    from retinula.recipe_files import checked
+
+    entry = NETWORKS[name]
+    arguments: dict[str, Any] = {}
+    inputs: dict[str, Any] = {"size": entry.size, "channels": entry.channels}
+    num_classes = entry.num_classes
+    for setting in settings:
+        key, value = parse(setting)
+        place = key.removeprefix("inputs.")
+        if key == "classes":
+            if type(value) is not int:
+                raise InputError(f"classes={value!r}: expected how many there are, such as classes=10")
+            num_classes = value
+        elif place in inputs:
+            inputs[place] = value
+        else:
+            arguments[key.removeprefix(ARGUMENTS)] = value
+    model = {"name": name, "arguments": arguments}
+    recipe = checked({"name": name, "model": model, "inputs": inputs}, f"retinula models {name}")
+    size, channels = recipe.inputs.size or entry.size, recipe.inputs.channels or entry.channels
+    network = build(name, num_classes=num_classes, channels=channels, size=size, **recipe.model.arguments)
+    return _Shown(network, name, (channels, *size), {**entry.arguments, **recipe.model.arguments})
+
+
+def _of_a_run(name: str, settings: list[str]) -> _Shown:
+    """Load the network of a run or model file."""
+    from retinula.models.catalog import NETWORKS
+    from retinula.transfer import find_weights
+
+    weights = find_weights(newest_finished(name))
+    if settings:
+        raise InputError(f"{name} is a trained network, which is shown as it is: leave {settings[0]} out")
+    model = trained_model(str(weights))
+    arguments = {**NETWORKS[model.network_name].arguments, **model.arguments}
+    return _Shown(model.network, model.network_name, model.preprocess.input_shape, arguments)
 
 
 def recipes(

@@ -105,11 +105,12 @@ def check(source: Source, as_json: AsJson = False) -> None:
     from retinula.datasets.catalog import CATALOG
     from retinula.datasets.check import check_dataset, check_files
     from retinula.datasets.load import load, meant_by, split_record
+    from retinula.datasets.source_kind import kind_of_source
 
     path = Path(source)
     own = source not in ("", *CATALOG) and (path.is_dir() or path.is_file()) and meant_by(path) is None
     with counting() as progress:
-        if own and (path.is_dir() or path.suffix.lower() != ".npz"):
+        if own and kind_of_source(path) != "arrays":
             report = check_files(path, record=split_record(path), progress=progress)
         else:
             report = check_dataset(load(source, progress=progress, on_damage=remark), progress=progress)

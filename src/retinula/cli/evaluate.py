@@ -26,7 +26,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NAME|FOLDER|FILE",
-            help="Other pictures of the same classes; also an archive, a table, or a .npz file.",
+            help="Other pictures of the same classes, or some of them; also an archive, a table, or a .npz file.",
             show_default=False,
         ),
     ] = None,

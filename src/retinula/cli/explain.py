@@ -55,7 +55,10 @@ def explain(
         str | None,
         typer.Option(metavar="NAME,...", help="Classes to ask about; the likeliest unless given.", show_default=False),
     ] = None,
-    top: Annotated[int, typer.Option(metavar="N", help="How many of the likeliest classes.", min=1, max=10)] = 3,
+    top: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="How many of the likeliest classes; 3 unless given.", min=1, max=10),
+    ] = None,
     layer: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only this convolution; every one unless given.")
     ] = None,
@@ -78,7 +81,7 @@ def explain(
 
     Draws where what speaks for a class lies, what convolutions make of pictures, or their weights.
     """
-    _check_options(images, method, classes, layer, channel, data)
+    _check_options(images, method, classes, top, layer, channel, data)
     model = trained_model(run)
     from retinula import depiction
     from retinula.explanation.attribution import ATTRIBUTIONS
@@ -97,7 +100,8 @@ def explain(
     else:
         kind = next(each for each in ATTRIBUTIONS if each == method.value)
         asked = _asked(classes, model)
-        drawing = depiction.depict_attribution(model, _pictures(images or []), kind, classes=asked, top=top)
+        likeliest = top or depiction.LIKELIEST
+        drawing = depiction.depict_attribution(model, _pictures(images or []), kind, classes=asked, top=likeliest)
     files = []
     with counting() as progress:
         for number, (name, figure) in enumerate(drawing.figures, start=1):
@@ -114,6 +118,7 @@ def _check_options(
     images: list[str] | None,
     method: Method,
     classes: str | None,
+    top: int | None,
     layer: str | None,
     channel: int | None,
     data: str | None,
@@ -124,8 +129,10 @@ def _check_options(
         )
     if not images and method not in WITHOUT_PICTURE:
         raise InputError(f"{method.value} is about a picture: name one after the run, or choose --method filters")
+    about_classes = "a method that is about classes, such as hirescam"
     belongs = (
-        ("--classes", classes, method not in OF_LAYERS, "a method that is about classes, such as hirescam"),
+        ("--classes", classes, method not in OF_LAYERS, about_classes),
+        ("--top", top, method not in OF_LAYERS, about_classes),
         ("--layer", layer, method in OF_LAYERS, "--method features, filters or exciting"),
         ("--channel", channel, method is Method.FILTERS, "--method filters"),
         ("--data", data, method is Method.EXCITING, "--method exciting"),
@@ -133,6 +140,8 @@ def _check_options(
     for option, value, fits, where in belongs:
         if value is not None and not fits:
             raise InputError(f"{option} belongs to {where}, not to {method.value}")
+    if classes is not None and top is not None:
+        raise InputError("--top counts the likeliest classes, --classes names others: leave one of them out")
 
 
 def _asked(classes: str | None, model: "Model") -> list[int] | None:

@@ -99,12 +99,12 @@ def predict(
     model = _looking(loaded, resize, resample, given)
     references = find_pictures(sources, progress=Lines())
     answers: dict[str, str] = {}
-    left_over = ""
+    left_over: list[str] = []
     if labels:
         from retinula.labels import match_labels, read_labels
 
         matched = match_labels(references, read_labels(labels), model.classes)
-        answers, left_over = matched.labels, matched.left_over(labels)
+        answers, left_over = matched.labels, [matched.left_over(labels), matched.left_outside()]
     predictions, answered, judged, is_read = [], 0, 0, True
     for prediction in predict_files(model, references):
         answered += not prediction.skipped
@@ -130,8 +130,8 @@ def predict(
     if labels and is_read:
         from retinula.scoring import score
 
-        if left_over:
-            remark(left_over)
+        for line in filter(None, left_over):
+            remark(line)
         result = score(predictions, answers)
         line = (
             f"accuracy {share(result.accuracy)}: {result.correct} of {result.total} right "
@@ -278,10 +278,13 @@ def _draw(
     top: int,
 ) -> None:
     from retinula.datasets.unpack import safe_names
+    from retinula.onnx_model import OnnxModel
     from retinula.pictures import decode
     from retinula.plots import pictures
     from retinula.plots.figure import save
+    from retinula.shrinking import centre
 
+    crop = model.crop if isinstance(model, OnnxModel) else model.preprocess.crop
     shown = [(r, p) for r, p in zip(references, predictions, strict=True) if not p.skipped]
     names = safe_names(Path(reference.src).stem for reference, _ in shown)
     with counting() as progress:
@@ -289,7 +292,7 @@ def _draw(
             picture = decode(reference.content)
             figure = pictures.prediction(
                 picture,
-                model.shrink(picture),
+                centre(model.shrink(picture), crop),
                 prediction.answers,
                 name=reference.src,
                 correct=answers.get(prediction.src),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, remark, say, say_json
-from retinula.cli.trained import RunOrAnyModel, is_onnx, trained_model
+from retinula.cli.trained import RunOrAnyModel, called, is_onnx, trained_model, with_result
 from retinula.errors import InputError, RetinulaError
 from retinula.extras import load, need
 
@@ -132,15 +132,16 @@ def _predictor(run: str, num_similar: int) -> "Predictor":
         from retinula.onnx_model import OnnxModel
         from retinula.serving.onnx_predictor import OnnxPredictor
 
-        return OnnxPredictor(OnnxModel.load(path), path.stem)
+        exported = OnnxModel.load(path)
+        return OnnxPredictor(exported, called(path, exported.metadata.get("provenance")))
     model = trained_model(run)
     from retinula.run import find_run
     from retinula.serving.torch_predictor import TorchPredictor
 
     if path.is_file():
-        return TorchPredictor(model, path.stem)
+        return TorchPredictor(model, called(path, model.provenance))
     found = find_run(run)
-    return TorchPredictor(model, found.name, _neighbours(model, found, num_similar))
+    return TorchPredictor(with_result(model, found), found.name, _neighbours(model, found, num_similar))
 
 
 def _neighbours(model: "Model", run: "Run", number: int) -> "Neighbours | None":

@@ -47,12 +47,12 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a network: by a recipe, a data set, or a folder."""
-    name, overrides = one_target(target or [])
+    name, settings = one_target(target or [])
     if resume is not None and (target or model or freeze or run):
         raise InputError("--resume goes on with a run as it is: give nothing else with it")
     if "WORLD_SIZE" not in os.environ:  # of several processes one says what is wrong, having met
         # Settings may fit only a model to begin from.
-        _check_is_there(resume, name or "digits", [] if model or freeze else overrides)
+        _check_is_there(resume, name or "digits", [] if model or freeze else settings)
     from retinula import experiment
     from retinula.run import RUNS, find_run
     from retinula.training import processes
@@ -66,15 +66,15 @@ def train(
         raise InputError(f"there are {announced} processes already, started by torchrun: leave --procs out")
     speaks = processes.speaks()
     if model is not None:  # of several processes the first one's is taken
-        overrides = [_beginning(newest_finished(model) if speaks else model), *overrides]
+        settings = [_beginning(newest_finished(model) if speaks else model), *settings]
     if freeze:
-        overrides = ["model.freeze=true", *overrides]
+        settings = ["model.freeze=true", *settings]
     try:
         with TrainingReporter() if speaks else nullcontext(Reporter()) as reporter:
             if resume is not None:
                 experiment.resume(resume, reporter=reporter)
             else:
-                trained = experiment.train(name or "digits", run=run, overrides=overrides, reporter=reporter)
+                trained = experiment.train(name or "digits", run=run, settings=settings, reporter=reporter)
     except processes.Elsewhere as other:  # it has said why
         sys.exit(other.exit_code)
     except KeyboardInterrupt:
@@ -85,7 +85,7 @@ def train(
         _show(RUNS / trained.provenance["run"] if resume is None else find_run(resume).path, as_json)
 
 
-def _check_is_there(resume: str | None, target: str, overrides: list[str]) -> None:
+def _check_is_there(resume: str | None, target: str, settings: list[str]) -> None:
     """Refuse a run to go on with, or else what is to be trained, before torch is loaded, which takes seconds."""
     if resume is not None:
         from retinula.run import find_run
@@ -94,7 +94,7 @@ def _check_is_there(resume: str | None, target: str, overrides: list[str]) -> No
     else:
         from retinula.targets import find_recipe
 
-        find_recipe(target, overrides)
+        find_recipe(target, settings)
 
 
 def _beginning(model: str) -> str:

@@ -1,16 +1,28 @@
 """Which trained model a command's RUN means."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retinula.cli.terminal import remark
-from retinula.errors import InputError
+from retinula.errors import InputError, RetinulaError
 from retinula.names import printable
 
 if TYPE_CHECKING:
     from retinula.model_file import Model
+    from retinula.run import Run
+
+# Names of the files that training and export write: they say nothing of a model.
+USUAL_NAMES = ("model", "model-int8")
+# What of a measurement goes with a model: of classifiers the accuracy, of what gives pictures back the quality.
+RESULT = (
+    *("dataset", "split", "num_images", "tta", "accuracy", "accuracy_low", "accuracy_high", "plain_accuracy"),
+    *("loss", "mse", "psnr", "ssim"),
+)
 
 
 def newest_finished(run: str) -> str:
@@ -73,3 +85,28 @@ def trained_model(run: str) -> "Model":
 def is_onnx(run: str) -> bool:
     """Say whether RUN is a file that `retinula export` writes, which answers without torch."""
     return Path(run).suffix.lower() == ".onnx"
+
+
+def called(path: Path, provenance: object) -> str:
+    """Return what a model in a file is called: after its run where the file has the name that all have, else after it.
+
+    Args:
+        path: of the file.
+        provenance: what the file says of itself, which may be anything.
+    """
+    run = provenance.get("run") if isinstance(provenance, Mapping) else None
+    if path.stem in USUAL_NAMES and isinstance(run, str) and re.fullmatch(r"\w[\w.-]{0,99}", run):
+        return path.stem.replace("model", run, 1)
+    return path.stem
+
+
+def with_result(model: "Model", run: "Run") -> "Model":
+    """Add to the provenance of a run's model, as `result`, what was measured of it on test or validation pictures."""
+    result: dict[str, Any] = {}
+    try:
+        if run.finished:
+            result = run.evaluation("test") or run.evaluation("validation")
+    except RetinulaError as error:
+        remark(f"without the result of its run: {error}")
+    told = {key: result[key] for key in RESULT if key in result}
+    return replace(model, provenance=model.provenance | {"result": told}) if told else model

@@ -33,7 +33,10 @@ def tune(
     study: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="The study; studies/RECIPE unless given.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the drawing.", min=0)] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of the drawing; the study's, or 0, unless given.", min=0, show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for better settings by trials on validation pictures.

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final, Protocol, Self
 
+from retinula.durable import reading
 from retinula.errors import InputError, RetinulaError
 from retinula.names import composed
 
@@ -346,15 +347,16 @@ class _Limited(io.RawIOBase):
 @contextmanager
 def _explained(path: Path) -> Iterator[None]:
     """Turn whatever a library raises over a damaged archive into one line that names it."""
-    try:
-        yield
-    except RetinulaError:
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
-        detail = " ".join(str(error).split()) or "it is cut short"
-        raise InputError(f"{path} is damaged or not an archive ({detail}); get it anew") from error
+    with reading(path):
+        try:
+            yield
+        except RetinulaError:
+            raise
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            detail = " ".join(str(error).split()) or "it is cut short"
+            raise InputError(f"{path} is damaged or not an archive ({detail}); get it anew") from error
 
 
 def _safe_name(path: Path, raw: str) -> str:

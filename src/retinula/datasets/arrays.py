@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from retinula.datasets.archives import MIB, Limits, members
 from retinula.datasets.array_names import Named, told_apart
-from retinula.datasets.folder import TEST_FRACTION, recorded, write_record
 from retinula.datasets.layout import natural_order, with_test_share
 from retinula.datasets.reading import SPLITS, Chunk, Progress, Reading, SplitName, apart, silent
+from retinula.datasets.split_record import TEST_FRACTION, read_record, write_record
 from retinula.equal_pictures import pixel_digest
 from retinula.errors import InputError, nearest
 from retinula.images import Labels, from_floats
@@ -169,7 +169,7 @@ def _tested(array: _Pictures, classes: tuple[str, ...], record: Path | None, tol
         digest for digest, label in zip(digests, labels, strict=True) if label_of.setdefault(digest, label) != label
     }
     whole = {digest: (classes[label], digest) for digest, label in label_of.items() if digest not in torn}
-    found = with_test_share(whole, TEST_FRACTION, 0, recorded(record))
+    found = with_test_share(whole, TEST_FRACTION, 0, read_record(record))
     test = found.get("test", {})
     write_record(
         record, {"train": [digest for digest in label_of if digest not in test], "test": test}, forgetting=True

@@ -30,7 +30,7 @@ from retinula.images import MAKE_ROOM, Images, ImageSet, Labels
 from retinula.version import __version__
 
 # Readers and resizing may change from version to version, so each prepares its own.
-LAYOUT: Final = f"3 of {__version__}"
+LAYOUT: Final = f"4 of {__version__}"
 
 _SAMPLES: Final = 64
 _SAMPLE_BYTES: Final = 4096

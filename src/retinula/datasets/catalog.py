@@ -4,6 +4,9 @@ from typing import Final
 
 from retinula.datasets.entries import arrays, cifar, made, mnist, photos
 from retinula.datasets.entry import Entry
+from retinula.images import ImageSet
+
+OWN_FILES: Final = "own files"  # the copy in the provenance of what is not from the catalog, whatever its name
 
 CATALOG: Final[dict[str, Entry]] = {
     entry.name: entry
@@ -31,3 +34,14 @@ CATALOG: Final[dict[str, Entry]] = {
         cifar.CIFAR100_C,
     )
 }
+
+
+def conditions_of(image_set: ImageSet) -> tuple[str, ...]:
+    """Return the conditions of which all test pictures of a set of the catalog hold equal stretches; none of others."""
+    entry, labels = CATALOG.get(image_set.name.removesuffix("/test")), image_set.labels
+    if entry is None or not entry.conditions or image_set.provenance.get("copy", OWN_FILES) == OWN_FILES:
+        return ()
+    if labels is None or len(labels) != entry.counts.get("test"):
+        return ()
+    stretches = labels.reshape(len(entry.conditions), -1)  # of the same pictures, unless somebody has reordered them
+    return entry.conditions if (stretches == stretches[0]).all() else ()

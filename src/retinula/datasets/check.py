@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from retinula.by_class import FEW
 from retinula.datasets import folder, tables
 from retinula.datasets.layout import BARE
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
-from retinula.images import CHUNK, ImageSet, copied
+from retinula.datasets.rows import Columns
+from retinula.datasets.source_kind import kind_of_source
+from retinula.images import CHUNK, copied
 from retinula.names import printable
-from retinula.pictures import UnreadablePicture, decode_all, full_size
-from retinula.words import plural
+from retinula.pictures import UnreadablePicture, decode_all, full_size, is_faint
+from retinula.words import first_few, plural
 
-FEW: Final = 10  # with fewer pictures to train on, a class is learned much less well than with more
 _NAMED: Final = 10
 _IN_GROUP: Final = 4
 LONG: Final = 3  # times as long as wide: squashed, little is left of what such a picture shows
@@ -83,6 +85,8 @@ class CheckReport:
         lone_class: the only class with pictures to train on, where there are no two.
         few: classes with fewer than ten pictures to train on.
         constant: pictures of a single colour.
+        faint: grey pictures of 16 bits that use less than a sixteenth of what these can say, and so are almost black.
+        columns: of a table: which were read.
     """
 
     name: str
@@ -100,6 +104,8 @@ class CheckReport:
     lone_class: str | None = None
     few: tuple[str, ...] = ()
     constant: tuple[str, ...] = ()
+    faint: tuple[str, ...] = ()
+    columns: Columns | None = None
 
     @property
     def leaks(self) -> tuple[Duplicates, ...]:
@@ -116,7 +122,7 @@ class CheckReport:
         """Whether nothing was found."""
         left_out = (self.unreadable, self.rows, self.empty, self.bare)
         found = (*left_out, self.duplicates, self.odd_sizes, self.long, self.few)
-        return not any(found) and self.lone_class is None and not self.constant
+        return not any(found) and self.lone_class is None and not self.constant and not self.faint
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as values that JSON can hold."""
@@ -144,13 +150,21 @@ class CheckReport:
             "lone_class": self.lone_class,
             "few": {name: self.counts[name] for name in self.few},
             "constant": list(self.constant),
+            "faint": list(self.faint),
+            "columns": None if self.columns is None else self.columns.described,
         }
 
     def lines(self, named: int = _NAMED) -> list[str]:
         """Return what to print: each kind of finding counted, and the first `named` of it named."""
         splits = ", ".join(f"{split} {count:,}" for split, count in self.num_images.items())
         size = "" if self.size is None else f", {_sizes(self.size, self.num_sizes)}"
-        lines = [f"{self.name}: {splits}; {plural(len(self.counts), 'class', 'classes')}{size}"]
+        classes = plural(len(self.counts), "class", "classes") + (
+            f" ({first_few([*self.counts])})" if self.counts else ""
+        )
+        lines = [f"{self.name}: {splits}; {classes}{size}"]
+        if self.columns is not None:
+            lines.append(self.columns.described)
+        num_facts = len(lines)
         leaks = [group for group in self.duplicates if group.is_leak]
         conflicts = [group for group in self.duplicates if group.is_conflict and not group.is_leak]
         others = [group for group in self.duplicates if not group.is_leak and not group.is_conflict]
@@ -182,9 +196,13 @@ class CheckReport:
                 f"classes with fewer than {FEW} pictures to train on",
             ),
             (self.constant, "of a single colour"),
+            (
+                self.faint,
+                "almost black: of 16 bits less than a sixteenth is used (scale their values to 0..65535 before)",
+            ),
         ):
             lines += _section(found, what, named)
-        return lines if len(lines) > 1 else [*lines, "nothing wrong was found"]
+        return lines if len(lines) > num_facts else [*lines, "nothing wrong was found"]
 
 
 @dataclass
@@ -196,6 +214,7 @@ class _Findings:
     num_images: Counter[SplitName] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     constant: list[str] = field(default_factory=list)
+    faint: list[str] = field(default_factory=list)
 
     def add(self, place: Place, look: "_Look") -> None:
         self.by_pixels.setdefault(look.digest, []).append(place)
@@ -204,6 +223,8 @@ class _Findings:
         self.counts[place.label] += place.split == "train"
         if look.is_constant:
             self.constant.append(place.source)
+        if look.is_faint:
+            self.faint.append(place.source)
 
     def report(
         self,
@@ -212,6 +233,7 @@ class _Findings:
         classes: Sequence[str],
         skipped: Iterable[Skipped],
         rows: Iterable[Skipped] = (),
+        columns: Columns | None = None,
     ) -> CheckReport:
         tally = Counter(self.sizes.values())
         size, frequency = tally.most_common(1)[0] if tally else (None, 0)
@@ -241,6 +263,8 @@ class _Findings:
             lone_class=learned[0] if len(learned) == 1 else None,
             few=tuple(label for label, count in counts.items() if count < FEW) if "train" in num_images else (),
             constant=tuple(self.constant),
+            faint=tuple(self.faint),
+            columns=columns,
         )
 
 
@@ -248,6 +272,7 @@ class _Look(NamedTuple):
     digest: bytes
     size: tuple[int, int]
     is_constant: bool
+    is_faint: bool = False
 
 
 def check_files(
@@ -265,9 +290,11 @@ def check_files(
         InputError: the layout cannot be meant.
     """
     rows: Sequence[Skipped] = ()
-    if path.suffix.lower() in tables.ENDINGS and path.is_file():
-        files, layout = tables.arranged(path, tables.find(path, progress), seed, record)
-        rows = files.skipped
+    columns = None
+    if kind_of_source(path) == "table":
+        listed = tables.find(path, progress)
+        files, layout = tables.arranged(path, listed, seed, record)
+        rows, columns = files.skipped, listed.columns
     else:
         files = folder.find(path, progress)
         layout = folder.arranged(path, files, seed, record)
@@ -285,7 +312,7 @@ def check_files(
             findings.add(places[name], look)
         if progress:
             progress("checking", number, len(places))
-    return findings.report(printable(str(path)), layout.splits, layout.classes, skipped, rows)
+    return findings.report(printable(str(path)), layout.splits, layout.classes, skipped, rows, columns)
 
 
 def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> CheckReport:
@@ -311,23 +338,10 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Chec
     return findings.report(dataset.name, dataset.splits, labelled[0] if labelled else (), dataset.skipped)
 
 
-def few_pictures(train_set: ImageSet) -> list[str]:
-    """Return a line to warn with where classes have fewer than ten pictures to train on; none where all have enough.
-
-    Args:
-        train_set: what is trained on.
-    """
-    few = sorted((count, name) for name, count in train_set.counts().items() if count < FEW)
-    if not few:
-        return []
-    more = f" and {len(few) - _IN_GROUP:,} more" if len(few) > _IN_GROUP else ""
-    named = ", ".join(f"{name} ({count})" for count, name in few[:_IN_GROUP])
-    return [f"few pictures to train on: {named}{more}; with fewer than {FEW} a class is learned less well"]
-
-
 def _look_at_picture(picture: Image.Image) -> _Look:
     # As colour, so that a grey file equals a coloured one with the same grey pixels.
-    return _look(np.asarray(picture.convert("RGB")).transpose(2, 0, 1), full_size(picture))
+    look = _look(np.asarray(picture.convert("RGB")).transpose(2, 0, 1), full_size(picture))
+    return look._replace(is_faint=is_faint(picture))
 
 
 def _look(image: NDArray[np.uint8], size: tuple[int, int]) -> _Look:

@@ -16,9 +16,9 @@ import numpy as np
 from retinula.datasets import pickles
 from retinula.datasets.archives import files_named
 from retinula.datasets.entry import Entry
-from retinula.datasets.options import LabelKind
 from retinula.datasets.reading import Chunk, Reading, SplitName, apart
 from retinula.errors import InputError
+from retinula.forms import LabelKind
 from retinula.images import CHUNK, Images, Labels
 
 

@@ -17,7 +17,16 @@ from typing import Final
 from retinula.datasets.entry import Archive
 from retinula.datasets.listing import is_folder, unfollowed
 from retinula.datasets.reading import Progress
-from retinula.durable import UNFINISHED, clear_abandoned, make_folder, replacing, replacing_folder, write_json
+from retinula.durable import (
+    UNFINISHED,
+    clear_abandoned,
+    make_folder,
+    reading,
+    replacing,
+    replacing_folder,
+    sha256_of,
+    write_json,
+)
 from retinula.errors import InputError, RetinulaError
 
 _BLOCK: Final = 1024 * 1024
@@ -126,17 +135,14 @@ def file_digest(path: Path, cache_dir: Path) -> str:
     note = (
         cache_dir / "sums" / f"{hashlib.sha256(str(path.resolve()).encode(errors='surrogateescape')).hexdigest()}.json"
     )
-    try:
+    with reading(path):
         state = path.stat()
         signs = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
         with suppress(OSError, ValueError, TypeError, KeyError):
             known = json.loads(note.read_bytes())
             if known["signs"] == signs:
                 return str(known["sha256"])
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        sha256 = sha256_of(path)
     if time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) > _SETTLED_NS:
         # A cache that cannot be written to is somebody else's problem, and reported there.
         with suppress(RetinulaError, OSError):

@@ -93,6 +93,7 @@ class Entry:
         family: which reader reads it; empty where nothing has to be fetched.
         carved: whether nobody published a split, so that a share of `train` is set apart for testing.
         folds: how many splits of the same pictures were published; 0 for one.
+        fold_train: pictures to train on in each of them, where they are fewer than those of the usual split; else 0.
         conditions: names of the equal stretches of the test pictures that are measured one by one; a set that has
             them, or nothing but test pictures, is for evaluation only.
         num_listed: how many classes there are where the archive lists them.
@@ -114,6 +115,7 @@ class Entry:
     family: str = ""
     carved: bool = False
     folds: int = 0
+    fold_train: int = 0
     conditions: tuple[str, ...] = ()
     num_listed: int = 0
 

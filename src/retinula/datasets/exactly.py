@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from retinula.durable import reading
 from retinula.errors import InputError
 
 
@@ -39,14 +40,14 @@ def check_end(where: str | Path, file: Readable) -> None:
 @contextmanager
 def damage_explained(where: str | Path) -> Iterator[None]:
     """Turn what reading a damaged file raises into one line that names it."""
-    try:
-        yield
-    except InputError:
-        raise
-    except OSError as error:
-        if error.errno is None:  # what gzip says of damage
-            raise InputError(f"{where} is damaged ({error}); get it anew") from error
-        raise InputError(f"cannot read {where}: {error.strerror}") from error
-    except (EOFError, ValueError, struct.error, zlib.error) as error:
-        detail = "it is cut short" if isinstance(error, EOFError) else str(error)
-        raise InputError(f"{where} is damaged ({detail}); get it anew") from error
+    with reading(where):
+        try:
+            yield
+        except InputError:
+            raise
+        except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
+            # Without a number it is what gzip says of damage.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            detail = "it is cut short" if isinstance(error, EOFError) else str(error)
+            raise InputError(f"{where} is damaged ({detail}); get it anew") from error

@@ -4,10 +4,8 @@ Also inside .zip and .tar archives, with or without folders around them. A pictu
 and left out; a layout that cannot be meant is an error that says what is expected.
 """
 
-import hashlib
-import json
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -17,27 +15,19 @@ from typing import Final
 from PIL import Image
 
 from retinula.datasets.absent import instead
-from retinula.datasets.archives import REFUSED_ENDINGS, is_archive_name, members
+from retinula.datasets.archives import REFUSED_ENDINGS, Member, is_archive_name, members
 from retinula.datasets.layout import Layout, arrange, natural_order
-from retinula.datasets.listing import EACH_TOLD, Files, find_in_folder, foreign, is_ignored
+from retinula.datasets.listing import EACH_TOLD, Files, all_foreign, find_in_folder, foreign, is_ignored
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Progress, Reading, Skipped, SplitName, apart, silent, stacked
-from retinula.durable import make_folder, write_json
+from retinula.datasets.split_record import TEST_FRACTION, read_record, write_record
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import (
-    FOREIGN_EXTENSIONS,
-    MAX_BYTES,
-    UnreadablePicture,
-    decode_all,
-    is_picture_name,
-    measure,
-    too_many_bytes,
-)
+from retinula.picture_names import START, is_foreign_name, is_misnamed, is_picture_name
+from retinula.pictures import MAX_BYTES, UnreadablePicture, decode_all, measure, too_many_bytes
 from retinula.shrinking import shrink
 
 LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it when no other is asked for
-TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
 
 _CHUNK: Final = 256
 
@@ -60,29 +50,36 @@ def read(path: Path, options: Options, record: Path | None = None, files: Files 
     """
     files = files or find(path, options.progress)
     layout = arranged(path, files, options.seed, record)
-    if layout.carved:
-        write_record(record, layout.splits)
-    return read_arranged(path, files, layout, options)
+    return read_arranged(path, files, layout, options, [(record, layout)])
 
 
 def arranged(path: Path, files: Files, seed: int, record: Path | None) -> Layout:
     """Return what the pictures of a folder or archive are for as `read` would say; nothing is written."""
-    return arrange(files.names, str(path), TEST_FRACTION, seed, recorded(record), files.bare)
+    if not files.names and (reason := all_foreign(files.skipped, str(path))):
+        raise InputError(reason)
+    return arrange(files.names, str(path), TEST_FRACTION, seed, read_record(record), files.bare, files.tables)
 
 
-def read_arranged(path: Path, files: Files, layout: Layout, options: Options) -> Reading:
-    """Read pictures whose classes and splits are known.
+def read_arranged(
+    path: Path, files: Files, layout: Layout, options: Options, records: Sequence[tuple[Path | None, Layout]] = ()
+) -> Reading:
+    """Read pictures whose classes and splits are known, and remember which were set apart for testing.
 
     Args:
         path: the folder or archive that they lie in.
         files: what `find` found there.
         layout: says which of them belong where.
         options: how the pictures are wanted, as for `read`.
+        records: the files that remember which pictures those are, each with the layout that it is about.
 
     Raises:
         InputError: pictures of fewer than two classes; while streaming: no readable picture.
+        RetinulaError: a record cannot be written.
     """
     _check_classes(path, layout)
+    for record, part in records:
+        if part.carved:
+            write_record(record, part.splits)
     skipped = [*files.skipped, *layout.strays]
     size = options.size or _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
     channels = options.channels or 3
@@ -103,63 +100,6 @@ def _check_classes(path: Path, layout: Layout) -> None:
     if len(present) < 2:
         only = f"pictures of one class only, {layout.classes[present.pop()]!r}" if present else "none of its pictures"
         raise InputError(f"{path} has {only}; there must be at least two classes to tell apart")
-
-
-def recorded(record: Path | None) -> dict[str, SplitName]:
-    """Return which pictures were to train and to test on before; nothing where that is not known."""
-    if record is None:
-        return {}
-    try:
-        found = json.loads(record.read_bytes())
-        return {name: split for split in ("train", "test") for name in found[split]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def write_record(record: Path | None, splits: Mapping[SplitName, Iterable[str]], *, forgetting: bool = False) -> None:
-    """Remember which pictures are to train and to test on, beside those that are gone and may come back.
-
-    Args:
-        record: the file to write; None writes nothing.
-        splits: the names of the pictures of each split.
-        forgetting: whether those that are gone are not to be kept.
-
-    Raises:
-        RetinulaError: it cannot be written.
-    """
-    if record is None:
-        return
-    known = recorded(record)
-    halves: tuple[SplitName, ...] = ("train", "test")
-    places = {name: split for split in halves for name in splits.get(split, ())}
-    places = places if forgetting else {**known, **places}
-    if places == known:
-        return
-    make_folder(record.parent)
-    write_json(record, {split: [name for name in places if places[name] == split] for split in halves})
-
-
-def listing_digest(files: Files, name: str, progress: Progress | None = None) -> str:
-    """Return 16 hexadecimal digits that change when a picture of a folder comes, goes or changes.
-
-    Not when a folder without pictures does: a training may make some, and no picture is prepared otherwise for that.
-
-    Args:
-        files: what `find` has found.
-        name: what the folder is called.
-        progress: told how many pictures were looked at.
-    """
-    told = progress or silent
-    words = [f"{file.reason} {file.source}" for file in files.skipped]
-    for number, picture in enumerate(files.names, start=1):
-        if number % EACH_TOLD == 0:
-            told(f"looking for changes in {name}", number, len(files.names))
-        try:
-            found = files.paths[picture].stat()
-        except OSError:
-            continue  # it went while we looked: as if it had gone before
-        words.append(f"{found.st_size} {found.st_mtime_ns} {picture}")
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
 def find(path: Path, progress: Progress | None = None) -> Files:
@@ -200,9 +140,9 @@ def _find_in_archive(path: Path, told: Progress) -> Files:
         if is_picture_name(member.name) and member.size > MAX_BYTES:
             # A file of that size is refused unread as well, but a member would be unpacked before it is looked at.
             skipped.append(Skipped(member.name, too_many_bytes(MAX_BYTES).reason))
-        elif is_picture_name(member.name):
+        elif is_picture_name(member.name) or is_misnamed(member.name, partial(_start, member)):
             names.append(member.name)
-        elif PurePosixPath(member.name).suffix.lower() in FOREIGN_EXTENSIONS:
+        elif is_foreign_name(member.name):
             skipped.append(foreign(member.name))
 
     def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
@@ -211,6 +151,14 @@ def _find_in_archive(path: Path, told: Progress) -> Files:
 
     bare = _topmost_bare(folders, sorted([*names, *(each.source for each in skipped)]))
     return Files(sorted(names, key=natural_order), contents, skipped, bare=sorted(bare, key=natural_order))
+
+
+def _start(member: Member) -> bytes:
+    """Return the first bytes of a file in an archive, as many as tell its format; none of one that is too large."""
+    if member.size > MAX_BYTES:
+        return b""
+    with member.open() as file:
+        return file.read(START)
 
 
 def _topmost_bare(folders: Iterable[str], ordered: Sequence[str]) -> set[str]:

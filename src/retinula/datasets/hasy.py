@@ -16,6 +16,7 @@ from retinula.datasets.layout import Layout
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Reading, SplitName
 from retinula.datasets.trees import missing
+from retinula.durable import reading
 from retinula.errors import InputError
 
 _SYMBOLS: Final = "symbols.csv"
@@ -93,11 +94,9 @@ def _texts_of_folder(source: Path, wanted: Collection[str]) -> dict[str, bytes]:
     found = {}
     for name in wanted:
         path = source / name
-        try:
+        with reading(path):
             if path.is_file() and path.stat().st_size <= _MAX_TABLE:
                 found[name] = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"cannot read {path}: {error.strerror}") from error
     return found
 
 

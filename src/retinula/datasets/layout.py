@@ -13,22 +13,33 @@ from typing import Final
 from retinula.datasets.reading import Skipped, SplitName
 from retinula.errors import InputError, nearest
 from retinula.names import composed, fault_in_class_names
+from retinula.words import first_few
 
 SPLIT_NAMES: Final[Mapping[str, SplitName]] = {
     "train": "train",
     "training": "train",
+    "training_set": "train",
     "test": "test",
     "testing": "test",
+    "test_set": "test",
+    "eval": "test",
+    "evaluation": "test",
     "val": "validation",
     "valid": "validation",
     "validation": "validation",
+    "validation_set": "validation",
+    "dev": "validation",
 }
+# What may as well be a class, or a folder around the data set, unless another split is beside it.
+_ONLY_BESIDE: Final = ("training_set", "test_set", "validation_set", "eval", "evaluation", "dev")
+_EVALUATION: Final = ("eval", "evaluation")  # to test on, unless there is something that is called so
 BARE: Final = "there are no pictures in this folder"
 _NUMBERS: Final = re.compile(r"\d+")
 _EXPECTED: Final = (
     "expected a folder a class with pictures in it (cat/1.jpg, dog/1.jpg), "
-    "or train/ and test/ (and val/) with such folders in each"
+    "or train/ and test/ (and val/) with such folders in each, or a table (.csv) of file,label"
 )
+_TABLES_NAMED: Final = 3
 
 
 def natural_order(name: str) -> str:
@@ -77,6 +88,7 @@ def arrange(
     seed: int,
     known: Mapping[str, SplitName] | None = None,
     bare: Iterable[str] = (),
+    tables: Iterable[str] = (),
 ) -> Layout:
     """Tell from their paths the classes and splits of pictures.
 
@@ -87,14 +99,16 @@ def arrange(
         seed: decides which pictures those are.
         known: the splits that pictures had before, which they keep.
         bare: folders without pictures; those that lie where classes do are told among the strays.
+        tables: those that lie there; where the paths do not say, they may.
 
     Raises:
         InputError: the paths do not say, or say that there is one class.
     """
     paths = {name: tuple(name.split("/")) for name in names}
     without = {name: tuple(name.split("/")) for name in bare}
+    expected = f"{_tables_told(tables, where)}{_EXPECTED}"
     if not paths:
-        raise InputError(f"there are no pictures in {where}; {_EXPECTED}")
+        raise InputError(f"there are no pictures in {where}; {expected}")
     strays: list[Skipped] = []
     around = ""
     while True:
@@ -104,8 +118,8 @@ def arrange(
         tops = {parts[0] for parts in paths.values()}
         if not tops:
             what = f"there is only one class, {around!r}, in {where}" if around else f"there are no folders in {where}"
-            raise InputError(f"{what}{_told(strays)}; {_EXPECTED}")
-        folders = _split_folders(paths.values(), where)
+            raise InputError(f"{what}{_told(strays)}; {expected}")
+        folders = _split_folders(paths.values(), where, expected)
         strays += [Skipped(name, BARE) for name, parts in without.items() if _is_place_of_class(parts, folders)]
         if folders or len(tops) > 1:
             break
@@ -113,6 +127,9 @@ def arrange(
         (around,) = tops
         paths = {name: parts[1:] for name, parts in paths.items()}
         without = {name: parts[1:] for name, parts in without.items() if parts[0] == around}
+    if not folders and all(top.lower() in SPLIT_NAMES for top in tops):
+        named = " and ".join(f"{top}/" for top in sorted(tops, key=natural_order))
+        raise InputError(f"in {where} are {named}, which are called like splits, and no classes in them; {expected}")
     found: dict[SplitName, dict[str, tuple[str, str]]] = {}
     for name, parts in paths.items():
         split: SplitName = folders.get(parts[0], "train")
@@ -121,7 +138,21 @@ def arrange(
             strays.append(Skipped(name, "it does not lie in the folder of a class"))
         else:
             found.setdefault(split, {})[name] = (below[0], "/".join(below[1:]))
-    return labelled(found, where, test_fraction, seed, strays, known or {})
+    return labelled(found, where, test_fraction, seed, strays, known or {}, expected)
+
+
+def _tables_told(tables: Iterable[str], where: str) -> str:
+    """Say for a message which of the tables beside the pictures may name their classes; of those that lie topmost."""
+    ordered = sorted(tables, key=lambda name: (name.count("/"), natural_order(name)))
+    topmost = [name for name in ordered if name.count("/") == ordered[0].count("/")]
+    # Beside it there is often one of what is asked about the pictures to test on.
+    meant = [name for name in topmost if name.lower().rpartition("/")[2] in ("train.csv", "labels.csv")] or topmost
+    if not meant:
+        return ""
+    if len(meant) == 1:
+        return f"there is a table {where}/{meant[0]}: give that if it names the classes; "
+    listed = first_few([f"{where}/{name}" for name in meant], _TABLES_NAMED)
+    return f"there are tables {listed}: give the one that names the classes; "
 
 
 def _is_place_of_class(parts: Sequence[str], folders: Mapping[str, SplitName]) -> bool:
@@ -138,22 +169,42 @@ def _told(strays: Sequence[Skipped]) -> str:
     return f", and {bare[0]}{more} without pictures" if bare else ""
 
 
-def _split_folders(paths: Iterable[Sequence[str]], where: str) -> dict[str, SplitName]:
+def _split_folders(paths: Iterable[Sequence[str]], where: str, expected: str) -> dict[str, SplitName]:
     """Return which top folders are splits: none where they are classes, one of which may well be trains."""
     paths = list(paths)
     tops = {parts[0] for parts in paths}
     nested = {parts[0] for parts in paths if len(parts) > 2}
     named = {top: SPLIT_NAMES[top.lower()] for top in tops if top.lower() in SPLIT_NAMES}
+    if len(named) == 1 and next(iter(named)).lower() in _ONLY_BESIDE:
+        return {}
     with_classes = {top: split for top, split in named.items() if top in nested}
     if not with_classes:
         return {}
+    check_splits(named, where)
     others = sorted(tops - named.keys(), key=natural_order)
     if others and len(set(with_classes.values())) == 1:
         raise InputError(
             f"{where} has folders inside {next(iter(with_classes))}/, which looks like a split, "
-            f"next to {others[0]}/, which does not; {_EXPECTED}"
+            f"next to {others[0]}/, which does not; {expected}"
         )
     return named
+
+
+def check_splits(names: Iterable[str], where: str) -> None:
+    """Refuse to guess what is to test on, and what to choose by.
+
+    Args:
+        names: of splits, as folders or rows of a table are called.
+        where: what messages call the data set.
+
+    Raises:
+        InputError: one of them is for evaluation, and another to test on.
+    """
+    for_test = [name for name in names if SPLIT_NAMES.get(name.lower()) == "test"]
+    evaluation = next((name for name in for_test if name.lower() in _EVALUATION), None)
+    test = next((name for name in for_test if name.lower() not in _EVALUATION), None)
+    if evaluation is not None and test is not None:
+        raise InputError(f"{where} has both {evaluation!r} and {test!r} to test on; call the one to choose by 'val'")
 
 
 def labelled(
@@ -163,6 +214,7 @@ def labelled(
     seed: int,
     strays: list[Skipped],
     past: Mapping[str, SplitName],
+    expected: str = _EXPECTED,
 ) -> Layout:
     """Number the classes, and set a share apart for testing where nothing is for it.
 
@@ -175,6 +227,7 @@ def labelled(
         seed: decides which pictures those are.
         strays: pictures that belong to no class, and folders without pictures.
         past: the splits that pictures had before.
+        expected: what there should be, for a message.
 
     Raises:
         InputError: fewer than two classes, or one that what there is to train on does not have.
@@ -188,7 +241,7 @@ def labelled(
     known = {name for name, _ in next(iter(found.values())).values()}
     classes = tuple(sorted(known, key=natural_order))
     if len(classes) < 2:
-        raise InputError(f"there is only one class, {classes[0]!r}, in {where}{_told(strays)}; {_EXPECTED}")
+        raise InputError(f"there is only one class, {classes[0]!r}, in {where}{_told(strays)}; {expected}")
     if fault := fault_in_class_names(classes):
         raise InputError(f"{where}: {fault}")
     for split, pictures in found.items():

@@ -1,20 +1,24 @@
-"""The pictures below a folder, by their names; none of them is opened.
+"""The pictures below a folder, by their names; none is opened but those that are called like what is not read.
 
 Apart from the readers of data sets, because one photo's answer waits until all that is imported for it has been.
 """
 
+import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from retinula.datasets.layout import natural_order
 from retinula.datasets.reading import Progress, Skipped, silent
 from retinula.names import printable
-from retinula.pictures import FOREIGN_EXTENSIONS, is_picture_name
+from retinula.picture_names import START, is_foreign_name, is_misnamed, is_picture_name
 
 EACH_TOLD: Final = 1000  # so many are looked at before it is told again how many there are
+_TABLES: Final = (".csv", ".tsv")
 _IGNORED: Final = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"})
 
 # From names wanted to names and contents, each once, in whatever order suits the source.
@@ -23,7 +27,7 @@ Opener = Callable[[Collection[str]], Iterator[tuple[str, Path | bytes]]]
 
 @dataclass(frozen=True)
 class Files:
-    """The pictures of a folder or archive, none of them opened.
+    """The pictures of a folder or archive, to be opened later.
 
     Attributes:
         names: their paths below it with `/`, in natural order.
@@ -31,6 +35,7 @@ class Files:
         skipped: what looks like a picture and cannot be used.
         paths: for each name its file; empty for an archive.
         bare: the topmost folders in which, however deep, there is none of all these.
+        tables: what may say of the pictures of a folder what they are.
     """
 
     names: list[str]
@@ -38,6 +43,7 @@ class Files:
     skipped: list[Skipped]
     paths: Mapping[str, Path] = field(default_factory=dict)
     bare: Sequence[str] = ()
+    tables: Sequence[str] = ()
 
 
 def find_in_folder(path: Path, progress: Progress | None = None) -> Files:
@@ -65,7 +71,7 @@ def find_in_folder(path: Path, progress: Progress | None = None) -> Files:
     def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
         return ((name, paths[name]) for name in wanted)
 
-    return Files(found.names, contents, found.skipped, paths, sorted(found.bare, key=natural_order))
+    return Files(found.names, contents, found.skipped, paths, sorted(found.bare, key=natural_order), found.tables)
 
 
 class _Entered(NamedTuple):
@@ -89,6 +95,7 @@ class _Walk:
     others: dict[str, Path] = field(default_factory=dict)
     skipped: list[Skipped] = field(default_factory=list)
     bare: list[str] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)
     entered: list[_Entered] = field(default_factory=list)
 
     def enter(self, folder: Path, inside: str, above: tuple[Path, ...]) -> None:
@@ -123,17 +130,74 @@ class _Walk:
             place = str(Path(place).resolve())
         if is_folder(entry):
             self.enter(Path(place), f"{name}/", (*above, Path(place)))
-        elif is_picture_name(entry.name):
+        elif is_picture_name(entry.name) or is_misnamed(entry.name, partial(_start, Path(place))):
             self.names.append(name)
             if place != f"{self.root}/{name}":
                 self.others[name] = Path(place)
-        elif PurePosixPath(entry.name).suffix.lower() in FOREIGN_EXTENSIONS:
+        elif is_foreign_name(entry.name):
             self.skipped.append(foreign(name))
+        elif PurePosixPath(entry.name).suffix.lower() in _TABLES:
+            self.tables.append(name)
+
+
+def _start(path: Path) -> bytes:
+    """Return the first bytes of a file; none of what cannot be read, or might never end."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(START)
+    except OSError:
+        return b""
+
+
+def listing_digest(
+    files: Files, name: str, progress: Progress | None = None, said: Mapping[str, str] | None = None
+) -> str:
+    """Return 16 hexadecimal digits that change when a picture comes, goes or changes, or what a table says of one.
+
+    Not when a folder without pictures does: a training may make some, and no picture is prepared otherwise for that.
+
+    Args:
+        files: what was found.
+        name: what the folder or table is called.
+        progress: told how many pictures were looked at.
+        said: what a table says of each of them, in its order; None for those of a folder.
+    """
+    told = progress or silent
+    words = [f"{file.reason} {file.source}" for file in files.skipped]
+    for number, picture in enumerate(said or files.names, start=1):
+        if number % EACH_TOLD == 0:
+            told(f"looking for changes in {name}", number, len(files.names))
+        try:
+            found = files.paths[picture].stat()
+        except OSError:
+            continue  # it went while we looked: as if it had gone before
+        about = f"{said[picture]} {picture}" if said else picture
+        words.append(f"{found.st_size} {found.st_mtime_ns} {about}")
+    return hashlib.sha256("\n".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def foreign(name: str) -> Skipped:
     """Say of a picture in a format that is not read what can be done about it."""
     return Skipped(name, f"{PurePosixPath(name).suffix.lower()} is not supported; convert it to JPEG or PNG")
+
+
+def all_foreign(skipped: Sequence[Skipped], where: str) -> str:
+    """Say what to do where the only pictures are in formats that are not read; nothing where there are none.
+
+    Args:
+        skipped: what looks like a picture and cannot be used.
+        where: what messages call the data set.
+    """
+    counts = Counter(PurePosixPath(one.source).suffix.lower() for one in skipped if one == foreign(one.source))
+    if not counts:
+        return ""
+    listed = ", ".join(f"{count:,} {ending}" for ending, count in counts.items())
+    return (
+        f"{where} has no pictures but {listed}, which have to be converted to JPEG first: by sips -s format jpeg "
+        "(macOS), by ImageMagick (magick mogrify -format jpg), or by exporting them anew as JPEG"
+    )
 
 
 def is_ignored(name: str) -> bool:

@@ -5,7 +5,7 @@ the network. What was found is prepared once, and opened from the cache afterwar
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,15 +16,16 @@ import platformdirs
 
 from retinula.datasets import arrays, cache, copies, digits, download, folder, merged, readers, shapes, tables
 from retinula.datasets.absent import is_path, not_there
-from retinula.datasets.archives import is_archive_name
-from retinula.datasets.catalog import CATALOG
+from retinula.datasets.catalog import CATALOG, OWN_FILES
 from retinula.datasets.copies import Found
 from retinula.datasets.entry import Archive, Entry
-from retinula.datasets.options import LabelKind, Options, size_of
+from retinula.datasets.listing import listing_digest
+from retinula.datasets.options import Options, size_of
 from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
+from retinula.datasets.source_kind import kind_of_source
 from retinula.errors import InputError, nearest
-from retinula.forms import Resample, Resize
-from retinula.images import Images
+from retinula.forms import LabelKind, Resample, Resize
+from retinula.images import Images, kind_of
 from retinula.names import printable
 from retinula.pictures import as_picture
 from retinula.shrinking import shrink
@@ -49,7 +50,7 @@ def load(
     resample: Resample = "bicubic",
     labels: LabelKind = "fine",
     fold: int = 0,
-    more: Sequence[str | Path] = (),
+    more: Sequence[str | Path] | str | Path = (),
     seed: int = 0,
     cache_dir: Path | None = None,
     search: Sequence[Path] | None = None,
@@ -61,14 +62,14 @@ def load(
 
     Args:
         name: a name of the catalog; or class folders, a .zip or .tar of them, a table of pictures (.csv), or a .npz
-            file. A `Path` is always one of the latter.
+            file. A `Path` is always a file or folder.
         size: height and width to bring pictures to, or one number for both; None keeps what they have (of folders, see
             `folder.read`).
         channels: 1 for grey, 3 for colour; None keeps what they have, and is 3 for folders.
         resize: how pictures of other sizes are made to fit.
         resample: by which filter.
         labels: `coarse` makes the groups of the classes the classes, where there are any (CIFAR-100, CORe50).
-        more: further class folders or archives of them, which are merged with the first.
+        more: further class folders or archives of them, or a single one, which are merged with the first.
         fold: which of the published splits, where there are several; 0 for the usual one.
         seed: draws other `shapes`, and sets other pictures apart for testing where nobody published a split.
         cache_dir: instead of the folder in RETINULA_CACHE or the user's cache.
@@ -82,6 +83,12 @@ def load(
         InputError: there is no such data set, or it is not as it must be.
         RetinulaError: it cannot be downloaded, or the cache cannot be written.
     """
+    more = [more] if isinstance(more, str | os.PathLike) or not isinstance(more, Iterable) else list(more)
+    for each in (name, *more):
+        if not isinstance(each, str | os.PathLike):
+            raise InputError(
+                f"a data set is a name, folder or file, not {kind_of(each)}; further ones are given as more"
+            )
     options = Options(size_of(size), channels, resize, labels, fold, seed, resample, progress, on_damage)
     where = cache_folder(cache_dir)
     if more:
@@ -283,22 +290,23 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
     options.refuse(str(path))
     path = path.resolve()
     name = printable(_name_of(path))
-    provenance = {"copy": "own files", "source": path.name}
-    if path.suffix.lower() == ".npz" and path.is_file():
+    provenance = {"copy": OWN_FILES, "source": path.name}
+    kind = kind_of_source(path)
+    if kind == "arrays":
         options = replace(options, seed=0)
     record = split_record(path, seed=options.seed, cache_dir=where)
     read: Callable[[], Reading]
-    if path.suffix.lower() in tables.ENDINGS and path.is_file():
+    if kind == "table":
         listed = tables.find(path, options.progress)
-        provenance["listing"] = state = tables.listing_digest(listed)
+        provenance["listing"] = state = listing_digest(listed.files, path.name, options.progress, listed.said)
         read = partial(tables.read, path, options, record, listed)
-    elif path.is_dir():
+    elif kind == "folder":
         files = folder.find(path, options.progress)
-        provenance["listing"] = state = folder.listing_digest(files, path.name, options.progress)
+        provenance["listing"] = state = listing_digest(files, path.name, options.progress)
         read = partial(folder.read, path, options, record, files)
     else:
         provenance["sha256"] = state = copies.file_digest(path, where)
-        read = partial(_read_file, path, options, record)
+        read = partial(_read_arrays if kind == "arrays" else folder.read, path, options, record)
     return cache.prepared(
         options.key(_name_of(path), str(path)),
         read,
@@ -311,26 +319,22 @@ def _own(path: Path, options: Options, where: Path) -> Dataset:
     )
 
 
-def _read_file(path: Path, options: Options, record: Path) -> Reading:
-    if path.suffix.lower() == ".npz":
-        return _converted(arrays.read(path, record, options.progress), options)
-    return folder.read(path, options, record)
+def _read_arrays(path: Path, options: Options, record: Path) -> Reading:
+    return _converted(arrays.read(path, record, options.progress), options)
 
 
 def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Dataset:
     paths = [Path(name).resolve() for name in names]
     for name, path in zip(names, paths, strict=True):
-        if name == "" or not (path.is_dir() or (path.is_file() and is_archive_name(path))):
+        if name == "" or kind_of_source(path) not in ("folder", "archive"):
             raise InputError(f"{str(name)!r} is no folder and no archive: only those can be merged")
         options.refuse(str(name))
     listed = {path: folder.find(path, options.progress) for path in paths if path.is_dir()}
     state = " ".join(
-        folder.listing_digest(listed[path], path.name, options.progress)
-        if path in listed
-        else copies.file_digest(path, where)
+        listing_digest(listed[path], path.name, options.progress) if path in listed else copies.file_digest(path, where)
         for path in paths
     )
-    provenance = {"copy": "own files", "source": ", ".join(path.name for path in paths), "listing": state}
+    provenance = {"copy": OWN_FILES, "source": ", ".join(path.name for path in paths), "listing": state}
     records = [split_record(path, seed=options.seed, cache_dir=where) for path in paths]
     joined = "+".join(_name_of(path) for path in paths)[:_LONGEST_NAME]
     return cache.prepared(

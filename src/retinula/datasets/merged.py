@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from retinula.datasets.folder import arranged, find, read_arranged, write_record
+from retinula.datasets.folder import arranged, find, read_arranged
 from retinula.datasets.layout import Layout, natural_order
 from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
@@ -30,14 +30,11 @@ def read(
     parts = []
     for path, record in zip(paths, records, strict=True):
         files = (listed or {}).get(path) or find(path, options.progress)
-        layout = arranged(path, files, options.seed, record)
-        if layout.carved:
-            write_record(record, layout.splits)
-        parts.append((files, layout))
+        parts.append((files, arranged(path, files, options.seed, record)))
     names = _different([path.name for path in paths])
     files = _joined(names, [files for files, _ in parts])
-    layout = _united(names, [layout for _, layout in parts])
-    return read_arranged(paths[0], files, layout, options)
+    layouts = [layout for _, layout in parts]
+    return read_arranged(paths[0], files, _united(names, layouts), options, list(zip(records, layouts, strict=True)))
 
 
 def _different(names: Sequence[str]) -> list[str]:

@@ -4,16 +4,14 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
-from retinula.forms import Resample, Resize
+from retinula.forms import LabelKind, Resample, Resize
 from retinula.shrinking import check_form
-
-LabelKind = Literal["fine", "coarse"]
 
 
 def size_of(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -61,7 +59,7 @@ class Options:
         """Refuse coarse labels for a set that has none, and a fold that it does not have.
 
         Raises:
-            InputError: so it is.
+            InputError: coarse labels or a fold are asked for that the set does not have.
         """
         if coarse and self.labels == "coarse":
             raise InputError(f'{name} has no coarse labels; leave out labels="coarse"')

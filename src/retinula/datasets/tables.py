@@ -1,34 +1,52 @@
 """Data sets that a table names: pictures, their classes and, if it says so, their splits. Knows nothing of models."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 from unicodedata import normalize
 
-from retinula.datasets.folder import TEST_FRACTION, read_arranged, recorded, write_record
-from retinula.datasets.layout import SPLIT_NAMES, Layout, labelled, natural_order
+from retinula.datasets.folder import read_arranged
+from retinula.datasets.layout import SPLIT_NAMES, Layout, check_splits, labelled, natural_order
 from retinula.datasets.listing import EACH_TOLD, Files, find_in_folder
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Progress, Reading, Skipped, SplitName, silent
-from retinula.datasets.rows import header_of, label_columns, read_rows
+from retinula.datasets.rows import Columns, label_columns, read_rows
+from retinula.datasets.split_record import TEST_FRACTION, read_record
 from retinula.errors import InputError, nearest
 from retinula.names import printable
 from retinula.pairing import meant, parts_of
-from retinula.pictures import is_picture_name
+from retinula.picture_names import is_picture_name
 
-ENDINGS: Final = (".csv", ".tsv")
-
-_SPLIT_COLUMNS: Final = ("split", "set", "subset", "part")
+# What columns of these names say beside, or instead of, the names of splits.
+_SPLITS_OF: Final[Mapping[str, Mapping[str, SplitName]]] = {
+    "partition": {**SPLIT_NAMES, "0": "train", "1": "validation", "2": "test"},
+    "is_valid": {
+        **dict.fromkeys(("0", "false", "no"), "train"),
+        **dict.fromkeys(("1", "true", "yes"), "validation"),
+    },
+}
 _MISSING: Final = "there is no such file"
 _FEWEST_PIXELS: Final = 32  # numbers in a row that names no picture: the table is one of pixels
+_FEWEST_JUDGED: Final = 20  # with fewer pictures, as many labels may well be meant
+_MOST_CLASSES: Final = 0.75  # of the pictures; above it, labels are numbers or names of each, not classes
 
 
 class Listed(NamedTuple):
-    """The pictures that a table names and that are there, and for each split their names with class and path."""
+    """The pictures that a table names and that are there, and for each split their names with class and path.
+
+    Also which columns say so.
+    """
 
     files: Files
     found: dict[SplitName, dict[str, tuple[str, str]]]
+    columns: Columns
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What the table says of each picture, in its order."""
+        return {
+            name: f"{split} {label}" for split, pictures in self.found.items() for name, (label, _) in pictures.items()
+        }
 
 
 class _Row(NamedTuple):
@@ -57,31 +75,16 @@ def read(path: Path, options: Options, record: Path | None = None, listed: Liste
         InputError: it is no such table, names a picture twice, an unknown split or fewer than two classes.
     """
     files, layout = arranged(path, listed or find(path, options.progress), options.seed, record)
-    if layout.carved:
-        write_record(record, layout.splits)
-    return read_arranged(path, files, layout, options)
+    return read_arranged(path, files, layout, options, [(record, layout)])
 
 
 def arranged(path: Path, listed: Listed, seed: int, record: Path | None) -> tuple[Files, Layout]:
     """Return the pictures that a table names, and what they are for as `read` would say; nothing is written."""
-    files, found = listed
+    files, found, _ = listed
     if not files.names:
         reason = f"; {files.skipped[0].source}: {files.skipped[0].reason}" if files.skipped else ""
         raise InputError(f"{path} names no pictures that are there{reason}")
-    return files, labelled(found, str(path), TEST_FRACTION, seed, [], recorded(record))
-
-
-def listing_digest(listed: Listed) -> str:
-    """Return 16 hexadecimal digits that change when a table does, or a picture that it names."""
-    words = [f"{one.reason} {one.source}" for one in listed.files.skipped]
-    for split, pictures in listed.found.items():
-        for name, (label, _) in pictures.items():
-            try:
-                state = listed.files.paths[name].stat()
-            except OSError:
-                continue  # it went while we looked: as if it had gone before
-            words.append(f"{state.st_size} {state.st_mtime_ns} {split} {label} {name}")
-    return hashlib.sha256("\n".join(words).encode(errors="surrogateescape")).hexdigest()[:16]
+    return files, labelled(found, str(path), TEST_FRACTION, seed, [], read_record(record))
 
 
 def find(path: Path, progress: Progress | None = None) -> Listed:
@@ -93,10 +96,17 @@ def find(path: Path, progress: Progress | None = None) -> Listed:
             how many of them were found.
 
     Raises:
-        InputError: it is no such table, names a picture twice, or an unknown split.
+        InputError: it is no such table, names a picture twice, or an unknown split, or has no column of classes.
     """
     root = path.resolve().parent
-    rows = list(_rows(path, root, progress or silent))
+    table = read_rows(path)
+    if _is_of_pixels(table[-1]):
+        raise InputError(
+            f"{path} has the values of pixels, not the names of pictures; write them as arrays: "
+            'np.savez_compressed("mine.npz", images=..., labels=...)'
+        )
+    columns = label_columns(table, path)
+    rows = list(_rows(path, root, table, columns, progress or silent))
     elsewhere = _elsewhere(root, [row.written for row in rows if row.reason == _MISSING], progress)
     found: dict[SplitName, dict[str, tuple[str, str]]] = {}
     paths: dict[str, Path] = {}
@@ -119,31 +129,41 @@ def find(path: Path, progress: Progress | None = None) -> Listed:
     def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
         return ((name, paths[name]) for name in wanted)
 
-    return Listed(Files(sorted(paths, key=natural_order), contents, skipped, paths), found)
+    _check_labels(path, columns, [label for pictures in found.values() for label, _ in pictures.values()])
+    return Listed(Files(sorted(paths, key=natural_order), contents, skipped, paths), found, columns)
 
 
-def _rows(path: Path, root: Path, told: Progress) -> Iterator[_Row]:
-    """Give the rows of a table, each with where the file lies that it names, or why that is none."""
-    table = read_rows(path)
-    if _is_of_pixels(table[-1]):
+def _check_labels(path: Path, columns: Columns, labels: Sequence[str]) -> None:
+    if columns.says_classes:
+        return
+    num_classes = len(set(labels))
+    if len(labels) >= _FEWEST_JUDGED and num_classes > _MOST_CLASSES * len(labels):
+        column = columns.called(columns.label)
         raise InputError(
-            f"{path} has the values of pixels, not the names of pictures; write them as arrays: "
-            'np.savez_compressed("mine.npz", images=..., labels=...)'
+            f"{path}: {column} says {num_classes:,} different things of {len(labels):,} pictures, and so names no "
+            "classes; call the column of classes label, or write ranges (under 20, 20 to 40) instead of numbers"
         )
-    file_column, label_column, has_header = label_columns(table)
-    header = header_of(table)
-    split_column = next((header.index(name) for name in _SPLIT_COLUMNS if has_header and name in header), None)
-    for number, row in enumerate(table[has_header:], start=1 + has_header):
+
+
+def _rows(path: Path, root: Path, table: list[list[str]], columns: Columns, told: Progress) -> Iterator[_Row]:
+    """Give the rows of a table, each with where the file lies that it names, or why that is none."""
+    file_column, label_column, split_column, header = columns
+    heading = "split" if split_column is None else header[split_column]
+    words: set[str] = set()
+    first = 1 if header else 0
+    for number, row in enumerate(table[first:], start=1 + first):
         if number % EACH_TOLD == 0:
             told(f"looking for the pictures of {path.name}", number, len(table))
         if len(row) <= max(file_column, label_column):
             raise InputError(f"{path}: row {number} has {len(row)} columns, too few for file and label")
         written, label = row[file_column].strip(), printable(row[label_column].strip())
         word = row[split_column] if split_column is not None and split_column < len(row) else ""
+        words.add(word.strip())
         if label:
-            yield _Row(number, written, label, _split(path, number, word), *_place(root, written))
+            yield _Row(number, written, label, _split(path, number, heading, word), *_place(root, written))
         else:
             yield _Row(number, written, label, "train", root, "the table gives it no label")
+    check_splits(words, str(path))
 
 
 def _elsewhere(
@@ -182,13 +202,14 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def _split(path: Path, number: int, word: str) -> SplitName:
+def _split(path: Path, number: int, heading: str, word: str) -> SplitName:
     if not word.strip():
         return "train"
-    known: Mapping[str, SplitName] = SPLIT_NAMES
-    split = known.get(word.strip().lower())
+    known = _SPLITS_OF.get(heading.lower(), SPLIT_NAMES)
+    split = known.get(word.strip().lower().removesuffix(".0"))
     if split is None:
-        raise InputError(f"{path}: row {number} has the unknown split {word.strip()!r}{nearest(word, known)}")
+        column = f" in {heading}" if heading.lower() in _SPLITS_OF else ""
+        raise InputError(f"{path}: row {number} has the unknown split {word.strip()!r}{column}{nearest(word, known)}")
     return split
 
 

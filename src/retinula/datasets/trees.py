@@ -20,6 +20,7 @@ from retinula.datasets.layout import Layout, natural_order, with_test_share
 from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
 from retinula.datasets.reading import SPLITS, Chunk, Reading, Skipped, SplitName, apart
+from retinula.datasets.split_record import TEST_FRACTION
 from retinula.durable import explained
 from retinula.errors import InputError
 
@@ -136,7 +137,7 @@ def _arrange(source: Path, entry: Entry, names: Sequence[str], seed: int) -> Lay
     if not found:
         raise InputError(f"{source} is not {entry.name}: it has no pictures where that has them")
     if entry.carved:
-        found = {**with_test_share(found["train"], folder.TEST_FRACTION, seed)}
+        found = {**with_test_share(found["train"], TEST_FRACTION, seed)}
     present = {class_name for pictures in found.values() for class_name, _ in pictures.values()}
     classes = tuple(name for name in entry.classes if name in present)
     numbers = {name: number for number, name in enumerate(classes)}

@@ -6,6 +6,8 @@ from torch import Tensor
 from retinula.errors import InputError
 from retinula.images import ImageSet, kind_of
 from retinula.model_file import Model
+from retinula.names import class_called
+from retinula.words import first_few
 
 LISTED = 5  # class names named in a message before it says how many more there are
 
@@ -34,21 +36,29 @@ def labels_for(model: Model, image_set: ImageSet) -> Tensor:
     """Return the set's labels as numbers of the model's classes, int64 `[N]`.
 
     Raises:
-        InputError: the set has no labels, or its classes are not the model's.
+        InputError: the set has no labels, or classes that the model does not know.
     """
     labels = torch.from_numpy(image_set.known_labels().copy())
-    if image_set.classes == model.classes:
-        return labels
-    unknown = [name for name in image_set.classes if name not in model.classes]
-    lacking = [name for name in model.classes if name not in image_set.classes]
-    if unknown or lacking or len(image_set.classes) != len(model.classes):
-        complaints = [
-            f"{len(image_set.classes)} classes against the model's {len(model.classes)}",
-            *([f"unknown to the model: {_listed(unknown)}"] if unknown else []),
-            *([f"missing: {_listed(lacking)}"] if lacking else []),
-        ]
-        raise InputError(f"{image_set.name} has other classes than the model: {'; '.join(complaints)}")
-    return torch.tensor([model.classes.index(name) for name in image_set.classes])[labels]
+    return torch.tensor(class_numbers(model, image_set))[labels]
+
+
+def class_numbers(model: Model, image_set: ImageSet) -> list[int]:
+    """Return for each class of a set which one of the model's it is: by name, in any case where that is unambiguous.
+
+    The set may lack some of the model's classes.
+
+    Raises:
+        InputError: the set has classes that the model does not know.
+    """
+    numbers = [class_called(name, model.classes) for name in image_set.classes]
+    unknown = [name for name, number in zip(image_set.classes, numbers, strict=True) if number is None]
+    if unknown:
+        raise InputError(
+            f"{image_set.name} has classes that the model does not know: {first_few(unknown, LISTED)}; its classes are "
+            f"{first_few(model.classes, LISTED)}; leave their pictures out, or ask "
+            "with a table, where they are counted and not scored: retinula predict RUN SOURCE --labels TABLE.csv"
+        )
+    return [number for number in numbers if number is not None]
 
 
 def size_in_words(shape: tuple[int, ...]) -> str:
@@ -59,8 +69,3 @@ def size_in_words(shape: tuple[int, ...]) -> str:
     """
     channels, height, width = shape
     return f"{height} x {width} pixels in {'colour' if channels == 3 else 'grey'}"
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more

@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from retinula.datasets.catalog import conditions_of
 from retinula.datasets.reading import SplitName
 from retinula.errors import InputError, RetinulaError, nearest
 from retinula.evaluation.answered import Answered
 from retinula.evaluation.denoising import EXAMPLE_LEVEL, measure_denoising, noise_for
-from retinula.evaluation.fitting import check_pictures, labels_for, size_in_words
+from retinula.evaluation.fitting import check_pictures, class_numbers, labels_for, size_in_words
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.forms import Averaging
 from retinula.images import Images, ImageSet, copied, evenly_spread
@@ -31,7 +32,9 @@ from retinula.metrics import (
     ssim,
     top_k_accuracy,
 )
-from retinula.model_file import Model, check_batches_and_averaging
+from retinula.model_asking import check_batches_and_averaging
+from retinula.model_file import Model
+from retinula.model_finding import find_model
 from retinula.models.reconstructing import Encodes
 from retinula.run import Run
 from retinula.run_data import known_pictures, learned_from
@@ -48,16 +51,16 @@ def evaluate(
     split: str,
     batch_size: int = 500,
     tta: Averaging = "none",
-    device: torch.device | None = None,
+    device: torch.device | str | None = None,
     progress: Counting | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Evaluation:
     """Measure a model: a `ClassificationResult` or a `ReconstructionResult`, by the model's task.
 
     Args:
-        model: what to measure; or its file, or the folder of its run.
-        image_set: pictures of the size the model takes. A classifier needs labels, and the model's classes,
-            in any order.
+        model: what to measure; or its file, or the folder or name of its run.
+        image_set: pictures of the size the model takes. A classifier needs labels, and all or some of the model's
+            classes, in any order.
         split: what the pictures are to the model: `test`, `validation` or `train`.
         batch_size: pictures at a time.
         tta: averaging at test time; for classifiers only.
@@ -67,13 +70,15 @@ def evaluate(
         clock: gives seconds.
 
     Raises:
-        InputError: the set has no pictures, no labels, other classes or another size than the model; the file cannot be
-            read; or there is no such split, averaging or number of pictures at a time.
+        InputError: the set has no pictures, no labels, classes that the model lacks, or another size; the file cannot
+            be read; or there is no such split, averaging or number of pictures at a time.
         RetinulaError: the model's answers are not finite numbers.
     """
     run = None
     if not isinstance(model, Model):
-        run, model = Run(model), Model.load(model)
+        file = find_model(model)
+        run, model = Run(file.parent), Model.load(file)
+        run = run if run.model_file == file else None
     check_batches_and_averaging(batch_size, tta)
     check_pictures(model, image_set)
     runner = _Runner(model, image_set, batch_size, tta, device, progress, clock)
@@ -94,7 +99,7 @@ def evaluate_answered(model: Model, image_set: ImageSet, answered: Answered, *, 
         split: what the pictures are to the model: `test`, `validation` or `train`.
 
     Raises:
-        InputError: the set has no labels, or other classes than the model.
+        InputError: the set has no labels, or classes that the model does not know.
     """
     labels = labels_for(model, image_set)
     return _classification(model, image_set, labels, _facts(model, image_set, split, answered.tta), answered)
@@ -109,7 +114,7 @@ class _Runner:
         image_set: ImageSet,
         batch_size: int,
         tta: Averaging,
-        device: torch.device | None,
+        device: torch.device | str | None,
         progress: Counting | None,
         clock: Callable[[], float],
     ):
@@ -204,6 +209,7 @@ def _classification(
         plain_accuracy=answered.plain_accuracy,
         temperature=model.temperature,
         sources=image_set.sources,
+        conditions=conditions_of(image_set),
     )
 
 
@@ -269,5 +275,7 @@ def _code_numbers(model: Model) -> int | None:
 def _superclasses_by_name(model: Model, image_set: ImageSet) -> tuple[str, ...] | None:
     if image_set.superclasses is None:
         return None
-    known = dict(zip(image_set.classes, image_set.superclasses, strict=True))
-    return tuple(known[name] for name in model.classes)
+    known = dict(zip(class_numbers(model, image_set), image_set.superclasses, strict=True))
+    if len(known) < len(model.classes):
+        return None  # nobody knows what the classes that the set lacks belong to
+    return tuple(known[number] for number in range(len(model.classes)))

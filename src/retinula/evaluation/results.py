@@ -201,6 +201,13 @@ class ClassificationResult(Evaluation):
         return (self.confusion.sum(dim=0) + self.confusion.sum(dim=1)) > 0
 
     @property
+    def without_pictures(self) -> tuple[str, ...]:
+        """The classes that none of the pictures is of."""
+        return tuple(
+            name for name, number in zip(self.classes, self.scores.support.tolist(), strict=True) if not number
+        )
+
+    @property
     def superclass_accuracy(self) -> float | None:
         """The share of answers in the right superclass, 0..1, or None where there are none."""
         groups = group_numbers(self.superclasses)

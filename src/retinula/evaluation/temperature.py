@@ -5,10 +5,10 @@ likeliest never changes. Knows nothing of models or files.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from retinula.metrics import calibration
@@ -17,8 +17,7 @@ LOWEST, HIGHEST = 0.05, 20.0  # what no sound network needs more of; a fit that 
 FEWEST = 50  # pictures: with fewer, chance decides more than the network
 _LEAST_GAIN = 1e-9  # nats; rounding alone brings as much where the temperature decides nothing
 _AT_BOUND = 1e-3  # of a temperature's logarithm
-_GOLDEN = (math.sqrt(5) - 1) / 2
-_HALVINGS = 60  # leaves an interval far below what the pictures can tell apart
+_PRECISION = 1e-10  # of the inverse of a temperature: far below what the pictures can tell apart
 
 
 @dataclass(frozen=True)
@@ -72,25 +71,10 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> TemperatureFit:
     def loss(inverse: float) -> float:
         return F.cross_entropy(logits * inverse, labels, label_smoothing=1 / (number + 2)).item()
 
-    inverse = _lowest(loss)
+    # The cross entropy is convex in the inverse: there is one valley.
+    bounds = 1 / HIGHEST, 1 / LOWEST
+    inverse = float(minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": _PRECISION}).x)
     if loss(1.0) - loss(inverse) < _LEAST_GAIN:
         return TemperatureFit(1.0, number, reason="no other temperature makes its answers better")
     before, after = (calibration(F.softmax(logits * each, dim=1), labels).error for each in (1.0, inverse))
     return TemperatureFit(1 / inverse, number, before, after)
-
-
-def _lowest(loss: Callable[[float], float]) -> float:
-    """Return the inverse of the temperature at which the cross entropy is least; it is convex in it, so one valley."""
-    low, high = 1 / HIGHEST, 1 / LOWEST
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    left_loss, right_loss = loss(left), loss(right)
-    for _ in range(_HALVINGS):
-        if left_loss <= right_loss:
-            high, right, right_loss = right, left, left_loss
-            left = high - _GOLDEN * (high - low)
-            left_loss = loss(left)
-        else:
-            low, left, left_loss = left, right, right_loss
-            right = low + _GOLDEN * (high - low)
-            right_loss = loss(right)
-    return (low + high) / 2

@@ -12,7 +12,7 @@ from retinula.evaluation.results import ClassificationResult, Evaluation, Recons
 from retinula.evaluation.robustness import Robustness
 from retinula.intervals import interval_of_mean
 from retinula.metrics import Calibration
-from retinula.words import listed, num_columns, percent, plural, sureness
+from retinula.words import first_few, listed, num_columns, percent, plural, sureness
 
 MISTAKES = 5  # kinds of mistakes that are named
 UNEQUAL = 1.2  # times as many pictures as those that occur have on average has the commonest of unequal classes
@@ -169,6 +169,11 @@ def _classification(result: ClassificationResult) -> list[str]:
         lines.append(
             f"These are averaged answers ({result.tta}); a single look at each picture is right for "
             f"{100 * result.plain_accuracy:.2f} %."
+        )
+    if result.without_pictures:
+        lines.append(
+            f"No pictures of {len(result.without_pictures):,} of the {len(result.classes):,} classes: "
+            f"{first_few(result.without_pictures)}. Those answered all the same count as 0 in the mean of the classes."
         )
     if result.top5 is not None:
         lines.append(f"Top-5 accuracy {percent(result.top5)}: the right class is among the five likeliest.")

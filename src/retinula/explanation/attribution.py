@@ -11,11 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from retinula.errors import InputError, nearest
-from retinula.explanation.layers import convolutions
+from retinula.explanation.layers import convolutions, sides_of_maps
 from retinula.extras import load
 from retinula.images import Images
 from retinula.model_file import Model
-from retinula.models.watching import watched
 
 Attribution = Literal["gradcam", "hirescam", "saliency", "integrated-gradients", "occlusion"]
 ATTRIBUTIONS: tuple[Attribution, ...] = get_args(Attribution)
@@ -29,7 +28,6 @@ STEPS = 32  # of the path that integrated gradients takes
 PATCH_SHARE = 5  # a patch of occlusion covers this part of a side, and moves by a third of its own
 PLACES = 16  # of a patch, tried together
 MIDDLE = 0.5  # the grey that takes the place of the mean colour in models that know none
-MAPS_NDIM = 4  # [N, C, h, w]
 BATCH = 64  # pictures that go through the network together
 
 Maps = NDArray[np.float32]
@@ -42,9 +40,9 @@ def attribute(model: Model, seen: Images, targets: NDArray[np.int64], method: At
     `gradcam`: the maps of one layer, weighted by how the class depends on each (Selvaraju et al. 2017); never below 0.
     `hirescam`: likewise, but every place of a map weighted by itself, so that it is also true of networks that lay
     their maps flat instead of averaging them (Draelos and Carin 2020). `saliency`: how strongly the class depends on a
-    pixel, whichever way (Simonyan et al. 2013). `integrated-gradients`: a pixel's share in the difference to the mean
-    colour (Sundararajan et al. 2017). `occlusion`: how far the class falls when a patch of the mean colour covers a
-    place (Zeiler and Fergus 2014).
+    pixel, whichever way (Simonyan et al. 2013). `integrated-gradients`: a pixel's share in the difference to a plain
+    colour (Sundararajan et al. 2017). `occlusion`: how far the class falls when a patch of that colour covers a place
+    (Zeiler and Fergus 2014). The colour is the one that `plain_colour` names.
 
     Args:
         model: a classifier; it is not changed.
@@ -84,7 +82,8 @@ def attribute(model: Model, seen: Images, targets: NDArray[np.int64], method: At
 def gradcam_layer(model: Model) -> str:
     """Return the layer that Grad-CAM and HiResCAM look at: the last whose maps are not too small to say where.
 
-    That is after the activation, where there is one: what comes before it counts what the network never sees.
+    That is behind an activation, where there is one (`layers.sides_of_maps`): what comes before it counts what the
+    network never sees. Where all such maps are too small, the last of the largest.
 
     Raises:
         InputError: the network has no convolution.
@@ -92,19 +91,10 @@ def gradcam_layer(model: Model) -> str:
     first = next(iter(convolutions(model.network).values()), None)
     if first is None:
         raise InputError(f"{model.network_name} has no convolution to look at; choose saliency or occlusion")
-    sides: dict[str, int] = {}
-
-    def record(name: str, _given: torch.Tensor, output: torch.Tensor) -> None:
-        if output.ndim == MAPS_NDIM:
-            sides.pop(name, None)  # of a layer that is used twice the last use counts
-            sides[name] = min(output.shape[2:])
-
-    inner = {name: layer for name, layer in model.network.named_modules() if name}
-    with watched(inner, record), torch.inference_mode():
-        model.network(torch.zeros(1, *model.preprocess.input_shape, device=first.weight.device))
-    needed = -(-min(model.preprocess.input_shape[1:]) // SMALLEST_SHARE)
-    large = [name for name, side in sides.items() if side >= needed]
-    return large[-1] if large else max(sides, key=lambda name: sides[name])
+    shape = model.preprocess.input_shape
+    sides = sides_of_maps(model.network, torch.zeros(1, *shape, device=first.weight.device))
+    needed = min(-(-min(shape[1:]) // SMALLEST_SHARE), max(sides.values()))
+    return [name for name, side in sides.items() if side >= needed][-1]
 
 
 def _gradcam(model: Model) -> _Compute:
@@ -136,7 +126,7 @@ def _integrated_gradients(model: Model) -> _Compute:
     method = _captum().IntegratedGradients(model.network)
 
     def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        found = method.attribute(inputs, _mean(model), targets, n_steps=STEPS, internal_batch_size=len(inputs))
+        found = method.attribute(inputs, _plain(model), targets, n_steps=STEPS, internal_batch_size=len(inputs))
         return _single(found).sum(dim=1)
 
     return compute
@@ -151,18 +141,23 @@ def _occlusion(model: Model) -> _Compute:
     def compute(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
             found = method.attribute(
-                inputs, (channels, *patch), strides, _mean(model), targets, perturbations_per_eval=PLACES
+                inputs, (channels, *patch), strides, _plain(model), targets, perturbations_per_eval=PLACES
             )
         return _single(found).mean(dim=1)
 
     return compute
 
 
-def _mean(model: Model) -> torch.Tensor:
-    """Return inputs `[1, C, h, w]` of the mean colour alone, or of a middle grey where the model does not know it."""
+def plain_colour(model: Model) -> str:
+    """Say which colour stands for nothing to see: the mean one, or a middle grey where the model knows no mean."""
+    return "the mean colour" if any(model.preprocess.mean) else "a middle grey"
+
+
+def _plain(model: Model) -> torch.Tensor:
+    """Return inputs `[1, C, h, w]` of that colour alone."""
     channels, *size = model.preprocess.input_shape
-    mean = model.preprocess.mean if any(model.preprocess.mean) else (MIDDLE,) * channels
-    picture = torch.tensor(mean, device=next(model.network.parameters()).device).view(1, -1, 1, 1)
+    colour = model.preprocess.mean if any(model.preprocess.mean) else (MIDDLE,) * channels
+    picture = torch.tensor(colour, device=next(model.network.parameters()).device).view(1, -1, 1, 1)
     return model.preprocess.normalise(picture.expand(1, -1, *size))
 
 

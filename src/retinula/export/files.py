@@ -15,16 +15,16 @@ from onnx import ModelProto
 
 from retinula.durable import replacing
 from retinula.errors import InputError, RetinulaError, first_line
-from retinula.export.graph import describe, model_graph
+from retinula.export.graph import describe, description, model_graph
 from retinula.export.parity import Answers, Parity, Photo, Proof, answers_of, check_parity
-from retinula.export.quantisation import Measured, measured, quantised
+from retinula.export.quantisation import QuantisationCost, measured, quantised
 from retinula.images import Images, ImageSet
 from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.models.reconstructing import Reconstructs
 from retinula.onnx_model import OnnxModel, in_colour
 
-HEADER: Final = "retinula"  # the entry of an .npz file that says what the weights are of
+HEADER: Final = "retinula"  # the entry of an .npz or .pt2 file that says what it is
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Exported:
     path: Path
     num_bytes: int
     parity: Parity
-    int8: Measured | None = None
+    int8: QuantisationCost | None = None
 
 
 def export_onnx(model: Model, proof: Proof, path: Path) -> Exported:
@@ -90,6 +90,8 @@ def export_int8(
 def export_torch(model: Model, proof: Proof, path: Path) -> Exported:
     """Write a model as a program of torch (`.pt2`): from uint8 `[N, C, H, W]` of its size to its answers.
 
+    What it is stands in it as JSON, in the extra file `retinula`.
+
     Raises:
         RetinulaError: as `export_onnx`.
     """
@@ -101,7 +103,7 @@ def export_torch(model: Model, proof: Proof, path: Path) -> Exported:
                 _Answering(model).eval(), (example,), dynamic_shapes=({0: torch.export.Dim("N")},)
             )
             content = io.BytesIO()
-            torch.export.save(program, content)
+            torch.export.save(program, content, extra_files={HEADER: _as_json(description(model))})
     except Exception as error:
         # Whatever torch cannot trace ends in an error of its own kind.
         raise RetinulaError(f"torch cannot write {model.network_name} as a program: {first_line(error)}") from error
@@ -126,23 +128,19 @@ def export_npz(model: Model, proof: Proof, path: Path) -> Exported:
     Raises:
         RetinulaError: as `export_onnx`.
     """
-    header = {
-        "network": model.network_name,
-        "arguments": model.arguments,
-        "classes": list(model.classes),
-        "preprocess": model.preprocess.to_dict(),
-        "temperature": model.temperature,
-        "provenance": model.provenance,
-        "data_licence": model.provenance.get("data_licence", "not stated"),
-    }
+    header = {**description(model), "arguments": model.arguments}
     entries: dict[str, Any] = {name: value.cpu().numpy() for name, value in model.network.state_dict().items()}
-    entries[HEADER] = np.array(json.dumps(header, ensure_ascii=False, allow_nan=False))
+    entries[HEADER] = np.array(_as_json(header))
     with replacing(path) as temporary:
         with temporary.open("wb") as file:
             np.savez(file, **entries)
         again = _from_npz(model, temporary)
         parity = check_parity(model, proof, lambda images: answers_of(again, images))
     return Exported(path, path.stat().st_size, parity)
+
+
+def _as_json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 class _Answering(torch.nn.Module):

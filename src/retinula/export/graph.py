@@ -71,11 +71,9 @@ def model_graph(model: Model) -> ModelProto:
     return merged
 
 
-def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
-    """Write into a graph what it is: classes, preprocess, temperature, licence of the data, provenance."""
-    licence = model.provenance.get("data_licence", "not stated")
-    told: dict[str, Any] = {
-        FORMAT_KEY: FORMATS[0] if model.preprocess.plain else FORMATS[1],
+def description(model: Model) -> dict[str, Any]:
+    """Return what every exported file says of itself, as values that JSON can hold."""
+    return {
         "task": model.task,
         "network": model.network_name,
         "classes": list(model.classes) if model.classifies else [],
@@ -83,10 +81,15 @@ def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
         "preprocess": model.preprocess.to_dict(),
         "temperature": model.temperature,
         "provenance": model.provenance,
-        "data_licence": licence,
+        "data_licence": model.provenance.get("data_licence", "not stated"),
         "exported_by": f"retinula {__version__}",
-        **extra,
     }
+
+
+def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
+    """Write into a graph what it is: its description, the format of that, and what else there is to say."""
+    written = FORMATS[0] if model.preprocess.plain else FORMATS[1]
+    told = {FORMAT_KEY: written, **description(model), **extra}
     helper.set_model_props(
         graph, {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in told.items()}
     )

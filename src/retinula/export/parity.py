@@ -3,7 +3,8 @@
 An export is its proof: whoever writes a file runs this on what was written, and keeps nothing where it fails.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from retinula.models.reconstructing import Reconstructs
 MOST_DIFFERENT: Final = 1e-4  # of a probability, or of a value of a picture that is given back, 0..1
 NUM_IMAGES: Final = 500
 NUM_PHOTOS: Final = 20
+MOST_PIXELS: Final = 12_000_000  # of a photo to prove on: a graph has them in double precision, colour by colour
 
 Photo = NDArray[np.uint8]  # [H, W, 3]
 Answers = NDArray[np.float32]
@@ -31,13 +33,13 @@ class Proof:
 
     Attributes:
         images: uint8 `[N, C, H, W]` as the model takes them.
-        photos: pictures of any size.
+        photos: pictures of any size; gone through once, so that they may be decoded one at a time.
         source: where the images are from, such as `cifar10/test`.
         photos_source: where the photos are from.
     """
 
     images: Images
-    photos: Sequence[Photo]
+    photos: Iterable[Photo]
     source: str
     photos_source: str
 
@@ -67,7 +69,7 @@ class Parity:
         return asdict(self)
 
 
-def proof_of(image_set: ImageSet, photos: Sequence[Photo] = (), photos_source: str = "") -> Proof:
+def proof_of(image_set: ImageSet, photos: Iterable[Photo] | None = None, photos_source: str = "") -> Proof:
     """Choose the pictures to prove an export on: spread over the set, and photos, made where none are given.
 
     Raises:
@@ -76,10 +78,16 @@ def proof_of(image_set: ImageSet, photos: Sequence[Photo] = (), photos_source: s
     if not len(image_set):
         raise InputError(f"{image_set.name} has no pictures to prove the export on")
     images = copied(image_set.images, evenly_spread(len(image_set), NUM_IMAGES))
-    if photos:
+    if photos is not None:
         return Proof(images, photos, image_set.name, photos_source)
     made = tuple(_made_photo(images, number) for number in range(NUM_PHOTOS))
     return Proof(images, made, image_set.name, f"made from {image_set.name}, of many sizes")
+
+
+def as_photo(picture: Image.Image) -> Photo:
+    """Turn a decoded picture into a photo to prove an export on; one too large is made smaller by a whole number."""
+    factor = math.ceil(math.sqrt(picture.width * picture.height / MOST_PIXELS))
+    return np.asarray((picture.reduce(factor) if factor > 1 else picture).convert("RGB"))
 
 
 def check_parity(
@@ -101,10 +109,11 @@ def check_parity(
         RetinulaError: a top class differs, or a value by more than `MOST_DIFFERENT`.
     """
     expected, given = [answers_of(model, proof.images)], [answer(proof.images)]
-    photos = proof.photos if answer_photo else ()
-    for photo in photos:
-        expected.append(answers_of(model, model.shrink(Image.fromarray(photo))[None]))
-        given.append(answer_photo(photo) if answer_photo else expected[-1])
+    if answer_photo:
+        for photo in proof.photos:
+            expected.append(answers_of(model, model.shrink(Image.fromarray(photo))[None]))
+            given.append(answer_photo(photo))
+    num_photos = len(given) - 1
     for ours, theirs in zip(expected, given, strict=True):
         if ours.shape != theirs.shape:
             raise RetinulaError(f"the export fails: it gives {list(theirs.shape)} instead of {list(ours.shape)}")
@@ -112,9 +121,9 @@ def check_parity(
     same = sum(int((a.argmax(1) == b.argmax(1)).sum()) for a, b in zip(expected, given, strict=True))
     parity = Parity(
         num_images=len(proof.images),
-        num_photos=len(photos),
+        num_photos=num_photos,
         source=proof.source,
-        photos_source=proof.photos_source if photos else "",
+        photos_source=proof.photos_source if num_photos else "",
         largest_difference=float(np.max(differences)),
         same_top_class=same if model.classifies else None,
     )

@@ -48,9 +48,7 @@ class _Axis(NamedTuple):
 def resizing(preprocess: Preprocess) -> GraphProto:
     """Return the graph from `images`, uint8 `[N, H, W, 3]`, to `inputs`, float32 `[N, *preprocess.input_shape]`."""
     nodes = Nodes("preprocess_")
-    planes = nodes("Transpose", INPUT, perm=[0, 3, 1, 2])
-    if preprocess.channels == 1:
-        planes = _luminance(nodes, planes)
+    planes = _luminance(nodes) if preprocess.channels == 1 else nodes("Transpose", INPUT, perm=[0, 3, 1, 2])
     vertical, horizontal = _axes(nodes, preprocess)
     height, width = preprocess.size
     down = _weights(nodes, vertical, height, preprocess.resample)
@@ -105,12 +103,14 @@ def _number(nodes: Nodes, value: float) -> Name:
     return nodes.constant(value, np.float64)
 
 
-def _luminance(nodes: Nodes, planes: Name) -> Name:
-    """Turn uint8 `[N, 3, H, W]` into the luminance `[N, 1, H, W]`, whole numbers as doubles."""
-    weights = nodes.constant(np.array(_LUMINANCE).reshape(1, 3, 1, 1), np.float64)
-    weighted = nodes("Mul", nodes("Cast", planes, to=TensorProto.DOUBLE), weights)
-    total = nodes("ReduceSum", weighted, nodes.constant([1], np.int64), keepdims=1)
-    return nodes("Floor", nodes("Mul", nodes("Add", total, _number(nodes, 32768)), _number(nodes, 2.0**-16)))
+def _luminance(nodes: Nodes) -> Name:
+    """Turn the pictures into their luminance, uint8 `[N, 1, H, W]`, colour by colour: photos fill memory."""
+    total = nodes.constant(32768, np.int32)  # a half, so that cutting off rounds
+    for channel, weight in enumerate(_LUMINANCE):
+        plane = nodes("Cast", nodes("Gather", INPUT, nodes.constant(channel, np.int64), axis=3), to=TensorProto.INT32)
+        total = nodes("Add", total, nodes("Mul", plane, nodes.constant(weight, np.int32)))
+    grey = nodes("Cast", nodes("Div", total, nodes.constant(65536, np.int32)), to=TensorProto.UINT8)
+    return nodes("Unsqueeze", grey, nodes.constant([1], np.int64))
 
 
 def _axes(nodes: Nodes, preprocess: Preprocess) -> tuple[_Axis, _Axis]:

@@ -28,7 +28,7 @@ _OURS: Final = ("preprocess_", "answer_")  # exact by design, or too little work
 
 
 @dataclass(frozen=True)
-class Measured:
+class QuantisationCost:
     """What quantising costs.
 
     Attributes:
@@ -98,7 +98,7 @@ def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
     return result
 
 
-def measured(graph: ModelProto, small: ModelProto, held_out: ImageSet, split: str, max_loss: float) -> Measured:
+def measured(graph: ModelProto, small: ModelProto, held_out: ImageSet, split: str, max_loss: float) -> QuantisationCost:
     """Measure the accuracy of a graph and of the quantised one on pictures that neither training nor ranges saw.
 
     Raises:
@@ -112,7 +112,7 @@ def measured(graph: ModelProto, small: ModelProto, held_out: ImageSet, split: st
     for each in (graph, small):
         exported = OnnxModel.from_bytes(_described(graph, each))
         right.append(float((exported.probs(held_out.images).argmax(axis=1) == labels).mean()))
-    result = Measured(split, len(held_out), right[0], right[1])
+    result = QuantisationCost(split, len(held_out), right[0], right[1])
     if not result.loss <= max_loss:
         raise RetinulaError(
             f"int8 loses {result.loss:.2f} points of accuracy on {len(held_out):,} {split} pictures "

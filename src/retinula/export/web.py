@@ -24,7 +24,7 @@ def check_free(folder: Path) -> None:
     """Refuse a folder that has something in it, whoever put it there.
 
     Raises:
-        InputError: so it is, or it is no folder.
+        InputError: it has something in it, or is no folder.
     """
     with reading(folder):
         taken = folder.exists() and (not folder.is_dir() or not is_empty(folder))

@@ -19,11 +19,13 @@ from retinula.words import plural, rounded
 
 SIDE = 2.1  # inches of a picture's longer side
 BAR = 0.15  # inches of the width of a scale
-BESIDE = 1.25  # inches that a scale's numbers and words take
+BESIDE = 1.25  # inches that a scale's numbers and their words take
+TALL = 0.9  # inches of the height of a scale, at least
 SHARPEST = 99.5  # percentile of the values that gets the full colour: single pixels would leave all others pale
 STRONGEST = 0.85  # of a colour over the picture, so that this shows through
 PIXELS = 240  # of an enlarged picture's longer side, at least
 MOST_CHANNELS = 24
+EMPTY = "nothing found"
 GAP = 6
 TILE = 64
 ROW = 0.55  # inches
@@ -37,27 +39,32 @@ def overlay(seen: Images, values: Values, limit: float, *, signed: bool) -> Imag
     Args:
         seen: uint8 `[C, h, w]`.
         values: float `[h, w]`.
-        limit: the value that gets the full colour.
+        limit: the value that gets the full colour; 0 where the map is empty.
         signed: whether values below 0 mean something.
 
     Returns:
         uint8 `[h, w, 3]`.
     """
     shade = upright(seen).astype(np.float32).mean(axis=2, keepdims=True)
-    share = np.clip(values / limit, -1 if signed else 0, 1)
+    share = np.clip(values / (limit or 1.0), -1 if signed else 0, 1)
     colours = _colours(signed)((share + 1) / 2 if signed else share)[..., :3] * 255
     strength = STRONGEST * np.abs(share)[..., None]
     return np.asarray(np.rint(shade * (1 - strength) + colours * strength), dtype=np.uint8)
 
 
 def full_colour(values: Values) -> float:
-    """Return the value that gets the full colour where maps of any shape are drawn on one scale; above 0."""
-    return float(np.percentile(np.abs(values), SHARPEST)) or 1.0
+    """Return the value that gets the full colour where maps of any shape are drawn on one scale; 0 if all are empty."""
+    found = np.abs(values[values != 0])
+    return float(np.percentile(found, SHARPEST)) if found.size else 0.0
 
 
 @styled
-def attribution(seen: Images, maps: Values, captions: Sequence[str], *, name: str, signed: bool, remark: str) -> Figure:
+def attribution(
+    seen: Images, maps: Values, captions: Sequence[str], *, name: str, signed: bool, unit: str, remark: str
+) -> Figure:
     """Draw what the network saw, and beside it what speaks for each of several classes, on one scale.
+
+    A map in which nothing is found says so; where all are like that, there is no scale.
 
     Args:
         seen: uint8 `[C, h, w]`.
@@ -65,6 +72,7 @@ def attribution(seen: Images, maps: Values, captions: Sequence[str], *, name: st
         captions: what each map is about.
         name: of the picture.
         signed: whether values below 0 speak against.
+        unit: of the values.
         remark: what one has to know to read it.
     """
     limit = full_colour(maps)
@@ -72,23 +80,28 @@ def attribution(seen: Images, maps: Values, captions: Sequence[str], *, name: st
     size = (seen.shape[1] * times, seen.shape[2] * times)
     shown = [upright(seen), *(overlay(seen, values, limit, signed=signed) for values in maps)]
     room = SIDE * POINTS
-    words = [wrap(text, room, TEXT) for text in ("what the network saw", *captions)]
+    said = [text if values.any() else f"{text}: {EMPTY}" for text, values in zip(captions, maps, strict=True)]
+    words = [wrap(text, room, TEXT) for text in ("what the network saw", *said)]
     above = max(map(len, words)) * TEXT * LINE / POINTS + 0.1
     height = SIDE * seen.shape[1] / max(seen.shape[1:])
     width = SIDE * seen.shape[2] / max(seen.shape[1:])
     step = max(width, SIDE) + 2 * MARGIN
-    whole = len(shown) * step + BAR + BESIDE
+    tall = max(height, TALL) if limit else height
+    beside = wrap(unit, tall * POINTS, TEXT)
+    whole = len(shown) * step + (BAR + BESIDE + len(beside) * TEXT * LINE / POINTS if limit else 0)
     below = 2 * MARGIN  # room for the words at the scale's lower end
-    figure = new_figure(whole, height + above + MARGIN + below, f"What speaks for a class in {name}", remark)
+    figure = new_figure(whole, tall + above + MARGIN + below, f"What speaks for a class in {name}", remark)
     figure.set_layout_engine("none")
     _, high = figure.get_size_inches()
     for place, (picture, lines) in enumerate(zip(shown, words, strict=True)):
-        axes = figure.add_axes(((MARGIN + place * step) / whole, below / high, width / whole, height / high))
+        left, bottom = MARGIN + place * step, below + tall - height
+        axes = figure.add_axes((left / whole, bottom / high, width / whole, height / high))
         bare(axes)
         axes.imshow(enlarged(picture, size), interpolation="nearest")
         axes.set_title("\n".join(lines), linespacing=LINE - 0.1, size=TEXT)
-    bar = figure.add_axes(((len(shown) * step + MARGIN) / whole, below / high, BAR / whole, height / high))
-    _scale(bar, limit, signed)
+    if limit:
+        bar = figure.add_axes(((len(shown) * step + MARGIN) / whole, below / high, BAR / whole, tall / high))
+        _scale(bar, limit, signed, "\n".join(beside))
     return figure
 
 
@@ -135,9 +148,9 @@ def exciting_sheet(
     return figure
 
 
-def _scale(axes: Axes, limit: float, signed: bool) -> None:
+def _scale(axes: Axes, limit: float, signed: bool, unit: str) -> None:
     scale = Normalize(-limit if signed else 0, limit)
-    drawn = axes.figure.colorbar(ScalarMappable(scale, _colours(signed)), cax=axes)
+    drawn = axes.figure.colorbar(ScalarMappable(scale, _colours(signed)), cax=axes, label=unit)
     drawn.outline.set_visible(False)
     ends = [-limit, 0, limit] if signed else [0, limit]
     numbers = [rounded(value) for value in ends]

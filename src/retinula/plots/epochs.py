@@ -158,7 +158,7 @@ def _finding(metrics: Sequence[Mapping[str, Any]], measure: Measure, against: st
 def _draw_curves(
     axes: Axes, metrics: Sequence[Mapping[str, Any]], measure: Measure, against: str, named: tuple[str, str]
 ) -> None:
-    """Draw both lines of a measure, that of training first."""
+    """Draw both lines of a measure, that of training first; whole, since the best is often the last, on the edge."""
     places = column(metrics, against)
     scale = 100.0 if measure is ACCURACY else 1.0
     marked = len(places) <= 40
@@ -169,7 +169,8 @@ def _draw_curves(
         values = column(metrics, key) * scale
         if not np.isfinite(values).any():
             continue
-        axes.plot(places, values, line, color=colour, label=words, marker=marker if marked else None, markersize=5)
+        mark = marker if marked else None
+        axes.plot(places, values, line, color=colour, label=words, marker=mark, markersize=5, clip_on=False)
         if key == measure.held_out_key:
             best = _best(metrics, measure)
             axes.plot(
@@ -180,11 +181,15 @@ def _draw_curves(
                 markerfacecolor="none",
                 markeredgecolor=VERMILLION,
                 markeredgewidth=2,
-                clip_on=False,  # the best is often the last, on the edge
+                clip_on=False,
+                zorder=6,  # over the legend
                 label=measure.best,
             )
     axes.set(xlabel=against, ylabel="loss" if measure is LOSS else "accuracy (%)")
     count_axis(axes, places)
+    if measure is ACCURACY and axes.lines:
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0), min(high, 100))  # there are no shares beyond
     if axes.lines:
         axes.legend()
 

@@ -1,11 +1,11 @@
 """Figures of a measurement: which classes are mistaken for which, and how far probabilities can be believed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
@@ -169,7 +169,7 @@ def _figures(result: Evaluation, image_set: ImageSet) -> dict[str, Figure]:
             figures = {
                 "confusion": confusion_matrix(result.confusion.numpy(), result.classes, result.superclasses),
                 "reliability": reliability(result.calibration),
-                "examples": answered_examples(image_set, _in_order_of(image_set, result)),
+                "examples": answered_examples(_as_model_names(image_set, result), result.probabilities),
             }
             surest = result.surest_mistakes()
             if surest:
@@ -202,11 +202,11 @@ def _reconstruction_remark(result: ReconstructionResult) -> str:
     return remark
 
 
-def _in_order_of(image_set: ImageSet, result: ClassificationResult) -> torch.Tensor:
-    """Return the probabilities with the set's classes as columns: they may come in another order than the model's."""
+def _as_model_names(image_set: ImageSet, result: ClassificationResult) -> ImageSet:
+    """Return the set with the model's classes, of which it may have some only, in another order or in other case."""
     if image_set.classes == result.classes:
-        return result.probabilities
-    return result.probabilities[:, [result.classes.index(name) for name in image_set.classes]]
+        return image_set
+    return replace(image_set, classes=result.classes, superclasses=result.superclasses, labels=result.labels.numpy())
 
 
 def _order(confusion: Counts, superclasses: Sequence[str] | None) -> list[int]:

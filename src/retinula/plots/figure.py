@@ -32,7 +32,6 @@ VERMILLION: Final = "#D55E00"
 PURPLE: Final = "#CC79A7"
 INK: Final = "#1A1A1A"
 GREY: Final = "#5F5F5F"
-PALE: Final = "#D9D9D9"
 SERIES: Final = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY)  # as lines and groups take them, one after the other
 
 METRIC_NAMES: Final = {"val_accuracy": "validation accuracy", "val_loss": "validation loss"}

@@ -129,8 +129,8 @@ def _composed(
     height, width = sheet.shape[0] * inches, sheet.shape[1] * inches
     small = (0.0, 0.0) if seen is None else tuple(SEEN * side / max(seen.shape[1:]) for side in seen.shape[1:])
     left = MARGIN + (small[1] + 2 * MARGIN if seen is not None else 0) + widest(labels, TEXT) + MARGIN
-    ticks = [] if scale is None else [share * (scale.vmax or 0.0) for share in (-1, -0.5, 0, 0.5, 1)]
-    numbers = [rounded(value) for value in ticks]
+    ticks = [] if scale is None else _halves(scale.vmax or 0.0)
+    numbers = [rounded(value, 3) for value in ticks]
     beside = 3 * MARGIN + BAR + widest(numbers, TEXT) + 2 * LINE * TEXT / POINTS if scale else MARGIN
     whole = left + width + beside
     tall = max(height, small[0], 1.5 if scale else 0) + MARGIN
@@ -151,6 +151,17 @@ def _composed(
         drawn.set_ticks(ticks, labels=numbers)
         drawn.outline.set_visible(False)
     return figure
+
+
+def _halves(limit: float) -> list[float]:
+    """Return ticks of two digits and their halves for a scale that reaches so far either way, above 0.
+
+    >>> _halves(0.184)
+    [-0.18, -0.09, 0.0, 0.09, 0.18]
+    """
+    unit = 10.0 ** (math.floor(math.log10(limit)) - 1)
+    end = math.floor(limit / unit + 1e-6) * unit
+    return [share * end for share in (-1, -0.5, 0.0, 0.5, 1)]
 
 
 def _placed(figure: Figure, place: tuple[float, float, float, float]) -> Axes:

@@ -4,7 +4,7 @@ Knows nothing of files; pictures come as arrays, answers as names and probabilit
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from retinula.answers import Answer
+from retinula.by_class import SHEET_CLASSES, chosen_by_class
 from retinula.errors import InputError
 from retinula.images import Images, ImageSet
 from retinula.pictures import as_picture, flatten
@@ -37,14 +38,13 @@ from retinula.plots.figure import (
     widest,
     wrap,
 )
-from retinula.plots.tiles import upright
+from retinula.plots.tiles import tiled, upright
 from retinula.shrinking import shrink
 from retinula.words import plural, sureness
 
 if TYPE_CHECKING:  # figures of what a model in ONNX says are drawn without torch
     from torch import Tensor
 
-SHEET_CLASSES = 120  # more classes than this are not shown on one sheet
 SHEET_SIDE = 64  # pixels of the longer side, on a sheet; larger pictures are made smaller
 PHOTO_SIDE = 640  # pixels of the longer side of a photo in a figure
 
@@ -290,12 +290,10 @@ def _draw_montage(axes: Axes, rows: Sequence[Images], labels: Sequence[str], pla
     depth, across = places
     height, width = rows[0].shape[2:]
     gap = max(1, round(max(height, width) / 16))
-    sheet = np.full((depth * (height + gap) - gap, across * (width + gap) - gap, 3), 255, dtype=np.uint8)
-    for down, row in enumerate(rows):
-        for right, picture in enumerate(row):
-            top, left = down * (height + gap), right * (width + gap)
-            sheet[top : top + height, left : left + width] = upright(picture)
-    axes.imshow(sheet, interpolation="nearest")
+    white = np.full((height, width, 3), 255, dtype=np.uint8)
+    tiles = [tile for row in rows for tile in (*map(upright, row), *[white] * (across - len(row)))]
+    sheet = tiled(tiles + [white] * (depth * across - len(tiles)), across, gap=gap)
+    axes.imshow(sheet[gap:-gap, gap:-gap], interpolation="nearest")
     axes.set_anchor("NW")
     axes.set_yticks([down * (height + gap) + (height - 1) / 2 for down in range(len(rows))], labels)
     axes.tick_params(axis="y", length=0)
@@ -305,19 +303,13 @@ def _sheet_rows(
     image_set: ImageSet, per_class: int, generator: np.random.Generator
 ) -> tuple[list[NDArray[np.int64]], list[str]]:
     if image_set.labels is None:
-        chosen = np.sort(generator.permutation(len(image_set))[: per_class**2])
-        rows = [chosen[start : start + per_class] for start in range(0, len(chosen), per_class)]
+        some = np.sort(generator.permutation(len(image_set))[: per_class**2])
+        rows = [some[start : start + per_class] for start in range(0, len(some), per_class)]
         return rows, ["" for _ in rows]
-    rows, labels = [], []
-    numbers: Iterable[int] = range(len(image_set.classes))
-    if len(image_set.classes) > SHEET_CLASSES:
-        numbers = np.unique(image_set.labels)[:SHEET_CLASSES].tolist()
     names = class_names(image_set.classes)
-    for number in numbers:
-        members = np.flatnonzero(image_set.labels == number)
-        rows.append(np.sort(generator.permutation(members)[:per_class]))
-        labels.append("\n".join(wrap(f"{names[number]} ({len(members):,})", 170, TEXT)))
-    return rows, labels
+    chosen = chosen_by_class(image_set, per_class, SHEET_CLASSES, generator)
+    labels = ["\n".join(wrap(f"{names[each.number]} ({each.num_images:,})", 170, TEXT)) for each in chosen]
+    return [each.places for each in chosen], labels
 
 
 def _columns(rows: int, width: float, height: float) -> int:

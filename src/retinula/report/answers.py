@@ -66,7 +66,7 @@ class AnswersPart:
         matrix: rows of cells for up to 20 classes, else empty.
         dots: the cells that are not empty, for 21 to 120 classes, else empty.
         commonest: kinds of mistakes.
-        pictures: by `true-answer`, the pictures behind a cell, the surest first.
+        pictures: by `true-answer`, the pictures behind a cell that the page can open, the surest first.
         per_cell: how many of a cell at most are shown.
         calibration: the chart.
     """
@@ -98,6 +98,11 @@ def answers_part(result: ClassificationResult, images: Images, sheet: Sheet) -> 
         for true in range(number)
     ]
     wrong = [Cell(true, answer, count, float(shares[true, answer])) for true, answer, count in result.mistakes()]
+    commonest = wrong[:LISTED]
+    if number > DRAWN:
+        wrong, opened = commonest, commonest  # nothing else is on the page to open pictures by
+    else:
+        opened = [cell for row in cells for cell in row]
     limit = cell_limit([cell.count for cell in wrong], max(1, PIXELS // (sheet.size[0] * sheet.size[1])))
     shown = [cell for row in cells for cell in row if cell.count] if TABLED < number <= DRAWN else []
     return AnswersPart(
@@ -106,8 +111,8 @@ def answers_part(result: ClassificationResult, images: Images, sheet: Sheet) -> 
         rows=tuple(_class_rows(result)),
         matrix=tuple(map(tuple, cells)) if number <= TABLED else (),
         dots=tuple(shown),
-        commonest=tuple(wrong[:LISTED]),
-        pictures=_pictures(result, images, sheet, limit),
+        commonest=tuple(commonest),
+        pictures=_pictures(result, images, sheet, limit, opened),
         per_cell=limit,
         calibration=_calibration(result),
     )
@@ -144,15 +149,15 @@ def _sure(result: ClassificationResult) -> NDArray[np.float32]:
 
 
 def _pictures(
-    result: ClassificationResult, images: Images, sheet: Sheet, per_cell: int
+    result: ClassificationResult, images: Images, sheet: Sheet, per_cell: int, opened: Sequence[Cell]
 ) -> dict[str, tuple[Shown, ...]]:
     sure, labels, answers = _sure(result), result.labels.numpy(), result.predicted.numpy()
     right = max(1, min(RIGHT_SHOWN, ALL_RIGHT // len(result.classes)))
-    cells: dict[str, list[Shown]] = {}
+    cells: dict[str, list[Shown]] = {f"{cell.true}-{cell.answer}": [] for cell in opened if cell.count}
     for index in np.argsort(-sure, kind="stable").tolist():
         true, answer = int(labels[index]), int(answers[index])
-        cell = cells.setdefault(f"{true}-{answer}", [])
-        if len(cell) < (right if true == answer else per_cell):
+        cell = cells.get(f"{true}-{answer}")
+        if cell is not None and len(cell) < (right if true == answer else per_cell):
             cell.append(Shown(sheet.add(images[index], ("asked", index)), index, float(sure[index])))
     return {key: tuple(cell) for key, cell in cells.items()}
 

@@ -10,7 +10,9 @@ from itertools import pairwise
 
 WIDTH, HEIGHT = 440.0, 270.0  # of the box; letters in it are 13 high, so that a phone still shows them readable
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 14.0, 12.0, 46.0
+LETTER, BESIDE = 8.0, 26.0  # width of a numeral; of the upright words and the gap beside the numbers of an axis
 MOST_POINTS = 300  # of a line; of more, means of neighbours
+DIGITS = 4  # of a number; of ticks that lie closer together, more
 TICKS = 5
 SINGLE_DOTS = 60  # points that are marked one by one
 
@@ -72,6 +74,7 @@ def line_chart(
     *,
     logarithmic: bool = False,
     whole: tuple[float, float] | None = None,
+    most: float = math.inf,
 ) -> Chart:
     """Lay out lines.
 
@@ -82,12 +85,16 @@ def line_chart(
         series: what each line is called, and its points; at least one point in all, all finite.
         logarithmic: whether the vertical axis is; then every y is above 0.
         whole: lowest and highest value of the vertical axis; as the points need where left out.
+        most: a round number that no point is above, and no tick will be.
     """
-    drawn = [(words, _thinned(points)) for words, points in series]
+    drawn = [(words, thinned(points)) for words, points in series]
     xs = [x for _, points in drawn for x, _ in points]
     ys = [y for _, points in drawn for _, y in points]
     low, high = whole or (min(ys), max(ys))
-    y_ticks = _decades(low, high) if logarithmic else _round_ticks(low, high)
+    y_ticks = _decades(low, high) if logarithmic else _round_ticks(low, high, most)
+    digits = DIGITS if logarithmic else _digits(y_ticks)
+    heights = [_number(tick, digits) for tick in y_ticks]
+    left = max(LEFT, BESIDE + LETTER * max(map(len, heights)))
     low, high = min(low, y_ticks[0]), max(high, y_ticks[-1])
     if logarithmic:
         low, high = math.log(low), math.log(high)
@@ -95,11 +102,11 @@ def line_chart(
 
     def place(x: float, y: float) -> tuple[float, float]:
         height = math.log(y) if logarithmic else y
-        return _along(x, min(xs), max(xs), LEFT, WIDTH - RIGHT), _along(height, low, high, HEIGHT - BOTTOM, TOP)
+        return _along(x, min(xs), max(xs), left, WIDTH - RIGHT), _along(height, low, high, HEIGHT - BOTTOM, TOP)
 
     lines = []
     for words, points in drawn:
-        places = [(*place(x, y), f"{words}: {_number(y)} ({x_words} {_number(x)})") for x, y in points]
+        places = [(*place(x, y), f"{words}: {_number(y, digits)} ({x_words} {_number(x)})") for x, y in points]
         corners = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in places)
         lines.append(Line(words, corners, tuple(places) if len(places) <= SINGLE_DOTS else ()))
     return Chart(
@@ -107,9 +114,10 @@ def line_chart(
         x_words,
         y_words,
         tuple((place(tick, y_ticks[0])[0], _number(tick)) for tick in x_ticks or xs[:1]),
-        tuple((place(xs[0], tick)[1], _number(tick)) for tick in y_ticks),
-        told=" ".join(_told(words, x_words, points) for words, points in drawn),
+        tuple((place(xs[0], tick)[1], words) for tick, words in zip(y_ticks, heights, strict=True)),
+        told=" ".join(_told(words, x_words, points, digits) for words, points in drawn),
         lines=tuple(lines),
+        left=left,
     )
 
 
@@ -166,14 +174,23 @@ def share_bars(
     )
 
 
-def _told(words: str, x_words: str, points: Points) -> str:
+def thinned(points: Points, most: int = MOST_POINTS) -> list[tuple[float, float]]:
+    """Return points or, of more than so many, the means of as many runs of neighbours, each at its run's end."""
+    if len(points) <= most:
+        return list(points)
+    borders = [round(number * len(points) / most) for number in range(most + 1)]
+    runs = [points[first:last] for first, last in pairwise(borders)]
+    return [(run[-1][0], math.fsum(y for _, y in run) / len(run)) for run in runs]
+
+
+def _told(words: str, x_words: str, points: Points, digits: int) -> str:
     (first, begin), (last, end) = points[0], points[-1]
     if len(points) == 1:
-        return f"{words}: {_number(begin)} ({x_words} {_number(first)})."
-    lowest, highest = min(y for _, y in points), max(y for _, y in points)
+        return f"{words}: {_number(begin, digits)} ({x_words} {_number(first)})."
+    lowest, highest = (_number(extreme(y for _, y in points), digits) for extreme in (min, max))
     return (
-        f"{words}: {_number(begin)} ({x_words} {_number(first)}) to {_number(end)} ({x_words} {_number(last)}), "
-        f"lowest {_number(lowest)}, highest {_number(highest)}."
+        f"{words}: {_number(begin, digits)} ({x_words} {_number(first)}) to {_number(end, digits)} "
+        f"({x_words} {_number(last)}), lowest {lowest}, highest {highest}."
     )
 
 
@@ -182,23 +199,18 @@ def _along(value: float, low: float, high: float, start: float, end: float) -> f
     return start + share * (end - start)
 
 
-def _thinned(points: Points) -> list[tuple[float, float]]:
-    """Return points or, of very many, the means of as many runs of neighbours."""
-    if len(points) <= MOST_POINTS:
-        return list(points)
-    borders = [round(number * len(points) / MOST_POINTS) for number in range(MOST_POINTS + 1)]
-    runs = [points[first:last] for first, last in pairwise(borders)]
-    return [(run[-1][0], math.fsum(y for _, y in run) / len(run)) for run in runs]
-
-
-def _round_ticks(low: float, high: float) -> list[float]:
-    """Return evenly spaced round numbers from just below `low` to just above `high`."""
+def _round_ticks(low: float, high: float, most: float = math.inf) -> list[float]:
+    """Return evenly spaced round numbers from just below `low` to just above `high`, none above `most`."""
     span = high - low or abs(high) or 1.0
     rough = span / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(number * step, 12) for number in range(first, max(last, first + 1) + 1)]
+    if first == last and (first + 1) * step <= most:
+        last += 1
+    elif first == last:
+        first -= 1
+    return [round(number * step, 12) for number in range(first, last + 1)]
 
 
 def _decades(low: float, high: float) -> list[float]:
@@ -212,7 +224,14 @@ def _decades(low: float, high: float) -> list[float]:
     return [mark for mark in marks if first <= mark <= last]
 
 
-def _number(value: float) -> str:
+def _digits(ticks: Sequence[float]) -> int:
+    """Return how many significant digits tell neighbours apart, on an axis whose ticks are these."""
+    step = min(after - before for before, after in pairwise(ticks))
+    largest = max(abs(tick) for tick in ticks)
+    return max(DIGITS, math.floor(math.log10(largest)) - math.floor(math.log10(step)) + 1)
+
+
+def _number(value: float, digits: int = DIGITS) -> str:
     if abs(value) >= 1000 and value == round(value):
         return f"{value:,.0f}"
-    return f"{value:.4g}"
+    return f"{value:.{digits}g}"

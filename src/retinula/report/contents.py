@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from retinula.asked import Asked
+from retinula.asked import Asked, about
 from retinula.datasets.reading import Progress, SplitName
 from retinula.errors import InputError
 from retinula.evaluation.answered import load_answered
@@ -124,7 +124,7 @@ def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) ->
     if deep:
         if measured is None:
             raise InputError(f"{missing['measured']}; leave --deep out for a page without pictures")
-        asked = Asked(run, recipe, model, measured, split, False, own, True, run.path)
+        asked = about(run, recipe, model, measured, split, own, progress)
         found = _completed(found, asked, _comparable(train_set, measured), progress)
         missing.pop("inspected", None)
         missing |= found.impossible

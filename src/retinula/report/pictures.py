@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retinula.by_class import SHEET_CLASSES, chosen_by_class
 from retinula.errors import InputError
-from retinula.images import ImageSet
+from retinula.images import ImageSet, drawn
 from retinula.plots.distortion import distorted, happenings
 from retinula.recipe import Recipe
 from retinula.report.sheet import Sheet, SheetPage
@@ -14,7 +15,6 @@ from retinula.training.shown import fed_batch
 
 TILES = 1000  # pictures of a contact sheet
 PER_CLASS = 10  # of them of a class, at most
-MOST_CLASSES = 120  # with rows of their own
 DISTORTIONS = 9
 FED = 12  # pictures of the first batch
 
@@ -60,23 +60,21 @@ class FedPart:
 def contact_rows(image_set: ImageSet, sheet: Sheet, seed: int = 0) -> tuple[ContactRow, ...]:
     """Put pictures of each class on the sheet, drawn at random; the same ones for the same seed.
 
+    Of more than 120 classes, the first of those that have pictures.
+
     Args:
         image_set: labelled, or all of it becomes one row.
         sheet: of the pictures' size.
         seed: of the draw.
     """
-    generator = np.random.default_rng(seed)
     if image_set.labels is None:
-        chosen = generator.permutation(len(image_set))[: 4 * PER_CLASS]
-        return (ContactRow("", len(image_set), tuple(sheet.add(image_set.images[i]) for i in np.sort(chosen))),)
-    classes = image_set.classes[:MOST_CLASSES]
-    share = max(3, min(PER_CLASS, TILES // len(classes)))
-    rows = []
-    for number, name in enumerate(classes):
-        members = np.flatnonzero(image_set.labels == number)
-        chosen = np.sort(generator.permutation(members)[:share])
-        rows.append(ContactRow(name, len(members), tuple(sheet.add(image_set.images[i]) for i in chosen)))
-    return tuple(rows)
+        chosen = drawn(len(image_set), 4 * PER_CLASS, seed)
+        return (ContactRow("", len(image_set), tuple(sheet.add(image_set.images[i]) for i in chosen)),)
+    share = min(PER_CLASS, TILES // min(len(image_set.classes), SHEET_CLASSES))
+    return tuple(
+        ContactRow(image_set.classes[number], count, tuple(sheet.add(image_set.images[i]) for i in places))
+        for number, count, places in chosen_by_class(image_set, share, SHEET_CLASSES, np.random.default_rng(seed))
+    )
 
 
 def mixes(recipe: Recipe) -> bool:

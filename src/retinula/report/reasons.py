@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from retinula.evaluation.results import ClassificationResult
-from retinula.explanation.attribution import SIGNED, USUAL, Attribution, attribute, gradcam_layer
+from retinula.explanation.attribution import SIGNED, USUAL, Attribution, attribute, gradcam_layer, plain_colour
 from retinula.explanation.layers import convolutions
 from retinula.images import Images
 from retinula.model_file import Model
@@ -29,6 +29,14 @@ OF_LAYER: tuple[Attribution, ...] = ("hirescam", "gradcam")
 
 
 @dataclass(frozen=True)
+class Overlaid:
+    """A map over a picture: its place on the sheet, and whether nothing was found in it."""
+
+    place: int
+    empty: bool
+
+
+@dataclass(frozen=True)
 class Reasoned:
     """One answer and its reasons.
 
@@ -39,7 +47,7 @@ class Reasoned:
         sure: of the answer, 0..1.
         sure_label: of the true class, 0..1.
         seen: place on the sheet of what the network saw.
-        maps: places on the sheet of the maps over it.
+        maps: over it.
     """
 
     index: int
@@ -48,7 +56,7 @@ class Reasoned:
     sure: float
     sure_label: float
     seen: int
-    maps: tuple[int, ...]
+    maps: tuple[Overlaid, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class ReasonsPart:
         methods: of the maps of examples.
         layer: that Grad-CAM looks at, or empty.
         missing: why there are no maps, or empty.
+        colour: in words, of what integrated gradients and occlusion take for nothing to see.
     """
 
     mistakes: tuple[Reasoned, ...]
@@ -70,6 +79,7 @@ class ReasonsPart:
     methods: tuple[str, ...]
     layer: str
     missing: str
+    colour: str
 
 
 def reasons_part(
@@ -109,6 +119,7 @@ def reasons_part(
         methods=tuple(WORDS[method] for method in methods),
         layer=gradcam_layer(model) if methods and has_maps else "",
         missing=missing,
+        colour=plain_colour(model),
     )
 
 
@@ -130,21 +141,22 @@ def _seen(model: Model, images: Images, numbers: NDArray[np.int64]) -> Images:
 
 def _overlaid(
     model: Model, seen: Images, targets: NDArray[np.int64], method: Attribution, sheet: Sheet
-) -> tuple[int, ...]:
+) -> tuple[Overlaid, ...]:
     """Put a map over each picture on the sheet; each has its own scale, since only its places matter here."""
     signed = method in SIGNED
     maps = attribute(model, seen, targets.astype(np.int64), method)
-    drawn = [
-        overlay(picture, values, full_colour(values), signed=signed) for picture, values in zip(seen, maps, strict=True)
-    ]
-    return tuple(sheet.add(picture.transpose(2, 0, 1)) for picture in drawn)
+    drawn = []
+    for picture, values in zip(seen, maps, strict=True):
+        laid = overlay(picture, values, full_colour(values), signed=signed)
+        drawn.append(Overlaid(sheet.add(laid.transpose(2, 0, 1)), empty=not values.any()))
+    return tuple(drawn)
 
 
 def _reasoned(
     result: ClassificationResult,
     numbers: NDArray[np.int64],
     seen: Images,
-    maps: Sequence[tuple[int, ...]],
+    maps: Sequence[tuple[Overlaid, ...]],
     sheet: Sheet,
 ) -> tuple[Reasoned, ...]:
     found = []

@@ -3,15 +3,16 @@
 Knows the run's folder only; needs neither model nor pictures.
 """
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 from retinula.intervals import wilson_interval
 from retinula.recipe import Recipe
-from retinula.report.charts import Chart, line_chart
+from retinula.report.charts import Chart, line_chart, thinned
 from retinula.reproduction.table import Row, make_rows
 from retinula.run import Run
 from retinula.sections import Augmentation
@@ -25,7 +26,8 @@ OBJECTIVES = {  # what a loss is, by the name in the recipe
     "mse": "mean squared error",
     "log_mse": "logarithm of the mean squared error",
 }
-SMOOTHED = 30  # means of steps that a line of losses has, at least; single batches scatter too much to be read
+FEW_STEPS = 30  # so many, or fewer, say no more than the epochs
+SMOOTHED = 120  # means of steps that a line of losses has, at most; single batches scatter too much to be read
 
 Metrics = Sequence[Mapping[str, Any]]
 
@@ -76,7 +78,8 @@ def training_part(run: Run) -> TrainingPart:
 
 def _facts(run: Run, report: dict[str, Any], metrics: Metrics) -> list[tuple[str, str]]:
     data, training = report["data"], report["training"]
-    machine, versions = report.get("machine") or {}, report.get("versions") or {}
+    sessions = [report, *(report.get("went_on") or ())]
+    versions = [each.get("versions") or {} for each in sessions]
     kept = {"last": "the last weights", "best": "the best weights by the validation pictures"}
     facts: list[tuple[str, Any]] = [
         ("Pictures", data.get("name")),
@@ -95,12 +98,16 @@ def _facts(run: Run, report: dict[str, Any], metrics: Metrics) -> list[tuple[str
         ("Steps", _count(training.get("steps"))),
         ("Kept", f"{kept.get(training.get('kept'), training.get('kept'))}, of step {training.get('kept_step'):,}"),
         ("Time of training", duration(training["seconds"]) if training.get("seconds") else None),
-        ("Computer", ", ".join(_machine(machine))),
-        ("Programs", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("Computer", _in_turn(", ".join(_machine(each.get("machine") or {})) for each in sessions)),
+        ("Programs", _in_turn(", ".join(f"{name} {version}" for name, version in each.items()) for each in versions)),
         ("Finished", str(report.get("finished", "")).replace("T", " ")[:16]),
         ("Folder", run.path.resolve()),
     ]
     return [(name, str(value)) for name, value in facts if value not in (None, "")]
+
+
+def _in_turn(told: Iterable[str]) -> str:
+    return "; then ".join(each for each, _ in itertools.groupby(told))
 
 
 def _machine(machine: dict[str, Any]) -> list[str]:
@@ -133,13 +140,14 @@ def _charts(metrics: Metrics, steps: Sequence[dict[str, float]], recipe: Recipe)
     shares = [("training", _column(metrics, "accuracy", 100)), ("validation", _column(metrics, "val_accuracy", 100))]
     shares = [(words, points) for words, points in shares if points]
     if shares:
-        charts.append(line_chart("Right answers", "epoch", "right (%)", shares))
+        charts.append(line_chart("Right answers", "epoch", "right (%)", shares, most=100))
     finite = [(row["step"], row["loss"]) for row in steps if math.isfinite(row["loss"])]
-    if len(finite) > SMOOTHED:
-        points = [("mean of neighbouring batches", _smoothed(finite))]
+    if len(finite) > FEW_STEPS:
+        words = "mean of neighbouring batches" if len(finite) > SMOOTHED else "batch"
+        points = [(words, thinned(finite, SMOOTHED))]
         charts.append(line_chart(f"Loss by step ({objective})", "step", "loss", points, logarithmic=_spreads(points)))
     rates = [(row["step"], row["learning_rate"]) for row in steps if row["learning_rate"] > 0]
-    if len(rates) > SMOOTHED and len({rate for _, rate in rates}) > 1:
+    if len(rates) > FEW_STEPS and len({rate for _, rate in rates}) > 1:
         charts.append(line_chart("Learning rate", "step", "rate", [("learning rate", rates)]))
     return charts
 
@@ -153,12 +161,6 @@ def _spreads(series: Sequence[tuple[str, list[tuple[float, float]]]]) -> bool:
     """Whether losses are all above 0 and so far apart that only a logarithmic axis shows the small ones."""
     values = [value for _, points in series for _, value in points]
     return min(values) > 0 and max(values) > 10 * min(values)
-
-
-def _smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    length = max(1, len(points) // (4 * SMOOTHED))
-    runs = [points[start : start + length] for start in range(0, len(points), length)]
-    return [(run[-1][0], math.fsum(loss for _, loss in run) / len(run)) for run in runs]
 
 
 def _finding(metrics: Metrics, recipe: Recipe) -> str:

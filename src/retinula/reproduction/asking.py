@@ -76,7 +76,7 @@ def ask_photos(
     Args:
         recipe: that is reproduced.
         runs: its finished ones.
-        folders: as `photos.photo_folders` gives them.
+        folders: as `photos.folders_to_ask` gives them.
         reporter: told what cannot be scored, and why.
     """
     if recipe.objective.reconstructs:
@@ -121,7 +121,10 @@ def answer_photos(run: Run, folder: Path) -> AnsweredPhotos:
     """
     model = Model.load(run.path)
     references = find_pictures([str(folder)])
-    labels = match_labels(references, read_labels(folder / LABELS), model.classes).labels
+    matched = match_labels(references, read_labels(folder / LABELS), model.classes)
+    if matched.outside:
+        raise InputError(f"{folder / LABELS}: {matched.left_outside()}")
+    labels = matched.labels
     predictions = list(predict_files(model, references))
     looked_at = {"resize": model.resize, "resample": model.resample, "views": str(model.views)}
     result = {"folder": printable(folder.name), **looked_at, **asdict(score(predictions, labels))}

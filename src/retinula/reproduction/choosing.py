@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retinula.differences import changed_settings
+from retinula.differences import settings_apart
 from retinula.errors import InputError
 from retinula.names import printable
 from retinula.recipe import Recipe
@@ -74,7 +74,7 @@ def choose(runs: Sequence[Run]) -> Choice:
             run,
             recipe,
             (
-                *changed_settings(recipe, recipes[0], with_seed=True),
+                *settings_apart(recipe, recipes[0]),
                 *_other_pictures(recipe, recipes[0], own, pictures[0]),
             ),
             metric,

@@ -9,12 +9,10 @@ from retinula.errors import InputError, nearest
 from retinula.names import printable
 from retinula.recipe import Recipe
 from retinula.recipe_files import shipped
-from retinula.reproduction.measures import Measured, measure
+from retinula.reproduction.measures import Measured, measure, result_metrics
 from retinula.reproduction.table import metric_words, spread
 from retinula.run import Run
 from retinula.sections import Metric
-
-_COMPARED: tuple[Metric, ...] = ("accuracy", "psnr", "photos_accuracy")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,8 @@ class Further:
     def words(self) -> str:
         """What it reaches, in a line; or how to find out."""
         if self.runs and not self.measured:
-            names = [run.name for run in self.runs if not _measured([run])] or [run.name for run in self.runs]
+            compared = _compared(self.runs)
+            names = [run.name for run in self.runs if not _measured([run], compared)] or [run.name for run in self.runs]
             lacking = f"not measured by `retinula evaluate` yet: {', '.join(names)}"
             return f"{self.name} goes further; {printable(lacking)}"
         if not self.measured:
@@ -90,8 +89,13 @@ def goes_further(recipe: Recipe, runs: Sequence[Run], groups: Iterable[Sequence[
         return None
     of_it = [group for group in groups if group[0].recipe().name == recipe.better and as_shipped(group[0].recipe())]
     found = max(of_it, key=len) if of_it else ()
-    return Further(recipe.better, tuple(found), _measured(found), _measured(runs))
+    compared = _compared(found or runs)
+    return Further(recipe.better, tuple(found), _measured(found, compared), _measured(runs, compared))
 
 
-def _measured(runs: Sequence[Run]) -> dict[Metric, Measured]:
-    return {metric: measured for metric in _COMPARED if (measured := measure(runs, metric)) is not None}
+def _compared(runs: Sequence[Run]) -> tuple[Metric, ...]:
+    return (*result_metrics(runs[0].recipe()), "photos_accuracy")
+
+
+def _measured(runs: Sequence[Run], metrics: Iterable[Metric]) -> dict[Metric, Measured]:
+    return {metric: measured for metric in metrics if (measured := measure(runs, metric)) is not None}

@@ -46,6 +46,14 @@ def measure(runs: Sequence[Run], metric: Metric, at: int | None = None) -> Measu
     return Measured(known) if known and len(known) == len(values) else None
 
 
+def result_metrics(recipe: Recipe) -> tuple[Metric, ...]:
+    """Return the measures by which a recipe's result on test pictures is told, of which a run has one at most.
+
+    What learned to take noise out is told by how much of it, not by what it makes of pictures without any.
+    """
+    return ("psnr_gain",) if recipe.objective.reconstructs and recipe.augment.noise else ("accuracy", "psnr")
+
+
 def photos_folder(recipe: Recipe) -> str:
     """Return by which folder of photos a recipe is measured: one that is shipped always by that of the shipped one."""
     usual = load_recipe(recipe.name) if recipe.name in shipped() else recipe

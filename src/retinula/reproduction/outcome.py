@@ -7,6 +7,7 @@ from typing import Any
 from retinula.names import printable
 from retinula.recipe import Recipe
 from retinula.reproduction.asking import AnsweredPhotos, AskedPhotos
+from retinula.reproduction.begun_from import begun_from, words_of
 from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import Further
 from retinula.reproduction.place import ANSWERS, changed_before_training
@@ -56,6 +57,8 @@ class Reproduction:
             f"seeds: {', '.join(map(str, self._seeds))}",
             f"runs: {', '.join(printable(run.name) for run in self.runs)}",
         ]
+        origin = begun_from(self.runs[0])  # that of all
+        notes += [f"begun from: {words_of(origin)}"] if origin else []
         floor = floor_words(self.recipe, self.runs)
         return (*notes, *([floor] if floor else []), *([] if self.further is None else [self.further.words]))
 
@@ -73,6 +76,7 @@ class Reproduction:
             "changed": changed_before_training(self.recipe),
             "seeds": list(self._seeds),
             "runs": [str(run.path) for run in self.runs],
+            "begun_from": begun_from(self.runs[0]),
             "table": [row.to_dict() for row in self.rows],
             "photos": [photos.to_dict() for photos in self.photos],
             "answers": None if self.answered is None else ANSWERS,

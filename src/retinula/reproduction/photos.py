@@ -25,7 +25,7 @@ def find_photos(name: str) -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
-def photo_folders(recipe: Recipe, given: Path | None, classes: Sequence[str], reporter: Reporter) -> dict[Path, bool]:
+def folders_to_ask(recipe: Recipe, given: Path | None, classes: Sequence[str], reporter: Reporter) -> dict[Path, bool]:
     """Return the folders of photos to ask about, and of each whether the recipe is measured by it; that one first.
 
     Args:

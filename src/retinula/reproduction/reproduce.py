@@ -10,7 +10,7 @@ from retinula.reproduction.asking import ask_photos, with_photos
 from retinula.reproduction.figures import draw_work
 from retinula.reproduction.further import check_better, goes_further
 from retinula.reproduction.outcome import Reproduction
-from retinula.reproduction.photos import photo_folders
+from retinula.reproduction.photos import folders_to_ask
 from retinula.reproduction.place import (
     ANSWERS,
     FIGURES,
@@ -62,7 +62,7 @@ def reproduce(
         raise InputError(f"recipe {recipe.name} claims no published figure: train and evaluate it instead")
     check_better(recipe)
     check_place(folder)  # before hours of training, not after; likewise
-    folders = photo_folders(recipe, photos, _classes(recipe, reporter), reporter)
+    folders = folders_to_ask(recipe, photos, _classes(recipe, reporter), reporter)
     runs = runs_for(recipe, seeds, root=root, reporter=reporter)
     for run in runs:
         _measure(recipe, run, reporter)

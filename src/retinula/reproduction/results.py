@@ -10,20 +10,21 @@ from retinula.differences import as_shipped, changed_from_shipped
 from retinula.durable import read_text
 from retinula.errors import InputError
 from retinula.recipe import Recipe
+from retinula.reproduction.begun_from import begun_from, has_other_settings, words_of
 from retinula.reproduction.comparison import HEAD, find_comparisons
 from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import Further, goes_further
-from retinula.reproduction.measures import measure, own_photos
+from retinula.reproduction.measures import measure, own_photos, result_metrics
 from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
-from retinula.reproduction.table import first_measured, make_rows, markdown, markdown_line
+from retinula.reproduction.table import first_measured, headline, make_rows, markdown, markdown_line
 from retinula.run import Run
 from retinula.sections import Metric
 from retinula.training.reporting import Reporter
 from retinula.words import plural
 
 _HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
-_LISTED: tuple[Metric, ...] = ("accuracy", "loss", "psnr", "photos_accuracy", "seconds", "step_seconds")
+_LISTED: tuple[Metric, ...] = ("loss", "photos_accuracy", "seconds", "step_seconds")  # beside those of test pictures
 EARLIER = "results-earlier.md"  # kept by hand beside the page: results whose runs are gone
 _INTRODUCTION = """# Results
 
@@ -51,7 +52,7 @@ def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[li
         if not run.finished or not run.report()["evaluations"]:
             continue
         try:
-            _machine(run)
+            _machines(run)
         except InputError as error:
             reporter.message(f"left out {run.path}: {error}")
             continue
@@ -85,13 +86,15 @@ def results_page(groups: Sequence[Sequence[Run]], earlier: Collection[str] = ())
         groups: as `gather` gives them.
         earlier: recipes of which the page of earlier results beside it tells, as `earlier_recipes` gives them.
     """
-    machines = list(dict.fromkeys(_machine(run) for runs in groups for run in runs))
+    machines = list(dict.fromkeys(machine for runs in groups for run in runs for machine in _machines(run)))
     lines = [_INTRODUCTION, markdown_line(_HEAD), markdown_line(("---",) * len(_HEAD))]
     lines += [markdown_line(_cells(runs, machines)) for runs in groups]
     lines += ["", "Machines:", "", *(f"{number}. {machine}" for number, machine in enumerate(machines, start=1))]
     lines += ["", "Data:", "", *dict.fromkeys(f"- {_data(run)}" for runs in groups for run in runs)]
     photos = dict.fromkeys(f"- {told}" for runs in groups for run in runs if (told := _photos(run)))
     lines += ["", "Photos:", "", *photos] if photos else []
+    origins = dict.fromkeys(f"- {told}" for runs in groups for run in runs if (told := _origin(run)))
+    lines += ["", "Models begun from:", "", *origins] if origins else []
     for runs in groups:
         recipe = as_shipped(runs[0].recipe())
         if recipe is not None and recipe.claims:
@@ -111,7 +114,7 @@ def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
     results = []
     for runs in groups:
         recipe = runs[0].recipe()
-        measured = {metric: measure(runs, metric) for metric in _LISTED}
+        measured = {metric: measure(runs, metric) for metric in (*result_metrics(recipe), *_LISTED)}
         usual = as_shipped(recipe)
         further = goes_further(usual, runs, groups) if usual else None
         results.append(
@@ -120,8 +123,9 @@ def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
                 "settings": _settings(recipe),
                 "runs": [str(run.path) for run in runs],
                 "seeds": [run.recipe().seed for run in runs],
+                "begun_from": begun_from(runs[0]),
                 "data": _data(runs[0]),
-                "machines": list(dict.fromkeys(map(_machine, runs))),
+                "machines": list(dict.fromkeys(itertools.chain.from_iterable(map(_machines, runs)))),
                 "measured": {metric: list(found.values) for metric, found in measured.items() if found},
                 "photos": list(dict.fromkeys(filter(None, map(_photos, runs)))),
                 "table": [row.to_dict() for row in make_rows(usual, runs)] if usual else [],
@@ -141,15 +145,15 @@ def _further_words(further: Further, earlier: Collection[str]) -> str:
 
 def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
     recipe = runs[0].recipe()
-    numbers = dict.fromkeys(machines.index(_machine(run)) + 1 for run in runs)
+    numbers = dict.fromkeys(" then ".join(str(machines.index(each) + 1) for each in _machines(run)) for run in runs)
     return (
         recipe.name,
         _settings(recipe),
         ", ".join(str(run.recipe().seed) for run in runs),
-        first_measured(runs, "accuracy", "psnr"),
+        headline(runs),
         first_measured(runs, "photos_accuracy"),
         first_measured(runs, "seconds"),
-        ", ".join(map(str, numbers)),
+        ", ".join(numbers),
     )
 
 
@@ -176,12 +180,24 @@ def _photos(run: Run) -> str:
     return f"{photos.get('folder')}: {plural(photos['total'], 'photo')}" if photos.get("total") else ""
 
 
+def _origin(run: Run) -> str:
+    """Say which model the run began from; nothing where it began from none."""
+    origin = begun_from(run)
+    if origin is None:
+        return ""
+    other = ", which was not trained as shipped" if has_other_settings(run) else ""
+    return f"{run.recipe().name}, seed {run.recipe().seed}: {words_of(origin)}{other}"
+
+
 def _started(run: Run) -> str:
     return str(run.environment().get("started", ""))
 
 
-def _machine(run: Run) -> str:
+def _machines(run: Run) -> list[str]:
     """Say machine, what of it a training computed with (which older reports lack), and versions.
+
+    Returns:
+        Those that it began with, and then those that it went on with, where they are others.
 
     Raises:
         InputError: the run does not say on what it was trained.
@@ -189,11 +205,16 @@ def _machine(run: Run) -> str:
     environment = run.environment()
     hardware = run.report()["training"].get("hardware")
     try:
-        machine, versions = environment["machine"], environment["versions"]
-        return (
-            f"{machine['accelerator'] or machine['processor']}, {plural(machine['cores'], 'core')}, bfloat16 units: "
-            f"{machine['bfloat16_units']}{f'; trained on {hardware}' if hardware else ''}; "
-            f"Python {environment['python']}, " + ", ".join(f"{name} {version}" for name, version in versions.items())
-        )
+        told = [_machine(each, hardware) for each in (environment, *(environment.get("went_on") or ()))]
     except KeyError as error:
         raise InputError(f"{run.environment_file}: there is no {error} in it") from error
+    return [machine for machine, _ in itertools.groupby(told)]
+
+
+def _machine(session: dict[str, Any], hardware: str | None) -> str:
+    machine, versions = session["machine"], session["versions"]
+    return (
+        f"{machine['accelerator'] or machine['processor']}, {plural(machine['cores'], 'core')}, bfloat16 units: "
+        f"{machine['bfloat16_units']}{f'; trained on {hardware}' if hardware else ''}; "
+        f"Python {session['python']}, " + ", ".join(f"{name} {version}" for name, version in versions.items())
+    )

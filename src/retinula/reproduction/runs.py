@@ -8,6 +8,7 @@ from retinula import experiment
 from retinula.errors import InputError
 from retinula.recipe import Recipe
 from retinula.recipe_files import load_recipe
+from retinula.reproduction.begun_from import settled_from_runs
 from retinula.run import Run, list_runs
 from retinula.targets import anchored
 from retinula.training.reporting import Reporter
@@ -21,7 +22,7 @@ def runs_for(recipe: Recipe, seeds: int, *, root: Path, reporter: Reporter) -> l
     one trained.
 
     Args:
-        recipe: the experiment.
+        recipe: the experiment. One that begins from the run of a shipped recipe takes a run as shipped.
         seeds: how many, at least 1.
         root: the folder of the runs.
         reporter: told which of the three it is, and how training goes.
@@ -34,8 +35,9 @@ def runs_for(recipe: Recipe, seeds: int, *, root: Path, reporter: Reporter) -> l
         raise InputError(f"a reproduction needs at least one seed, not {seeds}")
     if recipe.seed + seeds > 2**32:
         raise InputError(f"{seeds} seeds from {recipe.seed} on go beyond {2**32 - 1}: begin with a smaller seed")
-    settled = _settled(anchored(recipe), root, reporter)
-    return [_run_for(settled.changed(seed=recipe.seed + number), root, reporter) for number in range(seeds)]
+    wanted = range(recipe.seed, recipe.seed + seeds)
+    settled = _settled(anchored(recipe), wanted, root, reporter)
+    return [_run_for(settled.changed(seed=seed), root, reporter) for seed in wanted]
 
 
 def readable_runs(root: Path, reporter: Reporter) -> Iterator[tuple[Run, Recipe]]:
@@ -51,17 +53,20 @@ def readable_runs(root: Path, reporter: Reporter) -> Iterator[tuple[Run, Recipe]
             yield run, recipe
 
 
-def _settled(recipe: Recipe, root: Path, reporter: Reporter) -> Recipe:
+def _settled(recipe: Recipe, seeds: range, root: Path, reporter: Reporter) -> Recipe:
     """Write into a recipe what the model gives that it begins from; that one is trained first where there is none."""
     weights = recipe.model.weights
     if weights is None:
         return recipe
-    if weights.startswith(NEWEST_OF):
-        name = weights.removeprefix(NEWEST_OF)
-        if not any(run.finished and other.name == name for run, other in readable_runs(root, reporter)):
-            reporter.message(f"{recipe.name} begins from {name}, which comes first")
-            runs_for(load_recipe(name), 1, root=root, reporter=reporter)
-    return begin_from(recipe, root)[0]
+    if not weights.startswith(NEWEST_OF):
+        return begin_from(recipe, root)[0]
+    settled = settled_from_runs(recipe, seeds, list(readable_runs(root, reporter)), root, reporter)
+    if settled is not None:
+        return settled
+    name = weights.removeprefix(NEWEST_OF)
+    reporter.message(f"{recipe.name} begins from {name}, which comes first")
+    (first,) = runs_for(load_recipe(name), 1, root=root, reporter=reporter)
+    return begin_from(recipe.changed(model={"weights": str(first.model_file)}), root)[0]
 
 
 def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
 from retinula.recipe import Recipe
-from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure
+from retinula.reproduction.measures import AVERAGED_STEPS, NOISE, Measured, measure, result_metrics
 from retinula.run import Run
 from retinula.sections import Claim, Metric
 
@@ -99,6 +99,13 @@ def first_measured(runs: Sequence[Run], *metrics: Metric) -> str:
     """Write mean and deviation of the first of some measures that finished runs have; `-` where they have none."""
     found = ((metric, measure(runs, metric)) for metric in metrics)
     return next((spread(metric, measured) for metric, measured in found if measured is not None), "-")
+
+
+def headline(runs: Sequence[Run]) -> str:
+    """Write what finished runs of a recipe measured on test pictures, in short; `-` where they have nothing."""
+    told = first_measured(runs, *result_metrics(runs[0].recipe()))
+    gained = told != "-" and result_metrics(runs[0].recipe()) == ("psnr_gain",)
+    return f"{told} gained at noise {NOISE}" if gained else told
 
 
 def judge(claim: Claim, measured: Measured | None) -> Verdict:

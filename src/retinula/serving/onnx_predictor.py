@@ -11,6 +11,7 @@ from retinula.errors import InputError
 from retinula.images import Images
 from retinula.onnx_model import OnnxModel
 from retinula.serving.predictor import Maps, Similar
+from retinula.shrinking import centre
 
 
 class OnnxPredictor:
@@ -41,9 +42,7 @@ class OnnxPredictor:
 
     def seen(self, small: Images) -> Images:
         """Cut out the centre, where the network looks at only that."""
-        height, width = self._model.metadata["preprocess"].get("crop") or small.shape[1:]
-        top, left = (small.shape[1] - height) // 2, (small.shape[2] - width) // 2
-        return small[:, top : top + height, left : left + width]
+        return centre(small, self._model.crop)
 
     def probs(self, images: Images) -> Probabilities:
         """Run the graph."""

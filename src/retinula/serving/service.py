@@ -7,7 +7,6 @@ import asyncio
 import base64
 import io
 import json
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from retinula.answers import Probabilities, judged, ranked
 from retinula.images import Images
+from retinula.machine import available_cores
 from retinula.pictures import UnreadablePicture, as_picture, decode, measure
 from retinula.pieces import MOST_SLOW_VALUES
 from retinula.serving.batching import Batcher, Stopped
@@ -78,7 +78,7 @@ class Service:
         self.kept_bytes = 0  # of bodies that threads still work on though their requests have been refused
         self._counters = counters
         self._batcher: Batcher[_Job, _Outcome] = Batcher(self._run, MAX_BATCH)
-        self._decoders = ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS), thread_name_prefix="decode")
+        self._decoders = ThreadPoolExecutor(min(available_cores(), _MAX_THREADS), thread_name_prefix="decode")
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> "Service":

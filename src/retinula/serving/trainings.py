@@ -107,7 +107,7 @@ def _summary(run: Run) -> dict[str, Any]:
         # Where on this machine something lies is nobody's business who only sees the page.
         "dataset": last_part(_part(recipe, "data").get("name")),
         "begun": _environment(run).get("started"),
-        "finished": run.finished,
+        "finished": run.report_file.exists(),
         "epochs": outline.epochs,
         "val_accuracy": outline.val_accuracy,
         "test_accuracy": outline.test_accuracy,

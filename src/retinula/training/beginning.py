@@ -45,7 +45,7 @@ def first_network(recipe: Recipe, train_set: ImageSet, preprocess: Preprocess) -
 def begin_from_pictures(network: nn.Module, train_set: ImageSet, preprocess: Preprocess) -> None:
     """Set the layers that are worked out from pictures; a network without such layers stays as it is."""
     if isinstance(network, CodeAutoencoder):
-        network.start_from(*principal_components(train_set, network.numbers))
+        network.start_from(*principal_components(train_set, network.numbers, preprocess))
     elif isinstance(network, WhitenedNetwork):
         network.start_from(*patch_covariance(train_set, preprocess, network.patch), FLOOR)
 

@@ -46,7 +46,7 @@ def check_fit(saved: dict[str, str | None], now: dict[str, str | None], run: Run
     """See that a checkpoint belongs to the recipe and the pictures of now, by `fingerprints` of then and now.
 
     Raises:
-        InputError: it does not.
+        InputError: it belongs to another recipe, or to other pictures.
     """
     if saved["recipe"] != now["recipe"]:
         raise InputError(f"{run.path}: its checkpoint belongs to another recipe; begin a new run for this one")

@@ -6,7 +6,7 @@ from typing import NoReturn
 import numpy as np
 
 from retinula.durable import explained, write_json
-from retinula.errors import RetinulaError
+from retinula.errors import Diverged
 from retinula.run import Run
 from retinula.training import processes
 from retinula.training.plan import Plan
@@ -17,7 +17,7 @@ def keep_failure(plan: Plan, batch: Batch, loss: float, learning_rate: float, ru
     """Write down what led to a loss that is not finite, and stop.
 
     Raises:
-        RetinulaError: always.
+        Diverged: always, unless a disk refuses.
     """
     folder = run.failure
     message = (
@@ -27,7 +27,7 @@ def keep_failure(plan: Plan, batch: Batch, loss: float, learning_rate: float, ru
     if processes.is_first():
         _write(folder, plan, batch, loss, learning_rate)
     run.note(message)
-    raise RetinulaError(message)
+    raise Diverged(message)
 
 
 def _write(folder: Path, plan: Plan, batch: Batch, loss: float, learning_rate: float) -> None:

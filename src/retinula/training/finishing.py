@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import torch
 from torch import nn
 
-from retinula.errors import RetinulaError
+from retinula.errors import Diverged
 from retinula.model_file import Model
 from retinula.run import Run
 from retinula.training.plan import Plan
@@ -21,7 +21,7 @@ def finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
         run: that the model is of.
 
     Raises:
-        RetinulaError: the weights are not finite.
+        Diverged: the weights are not finite.
     """
     recipe, best = plan.recipe, state.best
     network = state.evaluated
@@ -29,7 +29,7 @@ def finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
     if chosen:
         network.load_state_dict(best.weights)
     if not all(bool(torch.isfinite(weights).all()) for weights in network.state_dict().values()):
-        raise RetinulaError(f"{run.path}: the last steps left weights that are not finite; try a lower optimizer.lr")
+        raise Diverged(f"{run.path}: the last steps left weights that are not finite; try a lower optimizer.lr")
     kept = f"best {recipe.training.metric}" if chosen else "last"
     return as_model(plan, state, run, network, best.step if chosen else state.step, kept)
 

@@ -11,19 +11,19 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from retinula.errors import InputError
+from retinula.forms import Precision
+from retinula.machine import available_cores, bfloat16_units, memory_gib, processor
 from retinula.training import processes
 from retinula.training.arrangement import Way, seconds_by_way
 from retinula.training.stopwatch import ENOUGH, GAIN, Clock, best_seconds
 from retinula.words import plural
 
-Precision = Literal["auto", "float32", "bfloat16"]
 # Pictures at most in a trial of the whole network, and of one of its layers, which is so much quicker.
 TRIAL_IMAGES = 64
 LAYER_TRIAL_IMAGES = 256
@@ -40,7 +40,6 @@ _WORDS: dict[Way, str] = {
     "winograd": "by Winograd's way",
     "winograd_gradients": "with gradients by Winograd's way",
 }
-_GROUPS, _OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _TORCHRUN = "TORCHELASTIC_RUN_ID"  # set for the processes that it starts
 # glibc's mallopt parameters, from malloc.h
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -92,11 +91,11 @@ class Hardware:
         together = f"{self.processes} processes, each on " if self.processes > 1 else ""
         return f"{together}{self.device} with {threads} in {self.precision}{layout}"
 
-    def shared_by(self, processes: int, threads: int) -> "Hardware":
+    def shared_by(self, num_processes: int, threads: int) -> "Hardware":
         """Return this for a number of processes; where they are several, or were, each with so many threads."""
-        if processes == self.processes == 1:
+        if num_processes == self.processes == 1:
             return self
-        return replace(self, processes=processes, threads=threads)
+        return replace(self, processes=num_processes, threads=threads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a value that a checkpoint can hold; `from_dict` reads it back."""
@@ -125,13 +124,6 @@ def available_device() -> str:
     if torch.backends.mps.is_available():
         return "mps"
     return "cpu"
-
-
-def available_cores() -> int:
-    """Return how many processor cores this process may use, by its affinity and the quota of its control group."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else (os.cpu_count() or 1)
-    return min(cores, _quota() or cores)
 
 
 def available_threads(num_processes: int = 1) -> int:
@@ -247,11 +239,11 @@ def shared_hardware(given: Hardware | None, choose: Callable[..., Hardware], num
 def describe_machine() -> dict[str, Any]:
     """Return processor, cores, memory and accelerator, as a report needs them."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": available_cores(),
-        "memory_gib": _memory_gib(),
+        "memory_gib": memory_gib(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "bfloat16_units": _bfloat16_units(),
+        "bfloat16_units": bfloat16_units(),
     }
 
 
@@ -311,48 +303,3 @@ def _for_trial(
     inputs = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     inputs = inputs.contiguous(memory_format=candidate.memory_format)
     return candidate.place(copy.deepcopy(network)).train(), inputs
-
-
-def _quota() -> int | None:
-    """Return the cores that the control groups of this process (cgroup v2) give it the time of, rounded up."""
-    try:
-        lines = _OWN_GROUP.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None  # not Linux
-    own = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
-    quotas = []
-    for group in (_GROUPS / own, *(_GROUPS / own).parents):
-        try:
-            time, period = (group / "cpu.max").read_text(encoding="utf-8").split()
-            quotas.append(-(-int(time) // int(period)))
-        except (OSError, ValueError):
-            pass  # no such group here, or one without a limit: `max`
-        if group == _GROUPS:
-            break
-    return min(quotas, default=None)
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine()
-
-
-def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (ValueError, AttributeError, OSError):
-        return None
-
-
-def _bfloat16_units() -> str:
-    """Return `amx`, `avx512`, `none` or `unknown`: what the processor has for bfloat16."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return "unknown"
-    return "amx" if "amx_bf16" in flags else "avx512" if "avx512_bf16" in flags else "none"

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from retinula.images import copied
 from retinula.training import processes
 from retinula.training.plan import Plan, side_at
-from retinula.transforms.augment import WHOLE, Drawn, augment_images, mix, spoil
+from retinula.transforms.augment import WHOLE, Drawn, augment_images, spoil
 from retinula.transforms.batches import Batch, generator_for
+from retinula.transforms.mixing import mix_pairs
 
 
 class Prepared(NamedTuple):
@@ -61,7 +62,8 @@ def prepare(plan: Plan, batch: Batch, drawn: Drawn | None = None) -> Prepared:
         labels = targets
         if plan.mixes:
             one_hot = F.one_hot(targets, len(plan.train_set.classes)).float()
-            inputs, targets = mix(inputs, one_hot, plan.augment, chances, drawn)
+            mixup, cutmix = plan.augment.mixup, plan.augment.cutmix
+            inputs, targets = mix_pairs(inputs, one_hot, mixup=mixup, cutmix=cutmix, generator=chances, drawn=drawn)
             labels = None
     inputs, targets, labels = inputs[kept], targets[kept], None if labels is None else labels[kept]
     side = side_at(recipe.training.sizes, batch.step / plan.num_steps)

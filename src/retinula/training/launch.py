@@ -19,8 +19,8 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.machine import available_cores
 from retinula.run import Run
-from retinula.training.hardware import available_cores
 from retinula.training.processes import LAUNCHED, LOST_CODE
 from retinula.words import plural
 

@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from retinula.datasets.check import few_pictures
+from retinula.by_class import few_pictures
 from retinula.durable import explained
 from retinula.errors import Interrupted
 from retinula.images import ImageSet
@@ -30,6 +30,7 @@ from retinula.training.finishing import as_model, finished_model
 from retinula.training.hardware import Hardware, choose_hardware
 from retinula.training.inputs import prepare
 from retinula.training.optimizers import at_zero, set_learning_rate, take_step
+from retinula.training.outset import set_out
 from retinula.training.plan import Plan, check_worth_beginning, make_plan, make_preprocess
 from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
@@ -37,7 +38,7 @@ from retinula.training.state import EpochSums, TrainState, new_state
 from retinula.training.tracking import Tracking, tracking
 from retinula.training.validation import validate
 from retinula.transfer import Source
-from retinula.transforms.batches import Batch, seed_for
+from retinula.transforms.batches import Batch, BatchPlan, seed_for
 
 CHECKPOINT_SECONDS = 60.0
 # Of an average, where an epoch has so many: enough for means and deviations to a few per cent on maps of one pixel.
@@ -85,10 +86,11 @@ def train(
 
     saved = processes.by_first(lambda: newest_checkpoint(run, tell))
     origin = origin_of(recipe, source, saved)
-    for warning in few_pictures(train_set):
-        tell(warning)
     preprocess = make_preprocess(recipe, train_set)
     network = first_network(recipe, train_set, preprocess)
+    tell(set_out(recipe, train_set, validation_set, network))
+    for warning in few_pictures(train_set):
+        tell(warning)
     began_at_zero = at_zero(network)
     if saved is None:
         begin_from_pictures(network, train_set, preprocess)
@@ -135,6 +137,11 @@ def train(
     if processes.is_first():
         model.save(run.model_file)
     return model
+
+
+def renewing_steps(batches: BatchPlan) -> int:
+    """Return of how many steps, the last ones, the pictures renew the statistics of an average."""
+    return min(-(-STATISTICS_IMAGES // batches.batch_size), batches.steps_per_epoch)
 
 
 def _run_steps(
@@ -259,8 +266,7 @@ def _make_ready(plan: Plan, state: TrainState) -> None:
     """Fit the statistics of an average to its weights, on the pictures of the last steps as these saw them."""
     _settle(state)
     if state.average:
-        count = min(-(-STATISTICS_IMAGES // plan.batches.batch_size), plan.batches.steps_per_epoch)
-        last = plan.batches.batches(max(state.step - count, 0), state.step)
+        last = plan.batches.batches(max(state.step - renewing_steps(plan.batches), 0), state.step)
         own = (batch for batch in last if processes.part_of(len(batch.indices)).counts)
         inputs = (prepare(plan, batch).inputs for batch in own)
         num_inputs = state.average.renew_statistics(inputs, plan.hardware.autocast)

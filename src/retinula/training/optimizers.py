@@ -1,6 +1,7 @@
 """Optimizers by name, and one step of each, SAM's two passes included."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -117,21 +118,19 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate * group.get(RATE_FACTOR, 1.0)
 
 
-class running_statistics_kept:  # noqa: N801 (used as a context manager, like a function)
+@contextmanager
+def running_statistics_kept(network: nn.Module) -> Iterator[None]:
     """While it lasts, normalisation uses the batch's statistics but does not remember them."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self._layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-
-    def __enter__(self) -> None:
-        self._saved = [(layer.momentum, layer.num_batches_tracked) for layer in self._layers]
-        for layer in self._layers:
-            layer.momentum = 0.0
-            if layer.num_batches_tracked is not None:
-                layer.num_batches_tracked = layer.num_batches_tracked.clone()
-
-    def __exit__(self, *error: object) -> None:
-        for layer, (momentum, tracked) in zip(self._layers, self._saved, strict=True):
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    saved = [(layer.momentum, layer.num_batches_tracked) for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+        if layer.num_batches_tracked is not None:
+            layer.num_batches_tracked = layer.num_batches_tracked.clone()
+    try:
+        yield
+    finally:
+        for layer, (momentum, tracked) in zip(layers, saved, strict=True):
             layer.momentum, layer.num_batches_tracked = momentum, tracked
 
 
@@ -140,12 +139,14 @@ def _sgd(settings: Optimizer, subject: _Subject, *, momentum: float, nesterov: b
     return torch.optim.SGD(groups, lr=settings.lr, momentum=momentum, nesterov=nesterov, fused=subject.fused)
 
 
-def _adam(settings: Optimizer, subject: _Subject, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    return torch.optim.Adam(_groups(settings, subject.network), lr=settings.lr, betas=betas, fused=subject.fused)
+def _adam(settings: Optimizer, subject: _Subject, *, betas: tuple[float, float], eps: float) -> torch.optim.Optimizer:
+    groups = _groups(settings, subject.network)
+    return torch.optim.Adam(groups, lr=settings.lr, betas=betas, eps=eps, fused=subject.fused)
 
 
-def _adamw(settings: Optimizer, subject: _Subject, *, betas: tuple[float, float]) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(_groups(settings, subject.network), lr=settings.lr, betas=betas, fused=subject.fused)
+def _adamw(settings: Optimizer, subject: _Subject, *, betas: tuple[float, float], eps: float) -> torch.optim.Optimizer:
+    groups = _groups(settings, subject.network)
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=betas, eps=eps, fused=subject.fused)
 
 
 def _sam(

@@ -1,14 +1,10 @@
-"""In what surroundings a training began and what came of it, as the files of its run hold it.
+"""What came of a training, as the report of its run holds it.
 
 Knows nothing of how it was trained.
 """
 
-import platform
-import sys
 from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from retinula.model_file import Model
 from retinula.models.summary import summarize
@@ -16,28 +12,6 @@ from retinula.recipe import Recipe
 from retinula.run import Run
 from retinula.training.memory import peak_memory_mib
 from retinula.version import __version__
-
-_PACKAGES: Final = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "pytorch-optimizer")
-
-
-def describe_environment(data: dict[str, Any], machine: dict[str, Any], started: datetime) -> dict[str, Any]:
-    """Gather what someone needs to repeat a run: versions, machine, data and the command.
-
-    Args:
-        data: the pictures, from `run_data.Sets.described`.
-        machine: from `hardware.describe_machine`.
-        started: with its time zone.
-    """
-    return {
-        "started": started.isoformat(timespec="seconds"),
-        "retinula": __version__,
-        "python": platform.python_version(),
-        "versions": {package: metadata.version(package) for package in _PACKAGES},
-        "platform": platform.platform(),
-        "machine": machine,
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "data": data,
-    }
 
 
 def training_report(
@@ -89,6 +63,7 @@ def training_report(
         "calibration": model.provenance.get("calibration"),
         "machine": environment["machine"],
         "versions": environment["versions"],
+        "went_on": environment.get("went_on") or [],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "evaluations": {},
     }

@@ -151,6 +151,26 @@ def check_worth_beginning(
         )
 
 
+def check_sets(recipe: Recipe, train_set: ImageSet, validation_set: ImageSet | None) -> None:
+    """See that pictures fit a recipe and each other, which costs nothing.
+
+    Raises:
+        InputError: too few pictures or none, other ones to choose by, no labels, or a network for something else.
+    """
+    if len(train_set) < 2:
+        raise InputError(f"{train_set.name}: {len(train_set)} pictures are too few to train on")
+    if validation_set is not None:
+        _check_validation(train_set, validation_set)
+    task = network_named(recipe.model.name).task
+    if recipe.objective.reconstructs != (task == "reconstruction"):
+        raise InputError(
+            f"{recipe.model.name} is for {task}, which objective {recipe.objective.name!r} does not measure"
+        )
+    for given in (train_set, validation_set):
+        if given is not None and given.labels is None and not recipe.objective.reconstructs:
+            raise InputError(f"{given.name} has no labels, and {recipe.model.name} learns classes by them: give labels")
+
+
 def make_plan(
     recipe: Recipe,
     train_set: ImageSet,
@@ -164,15 +184,7 @@ def make_plan(
     Raises:
         InputError: too few pictures, or parts of the recipe that do not fit each other or the data.
     """
-    if len(train_set) < 2:
-        raise InputError(f"{train_set.name}: {len(train_set)} pictures are too few to train on")
-    if validation_set is not None:
-        _check_validation(train_set, validation_set)
-    task = network_named(recipe.model.name).task
-    if recipe.objective.reconstructs != (task == "reconstruction"):
-        raise InputError(
-            f"{recipe.model.name} is for {task}, which objective {recipe.objective.name!r} does not measure"
-        )
+    check_sets(recipe, train_set, validation_set)
     batches = batches_of(recipe, len(train_set))
     augment = augment_of(recipe)
     seen = recipe.augment.random_crop or train_set.shape[1:]

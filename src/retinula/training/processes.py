@@ -271,7 +271,7 @@ def check_batch(num_images: int) -> None:
     """See that a full batch has a part for every process.
 
     Raises:
-        InputError: it has not.
+        InputError: the batch is too small for so many processes.
     """
     if count() > 1 and num_images < count() * LEAST_PART:
         raise InputError(

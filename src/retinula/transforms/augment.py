@@ -6,20 +6,18 @@ seed fixes everything. Belongs to training: evaluation and prediction never see 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import get_args
 
 import torch
 
 from retinula.errors import InputError, nearest
+from retinula.forms import Flip
 from retinula.transforms import colour
 from retinula.transforms.geometry import alternating_flips, crop_and_flip, cut_out
-from retinula.transforms.mixing import mix_pairs
 from retinula.transforms.noise import add_noise
 from retinula.transforms.photo import as_photos
 
 Drawn = dict[str, torch.Tensor]  # of each picture of a batch, `[N]`, what chance gave it
-Flip = Literal["none", "random", "alternating"]
-_FLIPS = ("none", "random", "alternating")
 WHOLE = slice(None)  # of a batch
 # Of a channel, whose colours a thread changes together: as many as stay in its cache, and enough to be worth its start.
 _PIXELS = 2**16
@@ -64,8 +62,9 @@ class Augment:
     cutmix: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.flip not in _FLIPS:
-            raise InputError(f"flip is none, random or alternating, not {self.flip!r}{nearest(self.flip, _FLIPS)}")
+        flips = get_args(Flip)
+        if self.flip not in flips:
+            raise InputError(f"flip is none, random or alternating, not {self.flip!r}{nearest(self.flip, flips)}")
         for name in ("probability", "photo"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} lies between 0 and 1, not {getattr(self, name)}")
@@ -193,25 +192,6 @@ def spoil(
     if drawn is not None:
         drawn["noise"] = deviations
     return add_noise(images, deviations, generator)
-
-
-def mix(
-    inputs: torch.Tensor,
-    targets: torch.Tensor,
-    augment: Augment,
-    generator: torch.Generator,
-    drawn: Drawn | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix pictures and targets by mixup and cutmix, as `mixing.mix_pairs` tells.
-
-    Args:
-        inputs: float `[N, C, H, W]`.
-        targets: float `[N, K]`, probabilities of classes.
-        augment: its `mixup` and `cutmix` count.
-        generator: where all chance comes from.
-        drawn: told each picture's partner in the batch, and the share of itself that is left.
-    """
-    return mix_pairs(inputs, targets, mixup=augment.mixup, cutmix=augment.cutmix, generator=generator, drawn=drawn)
 
 
 def _unchanged(images: torch.Tensor, window: tuple[int, int], dtype: torch.dtype) -> torch.Tensor:

@@ -7,11 +7,11 @@ training can go on from any step exactly as if it had never stopped.
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 
-Sampling = Literal["epoch", "fixed", "replacement"]
+from retinula.forms import Sampling
 
 
 class Batch(NamedTuple):

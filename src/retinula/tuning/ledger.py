@@ -52,7 +52,7 @@ def check_installed() -> None:
     """See that optuna is there.
 
     Raises:
-        InputError: it is not.
+        InputError: optuna is not installed.
     """
     need("tune", "tuning")
 
@@ -138,12 +138,12 @@ class Ledger:
             lock.release()
 
     def about(self) -> dict[str, Any]:
-        """Return what the study was begun with; empty for one that begins."""
+        """Return what the study is of, and the seed it draws by; empty for one that begins."""
         with self._readable():
             return dict(self._trials.user_attrs.get(_ABOUT, {}))
 
     def begin(self, about: dict[str, Any]) -> None:
-        """Write down what the study is begun with."""
+        """Write down what the study is of, and the seed it draws by from now on."""
         with self._readable():
             self._trials.set_user_attr(_ABOUT, about)
 

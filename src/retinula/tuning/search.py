@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from retinula import experiment
-from retinula.errors import InputError, Interrupted, RetinulaError, ran_out_of_memory, refused_by_system
+from retinula.errors import Diverged, InputError, Interrupted, RetinulaError, ran_out_of_memory, refused_by_system
 from retinula.recipe import Recipe
 from retinula.resetting import with_settings
 from retinula.run import Run
@@ -18,7 +18,7 @@ from retinula.run_files import EpochRow
 from retinula.sections import ValidationMetric
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.tuning.ledger import Ledger, Outcome, Taken
-from retinula.tuning.space import Dimension, Value, settings_for
+from retinula.tuning.space import Dimension, Value, of_one_course, settings_for
 from retinula.tuning.study import Study, Trial, best_of, write_best, write_table
 
 CUT_OFTEN = 3  # times that a trial is taken up at one step; if it is cut again, something in it kills the process
@@ -65,7 +65,7 @@ class Search:
         first: Mapping[str, Value],
         *,
         until: float = float("inf"),
-        asked: Callable[[], bool] = lambda: False,
+        stop_requested: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Train trials until there are as many as wanted.
@@ -75,22 +75,22 @@ class Search:
             seed: of the drawing.
             first: values that the first trial begins with, those of them that there are.
             until: when no further trial is begun.
-            asked: whether to stop.
+            stop_requested: asked between trials and by each training; tells whether to stop.
             clock: seconds.
 
         Raises:
-            Interrupted: a stop was asked for.
+            Interrupted: a stop was requested.
             RetinulaError: a disk refuses.
         """
         try:
             while clock() < until:
-                if asked():
+                if stop_requested():
                     raise Interrupted("stopped between two trials")
                 taken = self.ledger.take(self.space, wanted, seed, first)
                 if taken is None:
                     return
                 try:
-                    self._try(taken, wanted, asked)
+                    self._try(taken, wanted, stop_requested)
                 finally:
                     taken.lock.release()
         except RetinulaError as stop:
@@ -100,33 +100,42 @@ class Search:
             command = f"retinula tune --study {shlex.quote(str(self.study.path))} --trials {wanted}"
             raise type(stop)(f"{reason}; go on with: {command}") from stop
 
-    def _try(self, taken: Taken, wanted: int, asked: Callable[[], bool]) -> None:
+    def write_down(self) -> tuple[list[Trial], Trial | None]:
+        """Write `best.toml` and `trials.csv` as things stand; return all trials, and the best one if there is one.
+
+        Other processes wait meanwhile, so that none writes what it read before this one.
+
+        Raises:
+            RetinulaError: a disk refuses.
+        """
+        with self.ledger.sharing():
+            trials = self.ledger.trials()
+            best = best_of(trials, self.metric)
+            if best is not None:
+                write_best(self.study, self.recipe, best, len(trials), self.space, self.metric)
+            write_table(self.study, trials, self.space, self.metric)
+        return trials, best
+
+    def _try(self, taken: Taken, wanted: int, stop_requested: Callable[[], bool]) -> None:
         settings = settings_for(self.space, taken.values)
         self.reporter.trial_begins(taken.number, wanted, settings)
-        trial = self.ledger.end(taken, self._outcome(taken, settings, asked))
-        trials = self.ledger.trials()
-        best = best_of(trials, self.metric)
-        if best is not None:
-            write_best(self.study, self.recipe, best, len(trials), self.space, self.metric)
-        write_table(self.study, trials, self.space, self.metric)
+        trial = self.ledger.end(taken, self._outcome(taken, settings, stop_requested))
+        _, best = self.write_down()
         self.reporter.trial_ends(trial, self.metric, best=best is not None and best.number == trial.number)
 
-    def _outcome(self, taken: Taken, settings: Sequence[str], asked: Callable[[], bool]) -> Outcome:
+    def _outcome(self, taken: Taken, settings: Sequence[str], stop_requested: Callable[[], bool]) -> Outcome:
         run = self.study.run(taken.number)
         same = [each for each in self.ledger.trials() if each.state == "finished" and each.values == taken.values]
         if same:
             return Outcome("finished", same[0].value, f"the same settings as trial {same[0].number}")
         try:
-            self._train(taken, run, settings, asked)
-        except _GivenUp as reason:
+            self._train(taken, run, settings, stop_requested)
+        except (_GivenUp, Diverged) as reason:  # settings to keep away from
             shutil.rmtree(run.checkpoints, ignore_errors=True)
-            return Outcome("pruned", reason=str(reason), seconds=_seconds(run))
+            return Outcome("pruned", reason=str(reason).partition(";")[0], seconds=_seconds(run))
         except RetinulaError as error:
             if isinstance(error, InputError) and not refused_by_system(error):  # settings that do not fit
                 return Outcome("failed", reason=str(error))
-            if not isinstance(error, Interrupted) and run.failure.exists():  # settings to keep away from
-                shutil.rmtree(run.checkpoints, ignore_errors=True)
-                return Outcome("pruned", reason=str(error).partition(";")[0], seconds=_seconds(run))
             raise
         except Exception as error:
             if ran_out_of_memory(error):
@@ -136,14 +145,14 @@ class Search:
             raise
         value = run.report()["training"].get(self.metric)
         if value is None:
-            return Outcome("failed", reason=f"no {self.metric} that is finite", seconds=_seconds(run))
+            return Outcome("pruned", reason=f"no {self.metric} that is finite", seconds=_seconds(run))
         return Outcome("finished", value, seconds=_seconds(run))
 
-    def _train(self, taken: Taken, run: Run, settings: Sequence[str], asked: Callable[[], bool]) -> None:
+    def _train(self, taken: Taken, run: Run, settings: Sequence[str], stop_requested: Callable[[], bool]) -> None:
         """Train a trial, or go on with one that was cut; a finished one that was not told about is left as it is."""
-        if run.finished:
+        if run.report_file.exists():  # else there may be no folder yet
             return
-        reporter = _TrialReporter(self, taken.number, asked)
+        reporter = _TrialReporter(self, taken.number, stop_requested)
         if taken.again and run.recipe_file.is_file():
             step = run.checkpoint_step()
             if self.ledger.taken_up_at(taken.number, step) > CUT_OFTEN:
@@ -157,21 +166,22 @@ class Search:
 class _TrialReporter(Reporter):
     """Hands a training's progress on, tells the ledger what it reaches, and ends it where the ledger says so."""
 
-    def __init__(self, search: Search, number: int, asked: Callable[[], bool]) -> None:
+    def __init__(self, search: Search, number: int, stop_requested: Callable[[], bool]) -> None:
         self._search = search
         self._number = number
-        self._asked = asked
+        self._stop_requested = stop_requested
+        self._comparable = of_one_course(search.space)
         self._num_steps = 0
 
     def loading(self, what: str, done: int, total: int | None) -> None:
         """Hand it on; the training itself hears of a stop only once it has begun."""
-        self._stop_where_asked()
+        self._stop_where_requested()
         self._search.reporter.loading(what, done, total)
 
     def step(self, progress: StepProgress) -> None:
         """Hand it on."""
         if not self._num_steps:
-            self._stop_where_asked()
+            self._stop_where_requested()
         self._num_steps = progress.num_steps
         self._search.reporter.step(progress)
 
@@ -182,11 +192,11 @@ class _TrialReporter(Reporter):
         if value is None:
             return
         worse = self._search.ledger.report(self._number, row["epoch"], value)
-        if worse and row["step"] < self._num_steps:
+        if worse and self._comparable and row["step"] < self._num_steps:
             raise _GivenUp(f"worse than the median after epoch {row['epoch']}")
 
-    def _stop_where_asked(self) -> None:
-        if self._asked():
+    def _stop_where_requested(self) -> None:
+        if self._stop_requested():
             raise Interrupted("stopped before the first step")
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from retinula.assignment import parse
 from retinula.errors import InputError
+from retinula.models.catalog import NETWORKS
 from retinula.recipe import Recipe
 from retinula.recipe_files import full_key
 from retinula.resetting import with_settings
@@ -50,6 +51,17 @@ _OF_RECONSTRUCTIONS = {
     "augment.probability": _OTHER_NOISE,
 }
 
+# Of trials that differ in these, the ones that are behind after an epoch may be those that end ahead.
+_COURSE = (
+    "training.epochs",
+    "training.steps",
+    "training.least_steps",
+    "training.batch_size",
+    "training.sizes",
+    "training.average",
+    "schedule.",
+)
+
 Value = int | float | str
 
 
@@ -81,7 +93,9 @@ class Range:
 
     def holds(self, value: Any) -> bool:
         """Tell whether a value of a recipe lies in it."""
-        return isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return False
+        return not self.whole or value == int(value)
 
 
 @dataclass(frozen=True)
@@ -162,20 +176,45 @@ def check_space(recipe: Recipe, space: Sequence[Dimension]) -> list[Recipe]:
 
 
 def own_values(recipe: Recipe, space: Sequence[Dimension]) -> dict[str, Value]:
-    """Return the values that the recipe itself has, of those settings whose range or choices hold them."""
+    """Return the values that the recipe itself has, of those settings whose range or choices hold them.
+
+    A network's arguments that are left out have the network's defaults.
+    """
     found: dict[str, Value] = {}
     for each in space:
-        value: Any = recipe.model_dump(mode="json")
-        for part in each.key.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
+        own = _own_value(recipe, each.key)
         if isinstance(each, Range):
-            if each.holds(value):
-                found[each.key] = value
+            if each.holds(own):
+                found[each.key] = int(own) if each.whole else float(own)
         else:
-            for text in each.values:
-                if parse(f"{each.key}={text}")[1] == value:
-                    found[each.key] = text
+            same = (text for text in each.values if _means(recipe, f"{each.key}={text}", each.key, own))
+            text = next(same, None)
+            if text is not None:
+                found[each.key] = text
     return found
+
+
+def of_one_course(space: Sequence[Dimension]) -> bool:
+    """Tell whether all trials are equally far on their way after an epoch, so that they can be compared there."""
+    return not any(each.key.startswith(_COURSE) for each in space)
+
+
+def _own_value(recipe: Recipe, key: str) -> Any:
+    """Return a setting's checked value; None where it is left out and has no default."""
+    values: Any = recipe.model_dump()
+    if recipe.model.name in NETWORKS:
+        values["model"]["arguments"] = {**NETWORKS[recipe.model.name].arguments, **recipe.model.arguments}
+    for part in key.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
+def _means(recipe: Recipe, setting: str, key: str, value: Any) -> bool:
+    """Tell whether a setting gives a recipe that value."""
+    try:
+        return bool(_own_value(with_settings(recipe, [setting]), key) == value)
+    except InputError:  # it fits the recipe only together with others
+        return False
 
 
 def _fitting(recipe: Recipe, space: Sequence[Dimension], wanted: Dimension, value: Value) -> Recipe:

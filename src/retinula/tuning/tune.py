@@ -28,7 +28,7 @@ from retinula.transfer import begin_from
 from retinula.tuning.ledger import Ledger, check_installed
 from retinula.tuning.search import Search, TuningReporter
 from retinula.tuning.space import Dimension, Range, check_space, own_values, read_space, settings_for
-from retinula.tuning.study import STUDIES, Study, Trial, best_of
+from retinula.tuning.study import STUDIES, Study, Trial
 
 TRIALS = 20
 TUNED = "-tuned"  # ends the names of recipes that a search chose, which are not those that were published
@@ -77,7 +77,7 @@ def tune(
     trials: int = TRIALS,
     minutes: float | None = None,
     study: str | Path | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     reporter: TuningReporter | None = None,
     root: str | Path = RUNS,
     clock: Callable[[], float] = time.monotonic,
@@ -93,14 +93,15 @@ def tune(
         trials: how many there shall be in all, those from before included.
         minutes: after which no further trial is begun.
         study: the folder; `studies/<recipe>` unless given.
-        seed: of the drawing. Validation pictures and weights follow the recipe's own.
+        seed: of the drawing; None draws by the study's own, which is 0 where it begins. Validation pictures and
+            weights follow the recipe's.
         reporter: told what happens.
         root: the folder of the runs, where the recipe begins from one.
         clock: seconds.
 
     Raises:
         InputError: settings that do not fit, a recipe without validation pictures, a folder that is another study.
-        Interrupted: a stop was asked for; the trial that it came in goes on when the search does.
+        Interrupted: a stop was requested; the trial that it came in goes on when the search does.
         RetinulaError: a disk refuses; or no trial came to its end.
     """
     check_installed()
@@ -109,17 +110,23 @@ def tune(
     if minutes is not None and not minutes > 0:
         raise InputError(f"{minutes:g} minutes are too few; give more than 0")
     reporter = reporter or TuningReporter()
-    with stop_requests() as asked:
-        search = _prepared(recipe, assignments(settings, "settings"), study, reporter, Path(root))
+    with stop_requests() as stop_requested:
+        search, seed = _prepared(recipe, assignments(settings), study, seed, reporter, Path(root))
         until = float("inf") if minutes is None else clock() + 60 * minutes
-        search.go_on(trials, seed, own_values(search.recipe, search.space), until=until, asked=asked, clock=clock)
+        first = own_values(search.recipe, search.space)
+        search.go_on(trials, seed, first, until=until, stop_requested=stop_requested, clock=clock)
         return _result(search)
 
 
 def _prepared(
-    recipe: Recipe | str | None, settings: list[str], folder: str | Path | None, reporter: TuningReporter, root: Path
-) -> Search:
-    """Check all that can be checked before the first trial, and open the study or begin it."""
+    recipe: Recipe | str | None,
+    settings: list[str],
+    folder: str | Path | None,
+    seed: int | None,
+    reporter: TuningReporter,
+    root: Path,
+) -> tuple[Search, int]:
+    """Check all that can be checked before the first trial; open the study or begin it, and return it with its seed."""
     if recipe is None:
         if folder is None or settings:
             raise InputError("name what to tune, such as digits lr=1e-2..1; or give --study alone to go on with one")
@@ -137,16 +144,20 @@ def _prepared(
         ledger = Ledger(study, _metric(base))
     with ledger.sharing():
         before = ledger.about()
+        known = before.pop("seed", None)
         if before:
             _check_same(study, before, about)
-        else:
-            ledger.begin(about)
+        drawn_by = seed if seed is not None else known or 0
+        if known not in (None, drawn_by):
+            reporter.message(f"{study.path} drew by seed {known} so far; from now on by seed {drawn_by}")
+        if known != drawn_by:
+            ledger.begin({**about, "seed": drawn_by})
         if not study.recipe_file.exists():
             write_text(study.recipe_file, base.to_toml())
     common = study.recipe()
     if common.digest() != about["recipe"]:
         raise InputError(f"{study.recipe_file} is not the recipe that this study was begun with; mend it")
-    return Search(study, ledger, common, space, _metric(base), reporter)
+    return Search(study, ledger, common, space, _metric(base), reporter), drawn_by
 
 
 def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path) -> Recipe:
@@ -215,14 +226,13 @@ def _check_same(study: Study, before: dict[str, Any], now: dict[str, Any]) -> No
 
 
 def _result(search: Search) -> Tuning:
-    """Gather what there is, and draw it.
+    """Gather what there is, write it down and draw it.
 
     Raises:
         RetinulaError: no trial came to its end.
     """
     study, space, metric = search.study, search.space, search.metric
-    trials = search.ledger.trials()
-    best = best_of(trials, metric)
+    trials, best = search.write_down()  # again: a kill may have come before the files of the last trial
     if best is None:
         if trials and all(trial.state != "running" for trial in trials):
             why = next((trial.reason for trial in reversed(trials) if trial.reason), "given up")

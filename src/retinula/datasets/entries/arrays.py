@@ -99,4 +99,5 @@ STL10: Final = Entry(
     ),
     family="stl10",
     folds=10,
+    fold_train=1000,
 )
