@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -149,17 +149,13 @@ def decode_code(model: Model, code: Code) -> Images:
     step, margin = TILE // factor, -(-reconstructing(model).reach // factor)
     picture = np.empty((model.preprocess.channels, height * factor, width * factor), dtype=np.uint8)
     with torch.inference_mode():
-        for top, left in itertools.product(range(0, height, step), range(0, width, step)):
-            bottom, right = min(height, top + step), min(width, left + step)
-            above, before = max(0, top - margin), max(0, left - margin)
-            part = code[None, :, above : bottom + margin, before : right + margin]
-            logits = network.decode(torch.from_numpy(part.copy()))
+        for tile in _tiles(height, width, step, margin):
+            logits = network.decode(torch.from_numpy(code[None, :, *tile.around].copy()))
             if not logits.isfinite().all():
                 raise InputError("the values of the code are too large for this network")
-            down, across = ((each * factor) for each in (top - above, left - before))
-            high, wide = (bottom - top) * factor, (right - left) * factor
-            made = logits[:, :, down : down + high, across : across + wide]
-            picture[:, top * factor : bottom * factor, left * factor : right * factor] = _bytes(torch.sigmoid(made))
+            made = [slice(part.start * factor, part.stop * factor) for part in tile.within]
+            place = [slice(part.start * factor, part.stop * factor) for part in tile.own]
+            picture[:, *place] = _bytes(torch.sigmoid(logits[:, :, *made]))
     return picture
 
 
@@ -286,21 +282,37 @@ def _in_tiles(
     Every tile is computed with so much around it that its own part is what it would be in the whole picture.
     """
     height, width = inputs.shape[2:]
-    margin = -(-reach // ALIGNMENT) * ALIGNMENT
-    rows = []
+    done = []
     with torch.inference_mode():
-        for top in range(0, height, TILE):
-            row = []
-            for left in range(0, width, TILE):
-                bottom, right = min(height, top + TILE), min(width, left + TILE)
-                above, before = max(0, top - margin), max(0, left - margin)
-                part = inputs[:, :, above : bottom + margin, before : right + margin]
-                done = compute(part.contiguous(memory_format=torch.channels_last)).float()
-                down, across = (top - above) // factor, (left - before) // factor
-                high, wide = -(-(bottom - top) // factor), -(-(right - left) // factor)
-                row.append(done[:, :, down : down + high, across : across + wide])
-            rows.append(torch.cat(row, dim=3))
+        for tile in _tiles(height, width, TILE, -(-reach // ALIGNMENT) * ALIGNMENT):
+            part = inputs[:, :, *tile.around].contiguous(memory_format=torch.channels_last)
+            firsts = [side.start // factor for side in tile.within]
+            lengths = [-(-(side.stop - side.start) // factor) for side in tile.within]
+            made = [slice(first, first + length) for first, length in zip(firsts, lengths, strict=True)]
+            done.append(compute(part).float()[:, :, *made])
+    in_a_row = len(range(0, width, TILE))
+    rows = [torch.cat(done[first : first + in_a_row], dim=3) for first in range(0, len(done), in_a_row)]
     return torch.cat(rows, dim=2)
+
+
+class _Tile(NamedTuple):
+    """A piece of a plane, down and across: what it is computed from, and where it lies there and in the whole."""
+
+    around: tuple[slice, slice]
+    within: tuple[slice, slice]
+    own: tuple[slice, slice]
+
+
+def _tiles(height: int, width: int, step: int, margin: int) -> Iterator[_Tile]:
+    """Cut a plane into tiles of `step`, row by row, each with `margin` around it where the plane has so much."""
+    for top, left in itertools.product(range(0, height, step), range(0, width, step)):
+        bottom, right = min(height, top + step), min(width, left + step)
+        above, before = max(0, top - margin), max(0, left - margin)
+        yield _Tile(
+            (slice(above, bottom + margin), slice(before, right + margin)),
+            (slice(top - above, bottom - above), slice(left - before, right - before)),
+            (slice(top, bottom), slice(left, right)),
+        )
 
 
 def _form_of_codes(model: Model, network: Encodes) -> tuple[int, int]:
