@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader
 from benchmarks import turns
 from benchmarks.noise import OneByOne, pictures
 from retinula.images import ImageSet
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.training.hardware import Hardware, available_threads, keep_memory
 from retinula.training.inputs import prepare
 from retinula.training.plan import make_plan, make_preprocess

@@ -33,8 +33,8 @@ from retinula.datasets import cache, shapes
 from retinula.datasets.reading import Reading
 from retinula.experiment import train
 from retinula.images import ImageSet
-from retinula.recipe_files import load_recipe
-from retinula.run import find_run
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import find_run
 from retinula.training.hardware import describe_machine
 
 NUM_PICTURES = (50_000, 1_000_000)

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks import turns
 from retinula.images import Images
-from retinula.onnx_model import OnnxModel
+from retinula.trained.onnx_model import OnnxModel
 
 BATCHES = 30
 
@@ -24,7 +24,7 @@ def in_torch(path: Path, images: Images, *, plain: bool) -> Callable[[], object]
     """Return what answers one batch with torch."""
     import torch
 
-    from retinula.model_file import Model
+    from retinula.trained.model_file import Model
 
     model = Model.load(path)
     if not plain:
@@ -64,7 +64,7 @@ def main() -> None:
     if options.side:
         print(batch_seconds(options.side, Path(options.model), options.shape, options.batch))
         return
-    from retinula.model_file import Model
+    from retinula.trained.model_file import Model
 
     path = turns.model_file(options.model)
     form = Model.load(path).preprocess

@@ -22,7 +22,7 @@ from torch import nn
 from benchmarks import turns
 from benchmarks.noise import pictures
 from retinula.bench import measure_speed
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.training.hardware import available_threads, keep_memory
 
 EPOCHS, WHITENING_EPOCHS = 8, 3  # the constants of the first layer are learnt in the first epochs only

@@ -103,8 +103,8 @@ def serve_plain(path: Path, how: str) -> None:
     import torch
     import uvicorn
 
-    from retinula.model_file import Model
     from retinula.serving.server import listen
+    from retinula.trained.model_file import Model
 
     model = Model.load(path)
     mode = "L" if model.preprocess.channels == 1 else "RGB"

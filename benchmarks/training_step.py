@@ -25,7 +25,7 @@ from benchmarks.noise import OneByOne, pictures
 from retinula.bench import measure_speed
 from retinula.images import ImageSet
 from retinula.models.catalog import build
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 
 BATCH_SIZE = 128
 WORKERS = 2

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-from retinula.run import find_run
+from retinula.runs.run import find_run
 
 WARM_UP = 3  # laps not counted: memory is claimed, kernels are chosen
 LACKING = 3  # exit status of a side that lacks a package

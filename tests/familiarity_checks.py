@@ -5,7 +5,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from retinula.familiarity import Familiarity
+from retinula.trained.familiarity import Familiarity
 
 # By the look of pictures alone, all of which lie in the middle.
 ALL_KNOWN = Familiarity((0.5,) * 16, ((0.0,) * 16,) * 16, farthest=4.0, least_energy=None, accepted=0.99)

@@ -17,11 +17,11 @@ from PIL import Image
 from starlette.applications import Starlette
 
 from retinula.images import Images
+from retinula.pictures.shrinking import shrink
 from retinula.serving.app import build_app
 from retinula.serving.limits import Limits
 from retinula.serving.predictor import Predictor, Similar
 from retinula.serving.server import Server, address_of, configuration, listen
-from retinula.shrinking import shrink
 
 PATIENCE = 30.0  # seconds that a test waits for what comes at once where nothing else is going on
 BLACK = "black"

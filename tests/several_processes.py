@@ -21,8 +21,8 @@ from torch import nn
 from retinula import experiment
 from retinula.errors import RetinulaError
 from retinula.images import ImageSet
-from retinula.recipe_files import load_recipe
-from retinula.run import Run
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import Run
 from retinula.training import loop, processes
 from retinula.training.arrangement import _pads_by_one
 from retinula.training.hardware import Hardware

@@ -8,13 +8,13 @@ from PIL import Image
 
 from retinula import experiment
 from retinula.errors import Interrupted
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Claim
 from retinula.reproduction import reproduce as work
 from retinula.reproduction.outcome import Reproduction
 from retinula.reproduction.reproduce import reproduce
-from retinula.run import Run
-from retinula.sections import Claim
+from retinula.runs.run import Run
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.reporting import Reporter, StepProgress

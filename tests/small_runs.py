@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from retinula.run_files import EpochRow
+from retinula.runs.files import EpochRow
 
 SURROUNDINGS: dict[str, Any] = {"data": {}, "machine": {}, "versions": {}}
 

@@ -16,14 +16,14 @@ from retinula.bench import (
 )
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.model_file import Model
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe, shipped
+from retinula.recipe.files import load_recipe, shipped
+from retinula.recipe.recipe import Recipe
+from retinula.trained.model_file import Model
 from retinula.training.averaging import WeightAverage
 from retinula.training.hardware import Hardware
 from retinula.training.plan import Plan
 from retinula.training.validation import validate
-from retinula.workload import noise_for
+from retinula.training.workload import noise_for
 
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
 UNCHOSEN = ("validation=0", "early_stopping=0")

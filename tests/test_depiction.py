@@ -21,9 +21,9 @@ from retinula.depiction import (
 from retinula.errors import InputError
 from retinula.explanation.attribution import Attribution
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.shrinking import Views
+from retinula.pictures.shrinking import Views
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 

@@ -21,15 +21,15 @@ import typer
 
 import retinula
 from retinula.cli.main import app
-from retinula.differences import as_shipped
 from retinula.models.catalog import NETWORKS, build
 from retinula.models.summary import summarize
-from retinula.recipe import Recipe
-from retinula.recipe_files import checked, load_recipe, setting_names, shipped
+from retinula.recipe.differences import as_shipped
+from retinula.recipe.files import checked, load_recipe, setting_names, shipped
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Claim, Metric
 from retinula.reproduction.records import RECORDS
 from retinula.reproduction.results import earlier_recipes, gather, results_list, results_page
-from retinula.run import Run
-from retinula.sections import Claim, Metric
+from retinula.runs.run import Run
 
 BASH = shutil.which("bash") or pytest.skip("needs bash", allow_module_level=True)
 ROOT = Path(__file__).parent.parent

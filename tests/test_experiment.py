@@ -9,25 +9,26 @@ import numpy as np
 import pytest
 import torch
 
-from retinula import experiment, run_data
-from retinula.assignment import assignments
+from retinula import experiment
 from retinula.datasets.catalog import CATALOG, OWN_FILES
 from retinula.datasets.load import UNVERIFIED, load
 from retinula.datasets.reading import Dataset, Skipped
-from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.evaluation import run_data
 from retinula.evaluation.answered import load_answered
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.evaluation.run_data import training_sets
 from retinula.experiment import evaluate_run, resume, train
+from retinula.files.durable import explained
 from retinula.images import ImageSet
-from retinula.linear_code import linear_code_psnr
-from retinula.model_file import Model
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
-from retinula.run import Run, create_run, find_run
-from retinula.run_data import training_sets
-from retinula.run_files import own_evaluation
+from retinula.models.linear_code import linear_code_psnr
+from retinula.recipe.assignment import assignments
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
+from retinula.runs.files import own_evaluation
+from retinula.runs.run import Run, create_run, find_run
+from retinula.trained.model_file import Model
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.reporting import Reporter, StepProgress
@@ -650,7 +651,7 @@ def test_a_run_that_is_moved_while_it_is_trained_says_how_to_go_on(source: dict[
 def test_a_damaged_report_is_refused_before_the_work(change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     run = create_run(recipe(), SURROUNDINGS, "mine")
     run.report_file.write_text(json.dumps(whole_report() | change))
-    monkeypatch.setattr("retinula.model_file.Model.load", lambda _: pytest.fail("the work has begun"))
+    monkeypatch.setattr("retinula.trained.model_file.Model.load", lambda _: pytest.fail("the work has begun"))
     with pytest.raises(InputError, match=r"runs/mine/report\.json: "):
         evaluate_run(run)
 

@@ -11,11 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from command_line import run_command
-from retinula import experiment, inspection, run_data
-from retinula.asked import ask, ask_file
+from retinula import experiment, inspection
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
-from retinula.evaluation import label_errors
+from retinula.evaluation import label_errors, run_data
+from retinula.evaluation.asked import ask, ask_file
 from retinula.evaluation.caution import CountedAnswers
 from retinula.evaluation.findings import read_inspection
 from retinula.evaluation.label_errors import LabelError
@@ -25,10 +25,10 @@ from retinula.evaluation.text import inspection_text, text_report
 from retinula.experiment import train
 from retinula.images import ImageSet
 from retinula.inspection import look_closer
-from retinula.model_file import Model
 from retinula.plots import examination
-from retinula.recipe_files import load_recipe
-from retinula.run import find_run
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import find_run
+from retinula.trained.model_file import Model
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 

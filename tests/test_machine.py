@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from retinula import machine, pictures
+from retinula import machine
 from retinula.machine import available_cores
-from retinula.onnx_model import OnnxModel
-from retinula.pictures import decode_all
+from retinula.pictures import decoding
+from retinula.pictures.decoding import decode_all
 from retinula.serving import service
 from retinula.serving.counters import Counters
 from retinula.serving.limits import Limits
 from retinula.serving.onnx_predictor import OnnxPredictor
+from retinula.trained.onnx_model import OnnxModel
 from tiny_onnx import tiny_onnx
 
 
@@ -68,7 +69,7 @@ def test_whoever_starts_threads_starts_no_more_than_the_quota_lets_run(
             pools.append(threads)
             super().__init__(threads, thread_name_prefix)
 
-    for room in (pictures, service):
+    for room in (decoding, service):
         monkeypatch.setattr(room, "ThreadPoolExecutor", Counted)
     assert list(decode_all([], lambda picture: picture)) == []
     model = OnnxModel.from_bytes(tiny_onnx())

@@ -15,8 +15,8 @@ from retinula import reconstruction
 from retinula.errors import InputError, RetinulaError
 from retinula.images import Images
 from retinula.metrics import psnr
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.prediction.references import find_pictures
 from retinula.reconstruction import (
     Reconstruction,
     check_code_file,
@@ -29,7 +29,7 @@ from retinula.reconstruction import (
     write_codes,
     write_picture,
 )
-from retinula.references import find_pictures
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from retinula.durable import write_json
 from retinula.errors import InputError
-from retinula.model_file import Model
+from retinula.files.durable import write_json
 from retinula.models.catalog import build
 from retinula.models.head import head_of
-from retinula.recipe import Recipe
-from retinula.recipe_files import checked, load_recipe, override
-from retinula.run import Run, create_run
-from retinula.shrinking import Views
+from retinula.pictures.shrinking import Views
+from retinula.recipe.files import checked, load_recipe, override
+from retinula.recipe.recipe import Recipe
+from retinula.runs.run import Run, create_run
+from retinula.trained.model_file import Model
 from retinula.transfer import begin_from, find_weights
 from retinula.transforms.preprocess import Preprocess
 from small_runs import whole_report

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from retinula.evaluation.measuring import evaluate
     from retinula.experiment import resume, train
     from retinula.images import ImageSet
-    from retinula.model_file import Model
-    from retinula.recipe import Recipe
-    from retinula.run import Run
+    from retinula.recipe.recipe import Recipe
+    from retinula.runs.run import Run
+    from retinula.trained.model_file import Model
     from retinula.tuning.tune import tune
     from retinula.version import __version__
 
 _HOMES = {
     "ImageSet": "retinula.images",
-    "Model": "retinula.model_file",
-    "Recipe": "retinula.recipe",
+    "Model": "retinula.trained.model_file",
+    "Recipe": "retinula.recipe.recipe",
     "RetinulaError": "retinula.errors",
-    "Run": "retinula.run",
+    "Run": "retinula.runs.run",
     "__version__": "retinula.version",
     "evaluate": "retinula.evaluation.measuring",
     "load": "retinula.datasets.load",

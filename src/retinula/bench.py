@@ -27,12 +27,12 @@ from torch import nn
 from retinula.datasets.catalog import CATALOG
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build, network_named
 from retinula.models.summary import summarize
-from retinula.recipe import Recipe
-from retinula.run import create_run
-from retinula.sections import Optimizer
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Optimizer
+from retinula.runs.run import create_run
+from retinula.trained.model_file import Model
 from retinula.training.averaging import WeightAverage
 from retinula.training.hardware import (
     HOPELESS,
@@ -47,8 +47,7 @@ from retinula.training.loop import renewing_steps, train
 from retinula.training.optimizers import build_optimizer, take_step
 from retinula.training.plan import batches_of, build_network, make_plan, make_preprocess
 from retinula.training.validation import validate
-from retinula.transforms.preprocess import Preprocess
-from retinula.workload import (
+from retinula.training.workload import (
     PASSES,
     Sizes,
     classes_of,
@@ -59,6 +58,7 @@ from retinula.workload import (
     phases_of,
     shape_of,
 )
+from retinula.transforms.preprocess import Preprocess
 
 STEPS, WARM_UP = 4, 1  # of a training; the first claims memory and chooses kernels
 # A step is measured with as many of its pictures as the processor could do in this time, were it always at its peak.

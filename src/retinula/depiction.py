@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from retinula.answers import judged
 from retinula.datasets.unpack import safe_names
 from retinula.errors import InputError
 from retinula.evaluation.fitting import check_pictures
@@ -29,11 +28,12 @@ from retinula.explanation.features import feature_maps, seen_picture
 from retinula.explanation.filters import filters, shaped_convolutions
 from retinula.explanation.layers import convolution_named, convolutions
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.plots.attribution import attribution, exciting_sheet
 from retinula.plots.figure import class_names
 from retinula.plots.layers import filter_sheet, map_overview, map_sheet
-from retinula.words import sureness
+from retinula.text.words import sureness
+from retinula.trained.answers import judged
+from retinula.trained.model_file import Model
 
 COLOURS: Final = ("red", "green", "blue")
 OF_VIEWS: Final = " The map is of the whole picture, the percentage of all views of it."

@@ -16,7 +16,7 @@ from retinula.datasets.load import cache_folder, is_here, search_folders
 from retinula.datasets.reading import Progress, silent
 from retinula.errors import InputError
 from retinula.extras import EXTRAS, how_to_install, missing_modules
-from retinula.run import RUNS
+from retinula.runs.run import RUNS
 from retinula.training.hardware import available_device, describe_machine
 from retinula.version import __version__
 

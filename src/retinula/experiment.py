@@ -14,37 +14,38 @@ from typing import Any
 
 import torch
 
-from retinula.asked import Asked, ask
-from retinula.assignment import assignments
 from retinula.datasets.reading import Dataset, Progress, SplitName
-from retinula.durable import make_folder, write_json
-from retinula.equal_pictures import LARGEST_COMPARED, among
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.answered import save_answered
+from retinula.evaluation.asked import Asked, ask
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.evaluation.trust import made_trustworthy
-from retinula.forms import Averaging
-from retinula.images import ImageSet, kind_of
-from retinula.linear_code import linear_code_psnr
-from retinula.model_file import Model
-from retinula.models.catalog import network_named
-from retinula.names import printable
-from retinula.plots.evaluation import draw_evaluation
-from retinula.plots.training import draw_training
-from retinula.recipe import Recipe
-from retinula.recipe_files import assigned_keys
-from retinula.resetting import with_settings
-from retinula.run import RUNS, Run, create_run, find_run
-from retinula.run_data import (
+from retinula.evaluation.run_data import (
     OTHERS,
     Sets,
     check_same_pictures,
     load_dataset,
     training_sets,
 )
-from retinula.run_files import evaluation_key
-from retinula.targets import anchored
+from retinula.evaluation.trust import made_trustworthy
+from retinula.files.durable import make_folder, write_json
+from retinula.forms import Averaging
+from retinula.images import ImageSet, kind_of
+from retinula.models.catalog import network_named
+from retinula.models.linear_code import linear_code_psnr
+from retinula.pictures.equal import LARGEST_COMPARED, among
+from retinula.plots.evaluation import draw_evaluation
+from retinula.plots.training import draw_training
+from retinula.recipe.assignment import assignments
+from retinula.recipe.files import assigned_keys
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.resetting import with_settings
+from retinula.recipe.targets import anchored
+from retinula.runs.elsewhere import WrittenElsewhere
+from retinula.runs.files import evaluation_key
+from retinula.runs.run import RUNS, Run, create_run, find_run
+from retinula.text.names import printable
+from retinula.trained.model_file import Model
 from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
@@ -56,7 +57,6 @@ from retinula.training.surroundings import describe_environment, describe_sessio
 from retinula.training.tracking import check_trackers
 from retinula.training.unused import said_in_vain
 from retinula.transfer import Source, begin_from
-from retinula.written_elsewhere import WrittenElsewhere
 
 
 def train(

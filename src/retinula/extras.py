@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
 from retinula.errors import InputError, first_line
-from retinula.words import listed
+from retinula.text.words import listed
 
 
 class Extra(NamedTuple):

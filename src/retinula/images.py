@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retinula.durable import explained
 from retinula.errors import InputError, nearest
-from retinula.names import class_number, fault_in_class_names, shown
+from retinula.files.durable import explained
+from retinula.text.names import class_number, fault_in_class_names, shown
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from retinula.asked import Asked
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
+from retinula.evaluation.asked import Asked
 from retinula.evaluation.caution import CountedAnswers
 from retinula.evaluation.duplicates import find_near_duplicates
 from retinula.evaluation.embedding import MAPPED, map_embedding
@@ -21,13 +21,13 @@ from retinula.evaluation.findings import Inspected, Inspection, add_inspection
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.label_errors import check_findable, find_label_errors, out_of_fold
 from retinula.evaluation.robustness import SAMPLE, measure_robustness
+from retinula.evaluation.run_data import find_own
 from retinula.forms import Averaging
 from retinula.images import ImageSet, drawn
-from retinula.model_file import Model
 from retinula.plots import examination
 from retinula.plots.figure import save
-from retinula.run import Run
-from retinula.run_data import find_own
+from retinula.runs.run import Run
+from retinula.trained.model_file import Model
 
 Figures = dict[str, Figure]  # by what follows the split in their names
 

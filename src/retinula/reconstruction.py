@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from retinula.datasets.archives import Limits, members
 from retinula.datasets.arrays import Header, read_header
-from retinula.durable import check_destination, make_folder, reading, replacing
 from retinula.errors import InputError, RetinulaError
+from retinula.files.durable import check_destination, make_folder, reading, replacing
 from retinula.images import Images
 from retinula.metrics import psnr, ssim
-from retinula.model_file import Model
 from retinula.models.reconstructing import ALIGNMENT, Encodes, Reconstructs
-from retinula.pictures import UnreadablePicture, as_picture, decode
-from retinula.references import Reference
-from retinula.shrinking import shrink
+from retinula.pictures.decoding import UnreadablePicture, as_picture, decode
+from retinula.pictures.shrinking import shrink
+from retinula.prediction.references import Reference
+from retinula.trained.model_file import Model
 from retinula.transforms.batches import generator_for
 from retinula.transforms.noise import noised
 

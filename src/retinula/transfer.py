@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retinula.differences import changed_from_shipped
-from retinula.durable import sha256_of
 from retinula.errors import InputError, nearest
-from retinula.model_file import Model
+from retinula.files.durable import sha256_of
 from retinula.models.catalog import NETWORKS, build_outline
 from retinula.models.elsewhere import known_elsewhere
 from retinula.models.head import head_of
-from retinula.recipe import Recipe
-from retinula.run import RUNS, Run, find_run, list_runs
-from retinula.sections import Inputs
+from retinula.recipe.differences import changed_from_shipped
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Inputs
+from retinula.runs.run import RUNS, Run, find_run, list_runs
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 NEWEST_OF = "recipe:"  # before a recipe's name: the newest finished run of it, as it is shipped if there is one

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from command_line import run_command
-from retinula.durable import write_json
-from retinula.model_file import Model
+from retinula.files.durable import write_json
 from retinula.models.catalog import NETWORKS, build
 from retinula.models.summary import summarize
-from retinula.recipe_files import checked, load_recipe, setting_names
-from retinula.run import create_run
+from retinula.recipe.files import checked, load_recipe, setting_names
+from retinula.runs.run import create_run
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 from small_runs import whole_report
 

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from command_line import run_command
-from retinula import experiment, prediction
+from retinula import experiment
 from retinula.errors import InputError
+from retinula.prediction import predict as prediction
 
 Capture = pytest.CaptureFixture[str]
 QUICK = ("epochs=2", "model.arguments.width=0.25")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from retinula import __main__, recipe_files
+from retinula import __main__
 from retinula.cli import entry, main
-from retinula.durable import replacing
+from retinula.files.durable import replacing
+from retinula.recipe import files as recipe_files
 from retinula.training.interruption import ASKING, stop_requests
 
 

@@ -16,12 +16,12 @@ from command_line import run_command
 from retinula.cli.explain import _asked, explain
 from retinula.depiction import OF_VIEWS
 from retinula.explanation.attribution import USUAL
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.pictures.shrinking import Views
 from retinula.plots.attribution import attribution
-from retinula.recipe_files import load_recipe
-from retinula.run import create_run
-from retinula.shrinking import Views
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import create_run
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 Call = Callable[..., str]

@@ -16,12 +16,12 @@ from retinula.export import browser_runtime
 from retinula.export.parity import NUM_PHOTOS, Photo, Proof, proof_of
 from retinula.extras import EXTRAS
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.onnx_model import OnnxModel
-from retinula.pictures import decode
-from retinula.recipe_files import load_recipe
-from retinula.run import Run, create_run
+from retinula.pictures.decoding import decode
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import Run, create_run
+from retinula.trained.model_file import Model
+from retinula.trained.onnx_model import OnnxModel
 from retinula.transforms.preprocess import Preprocess
 from small_runs import SURROUNDINGS, whole_report
 from small_runtime import ARCHIVE, PACKAGE
@@ -154,7 +154,7 @@ def test_photos_are_of_all_folders(call: Call, monkeypatch: pytest.MonkeyPatch) 
             assert len(decoded) - len(widths) in (0, 1)  # one at a time, and the one that cannot be read
         return proof_of(pictures, photos, source)
 
-    monkeypatch.setattr("retinula.pictures.decode", decoding)
+    monkeypatch.setattr("retinula.pictures.decoding.decode", decoding)
     monkeypatch.setattr("retinula.export.parity.proof_of", watched)
     call("export", "mine", "--data", "digits", "--photos", "sorted")
     assert len(widths) == NUM_PHOTOS

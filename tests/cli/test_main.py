@@ -165,8 +165,8 @@ def test_wrong_use_is_one_line_and_code_2(
 def test_an_error_nobody_thought_of_is_one_line_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from retinula import recipe_files
     from retinula.cli import main
+    from retinula.recipe import files as recipe_files
 
     def fail() -> dict[str, str]:
         raise LookupError("a fault\nof ours")
@@ -193,7 +193,7 @@ def test_an_error_nobody_thought_of_is_one_line_too(
 def test_what_the_system_refuses_is_no_fault_of_the_program(
     number: int, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from retinula import recipe_files
+    from retinula.recipe import files as recipe_files
 
     def fail() -> dict[str, str]:
         raise OSError(number, os.strerror(number), "a\nb.txt" if code == 2 else None)
@@ -206,7 +206,7 @@ def test_what_the_system_refuses_is_no_fault_of_the_program(
 def test_a_fault_of_another_library_that_is_an_error_of_the_system_in_name_only_is_told_as_a_fault(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from retinula import recipe_files
+    from retinula.recipe import files as recipe_files
 
     def fail() -> dict[str, str]:
         raise OSError("broken data stream")
@@ -235,7 +235,7 @@ def test_too_little_memory_is_called_that(
 ) -> None:
     import torch
 
-    from retinula import recipe_files
+    from retinula.recipe import files as recipe_files
 
     def fail() -> dict[str, str]:
         if kind == "of torch":
@@ -251,8 +251,8 @@ def test_too_little_memory_is_called_that(
 def test_exit_codes(
     error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from retinula import recipe_files
     from retinula.cli import main
+    from retinula.recipe import files as recipe_files
 
     def fail() -> dict[str, str]:
         raise error

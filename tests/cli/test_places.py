@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from command_line import run_command
-from retinula.durable import write_json
-from retinula.model_file import Model
+from retinula.files.durable import write_json
 from retinula.models.catalog import build
-from retinula.recipe_files import load_recipe
-from retinula.run import create_run
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import create_run
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 from small_runs import whole_report
 

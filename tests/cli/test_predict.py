@@ -11,8 +11,8 @@ from PIL import Image
 from command_line import run_command
 from familiarity_checks import ALL_KNOWN
 from retinula.cli import predict, terminal
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 Capture = pytest.CaptureFixture[str]

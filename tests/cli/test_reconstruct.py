@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from command_line import run_command
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 Call = Callable[..., tuple[str, str]]

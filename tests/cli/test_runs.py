@@ -11,11 +11,11 @@ import pytest
 
 from command_line import run_command
 from retinula.cli.trained import newest_finished
-from retinula.durable import write_json
 from retinula.errors import InputError
-from retinula.recipe_files import load_recipe
-from retinula.run import LOCK, Run, create_run
-from retinula.sections import Data
+from retinula.files.durable import write_json
+from retinula.recipe.files import load_recipe
+from retinula.recipe.sections import Data
+from retinula.runs.run import LOCK, Run, create_run
 from small_runs import SURROUNDINGS, epoch_row, whole_report
 
 Capture = pytest.CaptureFixture[str]

@@ -12,8 +12,8 @@ from retinula import extras
 from retinula.cli import serve
 from retinula.cli.serve import TOKEN_VARIABLE
 from retinula.extras import EXTRAS
-from retinula.recipe_files import load_recipe
-from retinula.run import create_run
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import create_run
 from retinula.serving import server
 from serving_checks import Colours
 from tiny_onnx import tiny_onnx

@@ -10,7 +10,7 @@ from PIL import Image
 
 from retinula.cli import main
 from retinula.images import ImageSet
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
 from retinula.training.shown import FedBatch, fed_batch
 
 

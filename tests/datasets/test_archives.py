@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from retinula.datasets.archives import Limits, is_archive_name, members
 from retinula.errors import InputError
-from retinula.names import printable
+from retinula.text.names import printable
 
 CONTENT = {"cat/1.png": b"one" * 200, "cat/2.png": b"", "dog/deep/3.png": bytes(range(256)) * 5}
 

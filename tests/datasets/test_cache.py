@@ -315,7 +315,7 @@ def test_a_process_killed_while_writing_does_no_harm(tmp_path: Path, monkeypatch
     check(prepare(tmp_path))
     # What was left is not touched as long as its process could be alive, and removed later.
     assert all(path.exists() for path in left)
-    monkeypatch.setattr("retinula.durable._ABANDONED_SECONDS", -60)
+    monkeypatch.setattr("retinula.files.durable._ABANDONED_SECONDS", -60)
     (folder / "pets-1/index.json").unlink()
     check(prepare(tmp_path))
     assert [path.name for path in folder.iterdir() if path.is_dir()] == ["pets-1"]

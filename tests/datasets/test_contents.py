@@ -81,7 +81,7 @@ def test_what_any_killed_preparation_left_goes_with_the_next(tmp_path: Path, mon
     prepare(tmp_path)
     assert left.exists(), "its process may be alive"
     shutil.rmtree(tmp_path / "prepared" / KEY)
-    monkeypatch.setattr("retinula.durable._ABANDONED_SECONDS", -60)
+    monkeypatch.setattr("retinula.files.durable._ABANDONED_SECONDS", -60)
     with locked(tmp_path / "prepared" / f".slow-{'3' * 16}.lock"):
         prepare(tmp_path)
     assert (left.exists(), held.exists()) == (False, True)

@@ -198,7 +198,7 @@ def test_copies_that_were_killed_do_not_stay(tmp_path: Path, monkeypatch: pytest
     copies.keep(ARCHIVE, found, tmp_path)
     assert left.exists(), "its process could be alive"
     (tmp_path / "downloads/set.tar.gz").unlink()
-    monkeypatch.setattr("retinula.durable._ABANDONED_SECONDS", -60)
+    monkeypatch.setattr("retinula.files.durable._ABANDONED_SECONDS", -60)
     copies.keep(ARCHIVE, found, tmp_path)
     assert [path.name for path in (tmp_path / "downloads").iterdir()] == ["set.tar.gz"]
 

@@ -21,8 +21,8 @@ from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName
 from retinula.datasets.split_record import read_record
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import MAX_BYTES, decode
-from retinula.shrinking import shrink
+from retinula.pictures.decoding import MAX_BYTES, decode
+from retinula.pictures.shrinking import shrink
 
 Contents = Mapping[str, bytes]
 Pack = Callable[[Path, Contents], Path]

@@ -16,7 +16,7 @@ from retinula.datasets.catalog import CATALOG
 from retinula.datasets.entry import Archive
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
-from retinula.shrinking import shrink
+from retinula.pictures.shrinking import shrink
 from tiny_cifar import NUM_TEST, NUM_TRAIN
 
 

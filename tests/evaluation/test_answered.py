@@ -12,8 +12,8 @@ from retinula.evaluation.answered import load_answered, save_answered
 from retinula.evaluation.measuring import evaluate, evaluate_answered
 from retinula.evaluation.results import ClassificationResult
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 

@@ -28,8 +28,8 @@ from retinula.evaluation.results import (
 from retinula.evaluation.text import text_report
 from retinula.images import ImageSet
 from retinula.metrics import binary_entropy_floor, psnr, ssim
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from retinula.errors import InputError
 from retinula.evaluation.robustness import measure_robustness
 from retinula.images import ImageSet
-from retinula.model_file import Model
+from retinula.trained.model_file import Model
 from retinula.transforms.corruption import CORRUPTIONS
 from retinula.transforms.preprocess import Preprocess
 

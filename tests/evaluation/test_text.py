@@ -11,11 +11,11 @@ from retinula.evaluation.caution import caution, is_near_chance
 from retinula.evaluation.denoising import Denoising
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.findings import Inspection
+from retinula.evaluation.intervals import wilson_interval
 from retinula.evaluation.label_errors import LabelError, LabelErrors
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.robustness import Robustness
 from retinula.evaluation.text import inspection_text, is_few, text_report, verdict
-from retinula.intervals import wilson_interval
 from retinula.metrics import Calibration, CalibrationBin, calibration, confusion_matrix
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2])

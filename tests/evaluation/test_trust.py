@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from familiarity_checks import TOLD, unlike_photos
 from retinula.datasets.load import load
 from retinula.evaluation.trust import made_trustworthy
-from retinula.familiarity import picture_statistics
 from retinula.images import ImageSet, copied
-from retinula.model_file import Model
+from retinula.trained.familiarity import picture_statistics
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 CLASSES = ("ant", "bee")

@@ -15,8 +15,8 @@ from retinula import extras
 from retinula.errors import InputError
 from retinula.explanation.attribution import ATTRIBUTIONS, SIGNED, Attribution, attribute, gradcam_layer, plain_colour
 from retinula.images import Images
-from retinula.model_file import Model
 from retinula.models.catalog import NETWORKS, build, build_outline
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 SIDE, PATCH = 16, 5

@@ -7,7 +7,7 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.explanation.exciting import exciting_pictures
-from retinula.model_file import Model
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 

@@ -9,8 +9,8 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.explanation.features import feature_maps, seen_picture
 from retinula.explanation.layers import convolutions
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 PICTURE: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (3, 20, 20), dtype=np.uint8)

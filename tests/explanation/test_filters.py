@@ -8,8 +8,8 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.explanation.filters import filters, shaped_convolutions
 from retinula.explanation.layers import convolutions
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 

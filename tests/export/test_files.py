@@ -19,9 +19,9 @@ from retinula.export.parity import Proof, proof_of
 from retinula.export.preprocessing import INPUTS
 from retinula.export.quantisation import quantised
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import NETWORKS, build
-from retinula.onnx_model import OnnxModel
+from retinula.trained.model_file import Model
+from retinula.trained.onnx_model import OnnxModel
 from retinula.transforms.preprocess import Preprocess
 
 CLASSES = ("cat", "dog", "öwl")

@@ -9,8 +9,8 @@ from retinula.errors import InputError, RetinulaError
 from retinula.export import parity
 from retinula.export.parity import NUM_IMAGES, NUM_PHOTOS, Answers, Photo, Proof, as_photo, check_parity, proof_of
 from retinula.images import Images, ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
+from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
 RANDOM = np.random.default_rng(0)

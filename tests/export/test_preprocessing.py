@@ -10,7 +10,7 @@ from PIL import Image
 
 from retinula.export.preprocessing import INPUTS, resizing
 from retinula.forms import Resample, Resize
-from retinula.onnx_model import INPUT
+from retinula.trained.onnx_model import INPUT
 from retinula.transforms.preprocess import Preprocess
 
 SIZES = ((1, 1), (1, 40), (300, 1), (9, 9), (12, 12), (12, 40), (40, 12), (37, 61), (8, 5), (200, 90), (640, 480))

@@ -25,11 +25,11 @@ from retinula.export.preprocessing import puts_tall_pictures_down_first
 from retinula.export.web import export_web
 from retinula.forms import Resample, Resize
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.onnx_model import OnnxModel
-from retinula.pictures import decode
-from retinula.shrinking import WHOLE, Views, look_at, shrink
+from retinula.pictures.decoding import decode
+from retinula.pictures.shrinking import WHOLE, Views, look_at, shrink
+from retinula.trained.model_file import Model
+from retinula.trained.onnx_model import OnnxModel
 from retinula.transforms.preprocess import Preprocess
 from tiny_onnx import CLASSES, tiny_onnx
 

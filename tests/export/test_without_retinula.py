@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from retinula.forms import Resize
-from retinula.onnx_model import OnnxModel
-from retinula.pictures import decode
-from retinula.shrinking import Views
+from retinula.pictures.decoding import decode
+from retinula.pictures.shrinking import Views
+from retinula.trained.onnx_model import OnnxModel
 from tiny_onnx import FORM, tiny_onnx
 
 PAGE = Path(__file__).parents[2] / "docs" / "export.md"

@@ -6,14 +6,14 @@ import torch
 
 from retinula.errors import InputError, Interrupted
 from retinula.images import ImageSet
-from retinula.linear_code import linear_code_psnr
 from retinula.metrics import psnr
-from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.models.code_autoencoder import CodeAutoencoder
+from retinula.models.linear_code import linear_code_psnr
 from retinula.models.reconstructing import Encodes, Reconstructs
-from retinula.recipe_files import load_recipe
-from retinula.run import create_run
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import create_run
+from retinula.trained.model_file import Model
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
 

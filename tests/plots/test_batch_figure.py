@@ -7,7 +7,7 @@ import pytest
 from figure_checks import assert_repeats, assert_whole, words
 from retinula.images import ImageSet
 from retinula.plots.batch import batch
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.training.shown import fed_batch
 
 LONG = "a class whose name is far too long for any picture, " * 3

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from figure_checks import assert_repeats, assert_whole, words
 from retinula.errors import InputError
 from retinula.plots.distortion import _WORDS, distortions
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.transforms.augment import Augment, augment_images
 from retinula.transforms.batches import generator_for
 

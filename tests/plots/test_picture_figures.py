@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from figure_checks import assert_repeats, assert_whole, words
-from retinula.answers import Answer
 from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.plots.figure import BLUE, RIGHT, SKY, VERMILLION, WRONG
 from retinula.plots.pictures import answered_examples, contact_sheet, prediction, reconstructions
+from retinula.trained.answers import Answer
 
 
 def numbered(labels: list[int] | None, number: int, classes: tuple[str, ...], side: int = 4) -> ImageSet:

@@ -17,12 +17,12 @@ from retinula.evaluation.embedding import map_embedding
 from retinula.evaluation.findings import Inspection
 from retinula.evaluation.label_errors import LabelError, LabelErrors
 from retinula.evaluation.robustness import Robustness
+from retinula.evaluation.run_data import OwnPictures
 from retinula.images import ImageSet
 from retinula.report import contents as gathering
 from retinula.report.contents import Contents
 from retinula.report.page import write_report
-from retinula.run import Run, find_run
-from retinula.run_data import OwnPictures
+from retinula.runs.run import Run, find_run
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from browser_checks import Pages, until
 from hostile_names import HOSTILE, PLAIN
 from retinula.report import answers
 from retinula.report.page import write_report
-from retinula.run import Run
+from retinula.runs.run import Run
 
 pytestmark = pytest.mark.browser
 

@@ -16,22 +16,23 @@ import torch
 import typer
 
 from hostile_names import HOSTILE, PLAIN, QUOTED
-from retinula import extras, inspection, model_file
-from retinula.asked import Asked
+from retinula import extras, inspection
 from retinula.cli import main
 from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
 from retinula.evaluation.answered import save_answered
+from retinula.evaluation.asked import Asked
 from retinula.evaluation.caution import caution
 from retinula.evaluation.embedding import map_embedding
 from retinula.evaluation.findings import Inspection
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.robustness import Robustness
+from retinula.evaluation.run_data import OwnPictures
 from retinula.images import Images, ImageSet
 from retinula.metrics import confusion_matrix
-from retinula.model_file import Model
 from retinula.plots.figure import INK, SERIES
+from retinula.recipe.sections import Augmentation, Evaluation, Objective
 from retinula.report import contents as gathering
 from retinula.report import reasons
 from retinula.report.answers import DRAWN, LISTED, answers_part
@@ -43,10 +44,10 @@ from retinula.report.sheet import Sheet
 from retinula.report.spoilt import spoilt_part
 from retinula.report.training import training_part
 from retinula.reproduction.table import Row
-from retinula.run import Run
-from retinula.run_data import OwnPictures
-from retinula.sections import Augmentation, Evaluation, Objective
-from retinula.words import sureness
+from retinula.runs.run import Run
+from retinula.text.words import sureness
+from retinula.trained import model_file
+from retinula.trained.model_file import Model
 
 
 class Page(HTMLParser):

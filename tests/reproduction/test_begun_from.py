@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from retinula import experiment
-from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted
-from retinula.model_file import Model
+from retinula.files.durable import write_json
 from retinula.models.catalog import build
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
 from retinula.reproduction.begun_from import settled_from_runs
 from retinula.reproduction.reproduce import reproduce
 from retinula.reproduction.results import gather, results_list, results_page
 from retinula.reproduction.runs import readable_runs, runs_for
-from retinula.run import Run, create_run
+from retinula.runs.run import Run, create_run
+from retinula.trained.model_file import Model
 from retinula.transfer import begin_from
 from retinula.transforms.preprocess import Preprocess
 from small_reproductions import CLAIMS, Listens

@@ -9,9 +9,9 @@ import pytest
 
 from retinula.cli import main
 from retinula.errors import InputError
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.reproduction.choosing import choose
-from retinula.run import Run, create_run
+from retinula.runs.run import Run, create_run
 from small_runs import SURROUNDINGS, epoch_row, whole_report
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from retinula.errors import InputError
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe, shipped
+from retinula.recipe.files import load_recipe, shipped
+from retinula.recipe.recipe import Recipe
 from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import check_better, goes_further
 from retinula.reproduction.results import earlier_recipes, gather, results_list, results_page
-from retinula.run import Run, create_run
+from retinula.runs.run import Run, create_run
 from small_reproductions import run_it, small
 from small_runs import whole_report
 

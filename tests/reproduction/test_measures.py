@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure
-from retinula.run import Run, create_run
+from retinula.runs.run import Run, create_run
 from small_runs import whole_report
 
 

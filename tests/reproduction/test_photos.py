@@ -5,12 +5,12 @@ import pytest
 from PIL import Image
 
 from retinula.errors import InputError
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
+from retinula.recipe.sections import Claim
 from retinula.reproduction import reproduce as work
 from retinula.reproduction.photos import check_photos, find_photos, folders_to_ask
 from retinula.reproduction.reproduce import reproduce
-from retinula.run import list_runs
-from retinula.sections import Claim
+from retinula.runs.run import list_runs
 from small_reproductions import Listens, finished_runs, leave_undrawn, photos_in, recipe, run_it, small
 
 DIGITS = tuple(map(str, range(10)))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from retinula.errors import InputError
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.reproduction.place import (
     changed_before_training,
     check_place,
@@ -95,7 +95,7 @@ def test_what_a_killed_call_left_is_no_file_and_goes(monkeypatch: pytest.MonkeyP
     with unfinished(OUT):
         assert left.exists(), "somebody may be at it"
     later = left.stat().st_ctime + 3600
-    monkeypatch.setattr("retinula.durable.time.time", lambda: later)
+    monkeypatch.setattr("retinula.files.durable.time.time", lambda: later)
     with unfinished(OUT):
         assert not left.exists()
 

@@ -7,20 +7,20 @@ import pytest
 from PIL import Image
 
 from retinula.datasets.reading import Dataset
-from retinula.differences import changed_settings
 from retinula.errors import InputError, Interrupted
+from retinula.evaluation.run_data import load_dataset, own_pictures
 from retinula.explanation.filters import shaped_convolutions
-from retinula.model_file import Model
-from retinula.recipe_files import load_recipe
+from retinula.recipe.differences import changed_settings
+from retinula.recipe.files import load_recipe
+from retinula.recipe.sections import Claim
 from retinula.reproduction import reproduce as work
 from retinula.reproduction import runs
 from retinula.reproduction.curve import curve_on_test
 from retinula.reproduction.place import files_in
 from retinula.reproduction.reproduce import reproduce
 from retinula.reproduction.results import gather
-from retinula.run import Run, list_runs
-from retinula.run_data import load_dataset, own_pictures
-from retinula.sections import Claim
+from retinula.runs.run import Run, list_runs
+from retinula.trained.model_file import Model
 from retinula.training.reporting import Reporter
 from small_reproductions import CLAIMS, Listens, finished_runs, leave_undrawn, photos_in, recipe, run_it
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from retinula.errors import InputError
-from retinula.model_file import Model
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.reproduction.records import keep_records, without_folders
 from retinula.reproduction.reproduce import reproduce
 from retinula.reproduction.results import gather, results_list, results_page
-from retinula.run import Run, create_run, list_runs
+from retinula.runs.run import Run, create_run, list_runs
+from retinula.trained.model_file import Model
 from small_reproductions import CLAIMS, Listens, finished_runs, recipe
 from small_runs import SURROUNDINGS
 

@@ -2,11 +2,11 @@ from typing import get_args
 
 import pytest
 
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Claim, Metric
 from retinula.reproduction import table
 from retinula.reproduction.measures import Measured
 from retinula.reproduction.table import Row, claim_row, figure_words, first_measured, judge, make_rows, markdown, spread
-from retinula.sections import Claim, Metric
 
 CLAIM = Claim(metric="accuracy", value=0.7416, tolerance=0.015)
 LOSS = Claim(metric="loss", value=0.585, tolerance=0.01)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from browser_checks import READY, Pages, until
-from retinula.recipe_files import load_recipe
-from retinula.run import Run
+from retinula.files.spreadsheets import harmless
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import Run
 from retinula.serving.limits import Limits
-from retinula.spreadsheets import harmless
 from retinula.training.loss_words import compared, in_training, only_in_training
 from serving_checks import BLACK, COLOURS, Colours, png, served
 from small_runs import epoch_row, whole_report

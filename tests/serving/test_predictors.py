@@ -15,12 +15,12 @@ from retinula.errors import InputError
 from retinula.explanation.attribution import attribute
 from retinula.export.graph import describe, model_graph
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.onnx_model import OnnxModel
 from retinula.serving.neighbours import SHOWN, Neighbours
 from retinula.serving.onnx_predictor import OnnxPredictor
 from retinula.serving.torch_predictor import TorchPredictor
+from retinula.trained.model_file import Model
+from retinula.trained.onnx_model import OnnxModel
 from retinula.transforms.preprocess import Preprocess
 
 CLASSES = ("class 0", "class 1", "class 2")
@@ -112,6 +112,6 @@ def test_onnx_says_what_torch_says(train_set: ImageSet) -> None:
 def test_onnx_is_served_without_torch() -> None:
     code = (
         "import sys; import retinula.serving.app, retinula.serving.server, retinula.serving.onnx_predictor;"
-        "import retinula.run; sys.exit('torch' in sys.modules)"
+        "import retinula.runs.run; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,10 +18,10 @@ import pytest
 import torch
 
 from retinula.errors import InputError
-from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.serving.limits import Limits
 from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen
+from retinula.trained.model_file import Model
 from retinula.training.interruption import ASKING
 from retinula.transforms.preprocess import Preprocess
 from serving_checks import PATIENCE, Colours, Slow, base64_of, png, refused, served

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from markupsafe import escape
 
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.report.page import commands
-from retinula.run import Run
+from retinula.runs.run import Run
 from serving_checks import ask, refused
 from small_runs import SURROUNDINGS, epoch_row, whole_report
 

@@ -9,12 +9,12 @@ import torch
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.models.whitened import WhitenedNetwork
-from retinula.recipe import Recipe
-from retinula.recipe_files import checked
-from retinula.run import create_run
+from retinula.recipe.files import checked
+from retinula.recipe.recipe import Recipe
+from retinula.runs.run import create_run
+from retinula.trained.model_file import Model
 from retinula.training.beginning import begin_from_pictures, check_single, check_sizes, patch_covariance
 from retinula.training.body import freeze_body
 from retinula.training.hardware import Hardware, choose_hardware

@@ -12,12 +12,12 @@ from torch import nn
 from retinula import experiment
 from retinula.errors import InputError, Interrupted
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
-from retinula.run import Run, create_run, find_run
-from retinula.sections import Optimizer
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Optimizer
+from retinula.runs.run import Run, create_run, find_run
+from retinula.trained.model_file import Model
 from retinula.training import beginning, loop
 from retinula.training.body import freeze_body, take_weights, train_mode
 from retinula.training.hardware import Hardware

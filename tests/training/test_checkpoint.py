@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from retinula.errors import RetinulaError
-from retinula.run import Run
+from retinula.runs.run import Run
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 
 STATE = {

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from retinula.run import Run
-from retinula.tensor_file import load_tensors
+from retinula.files.tensor_file import load_tensors
+from retinula.runs.run import Run
 
 CLOCK = ("seconds", "images_per_second")
 KILLS = 3

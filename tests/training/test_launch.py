@@ -12,7 +12,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, P
 
 from command_line import run_command
 from retinula.errors import InputError, Interrupted, RetinulaError
-from retinula.run import Run
+from retinula.runs.run import Run
 from retinula.training import launch
 from retinula.training.processes import LAUNCHED, LOST_CODE
 

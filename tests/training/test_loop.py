@@ -11,14 +11,15 @@ import pytest
 import torch
 from torch import nn
 
-from retinula.durable import write_json
 from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.files.durable import write_json
 from retinula.images import ImageSet
-from retinula.model_file import Model
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
-from retinula.run import Run, create_run
-from retinula.run_files import EpochRow
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
+from retinula.runs.elsewhere import WrittenElsewhere
+from retinula.runs.files import EpochRow
+from retinula.runs.run import Run, create_run
+from retinula.trained.model_file import Model
 from retinula.training import loop, processes
 from retinula.training.averaging import WeightAverage
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
@@ -29,7 +30,6 @@ from retinula.training.ranking import score
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.training.side_by_side import SideBySide
 from retinula.training.winograd import Winograd
-from retinula.written_elsewhere import WrittenElsewhere
 
 MakeSet = Callable[..., ImageSet]
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")

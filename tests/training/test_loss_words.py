@@ -1,7 +1,7 @@
 """What sets the loss in training apart from that of validation, in words."""
 
-from retinula.recipe import Recipe
-from retinula.sections import Augmentation, Objective
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Augmentation, Objective
 from retinula.training.loss_words import only_in_training
 
 

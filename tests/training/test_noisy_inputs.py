@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from retinula.images import ImageSet
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.training.hardware import Hardware
 from retinula.training.inputs import prepare
 from retinula.training.plan import Plan, make_plan, make_preprocess

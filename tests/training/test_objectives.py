@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from retinula.images import ImageSet
-from retinula.sections import Objective
+from retinula.recipe.sections import Objective
 from retinula.training.objectives import balanced_weights, loss_function, mean_weights
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.5]])

@@ -6,7 +6,7 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.models.catalog import build
-from retinula.sections import Optimizer
+from retinula.recipe.sections import Optimizer
 from retinula.training.muon import orthogonalised
 from retinula.training.optimizers import build_optimizer, running_statistics_kept, set_learning_rate, take_step
 

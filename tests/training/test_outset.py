@@ -9,8 +9,8 @@ import pytest
 from torch import nn
 
 from retinula.images import ImageSet
-from retinula.recipe_files import load_recipe
-from retinula.run import create_run
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import create_run
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
 from retinula.training.outset import set_out

@@ -4,8 +4,8 @@ import pytest
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.recipe_files import load_recipe
-from retinula.shrinking import Views
+from retinula.pictures.shrinking import Views
+from retinula.recipe.files import load_recipe
 from retinula.training.hardware import Hardware
 from retinula.training.plan import check_worth_beginning, make_plan, make_preprocess
 

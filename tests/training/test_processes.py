@@ -12,8 +12,8 @@ import torch
 
 import several_processes
 from retinula.errors import InputError
-from retinula.run import Run
-from retinula.tensor_file import load_tensors
+from retinula.files.tensor_file import load_tensors
+from retinula.runs.run import Run
 from retinula.training import processes
 
 PLAIN = ["model=cifar10-cnn", "optimizer=sgd", "lr=0.02", "momentum=0.9", "average=0", "class_weights=balanced"]

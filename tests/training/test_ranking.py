@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from retinula.sections import ValidationMetric
+from retinula.recipe.sections import ValidationMetric
 from retinula.training.ranking import best_epoch, score
 from retinula.training.state import Best
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retinula.sections import Schedule
+from retinula.recipe.sections import Schedule
 from retinula.training.schedules import ONE_CYCLE_END as LAST
 from retinula.training.schedules import ONE_CYCLE_START as FIRST
 from retinula.training.schedules import multiplier

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from retinula.images import ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
-from retinula.recipe_files import load_recipe, shipped
-from retinula.run import create_run
+from retinula.recipe.files import load_recipe, shipped
+from retinula.runs.run import create_run
+from retinula.trained.model_file import Model
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.inputs import Prepared, prepare

@@ -8,7 +8,7 @@ import torch
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
 from retinula.training.hardware import Hardware
 from retinula.training.inputs import prepare
 from retinula.training.plan import make_plan, make_preprocess

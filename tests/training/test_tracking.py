@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from retinula import experiment, extras
-from retinula.differences import changed_settings
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.images import ImageSet
-from retinula.model_file import Model
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
-from retinula.run import Run, create_run
+from retinula.recipe.differences import changed_settings
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
+from retinula.runs.run import Run, create_run
+from retinula.trained.model_file import Model
 from retinula.training import tracking
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train

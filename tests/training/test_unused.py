@@ -10,10 +10,10 @@ import torch
 
 from retinula.images import ImageSet
 from retinula.models.catalog import build
-from retinula.recipe import Recipe
-from retinula.recipe_files import checked, load_recipe, shipped
-from retinula.resetting import with_settings
-from retinula.sections import Objective, Optimizer, Schedule, Section
+from retinula.recipe.files import checked, load_recipe, shipped
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.resetting import with_settings
+from retinula.recipe.sections import Objective, Optimizer, Schedule, Section
 from retinula.training.objectives import OBJECTIVES, loss_function
 from retinula.training.optimizers import OPTIMIZERS, build_optimizer
 from retinula.training.parts import own_settings

@@ -3,8 +3,8 @@
 import pytest
 
 from retinula.errors import InputError
-from retinula.recipe_files import load_recipe
-from retinula.resetting import with_settings
+from retinula.recipe.files import load_recipe
+from retinula.recipe.resetting import with_settings
 from retinula.tuning.space import (
     Choices,
     Range,

@@ -16,17 +16,18 @@ import torch
 from filelock import FileLock, Timeout
 
 from command_line import run_command
-from retinula import experiment, extras, run_data
+from retinula import experiment, extras
 from retinula.cli import trials as terminal
 from retinula.datasets.reading import Dataset
-from retinula.durable import explained
 from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.evaluation import run_data
+from retinula.files.durable import explained
 from retinula.images import ImageSet
 from retinula.plots.figure import save
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
-from retinula.run import Run, list_runs
-from retinula.run_files import EpochRow
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
+from retinula.runs.files import EpochRow
+from retinula.runs.run import Run, list_runs
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 from retinula.training.reporting import StepProgress

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.words import table
+from retinula.text.words import table
 
 
 def bench(
@@ -21,9 +21,9 @@ def bench(
     and what follows those of an epoch, validation and the averaging of weights.
     """
     from retinula.bench import PEAK_PRECISIONS, first_answer_seconds, matrix_peak, measurable, measure_speeds, untrained
-    from retinula.recipe_files import load_recipe, shipped
+    from retinula.recipe.files import load_recipe, shipped
+    from retinula.text.words import duration
     from retinula.training.hardware import describe_machine
-    from retinula.words import duration
 
     chosen = [load_recipe(name) for name in recipes or shipped()]
     left_out = {recipe.name: reason for recipe in chosen if (reason := measurable(recipe))}

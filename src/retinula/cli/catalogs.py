@@ -8,12 +8,12 @@ import typer
 from retinula.cli.terminal import AsJson, say, say_json
 from retinula.cli.trained import newest_finished, trained_model
 from retinula.errors import InputError
-from retinula.words import table
+from retinula.text.words import table
 
 if TYPE_CHECKING:
     from torch.nn import Module
 
-    from retinula.recipe import Recipe
+    from retinula.recipe.recipe import Recipe
 
 # Of settings that are not given and for which TOML has no word.
 WITHOUT = {
@@ -90,9 +90,9 @@ class _Shown(NamedTuple):
 
 def _of_catalog(name: str, settings: list[str]) -> _Shown:
     """Build a network of the catalog in its published setting, but for what is set."""
-    from retinula.assignment import ARGUMENTS, parse
     from retinula.models.catalog import NETWORKS, build
-    from retinula.recipe_files import checked
+    from retinula.recipe.assignment import ARGUMENTS, parse
+    from retinula.recipe.files import checked
 
     entry = NETWORKS[name]
     arguments: dict[str, Any] = {}
@@ -135,7 +135,7 @@ def recipes(
     as_json: AsJson = False,
 ) -> None:
     """List the shipped recipes, or show one with all settings."""
-    from retinula.recipe_files import load_recipe, shipped
+    from retinula.recipe.files import load_recipe, shipped
 
     if name is None:
         found = [load_recipe(each) for each in shipped()]
@@ -149,7 +149,7 @@ def recipes(
             say(line)
         return
     if settings:
-        from retinula.resetting import recipe_named  # loads torch, to know what each network takes
+        from retinula.recipe.resetting import recipe_named  # loads torch, to know what each network takes
 
         recipe = recipe_named(name, settings)
     else:
@@ -162,7 +162,7 @@ def recipes(
 
 def _with_what_is_not_given(recipe: "Recipe") -> str:
     """Return the recipe as TOML in which comments name the settings that it leaves out."""
-    from retinula.sections import Section
+    from retinula.recipe.sections import Section
 
     lines: list[str] = []
     absent: list[str] = []

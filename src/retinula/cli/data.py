@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.durable import check_folder
-from retinula.words import plural, table
+from retinula.files.durable import check_folder
+from retinula.text.words import plural, table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from retinula.datasets.reading import Dataset, Progress
-    from retinula.recipe import Recipe
+    from retinula.recipe.recipe import Recipe
 
 app = typer.Typer(
     help="Get, check, show and unpack pictures; empty the cache.",
@@ -142,7 +142,7 @@ def show(
     from retinula.datasets.load import load
     from retinula.plots.figure import save
     from retinula.plots.pictures import contact_sheet
-    from retinula.recipe_files import load_recipe
+    from retinula.recipe.files import load_recipe
 
     recipe = None if augmented is None else load_recipe(augmented)
     check_folder(out or SHEETS)
@@ -249,9 +249,9 @@ def _size(num_bytes: int) -> str:
 
 def _drawn(source: str, recipe: "Recipe", progress: "Progress") -> "dict[str, Figure]":
     """Return figures by their files' names: one picture as training changes it, if it does, and the first batch."""
+    from retinula.evaluation.run_data import load_dataset, training_sets
     from retinula.plots.batch import batch
     from retinula.plots.distortion import distortions, happenings
-    from retinula.run_data import load_dataset, training_sets
     from retinula.training.plan import augment_of
     from retinula.training.shown import fed_batch
 

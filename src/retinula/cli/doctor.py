@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.words import table
+from retinula.text.words import table
 
 Load = Annotated[
     bool,

@@ -73,13 +73,13 @@ def evaluate(
     Accuracy with its interval, of each class, and how sure it is against how often it is right. Of a model file alone
     --data names the pictures, and nothing is written unless --out says where.
     """
-    from retinula.run import Run, find_run
+    from retinula.runs.run import Run, find_run
 
     alone = Path(run).is_file()
     if alone and data is None:
         raise without_pictures(run)
     found = None if alone else find_run(run)  # before torch is loaded, which takes seconds
-    from retinula.asked import ask, ask_file
+    from retinula.evaluation.asked import ask, ask_file
     from retinula.evaluation.label_errors import check_findable
     from retinula.evaluation.results import ClassificationResult
     from retinula.evaluation.text import LOOKS, inspection_text, text_report

@@ -9,13 +9,13 @@ import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import RunOrModel, trained_model, without_pictures
-from retinula.durable import check_folder
 from retinula.errors import InputError, nearest
+from retinula.files.durable import check_folder
 
 if TYPE_CHECKING:
     from retinula.depiction import NamedPicture
     from retinula.images import ImageSet
-    from retinula.model_file import Model
+    from retinula.trained.model_file import Model
 
 
 class Method(StrEnum):
@@ -86,7 +86,7 @@ def explain(
     from retinula import depiction
     from retinula.explanation.attribution import ATTRIBUTIONS
     from retinula.plots.figure import save
-    from retinula.run import find_run
+    from retinula.runs.run import find_run
 
     folder = out or (Path("figures") if Path(run).is_file() else find_run(run).figures)
     check_folder(folder)
@@ -149,7 +149,7 @@ def _asked(classes: str | None, model: "Model") -> list[int] | None:
 
     A class may have a comma in its name: all of it is taken for one class first.
     """
-    from retinula.names import class_number
+    from retinula.text.names import class_number
 
     if classes is None:
         return None
@@ -167,8 +167,8 @@ def _asked(classes: str | None, model: "Model") -> list[int] | None:
 
 def _pictures(sources: list[str]) -> "Iterator[NamedPicture]":
     """Read pictures one by one; what cannot be read is said and left out."""
-    from retinula.pictures import UnreadablePicture, decode
-    from retinula.references import find_pictures
+    from retinula.pictures.decoding import UnreadablePicture, decode
+    from retinula.prediction.references import find_pictures
 
     num_read, refused = 0, ""
     for reference in find_pictures(sources):
@@ -187,8 +187,8 @@ def _pictures(sources: list[str]) -> "Iterator[NamedPicture]":
 
 
 def _set_for(run: str, model: "Model", data: str | None) -> "ImageSet":
-    from retinula.run import find_run
-    from retinula.run_data import other_pictures, own_pictures
+    from retinula.evaluation.run_data import other_pictures, own_pictures
+    from retinula.runs.run import find_run
 
     if data is not None:
         return other_pictures(data, model, "test")

@@ -9,17 +9,17 @@ import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrModel, called, trained_model, with_result
-from retinula.durable import check_destination, check_folder
 from retinula.errors import InputError
 from retinula.extras import load, need
+from retinula.files.durable import check_destination, check_folder
 
 if TYPE_CHECKING:
     from retinula.datasets.reading import Progress, SplitName
     from retinula.export.files import Exported
     from retinula.export.parity import Photo
     from retinula.images import ImageSet
-    from retinula.model_file import Model
-    from retinula.references import Reference
+    from retinula.prediction.references import Reference
+    from retinula.trained.model_file import Model
 
 
 class Format(StrEnum):
@@ -89,11 +89,11 @@ def export(
         load("export", "retinula export", module)
     _check_options(run, kind, int8, out, source, photos)
     model = _told(trained_model(run), run)
+    from retinula.evaluation.run_data import other_pictures
     from retinula.export.browser_runtime import browser_runtime
     from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
     from retinula.export.parity import proof_of
     from retinula.export.web import check_free, check_task, export_web
-    from retinula.run_data import other_pictures
 
     path = out or _beside(run, _usual_name(kind, int8))
     (check_destination if kind in ENDINGS else check_folder)(path)
@@ -180,13 +180,13 @@ def _tell(exported: "Exported", as_json: bool) -> None:
 
 
 def _beside(run: str, name: str) -> Path:
-    from retinula.run import find_run
+    from retinula.runs.run import find_run
 
     return (Path(run).parent if Path(run).is_file() else find_run(run).path) / name
 
 
 def _told(model: "Model", run: str) -> "Model":
-    from retinula.run import find_run
+    from retinula.runs.run import find_run
 
     return model if Path(run).is_file() else with_result(model, find_run(run))
 
@@ -202,7 +202,7 @@ def _remark_on_averaging(result: "Mapping[str, Any]") -> None:
 
 def _name_of(run: str, model: "Model") -> str:
     """Return what a page calls the model, as that of `retinula serve` does."""
-    from retinula.run import find_run
+    from retinula.runs.run import find_run
 
     return called(Path(run), model.provenance) if Path(run).is_file() else find_run(run).name
 
@@ -211,7 +211,7 @@ def _photos(folder: str) -> "Iterator[Photo]":
     """Find photos that are spread over a folder, whose classes may lie in folders of their own."""
     from retinula.export.parity import NUM_PHOTOS
     from retinula.images import evenly_spread
-    from retinula.references import find_pictures
+    from retinula.prediction.references import find_pictures
 
     references = [reference for reference in find_pictures([folder]) if not reference.refused]
     # The others stand in for those that cannot be read.
@@ -222,7 +222,7 @@ def _photos(folder: str) -> "Iterator[Photo]":
 def _decoded(references: "Sequence[Reference]", number: int, folder: str) -> "Iterator[Photo]":
     """Decode one photo at a time, as many as asked for: large ones would fill memory together."""
     from retinula.export.parity import as_photo
-    from retinula.pictures import UnreadablePicture, decode
+    from retinula.pictures.decoding import UnreadablePicture, decode
 
     found = 0
     for reference in references:
@@ -240,8 +240,8 @@ def _decoded(references: "Sequence[Reference]", number: int, folder: str) -> "It
 
 
 def _splits(run: str, int8: bool, progress: "Progress") -> "Mapping[SplitName, ImageSet]":
-    from retinula.run import find_run
-    from retinula.run_data import find_own
+    from retinula.evaluation.run_data import find_own
+    from retinula.runs.run import find_run
 
     if Path(run).is_file():
         raise InputError(f"nobody knows which pictures {run} has seen: name its run, or other pictures with --data")

@@ -31,7 +31,7 @@ from retinula.cli import (
 )
 from retinula.cli.targets import as_setting
 from retinula.errors import WRONG_PLACE, Interrupted, RetinulaError, ran_out_of_memory
-from retinula.names import printable_text
+from retinula.text.names import printable_text
 from retinula.version import __version__
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, Interrupted.exit_code

@@ -11,16 +11,16 @@ import typer
 from retinula.cli.loading import loading
 from retinula.cli.terminal import AsJson, Lines, counting, remark, say, say_json, share
 from retinula.cli.trained import RunOrAnyModel, is_onnx, trained_model
-from retinula.durable import check_destination, check_folder
 from retinula.errors import InputError
-from retinula.words import sureness
+from retinula.files.durable import check_destination, check_folder
+from retinula.text.words import sureness
 
 if TYPE_CHECKING:
-    from retinula.model_file import Model
-    from retinula.onnx_model import OnnxModel
-    from retinula.prediction import Prediction
-    from retinula.references import Reference
-    from retinula.scoring import Score
+    from retinula.prediction.predict import Prediction
+    from retinula.prediction.references import Reference
+    from retinula.prediction.scoring import Score
+    from retinula.trained.model_file import Model
+    from retinula.trained.onnx_model import OnnxModel
 
 
 class Way(StrEnum):
@@ -90,8 +90,8 @@ def predict(
     """
     _check_places(csv, plot)
     with loading():
-        from retinula.prediction import predict_files
-        from retinula.references import find_pictures
+        from retinula.prediction.predict import predict_files
+        from retinula.prediction.references import find_pictures
 
         loaded = _load(run)
     given = {"crops": crops, "scales": tuple(scale or ()), "zooms": tuple(zoom or ()), "mirror": mirror}
@@ -101,7 +101,7 @@ def predict(
     answers: dict[str, str] = {}
     left_over: list[str] = []
     if labels:
-        from retinula.labels import match_labels, read_labels
+        from retinula.prediction.labels import match_labels, read_labels
 
         matched = match_labels(references, read_labels(labels), model.classes)
         answers, left_over = matched.labels, [matched.left_over(labels), matched.left_outside()]
@@ -120,7 +120,7 @@ def predict(
             "this model cannot tell what is unlike anything it was trained on: it names a class whatever it is shown"
         )
     if csv:
-        from retinula.scoring import write_table
+        from retinula.prediction.scoring import write_table
 
         write_table(csv, predictions, answers)
         remark(f"written {csv}")
@@ -128,7 +128,7 @@ def predict(
         _draw(model, references, predictions, answers, plot, top)
         remark(f"drawn into {plot}")
     if labels and is_read:
-        from retinula.scoring import score
+        from retinula.prediction.scoring import score
 
         for line in filter(None, left_over):
             remark(line)
@@ -166,8 +166,8 @@ def _tell_ways(
         answers: their labels.
         tell: prints a line.
     """
-    from retinula.prediction import predict_files
-    from retinula.scoring import score
+    from retinula.prediction.predict import predict_files
+    from retinula.prediction.scoring import score
 
     ways = {way: _looking(model, way) for way in Way}
     same = next((way for way, it in ways.items() if (it.resize, it.views) == (model.resize, model.views)), None)
@@ -180,7 +180,7 @@ def _tell_ways(
 
 def _load(run: str) -> "Model | OnnxModel":
     if is_onnx(run):
-        from retinula.onnx_model import OnnxModel
+        from retinula.trained.onnx_model import OnnxModel
 
         exported = OnnxModel.load(run)
         if not exported.classes:
@@ -205,8 +205,8 @@ def _looking(
     """
     from dataclasses import replace
 
-    from retinula.onnx_model import OnnxModel
-    from retinula.shrinking import Views
+    from retinula.pictures.shrinking import Views
+    from retinula.trained.onnx_model import OnnxModel
 
     views = model.views
     changes: dict[str, Any] = {}
@@ -278,11 +278,11 @@ def _draw(
     top: int,
 ) -> None:
     from retinula.datasets.unpack import safe_names
-    from retinula.onnx_model import OnnxModel
-    from retinula.pictures import decode
+    from retinula.pictures.decoding import decode
+    from retinula.pictures.shrinking import centre
     from retinula.plots import pictures
     from retinula.plots.figure import save
-    from retinula.shrinking import centre
+    from retinula.trained.onnx_model import OnnxModel
 
     crop = model.crop if isinstance(model, OnnxModel) else model.preprocess.crop
     shown = [(r, p) for r, p in zip(references, predictions, strict=True) if not p.skipped]

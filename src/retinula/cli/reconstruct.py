@@ -7,13 +7,13 @@ import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import RunOrModel, trained_model
-from retinula.durable import check_folder
 from retinula.errors import InputError
+from retinula.files.durable import check_folder
 
 if TYPE_CHECKING:
-    from retinula.model_file import Model
+    from retinula.prediction.references import Reference
     from retinula.reconstruction import Code, Reconstruction
-    from retinula.references import Reference
+    from retinula.trained.model_file import Model
 
 
 def reconstruct(
@@ -47,8 +47,8 @@ def reconstruct(
     """
     check_folder(out)
     model = trained_model(run)
+    from retinula.prediction.references import find_pictures
     from retinula.reconstruction import CODE_FILES, check_code_file, read_codes, reconstructing
-    from retinula.references import find_pictures
 
     reconstructing(model)  # refuses a classifier before anything is looked for
     to_decode = [source for source in sources if Path(source).suffix in CODE_FILES]

@@ -9,7 +9,7 @@ import typer
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import FinishedRun
 from retinula.errors import Interrupted
-from retinula.words import listed
+from retinula.text.words import listed
 
 
 def report(
@@ -30,7 +30,7 @@ def report(
 
     It needs no network and no other file. A page that is there stays where no pictures of the run can be had.
     """
-    from retinula.run import find_run
+    from retinula.runs.run import find_run
 
     found = find_run(run)  # before torch is loaded, which takes seconds
     from retinula.evaluation.text import LOOKS

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json
-from retinula.words import table
+from retinula.text.words import table
 
 PAGE = Path("docs") / "results.md"
 
@@ -41,11 +41,11 @@ def reproduce(
 
     Trains its runs, or uses those that are there, and draws what the work drew.
     """
+    from retinula.recipe.resetting import recipe_named
     from retinula.reproduction import place
     from retinula.reproduction import reproduce as work
     from retinula.reproduction.table import HEAD
-    from retinula.resetting import recipe_named
-    from retinula.run import RUNS
+    from retinula.runs.run import RUNS
 
     recipe = recipe_named(name, settings or [])
     folder = out or place.usual_folder(recipe, recipe_named(name, []))
@@ -79,10 +79,10 @@ def results(
 
     Uses the runs under runs/ and the records in docs/records/.
     """
-    from retinula.durable import write_text
+    from retinula.files.durable import write_text
     from retinula.reproduction.records import RECORDS, keep_records
     from retinula.reproduction.results import earlier_recipes, gather, results_list, results_page
-    from retinula.run import RUNS
+    from retinula.runs.run import RUNS
 
     with TrainingReporter() as reporter:
         groups = gather([RECORDS, RUNS], reporter)

@@ -8,12 +8,12 @@ import typer
 
 from retinula.cli.terminal import AsJson, number, reached, remark, say, say_json, share
 from retinula.errors import InputError
-from retinula.names import printable
-from retinula.words import table
+from retinula.text.names import printable
+from retinula.text.words import table
 
 if TYPE_CHECKING:
-    from retinula.run import Run
-    from retinula.run_files import EpochRow
+    from retinula.runs.files import EpochRow
+    from retinula.runs.run import Run
 
 MOST_EPOCHS = 40  # that are shown in a table, which nobody reads on a screen beyond that
 
@@ -41,7 +41,7 @@ def list_all(
     as_json: AsJson = False,
 ) -> None:
     """List the trainings under runs/ or elsewhere, newest last."""
-    from retinula.run import list_runs
+    from retinula.runs.run import list_runs
 
     if folder != Path("runs") and not folder.is_dir():
         raise InputError(f"there is no folder {folder}")
@@ -78,7 +78,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one training: recipe, data, epochs, results."""
-    from retinula.run import find_run
+    from retinula.runs.run import find_run
 
     found = find_run(run, tell=remark)
     report = found.report() if found.finished else None
@@ -132,7 +132,7 @@ def compare(
     from retinula.plots.comparison import MOST, compared_curves
     from retinula.plots.figure import save
     from retinula.reproduction.choosing import choose
-    from retinula.run import find_run
+    from retinula.runs.run import find_run
 
     if len(runs) > MOST:
         raise InputError(f"{len(runs)} runs are too many to compare; name up to {MOST}")
@@ -203,7 +203,7 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _outline(run: "Run", metrics: "list[EpochRow]") -> dict[str, Any]:
-    from retinula.run_outline import Outline
+    from retinula.training.outline import Outline
 
     recipe = run.recipe()
     return {

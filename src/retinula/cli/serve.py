@@ -12,10 +12,10 @@ from retinula.errors import InputError, RetinulaError
 from retinula.extras import load, need
 
 if TYPE_CHECKING:
-    from retinula.model_file import Model
-    from retinula.run import Run
+    from retinula.runs.run import Run
     from retinula.serving.neighbours import Neighbours
     from retinula.serving.predictor import Predictor
+    from retinula.trained.model_file import Model
 
 MIB = 1024 * 1024
 FEWEST_CONNECTIONS = 64
@@ -121,7 +121,7 @@ def serve(
 
 def _folder_of_runs(run: str) -> Path:
     """Return the folder whose trainings are shown: that of the run that is served, or the usual one."""
-    from retinula.run import RUNS, find_run
+    from retinula.runs.run import RUNS, find_run
 
     return RUNS if is_onnx(run) or Path(run).is_file() else find_run(run).path.resolve().parent
 
@@ -129,13 +129,13 @@ def _folder_of_runs(run: str) -> Path:
 def _predictor(run: str, num_similar: int) -> "Predictor":
     path = Path(run)
     if is_onnx(run):
-        from retinula.onnx_model import OnnxModel
         from retinula.serving.onnx_predictor import OnnxPredictor
+        from retinula.trained.onnx_model import OnnxModel
 
         exported = OnnxModel.load(path)
         return OnnxPredictor(exported, called(path, exported.metadata.get("provenance")))
     model = trained_model(run)
-    from retinula.run import find_run
+    from retinula.runs.run import find_run
     from retinula.serving.torch_predictor import TorchPredictor
 
     if path.is_file():
@@ -148,7 +148,7 @@ def _neighbours(model: "Model", run: "Run", number: int) -> "Neighbours | None":
     """Look through pictures of the run's training; a server does without them where they are not at hand."""
     from retinula.datasets.catalog import CATALOG
     from retinula.datasets.load import is_here
-    from retinula.run_data import find_own
+    from retinula.evaluation.run_data import find_own
     from retinula.serving.neighbours import Neighbours
 
     if not number or not model.classifies:

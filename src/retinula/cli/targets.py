@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from retinula.errors import InputError
-from retinula.words import listed
+from retinula.text.words import listed
 
 
 def one_target(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -31,7 +31,7 @@ def as_setting(word: str, value: str) -> str | None:
     >>> as_setting("--epochs", "3"), as_setting("learning-rate", "0.1"), as_setting("3", "...")
     ('settings are written epochs=3', 'settings are written lr=0.1', None)
     """
-    from retinula.recipe_files import brief, meant_setting
+    from retinula.recipe.files import brief, meant_setting
 
     key = meant_setting(word.removeprefix("--").replace("-", "_"))
     return None if key is None else f"settings are written {brief(key)}={value}"

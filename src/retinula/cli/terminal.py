@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from retinula.errors import RetinulaError
-from retinula.names import printable_text
+from retinula.text.names import printable_text
+from retinula.text.words import percent
 from retinula.training.reporting import Reporter, StepProgress
-from retinula.words import percent
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
 
-    from retinula.run_files import EpochRow
-    from retinula.sections import ValidationMetric
+    from retinula.recipe.sections import ValidationMetric
+    from retinula.runs.files import EpochRow
 
 PATIENCE = 5.0  # seconds for which nothing is said of what goes on
 BETWEEN_LINES = 10.0  # seconds between two lines about the same thing

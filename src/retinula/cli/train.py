@@ -12,8 +12,8 @@ from retinula.cli.targets import one_target
 from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, share
 from retinula.cli.trained import newest_finished
 from retinula.errors import InputError, Interrupted
+from retinula.text.words import plural
 from retinula.training.reporting import Reporter
-from retinula.words import plural
 
 
 def train(
@@ -54,7 +54,7 @@ def train(
         # Settings may fit only a model to begin from.
         _check_is_there(resume, name or "digits", [] if model or freeze else settings)
     from retinula import experiment
-    from retinula.run import RUNS, find_run
+    from retinula.runs.run import RUNS, find_run
     from retinula.training import processes
 
     announced = processes.announced()
@@ -88,11 +88,11 @@ def train(
 def _check_is_there(resume: str | None, target: str, settings: list[str]) -> None:
     """Refuse a run to go on with, or else what is to be trained, before torch is loaded, which takes seconds."""
     if resume is not None:
-        from retinula.run import find_run
+        from retinula.runs.run import find_run
 
         find_run(resume)
     else:
-        from retinula.targets import find_recipe
+        from retinula.recipe.targets import find_recipe
 
         find_recipe(target, settings)
 
@@ -108,7 +108,7 @@ def _beginning(model: str) -> str:
 
 
 def _show(folder: Path, as_json: bool) -> None:
-    from retinula.run import Run, list_runs
+    from retinula.runs.run import Run, list_runs
 
     run = Run(folder)
     report = run.report()

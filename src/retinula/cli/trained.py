@@ -10,11 +10,11 @@ import typer
 
 from retinula.cli.terminal import remark
 from retinula.errors import InputError, RetinulaError
-from retinula.names import printable
+from retinula.text.names import printable
 
 if TYPE_CHECKING:
-    from retinula.model_file import Model
-    from retinula.run import Run
+    from retinula.runs.run import Run
+    from retinula.trained.model_file import Model
 
 # Names of the files that training and export write: they say nothing of a model.
 USUAL_NAMES = ("model", "model-int8")
@@ -32,7 +32,7 @@ def newest_finished(run: str) -> str:
     """
     if run != "last":
         return run
-    from retinula.run import list_runs
+    from retinula.runs.run import list_runs
 
     runs = list_runs(tell=remark)
     finished = [each for each in runs if each.finished]
@@ -71,13 +71,13 @@ def trained_model(run: str) -> "Model":
     if is_onnx(run):
         raise InputError(f"{run} only answers (retinula predict, retinula serve); name the run that it came from")
     if not path.is_file():
-        from retinula.run import find_run
+        from retinula.runs.run import find_run
 
         found = find_run(run)
         path = found.path
         if not found.model_file.exists():
             raise InputError(f"{path} has no model yet; {found.unfinished()}")
-    from retinula.model_file import Model
+    from retinula.trained.model_file import Model
 
     return Model.load(path)
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from retinula.cli.terminal import TrainingReporter, number, reached
-from retinula.recipe_files import brief
-from retinula.run_files import EpochRow
-from retinula.sections import ValidationMetric
+from retinula.recipe.files import brief
+from retinula.recipe.sections import ValidationMetric
+from retinula.runs.files import EpochRow
 from retinula.training.reporting import StepProgress
 from retinula.tuning.search import TuningReporter
 from retinula.tuning.space import Value

@@ -7,7 +7,7 @@ import typer
 
 from retinula.cli.targets import one_target
 from retinula.cli.terminal import AsJson, number, reached, say, say_json
-from retinula.words import table
+from retinula.text.words import table
 
 if TYPE_CHECKING:
     from retinula.tuning.tune import Tuning
@@ -43,8 +43,8 @@ def tune(
 
     The same command goes on with a search. All settings: retinula recipes default.
     """
-    from retinula.recipe_files import full_key
-    from retinula.targets import find_recipe
+    from retinula.recipe.files import full_key
+    from retinula.recipe.targets import find_recipe
 
     name, settings = one_target(target or [])
     recipe = name or ("digits" if settings else None)

@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final, Protocol, Self
 
-from retinula.durable import reading
 from retinula.errors import InputError, RetinulaError
-from retinula.names import composed
+from retinula.files.durable import reading
+from retinula.text.names import composed
 
 MIB: Final = 1024 * 1024
 

@@ -21,10 +21,10 @@ from retinula.datasets.array_names import Named, told_apart
 from retinula.datasets.layout import natural_order, with_test_share
 from retinula.datasets.reading import SPLITS, Chunk, Progress, Reading, SplitName, apart, silent
 from retinula.datasets.split_record import TEST_FRACTION, read_record, write_record
-from retinula.equal_pictures import pixel_digest
 from retinula.errors import InputError, nearest
 from retinula.images import Labels, from_floats
-from retinula.names import composed, fault_in_class_names, shown
+from retinula.pictures.equal import pixel_digest
+from retinula.text.names import composed, fault_in_class_names, shown
 
 Chosen = NDArray[np.bool_]
 

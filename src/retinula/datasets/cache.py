@@ -24,8 +24,8 @@ from numpy.lib import format as npy
 from retinula.datasets.contents import INDEX, clear_left
 from retinula.datasets.lock import locked
 from retinula.datasets.reading import SPLITS, Chunk, Dataset, Progress, Reading, Skipped, SplitName, silent
-from retinula.durable import explained
 from retinula.errors import InputError, RetinulaError
+from retinula.files.durable import explained
 from retinula.images import MAKE_ROOM, Images, ImageSet, Labels
 from retinula.version import __version__
 

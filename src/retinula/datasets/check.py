@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.by_class import FEW
 from retinula.datasets import folder, tables
 from retinula.datasets.layout import BARE
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName
 from retinula.datasets.rows import Columns
 from retinula.datasets.source_kind import kind_of_source
 from retinula.images import CHUNK, copied
-from retinula.names import printable
-from retinula.pictures import UnreadablePicture, decode_all, full_size, is_faint
-from retinula.words import first_few, plural
+from retinula.pictures.by_class import FEW
+from retinula.pictures.decoding import UnreadablePicture, decode_all, full_size, is_faint
+from retinula.text.names import printable
+from retinula.text.words import first_few, plural
 
 _NAMED: Final = 10
 _IN_GROUP: Final = 4

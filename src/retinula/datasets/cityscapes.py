@@ -21,8 +21,8 @@ from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart, stacked
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures import UnreadablePicture, decode_all, decode_numbers
-from retinula.shrinking import shrink
+from retinula.pictures.decoding import UnreadablePicture, decode_all, decode_numbers
+from retinula.pictures.shrinking import shrink
 
 MIN_SIDE: Final = 16  # pixels; of smaller objects little can be seen
 

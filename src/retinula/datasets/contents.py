@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from retinula.datasets.lock import unless_held
-from retinula.durable import clear_abandoned
+from retinula.files.durable import clear_abandoned
 
 INDEX: Final = "index.json"
 

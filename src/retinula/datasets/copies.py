@@ -17,7 +17,8 @@ from typing import Final
 from retinula.datasets.entry import Archive
 from retinula.datasets.listing import is_folder, unfollowed
 from retinula.datasets.reading import Progress
-from retinula.durable import (
+from retinula.errors import InputError, RetinulaError
+from retinula.files.durable import (
     UNFINISHED,
     clear_abandoned,
     make_folder,
@@ -27,7 +28,6 @@ from retinula.durable import (
     sha256_of,
     write_json,
 )
-from retinula.errors import InputError, RetinulaError
 
 _BLOCK: Final = 1024 * 1024
 

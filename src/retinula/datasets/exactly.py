@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from retinula.durable import reading
 from retinula.errors import InputError
+from retinula.files.durable import reading
 
 
 class Readable(Protocol):

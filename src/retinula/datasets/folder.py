@@ -23,9 +23,9 @@ from retinula.datasets.reading import Chunk, Progress, Reading, Skipped, SplitNa
 from retinula.datasets.split_record import TEST_FRACTION, read_record, write_record
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.picture_names import START, is_foreign_name, is_misnamed, is_picture_name
-from retinula.pictures import MAX_BYTES, UnreadablePicture, decode_all, measure, too_many_bytes
-from retinula.shrinking import shrink
+from retinula.pictures.decoding import MAX_BYTES, UnreadablePicture, decode_all, measure, too_many_bytes
+from retinula.pictures.formats import START, is_foreign_name, is_misnamed, is_picture_name
+from retinula.pictures.shrinking import shrink
 
 LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it when no other is asked for
 

@@ -16,8 +16,8 @@ from retinula.datasets.layout import Layout
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Reading, SplitName
 from retinula.datasets.trees import missing
-from retinula.durable import reading
 from retinula.errors import InputError
+from retinula.files.durable import reading
 
 _SYMBOLS: Final = "symbols.csv"
 _MAX_TABLE: Final = 64 * MIB

@@ -12,8 +12,8 @@ from typing import Final
 
 from retinula.datasets.reading import Skipped, SplitName
 from retinula.errors import InputError, nearest
-from retinula.names import composed, fault_in_class_names
-from retinula.words import first_few
+from retinula.text.names import composed, fault_in_class_names
+from retinula.text.words import first_few
 
 SPLIT_NAMES: Final[Mapping[str, SplitName]] = {
     "train": "train",

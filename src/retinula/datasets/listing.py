@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from retinula.datasets.layout import natural_order
 from retinula.datasets.reading import Progress, Skipped, silent
-from retinula.names import printable
-from retinula.picture_names import START, is_foreign_name, is_misnamed, is_picture_name
+from retinula.pictures.formats import START, is_foreign_name, is_misnamed, is_picture_name
+from retinula.text.names import printable
 
 EACH_TOLD: Final = 1000  # so many are looked at before it is told again how many there are
 _TABLES: Final = (".csv", ".tsv")

@@ -26,9 +26,9 @@ from retinula.datasets.source_kind import kind_of_source
 from retinula.errors import InputError, nearest
 from retinula.forms import LabelKind, Resample, Resize
 from retinula.images import Images, kind_of
-from retinula.names import printable
-from retinula.pictures import as_picture
-from retinula.shrinking import shrink
+from retinula.pictures.decoding import as_picture
+from retinula.pictures.shrinking import shrink
+from retinula.text.names import printable
 
 DATA_VARIABLE: Final = "RETINULA_DATA"
 CACHE_VARIABLE: Final = "RETINULA_CACHE"

@@ -11,7 +11,7 @@ import numpy as np
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
 from retinula.forms import LabelKind, Resample, Resize
-from retinula.shrinking import check_form
+from retinula.pictures.shrinking import check_form
 
 
 def size_of(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

@@ -8,11 +8,11 @@ import io
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from retinula.durable import reading
 from retinula.errors import InputError
-from retinula.names import printable
-from retinula.picture_names import is_picture_name
-from retinula.words import first_few
+from retinula.files.durable import reading
+from retinula.pictures.formats import is_picture_name
+from retinula.text.names import printable
+from retinula.text.words import first_few
 
 # The first of them that a table has.
 _FILE_COLUMNS: Final = (

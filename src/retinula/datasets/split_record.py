@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from retinula.datasets.reading import SplitName
-from retinula.durable import make_folder, write_json
+from retinula.files.durable import make_folder, write_json
 
 TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
 

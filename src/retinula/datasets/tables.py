@@ -13,9 +13,9 @@ from retinula.datasets.reading import Progress, Reading, Skipped, SplitName, sil
 from retinula.datasets.rows import Columns, label_columns, read_rows
 from retinula.datasets.split_record import TEST_FRACTION, read_record
 from retinula.errors import InputError, nearest
-from retinula.names import printable
-from retinula.pairing import meant, parts_of
-from retinula.picture_names import is_picture_name
+from retinula.pictures.formats import is_picture_name
+from retinula.text.names import printable
+from retinula.text.pairing import meant, parts_of
 
 # What columns of these names say beside, or instead of, the names of splits.
 _SPLITS_OF: Final[Mapping[str, Mapping[str, SplitName]]] = {

@@ -21,8 +21,8 @@ from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
 from retinula.datasets.reading import SPLITS, Chunk, Reading, Skipped, SplitName, apart
 from retinula.datasets.split_record import TEST_FRACTION
-from retinula.durable import explained
 from retinula.errors import InputError
+from retinula.files.durable import explained
 
 _CLUTTER: Final = (CALTECH101_CLUTTER, CALTECH256_CLUTTER)
 _CORE50_TEST: Final = ("s3", "s7", "s10")  # the sessions that the authors keep for testing

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final, Literal
 
 from retinula.datasets.reading import Dataset, Progress, SplitName
-from retinula.durable import is_empty, replacing_folder
 from retinula.errors import InputError
+from retinula.files.durable import is_empty, replacing_folder
 from retinula.images import CHUNK, Images, ImageSet, copied
-from retinula.pictures import as_picture
+from retinula.pictures.decoding import as_picture
 
 Format = Literal["png", "jpeg"]
 

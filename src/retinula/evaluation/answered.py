@@ -11,10 +11,10 @@ from torch import Tensor
 
 from retinula.errors import InputError
 from retinula.evaluation.results import ClassificationResult
+from retinula.files.tensor_file import checksum, load_tensors, save_tensors
 from retinula.forms import Averaging
 from retinula.images import ImageSet
-from retinula.model_file import Model
-from retinula.tensor_file import checksum, load_tensors, save_tensors
+from retinula.trained.model_file import Model
 
 _LOGITS = "logits"
 

@@ -6,8 +6,8 @@ The same words for the terminal, the page and figures.
 from dataclasses import dataclass
 from typing import Protocol
 
-from retinula.intervals import wilson_interval
-from retinula.words import percent, plural
+from retinula.evaluation.intervals import wilson_interval
+from retinula.text.words import percent, plural
 
 HARDLY = 0.1  # of the way from the best blind guess to all right: not gone so far, answers say nothing
 

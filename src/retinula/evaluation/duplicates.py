@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from retinula.equal_pictures import pixel_digest
 from retinula.images import Images, copied
+from retinula.pictures.equal import pixel_digest
 
 NEIGHBOURS = 3  # candidates of every picture, by each measure
 ALIKE = 0.80  # candidates are at least so alike, as a cosine, by either measure

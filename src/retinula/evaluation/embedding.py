@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from retinula.errors import InputError
-from retinula.words import plural
+from retinula.text.words import plural
 
 MAPPED = 2000  # pictures on a map: more cannot be told apart
 COMPONENTS = 50  # that t-SNE starts from

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from retinula.datasets.reading import SplitName
-from retinula.durable import make_folder, reading, write_json
 from retinula.errors import InputError
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelErrors
 from retinula.evaluation.robustness import Robustness
+from retinula.files.durable import make_folder, reading, write_json
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from retinula.errors import InputError
 from retinula.images import ImageSet, kind_of
-from retinula.model_file import Model
-from retinula.names import class_called
-from retinula.words import first_few
+from retinula.text.names import class_called
+from retinula.text.words import first_few
+from retinula.trained.model_file import Model
 
 LISTED = 5  # class names named in a message before it says how many more there are
 

@@ -19,6 +19,7 @@ from retinula.evaluation.answered import Answered
 from retinula.evaluation.denoising import EXAMPLE_LEVEL, measure_denoising, noise_for
 from retinula.evaluation.fitting import check_pictures, class_numbers, labels_for, size_in_words
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.evaluation.run_data import known_pictures, learned_from
 from retinula.forms import Averaging
 from retinula.images import Images, ImageSet, copied, evenly_spread
 from retinula.metrics import (
@@ -32,12 +33,11 @@ from retinula.metrics import (
     ssim,
     top_k_accuracy,
 )
-from retinula.model_asking import check_batches_and_averaging
-from retinula.model_file import Model
-from retinula.model_finding import find_model
 from retinula.models.reconstructing import Encodes
-from retinula.run import Run
-from retinula.run_data import known_pictures, learned_from
+from retinula.runs.run import Run
+from retinula.trained.asking import check_batches_and_averaging
+from retinula.trained.finding import find_model
+from retinula.trained.model_file import Model
 from retinula.transforms.noise import noised
 
 EXAMPLES = 8  # reconstructed pictures kept for a figure

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from retinula.evaluation.denoising import Denoising
-from retinula.intervals import interval_of_mean, wilson_interval
+from retinula.evaluation.intervals import interval_of_mean, wilson_interval
 from retinula.metrics import Calibration, ClassScores, accuracy, calibration, class_scores
 
 SUREST = 24  # mistakes that are kept one by one

@@ -15,7 +15,7 @@ from retinula.evaluation.measuring import Counting
 from retinula.forms import Averaging
 from retinula.images import ImageSet, copied, drawn
 from retinula.metrics import accuracy
-from retinula.model_file import Model
+from retinula.trained.model_file import Model
 from retinula.transforms.batches import generator_for
 from retinula.transforms.corruption import STRENGTHS, corrupt, corruptions_of
 

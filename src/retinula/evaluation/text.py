@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from retinula.evaluation.caution import caution, is_near_chance
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.findings import Inspection
+from retinula.evaluation.intervals import interval_of_mean
 from retinula.evaluation.label_errors import FOLDS, LabelErrors
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.robustness import Robustness
-from retinula.intervals import interval_of_mean
 from retinula.metrics import Calibration
-from retinula.words import first_few, listed, num_columns, percent, plural, sureness
+from retinula.text.words import first_few, listed, num_columns, percent, plural, sureness
 
 MISTAKES = 5  # kinds of mistakes that are named
 UNEQUAL = 1.2  # times as many pictures as those that occur have on average has the commonest of unequal classes

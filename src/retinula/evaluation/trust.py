@@ -15,10 +15,10 @@ from torch import Tensor
 
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.temperature import TemperatureFit, fit_temperature
-from retinula.familiarity import AT_ONCE, FEWEST, Familiarity, fit_familiarity, picture_statistics
 from retinula.images import Images, ImageSet, copied, drawn, evenly_spread
-from retinula.model_file import Model
-from retinula.words import percent, plural
+from retinula.text.words import percent, plural
+from retinula.trained.familiarity import AT_ONCE, FEWEST, Familiarity, fit_familiarity, picture_statistics
+from retinula.trained.model_file import Model
 
 TRAINING_PICTURES = 5000  # looked at to learn what pictures are like; more change the limits by less than chance does
 VALIDATION_PICTURES = 20_000  # likewise to set the limits by

@@ -14,7 +14,7 @@ from retinula.errors import InputError, nearest
 from retinula.explanation.layers import convolutions, sides_of_maps
 from retinula.extras import load
 from retinula.images import Images
-from retinula.model_file import Model
+from retinula.trained.model_file import Model
 
 Attribution = Literal["gradcam", "hirescam", "saliency", "integrated-gradients", "occlusion"]
 ATTRIBUTIONS: tuple[Attribution, ...] = get_args(Attribution)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from retinula.explanation.layers import convolution_named
 from retinula.images import Images
-from retinula.model_file import Model
 from retinula.models.watching import watched
+from retinula.trained.model_file import Model
 
 BATCH = 250
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from retinula.errors import InputError
 from retinula.explanation.layers import convolutions
 from retinula.images import Images
-from retinula.model_file import Model
 from retinula.models.watching import watched
-from retinula.pictures import as_picture
+from retinula.pictures.decoding import as_picture
+from retinula.trained.model_file import Model
 
 FeatureMaps = dict[str, NDArray[np.float32]]
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.explanation.layers import convolution_named, convolutions
-from retinula.model_file import Model
+from retinula.trained.model_file import Model
 
 
 def filters(model: Model, layer: str, channel: int = 0) -> NDArray[np.float32]:

@@ -17,8 +17,8 @@ from retinula.datasets.download import fetch
 from retinula.datasets.entry import Archive
 from retinula.datasets.load import cache_folder
 from retinula.datasets.reading import Progress
-from retinula.durable import reading
 from retinula.errors import InputError
+from retinula.files.durable import reading
 
 SCRIPT: Final = "ort.wasm.bundle.min.mjs"
 PROGRAM: Final = "ort-wasm-simd-threaded.wasm"

@@ -13,16 +13,16 @@ import torch
 import torch.nn.functional as F
 from onnx import ModelProto
 
-from retinula.durable import replacing
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.export.graph import describe, description, model_graph
 from retinula.export.parity import Answers, Parity, Photo, Proof, answers_of, check_parity
 from retinula.export.quantisation import QuantisationCost, measured, quantised
+from retinula.files.durable import replacing
 from retinula.images import Images, ImageSet
-from retinula.model_file import Model
 from retinula.models.catalog import build
 from retinula.models.reconstructing import Reconstructs
-from retinula.onnx_model import OnnxModel, in_colour
+from retinula.trained.model_file import Model
+from retinula.trained.onnx_model import OnnxModel, in_colour
 
 HEADER: Final = "retinula"  # the entry of an .npz or .pt2 file that says what it is
 

@@ -20,9 +20,9 @@ from retinula.errors import RetinulaError, first_line
 from retinula.export.nodes import Nodes
 from retinula.export.preprocessing import INPUTS, resizing
 from retinula.extras import load
-from retinula.model_file import Model
 from retinula.models.reconstructing import Reconstructs
-from retinula.onnx_model import FORMAT_KEY, FORMATS
+from retinula.trained.model_file import Model
+from retinula.trained.onnx_model import FORMAT_KEY, FORMATS
 from retinula.version import __version__
 
 OPSET: Final = 18

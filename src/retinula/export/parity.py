@@ -15,8 +15,8 @@ from PIL import Image
 
 from retinula.errors import InputError, RetinulaError
 from retinula.images import Images, ImageSet, copied, evenly_spread
-from retinula.model_file import Model
 from retinula.models.reconstructing import Reconstructs
+from retinula.trained.model_file import Model
 
 MOST_DIFFERENT: Final = 1e-4  # of a probability, or of a value of a picture that is given back, 0..1
 NUM_IMAGES: Final = 500

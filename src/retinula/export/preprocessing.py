@@ -14,8 +14,8 @@ from PIL import Image
 
 from retinula.export.nodes import Name, Nodes
 from retinula.forms import Resample
-from retinula.onnx_model import INPUT
-from retinula.shrinking import BORDER
+from retinula.pictures.shrinking import BORDER
+from retinula.trained.onnx_model import INPUT
 from retinula.transforms.preprocess import Preprocess
 
 INPUTS: Final = "inputs"

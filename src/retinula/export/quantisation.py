@@ -17,8 +17,8 @@ from retinula.errors import InputError, RetinulaError, first_line
 from retinula.export.preprocessing import INPUTS
 from retinula.extras import load
 from retinula.images import Images, ImageSet, copied, evenly_spread
-from retinula.onnx_model import INPUT, OnnxModel, in_colour
-from retinula.words import percent
+from retinula.text.words import percent
+from retinula.trained.onnx_model import INPUT, OnnxModel, in_colour
 
 NUM_CALIBRATION: Final = 512  # pictures; more change nothing that can be measured
 

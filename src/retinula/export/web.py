@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from retinula.durable import is_empty, reading, replacing_folder
 from retinula.errors import InputError
 from retinula.export.browser_runtime import PROGRAM, SCRIPT, BrowserRuntime
 from retinula.export.files import Exported
 from retinula.export.preprocessing import puts_tall_pictures_down_first
-from retinula.onnx_model import OnnxModel
+from retinula.files.durable import is_empty, reading, replacing_folder
 from retinula.page.files import page_files
-from retinula.pictures import MAX_BYTES, MAX_PIXELS
+from retinula.pictures.decoding import MAX_BYTES, MAX_PIXELS
+from retinula.trained.onnx_model import OnnxModel
 from retinula.version import __version__
 
 # Many servers do not know .mjs, and browsers run no script that does not call itself one.

@@ -15,7 +15,7 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.models.reconstructing import Reconstructs
 from retinula.models.watching import watched
-from retinula.words import table
+from retinula.text.words import table
 
 _BYTES = 4  # of a float32, in which the published tables count whatever the precision of the training
 _MEBIBYTE = 1024**2

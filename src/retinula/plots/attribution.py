@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from retinula.images import Images
 from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, wrap
 from retinula.plots.tiles import RED_BLUE, Values, enlarged, tiled, upright
-from retinula.words import plural, rounded
+from retinula.text.words import plural, rounded
 
 SIDE = 2.1  # inches of a picture's longer side
 BAR = 0.15  # inches of the width of a scale

@@ -4,8 +4,8 @@ from matplotlib.figure import Figure
 
 from retinula.plots.figure import BLUE, LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, wrap
 from retinula.plots.tiles import upright
+from retinula.text.words import plural
 from retinula.training.shown import FedBatch
-from retinula.words import plural
 
 COLUMNS = 4
 SIDE = 1.05  # inches of a picture

@@ -16,7 +16,7 @@ from retinula.plots.figure import (
     styled,
     wrap,
 )
-from retinula.words import percent
+from retinula.text.words import percent
 
 MOST = 12  # trainings in one figure: more lines cannot be told apart
 NAME = 220  # points that a training's name may take in a line

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from retinula.plots.figure import BLUE, GREY, SKY, VERMILLION, new_figure, styled
 from retinula.plots.series import Values, column, count_axis, course, short
+from retinula.text.words import percent, plural
 from retinula.training.loss_words import compared, in_training
 from retinula.training.ranking import best_epoch
-from retinula.words import percent, plural
 
 SEVERAL = 4  # an epoch of fewer batches than this has no quartiles worth drawing
 

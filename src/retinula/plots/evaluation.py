@@ -35,7 +35,7 @@ from retinula.plots.figure import (
     wrap,
 )
 from retinula.plots.pictures import answered_examples, reconstructions
-from retinula.words import percent, plural
+from retinula.text.words import percent, plural
 
 Counts = NDArray[np.int64]
 

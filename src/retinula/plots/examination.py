@@ -13,10 +13,10 @@ from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.results import Mistake
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
-from retinula.names import shortened
 from retinula.plots.figure import GREY, INK, SERIES, TEXT, bare, class_names, new_figure, of_boxes, styled, widest, wrap
 from retinula.plots.pictures import captioned
-from retinula.words import percent, plural, sureness
+from retinula.text.names import shortened
+from retinula.text.words import percent, plural, sureness
 
 SHOWN = 24  # pictures or pairs in one figure
 FILE_LETTERS = 28  # of a picture's file, in a caption

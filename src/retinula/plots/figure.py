@@ -21,7 +21,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 
-from retinula.durable import make_folder, write_bytes
+from retinula.files.durable import make_folder, write_bytes
 
 # Okabe and Ito 2008: told apart with any kind of colour vision.
 BLUE: Final = "#0072B2"

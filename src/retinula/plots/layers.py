@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from retinula.images import Images, evenly_spread
 from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, widest, wrap
 from retinula.plots.tiles import RED_BLUE, Values, enlarged, signed_colours, symmetric, tiled, upright
-from retinula.words import plural, rounded
+from retinula.text.words import plural, rounded
 
 MOST = 64  # filters or maps in one figure; of more, the first
 ACROSS = 8  # in a row, of an overview the maps that are shown at all

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.answers import Answer
-from retinula.by_class import SHEET_CLASSES, chosen_by_class
 from retinula.errors import InputError
 from retinula.images import Images, ImageSet
-from retinula.pictures import as_picture, flatten
+from retinula.pictures.by_class import SHEET_CLASSES, chosen_by_class
+from retinula.pictures.decoding import as_picture, flatten
+from retinula.pictures.shrinking import shrink
 from retinula.plots.figure import (
     BLUE,
     INK,
@@ -39,8 +39,8 @@ from retinula.plots.figure import (
     wrap,
 )
 from retinula.plots.tiles import tiled, upright
-from retinula.shrinking import shrink
-from retinula.words import plural, sureness
+from retinula.text.words import plural, sureness
+from retinula.trained.answers import Answer
 
 if TYPE_CHECKING:  # figures of what a model in ONNX says are drawn without torch
     from torch import Tensor

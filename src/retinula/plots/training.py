@@ -18,7 +18,7 @@ from retinula.images import evenly_spread
 from retinula.plots.epochs import learning_curves, loss_band, quartiles
 from retinula.plots.figure import BLUE, SKY, VERMILLION, new_figure, save, styled
 from retinula.plots.series import Values, column, count_axis, course, short
-from retinula.words import percent, plural
+from retinula.text.words import percent, plural
 
 Range = tuple[int, int]
 

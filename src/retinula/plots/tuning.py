@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from retinula.plots.figure import BLUE, GREY, METRIC_NAMES, ORANGE, TEXT, VERMILLION, new_figure, styled, wrap
+from retinula.text.words import percent, plural, rounded
 from retinula.training.ranking import higher_is_better
-from retinula.words import percent, plural, rounded
 
 COLUMNS = 3  # of the panels, one a setting
 NAME = 190  # points that a setting's name may take in a line below its panel

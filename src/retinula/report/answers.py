@@ -11,7 +11,7 @@ from retinula.images import Images
 from retinula.plots.evaluation import FEW
 from retinula.report.charts import Chart, share_bars
 from retinula.report.sheet import Sheet
-from retinula.words import percent
+from retinula.text.words import percent
 
 TABLED = 20  # up to this many classes the confusion matrix is a table with numbers
 DRAWN = 120  # up to this many classes it is drawn at all; of more only the commonest mistakes are listed

@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from retinula.asked import Asked, about
 from retinula.datasets.reading import Progress, SplitName
 from retinula.errors import InputError
 from retinula.evaluation.answered import load_answered
+from retinula.evaluation.asked import Asked, about
 from retinula.evaluation.findings import Inspection, read_inspection
 from retinula.evaluation.label_errors import check_findable
 from retinula.evaluation.measuring import evaluate, evaluate_answered
 from retinula.evaluation.results import ClassificationResult
+from retinula.evaluation.run_data import OwnPictures, find_own
 from retinula.explanation.attribution import check_explainable
 from retinula.images import ImageSet
 from retinula.inspection import check_classifies, look_closer
-from retinula.model_file import Model
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
 from retinula.report.answers import AnswersPart, answers_part
 from retinula.report.doubts import LabelsPart, PairsPart, labels_part, pairs_part
 from retinula.report.duplicates import DuplicatesPart, duplicates_part
@@ -33,8 +33,8 @@ from retinula.report.reconstruction import ReconstructionPart, reconstruction_pa
 from retinula.report.sheet import Sheet, SheetPage
 from retinula.report.spoilt import SpoiltPart, spoilt_part
 from retinula.report.training import TrainingPart, training_part
-from retinula.run import Run
-from retinula.run_data import OwnPictures, find_own
+from retinula.runs.run import Run
+from retinula.trained.model_file import Model
 
 # Before they are written as text, which takes a third more.
 SHEET_BYTES, SEEN_BYTES, MAP_BYTES, SMALL_BYTES = 3_000_000, 900_000, 1_000_000, 120_000

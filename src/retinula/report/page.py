@@ -17,17 +17,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from retinula.datasets.reading import Progress
-from retinula.durable import check_destination, explained, write_bytes
 from retinula.errors import InputError
 from retinula.evaluation.caution import caution, is_near_chance
 from retinula.evaluation.text import AVERAGED_OVER, is_few, rare_labels, verdict
-from retinula.names import shortened
+from retinula.files.durable import check_destination, explained, write_bytes
 from retinula.report.contents import Contents, deep_look, gather
 from retinula.report.mapped import HEIGHT, WIDTH
 from retinula.report.pictures import mixes
-from retinula.run import Run
+from retinula.runs.run import Run
+from retinula.text.names import shortened
+from retinula.text.words import duration, sureness
 from retinula.version import __version__
-from retinula.words import duration, sureness
 
 MOST_BYTES = 8_000_000  # of a page; what its pictures may take is set with the sheets
 TEMPLATES = "pages"

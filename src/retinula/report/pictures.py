@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retinula.by_class import SHEET_CLASSES, chosen_by_class
 from retinula.errors import InputError
 from retinula.images import ImageSet, drawn
+from retinula.pictures.by_class import SHEET_CLASSES, chosen_by_class
 from retinula.plots.distortion import distorted, happenings
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
 from retinula.report.sheet import Sheet, SheetPage
 from retinula.training.plan import augment_of
 from retinula.training.shown import fed_batch

@@ -11,9 +11,9 @@ from retinula.evaluation.results import ClassificationResult
 from retinula.explanation.attribution import SIGNED, USUAL, Attribution, attribute, gradcam_layer, plain_colour
 from retinula.explanation.layers import convolutions
 from retinula.images import Images
-from retinula.model_file import Model
 from retinula.plots.attribution import full_colour, overlay
 from retinula.report.sheet import Sheet
+from retinula.trained.model_file import Model
 
 MISTAKES = 24
 EXAMPLES = 6

@@ -11,9 +11,9 @@ from retinula.evaluation.denoising import EXAMPLE_LEVEL
 from retinula.evaluation.measuring import EXAMPLES, evaluate
 from retinula.evaluation.results import ReconstructionResult
 from retinula.images import ImageSet, evenly_spread
-from retinula.model_file import Model
 from retinula.report.sheet import Sheet, SheetPage
-from retinula.run import Run
+from retinula.runs.run import Run
+from retinula.trained.model_file import Model
 
 BYTES = 600_000
 SIDE = 128  # pixels of a picture, at most

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from retinula.intervals import wilson_interval
-from retinula.recipe import Recipe
+from retinula.evaluation.intervals import wilson_interval
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Augmentation
 from retinula.report.charts import Chart, line_chart, thinned
 from retinula.reproduction.table import Row, make_rows
-from retinula.run import Run
-from retinula.sections import Augmentation
+from retinula.runs.run import Run
+from retinula.text.words import duration, plural
 from retinula.training.loss_words import compared, in_training, only_in_training
 from retinula.training.ranking import best_epoch
-from retinula.words import duration, plural
 
 OBJECTIVES = {  # what a loss is, by the name in the recipe
     "cross_entropy": "cross entropy",

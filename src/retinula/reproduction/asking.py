@@ -5,21 +5,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from retinula.durable import write_json
 from retinula.errors import InputError
-from retinula.labels import match_labels, read_labels
-from retinula.model_file import Model
-from retinula.names import printable
-from retinula.prediction import Prediction, predict_files
-from retinula.recipe import Recipe
-from retinula.references import find_pictures
+from retinula.files.durable import write_json
+from retinula.prediction.labels import match_labels, read_labels
+from retinula.prediction.predict import Prediction, predict_files
+from retinula.prediction.references import find_pictures
+from retinula.prediction.scoring import score, write_table
+from retinula.recipe.recipe import Recipe
 from retinula.reproduction.measures import Measured, own_photos, photos_folder
 from retinula.reproduction.photos import LABELS, find_photos
 from retinula.reproduction.table import Row, claim_row, shown_row
-from retinula.run import Run
-from retinula.scoring import score, write_table
+from retinula.runs.run import Run
+from retinula.text.names import printable
+from retinula.text.words import plural
+from retinula.trained.model_file import Model
 from retinula.training.reporting import Reporter
-from retinula.words import plural
 
 
 class AnsweredPhotos(NamedTuple):

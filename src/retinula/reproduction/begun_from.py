@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from retinula.differences import changed_settings
 from retinula.errors import InputError
-from retinula.names import printable
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe, shipped
-from retinula.run import Run
+from retinula.recipe.differences import changed_settings
+from retinula.recipe.files import load_recipe, shipped
+from retinula.recipe.recipe import Recipe
+from retinula.runs.run import Run
+from retinula.text.names import printable
 from retinula.training.reporting import Reporter
 from retinula.transfer import NEWEST_OF, begin_from
 

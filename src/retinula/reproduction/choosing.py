@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retinula.differences import settings_apart
 from retinula.errors import InputError
-from retinula.names import printable
-from retinula.recipe import Recipe
-from retinula.run import Run
-from retinula.run_files import EpochRow
-from retinula.run_outline import Outline
-from retinula.sections import ValidationMetric
+from retinula.recipe.differences import settings_apart
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import ValidationMetric
+from retinula.runs.files import EpochRow
+from retinula.runs.run import Run
+from retinula.text.names import printable
+from retinula.training.outline import Outline
 from retinula.training.ranking import higher_is_better
 
 

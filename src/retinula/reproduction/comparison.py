@@ -6,10 +6,10 @@ Computes no result anew.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
 from retinula.reproduction.measures import measure
 from retinula.reproduction.table import first_measured
-from retinula.run import Run
+from retinula.runs.run import Run
 
 HEAD = ("network", "parameters", "multiply-adds", "steps", "a step", "training", "test pictures")
 # What may differ besides the network: a slower one gets fewer steps at the same cost.

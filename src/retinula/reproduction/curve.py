@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from retinula.durable import write_json
 from retinula.evaluation.measuring import evaluate
+from retinula.files.durable import write_json
 from retinula.images import ImageSet
-from retinula.model_file import Model
-from retinula.run import Run
+from retinula.runs.run import Run
+from retinula.trained.model_file import Model
 from retinula.training.reporting import Reporter
 
 

@@ -5,28 +5,28 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from retinula.answers import judged, ranked
 from retinula.datasets.unpack import safe_names
 from retinula.depiction import depict_features, depict_filters
 from retinula.errors import InputError
+from retinula.evaluation.run_data import find_own
 from retinula.explanation.features import seen_picture
 from retinula.explanation.layers import convolutions
 from retinula.images import Images, ImageSet
-from retinula.model_file import Model
-from retinula.pictures import as_picture, decode
+from retinula.pictures.decoding import as_picture, decode
 from retinula.plots import pictures
 from retinula.plots.distortion import distortions
 from retinula.plots.epochs import learning_curves
 from retinula.plots.figure import save
-from retinula.prediction import predict_files
-from retinula.recipe import Recipe
+from retinula.prediction.predict import predict_files
+from retinula.prediction.references import Reference, find_pictures
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Augmentation
 from retinula.reconstruction import reconstruct_files, side_by_side, write_picture
-from retinula.references import Reference, find_pictures
 from retinula.reproduction.curve import curve_on_test
 from retinula.reproduction.measures import NOISE
-from retinula.run import Run
-from retinula.run_data import find_own
-from retinula.sections import Augmentation
+from retinula.runs.run import Run
+from retinula.trained.answers import judged, ranked
+from retinula.trained.model_file import Model
 from retinula.training.loss_words import only_in_training
 from retinula.training.plan import augment_of
 from retinula.training.reporting import Reporter

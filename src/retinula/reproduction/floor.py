@@ -3,11 +3,11 @@
 import statistics
 from collections.abc import Sequence
 
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Metric
 from retinula.reproduction.measures import Measured
 from retinula.reproduction.table import spread
-from retinula.run import Run
-from retinula.sections import Metric
+from retinula.runs.run import Run
 
 _LOSSES: frozenset[Metric] = frozenset(("loss", "step_loss", "lowest_step_loss", "val_loss"))
 

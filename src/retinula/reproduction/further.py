@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from retinula.differences import as_shipped
 from retinula.errors import InputError, nearest
-from retinula.names import printable
-from retinula.recipe import Recipe
-from retinula.recipe_files import shipped
+from retinula.recipe.differences import as_shipped
+from retinula.recipe.files import shipped
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Metric
 from retinula.reproduction.measures import Measured, measure, result_metrics
 from retinula.reproduction.table import metric_words, spread
-from retinula.run import Run
-from retinula.sections import Metric
+from retinula.runs.run import Run
+from retinula.text.names import printable
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe, shipped
-from retinula.run import Run
-from retinula.sections import Metric
+from retinula.recipe.files import load_recipe, shipped
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Metric
+from retinula.runs.run import Run
 
 AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
 NOISE = 0.1  # the noise at which the gain of denoising is claimed

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retinula.names import printable
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
 from retinula.reproduction.asking import AnsweredPhotos, AskedPhotos
 from retinula.reproduction.begun_from import begun_from, words_of
 from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import Further
 from retinula.reproduction.place import ANSWERS, changed_before_training
 from retinula.reproduction.table import Row, markdown
-from retinula.run import Run
+from retinula.runs.run import Run
+from retinula.text.names import printable
 
 
 @dataclass(frozen=True)

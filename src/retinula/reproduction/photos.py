@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from retinula.datasets.load import search_folders
-from retinula.differences import changed_from_shipped
 from retinula.errors import InputError
-from retinula.labels import match_labels, read_labels
-from retinula.recipe import Recipe
-from retinula.references import find_pictures
+from retinula.prediction.labels import match_labels, read_labels
+from retinula.prediction.references import find_pictures
+from retinula.recipe.differences import changed_from_shipped
+from retinula.recipe.recipe import Recipe
 from retinula.reproduction.measures import photos_folder
 from retinula.training.reporting import Reporter
 

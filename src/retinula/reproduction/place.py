@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from retinula.differences import changed_from_shipped
-from retinula.durable import UNFINISHED, check_folder, clear_abandoned, explained, make_folder, read_text
 from retinula.errors import InputError
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
+from retinula.files.durable import UNFINISHED, check_folder, clear_abandoned, explained, make_folder, read_text
+from retinula.recipe.differences import changed_from_shipped
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
 
 FOLDER = Path("reproductions")
 PAGE, TABLE, ANSWERS, FIGURES = "table.md", "table.json", "photos.csv", "figures"

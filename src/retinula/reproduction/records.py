@@ -9,11 +9,11 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from retinula.assignment import parse
-from retinula.differences import last_part
-from retinula.durable import replacing_folder, write_json, write_text
-from retinula.recipe import Recipe
-from retinula.run import Run
+from retinula.files.durable import replacing_folder, write_json, write_text
+from retinula.recipe.assignment import parse
+from retinula.recipe.differences import last_part
+from retinula.recipe.recipe import Recipe
+from retinula.runs.run import Run
 
 RECORDS = Path("docs") / "records"
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from retinula.durable import write_json, write_text
 from retinula.errors import InputError
+from retinula.evaluation.run_data import load_dataset, training_sets
 from retinula.experiment import evaluate_run
-from retinula.recipe import Recipe
+from retinula.files.durable import write_json, write_text
+from retinula.recipe.recipe import Recipe
 from retinula.reproduction.asking import ask_photos, with_photos
 from retinula.reproduction.figures import draw_work
 from retinula.reproduction.further import check_better, goes_further
@@ -28,8 +29,7 @@ from retinula.reproduction.results import gather
 from retinula.reproduction.runs import runs_for
 from retinula.reproduction.table import make_rows
 from retinula.reproduction.tables import tables_of
-from retinula.run import Run
-from retinula.run_data import load_dataset, training_sets
+from retinula.runs.run import Run
 from retinula.training.reporting import Reporter
 
 

@@ -5,11 +5,12 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from retinula.assignment import ARGUMENTS
-from retinula.differences import as_shipped, changed_from_shipped
-from retinula.durable import read_text
 from retinula.errors import InputError
-from retinula.recipe import Recipe
+from retinula.files.durable import read_text
+from retinula.recipe.assignment import ARGUMENTS
+from retinula.recipe.differences import as_shipped, changed_from_shipped
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Metric
 from retinula.reproduction.begun_from import begun_from, has_other_settings, words_of
 from retinula.reproduction.comparison import HEAD, find_comparisons
 from retinula.reproduction.floor import floor_words
@@ -18,10 +19,9 @@ from retinula.reproduction.measures import measure, own_photos, result_metrics
 from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
 from retinula.reproduction.table import first_measured, headline, make_rows, markdown, markdown_line
-from retinula.run import Run
-from retinula.sections import Metric
+from retinula.runs.run import Run
+from retinula.text.words import plural
 from retinula.training.reporting import Reporter
-from retinula.words import plural
 
 _HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
 _LISTED: tuple[Metric, ...] = ("loss", "photos_accuracy", "seconds", "step_seconds")  # beside those of test pictures

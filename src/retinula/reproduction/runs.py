@@ -6,11 +6,11 @@ from pathlib import Path
 
 from retinula import experiment
 from retinula.errors import InputError
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.targets import anchored
 from retinula.reproduction.begun_from import settled_from_runs
-from retinula.run import Run, list_runs
-from retinula.targets import anchored
+from retinula.runs.run import Run, list_runs
 from retinula.training.reporting import Reporter
 from retinula.transfer import NEWEST_OF, begin_from
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.sections import Claim, Metric
 from retinula.reproduction.measures import AVERAGED_STEPS, NOISE, Measured, measure, result_metrics
-from retinula.run import Run
-from retinula.sections import Claim, Metric
+from retinula.runs.run import Run
 
 Verdict = Literal["yes", "no, better", "no, worse", "no, below", "no, above", "not measured", "only shown"]
 HEAD = ("figure", "published", "measured", "holds?")

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from retinula.evaluation.text import SCORED, score_rows
-from retinula.model_file import Model
+from retinula.files.spreadsheets import harmless
 from retinula.models.summary import layer_table, summarize
 from retinula.reproduction.place import CLASSES, LAYERS
-from retinula.run import Run
-from retinula.spreadsheets import harmless
+from retinula.runs.run import Run
+from retinula.trained.model_file import Model
 
 _NEEDED: Final = {"per_class", "macro_average", "weighted_average", "num_images"}
 

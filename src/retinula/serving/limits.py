@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from retinula.errors import InputError
-from retinula.pictures import MAX_PIXELS
+from retinula.pictures.decoding import MAX_PIXELS
 
 MIB = 1024 * 1024
 

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from retinula.images import Images, ImageSet, copied, drawn
-from retinula.model_file import Model
 from retinula.serving.predictor import Similar
+from retinula.trained.model_file import Model
 
 SHOWN = 6
 

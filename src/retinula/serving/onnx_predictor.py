@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.answers import Probabilities
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.onnx_model import OnnxModel
+from retinula.pictures.shrinking import centre
 from retinula.serving.predictor import Maps, Similar
-from retinula.shrinking import centre
+from retinula.trained.answers import Probabilities
+from retinula.trained.onnx_model import OnnxModel
 
 
 class OnnxPredictor:

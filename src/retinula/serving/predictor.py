@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from retinula.answers import Judge
 from retinula.images import Images
+from retinula.trained.answers import Judge
 
 Maps = NDArray[np.float32]
 

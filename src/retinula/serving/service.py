@@ -18,17 +18,17 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retinula.answers import Probabilities, judged, ranked
 from retinula.images import Images
 from retinula.machine import available_cores
-from retinula.pictures import UnreadablePicture, as_picture, decode, measure
-from retinula.pieces import MOST_SLOW_VALUES
+from retinula.pictures.decoding import UnreadablePicture, as_picture, decode, measure
+from retinula.pictures.pieces import MOST_SLOW_VALUES
 from retinula.serving.batching import Batcher, Stopped
 from retinula.serving.content import Question, Upload, read_question
 from retinula.serving.counters import Counters
 from retinula.serving.limits import Limits
 from retinula.serving.predictor import Predictor, Similar
 from retinula.serving.refusals import Refusal
+from retinula.trained.answers import Probabilities, judged, ranked
 
 Found = TypeVar("Found")
 

@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.answers import Probabilities
 from retinula.errors import InputError
 from retinula.explanation.attribution import USUAL, attribute, check_explainable, gradcam_layer
 from retinula.images import Images
-from retinula.model_file import Model
 from retinula.serving.neighbours import Neighbours
 from retinula.serving.predictor import Maps, Similar
+from retinula.trained.answers import Probabilities
+from retinula.trained.model_file import Model
 
 
 class TorchPredictor:

@@ -13,15 +13,15 @@ from typing import Any, Final, get_args
 
 from markupsafe import escape
 
-from retinula.assignment import flat
-from retinula.differences import last_part
 from retinula.errors import RetinulaError
-from retinula.run import Run, list_runs
-from retinula.run_files import EpochRow
-from retinula.run_outline import Outline
-from retinula.sections import Training, ValidationMetric
+from retinula.recipe.assignment import flat
+from retinula.recipe.differences import last_part
+from retinula.recipe.sections import Training, ValidationMetric
+from retinula.runs.files import EpochRow
+from retinula.runs.run import Run, list_runs
 from retinula.serving.refusals import Refusal
 from retinula.training.loss_words import only_in_training
+from retinula.training.outline import Outline
 
 MAX_RUNS: Final = 500  # the newest
 MAX_EPOCHS: Final = 2000  # of a curve; of longer ones every second, third ... epoch is given

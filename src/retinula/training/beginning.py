@@ -9,10 +9,10 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.images import ImageSet, copied, evenly_spread
-from retinula.linear_code import principal_components
 from retinula.models.code_autoencoder import CodeAutoencoder
+from retinula.models.linear_code import principal_components
 from retinula.models.whitened import WhitenedNetwork
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
 from retinula.training.body import freeze_body, train_mode
 from retinula.training.plan import build_network
 from retinula.transforms.batches import seed_for

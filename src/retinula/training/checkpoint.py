@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from retinula.durable import explained
 from retinula.errors import InputError, RetinulaError
-from retinula.run import Run
-from retinula.tensor_file import load_tensors, save_tensors
+from retinula.files.durable import explained
+from retinula.files.tensor_file import load_tensors, save_tensors
+from retinula.runs.run import Run
 
 GENERATIONS = 2
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from retinula.durable import read_text, write_json
 from retinula.errors import InputError, first_line
+from retinula.files.durable import read_text, write_json
+from retinula.files.strict_json import read_json
 from retinula.images import ImageSet
-from retinula.recipe import Recipe
-from retinula.run import Run
-from retinula.strict_json import read_json
+from retinula.recipe.recipe import Recipe
+from retinula.runs.run import Run
 from retinula.training import processes
 from retinula.training.checkpoint import load_checkpoint
 from retinula.training.hardware import Hardware, shared_hardware

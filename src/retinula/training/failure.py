@@ -5,9 +5,9 @@ from typing import NoReturn
 
 import numpy as np
 
-from retinula.durable import explained, write_json
 from retinula.errors import Diverged
-from retinula.run import Run
+from retinula.files.durable import explained, write_json
+from retinula.runs.run import Run
 from retinula.training import processes
 from retinula.training.plan import Plan
 from retinula.transforms.batches import Batch

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from retinula.errors import Diverged
-from retinula.model_file import Model
-from retinula.run import Run
+from retinula.runs.run import Run
+from retinula.trained.model_file import Model
 from retinula.training.plan import Plan
 from retinula.training.state import TrainState
 

@@ -19,10 +19,10 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.forms import Precision
 from retinula.machine import available_cores, bfloat16_units, memory_gib, processor
+from retinula.text.words import plural
 from retinula.training import processes
 from retinula.training.arrangement import Way, seconds_by_way
 from retinula.training.stopwatch import ENOUGH, GAIN, Clock, best_seconds
-from retinula.words import plural
 
 # Pictures at most in a trial of the whole network, and of one of its layers, which is so much quicker.
 TRIAL_IMAGES = 64

@@ -20,9 +20,9 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.machine import available_cores
-from retinula.run import Run
+from retinula.runs.run import Run
+from retinula.text.words import plural
 from retinula.training.processes import LAUNCHED, LOST_CODE
-from retinula.words import plural
 
 MOST_PER_CORE = 4  # more would do nothing but wait for each other, and each takes memory
 _LOOPBACK = ("lo", "lo0")

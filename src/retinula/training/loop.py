@@ -12,14 +12,14 @@ from functools import partial
 
 import torch
 
-from retinula.by_class import few_pictures
-from retinula.durable import explained
 from retinula.errors import Interrupted
+from retinula.files.durable import explained
 from retinula.images import ImageSet
-from retinula.model_file import Model
-from retinula.recipe import Recipe
-from retinula.run import Run
-from retinula.run_files import EpochRow, StepRow
+from retinula.pictures.by_class import few_pictures
+from retinula.recipe.recipe import Recipe
+from retinula.runs.files import EpochRow, StepRow
+from retinula.runs.run import Run
+from retinula.trained.model_file import Model
 from retinula.training import processes
 from retinula.training.beginning import begin_from_pictures, first_network
 from retinula.training.body import learning_normalisations, take_weights

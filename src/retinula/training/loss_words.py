@@ -3,13 +3,13 @@
 Knows the recipe only, so that who shows a training need not load torch.
 """
 
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
 
 
 def only_in_training(recipe: Recipe) -> str:
     """Return what the loss in training counts and that of validation does not; empty where they are one measure.
 
-    >>> from retinula.recipe import Objective
+    >>> from retinula.recipe.recipe import Objective
     >>> only_in_training(Recipe(name="mild", objective=Objective(label_smoothing=0.1, class_weights="balanced")))
     'label smoothing 0.1 and class weights'
     """

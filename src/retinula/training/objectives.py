@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from retinula.images import ImageSet
-from retinula.sections import Objective
+from retinula.recipe.sections import Objective
 from retinula.training.parts import settled
 
 LEAST_ERROR = 1e-6  # 60 dB: below half a grey value, where a logarithm would still chase the last pixel

@@ -11,7 +11,7 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.models.head import head_of
-from retinula.sections import Optimizer
+from retinula.recipe.sections import Optimizer
 from retinula.training.muon import ORTHOGONALISES, Muon
 from retinula.training.parts import settled
 

@@ -6,10 +6,10 @@ Knows nothing of how it was trained.
 from datetime import UTC, datetime
 from typing import Any
 
-from retinula.model_file import Model
 from retinula.models.summary import summarize
-from retinula.recipe import Recipe
-from retinula.run import Run
+from retinula.recipe.recipe import Recipe
+from retinula.runs.run import Run
+from retinula.trained.model_file import Model
 from retinula.training.memory import peak_memory_mib
 from retinula.version import __version__
 

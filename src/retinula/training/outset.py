@@ -5,9 +5,9 @@ from typing import Final
 from torch import nn
 
 from retinula.images import ImageSet
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
+from retinula.text.words import first_few, plural
 from retinula.training.plan import batches_of
-from retinula.words import first_few, plural
 
 _IN_FULL: Final = 100_000  # numbers that a network learns are counted one by one up to here
 

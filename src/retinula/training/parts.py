@@ -9,7 +9,7 @@ from functools import partial
 from inspect import Parameter, signature
 from typing import Any, TypeVar
 
-from retinula.sections import Section
+from retinula.recipe.sections import Section
 
 T = TypeVar("T")
 

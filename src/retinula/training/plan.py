@@ -10,15 +10,15 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.models.catalog import build, network_named
-from retinula.recipe import Recipe
-from retinula.shrinking import Views
+from retinula.pictures.shrinking import Views
+from retinula.recipe.recipe import Recipe
+from retinula.text.words import plural
 from retinula.training.hardware import Hardware
 from retinula.training.objectives import Loss, loss_function, mean_weights
 from retinula.training.schedules import Multiplier, multiplier
 from retinula.transforms.augment import Augment
 from retinula.transforms.batches import BatchPlan
 from retinula.transforms.preprocess import Preprocess
-from retinula.words import plural
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retinula.sections import ValidationMetric
+from retinula.recipe.sections import ValidationMetric
 
 
 def higher_is_better(metric: str) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from retinula.run_files import EpochRow
+from retinula.runs.files import EpochRow
 
 
 class StepProgress(NamedTuple):

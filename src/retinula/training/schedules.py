@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
-from retinula.sections import Schedule
+from retinula.recipe.sections import Schedule
 from retinula.training.parts import settled
 
 Multiplier = Callable[[float], float]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from retinula.images import Images, ImageSet
-from retinula.recipe import Recipe
+from retinula.recipe.recipe import Recipe
 from retinula.training.hardware import Hardware
 from retinula.training.inputs import prepare
 from retinula.training.plan import make_plan, make_preprocess

@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from retinula.durable import write_json
-from retinula.run import Run
+from retinula.files.durable import write_json
+from retinula.runs.run import Run
 from retinula.version import __version__
 
 _PACKAGES: Final = ("torch", "numpy", "pillow", "safetensors", "scikit-learn", "pytorch-optimizer")

@@ -14,11 +14,11 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from retinula.durable import append_text, explained, write_text
 from retinula.extras import load
-from retinula.recipe import Recipe
-from retinula.run import Run
-from retinula.run_files import EPOCH_COLUMNS, STEP_COLUMNS, EpochRow, StepRow, step_row
+from retinula.files.durable import append_text, explained, write_text
+from retinula.recipe.recipe import Recipe
+from retinula.runs.files import EPOCH_COLUMNS, STEP_COLUMNS, EpochRow, StepRow, step_row
+from retinula.runs.run import Run
 
 _PLACES = ("epoch", "step")  # where a value was measured: no curves of their own
 

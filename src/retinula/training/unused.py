@@ -2,14 +2,14 @@
 
 from collections.abc import Collection
 
-from retinula.recipe import Recipe
-from retinula.recipe_files import assigned_keys, load_recipe, shipped
-from retinula.targets import DEFAULT
+from retinula.recipe.files import assigned_keys, load_recipe, shipped
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.targets import DEFAULT
+from retinula.text.words import listed
 from retinula.training.objectives import OBJECTIVES
 from retinula.training.optimizers import OPTIMIZERS
 from retinula.training.parts import unused_settings
 from retinula.training.schedules import SCHEDULES
-from retinula.words import listed
 
 
 def said_in_vain(recipe: Recipe, settings: Collection[str] = ()) -> list[str]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.pictures import as_picture
+from retinula.pictures.decoding import as_picture
 
 PIXELS_AT_ONCE: Final = 2**17  # of pictures, whose numbers then stay in the cache
 LARGEST: Final = 64 * 64  # pixels; larger pictures are quicker one by one

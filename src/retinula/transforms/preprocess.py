@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 from retinula.errors import InputError
+from retinula.files.strict_json import number, whole_number
 from retinula.forms import Resample, Resize
 from retinula.images import Images
-from retinula.shrinking import WHOLE, Views, check_form, look_at, shrink
-from retinula.strict_json import number, whole_number
+from retinula.pictures.shrinking import WHOLE, Views, check_form, look_at, shrink
 
 # Of mean and std: those of pictures in 0..1 are below 1, and even those given by mistake for 0..255 are far below this.
 _LARGEST = 1000.0

@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from retinula.durable import explained, make_folder
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.extras import is_here, load, need
-from retinula.sections import ValidationMetric
+from retinula.files.durable import explained, make_folder
+from retinula.recipe.sections import ValidationMetric
 from retinula.training.ranking import higher_is_better
 from retinula.transforms.batches import seed_for
 from retinula.tuning.space import Choices, Dimension, Value

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from retinula import experiment
 from retinula.errors import Diverged, InputError, Interrupted, RetinulaError, ran_out_of_memory, refused_by_system
-from retinula.recipe import Recipe
-from retinula.resetting import with_settings
-from retinula.run import Run
-from retinula.run_files import EpochRow
-from retinula.sections import ValidationMetric
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.resetting import with_settings
+from retinula.recipe.sections import ValidationMetric
+from retinula.runs.files import EpochRow
+from retinula.runs.run import Run
 from retinula.training.reporting import Reporter, StepProgress
 from retinula.tuning.ledger import Ledger, Outcome, Taken
 from retinula.tuning.space import Dimension, Value, of_one_course, settings_for

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from retinula.assignment import parse
 from retinula.errors import InputError
 from retinula.models.catalog import NETWORKS
-from retinula.recipe import Recipe
-from retinula.recipe_files import full_key
-from retinula.resetting import with_settings
-from retinula.sections import Section
+from retinula.recipe.assignment import parse
+from retinula.recipe.files import full_key
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.resetting import with_settings
+from retinula.recipe.sections import Section
 
 TENFOLD = 10  # a range of fractions whose ends lie at least so far apart is drawn from by its logarithm
 _RANGE = re.compile(r"(?:(log|linear):)?(.*?)\.\.(.*)")

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from retinula.durable import write_text
 from retinula.errors import InputError
-from retinula.recipe import Recipe
-from retinula.recipe_files import load_recipe
-from retinula.resetting import with_settings
-from retinula.run import Run
-from retinula.sections import ValidationMetric
+from retinula.files.durable import write_text
+from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.resetting import with_settings
+from retinula.recipe.sections import ValidationMetric
+from retinula.runs.run import Run
 from retinula.training.ranking import higher_is_better
 from retinula.tuning.space import Dimension, Value, settings_for
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from retinula.assignment import assignments
-from retinula.durable import write_text
 from retinula.errors import InputError, RetinulaError
+from retinula.evaluation.run_data import load_dataset, training_sets
+from retinula.files.durable import write_text
 from retinula.images import ImageSet
 from retinula.models.catalog import build_outline
 from retinula.plots.figure import save
 from retinula.plots.tuning import Drawn, tuning_figure
-from retinula.recipe import Recipe
-from retinula.resetting import with_settings
-from retinula.run import RUNS
-from retinula.run_data import load_dataset, training_sets
-from retinula.sections import ValidationMetric
-from retinula.targets import anchored
+from retinula.recipe.assignment import assignments
+from retinula.recipe.recipe import Recipe
+from retinula.recipe.resetting import with_settings
+from retinula.recipe.sections import ValidationMetric
+from retinula.recipe.targets import anchored
+from retinula.runs.run import RUNS
 from retinula.training.interruption import stop_requests
 from retinula.training.plan import make_preprocess
 from retinula.transfer import begin_from

@@ -1,4 +1,4 @@
-// From a file to pixels, by the browser's own decoder; what `decode` and `flatten` do in retinula/pictures.py.
+// From a file to pixels, by the browser's own decoder; what `decode` and `flatten` do in retinula/pictures/decoding.py.
 
 const STRIP = 1024 * 1024; // pixels that are drawn at a time: some devices refuse large canvases
 // Red, green and blue in luminance (ITU-R 601-2), in 65536ths, as Pillow has them.

@@ -1,6 +1,6 @@
-// Making pictures small exactly as Pillow does, byte by byte: what `look_at` does in retinula/shrinking.py. The graph can
-// make a picture small too, but goes over every pixel of a photo for every pixel of the small one, and looks at the whole
-// only.
+// Making pictures small exactly as Pillow does, byte by byte: what `look_at` does in retinula/pictures/shrinking.py. The
+// graph can make a picture small too, but goes over every pixel of a photo for every pixel of the small one, and looks at
+// the whole only.
 
 const BITS = 22; // behind the point of the weights
 const CUBIC = -0.5; // the parameter of the cubic kernel

@@ -1,0 +1,263 @@
+"""OnnxModel: a model that `retinula export` wrote, answering by ONNX Runtime. It never loads torch.
+
+Resizing, normalisation, the network and its temperature all lie in the file; this only feeds it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from retinula.errors import InputError, RetinulaError, first_line
+from retinula.extras import load
+from retinula.files.onnx_file import read_file, read_metadata
+from retinula.files.strict_json import read_json, whole_number
+from retinula.forms import Resample, Resize
+from retinula.images import Images
+from retinula.machine import available_cores
+from retinula.pictures.given import GivenPicture, opened
+from retinula.pictures.shrinking import WHOLE, Views, check_form, look_at, shrink
+from retinula.text.names import fault_in_class_names
+from retinula.trained.answers import Answer, Probabilities, answered, judged, ranked
+
+# Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know.
+FORMATS: Final = (1, 2)
+FORMAT_KEY: Final = "retinula_format"
+INPUT: Final = "images"
+MAX_CLASSES: Final = 100_000
+_MOST_PIXELS: Final = 12_000_000  # at a time, but for a single picture: some 300 MB on the way through the graph
+_TOLD: Final = ("network", "superclasses", "temperature", "precision", "data_licence", "provenance", "parity")
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxModel:
+    """A model in one ONNX file.
+
+    Attributes:
+        classes: the names of the classes, in the order of the probabilities; none of a model that gives pictures back.
+        metadata: all that the file says of itself: `task`, `network`, `classes`, `superclasses`, `preprocess`,
+            `temperature`, `data_licence`, `provenance`, `parity` and more, as values of JSON.
+        size: height and width that pictures are brought to.
+        resize: how.
+        resample: by which filter.
+        crop: height and width of the centre that the network sees, or None for all of it.
+        views: what is looked at of a photo beside the whole; the graph itself looks at the whole only.
+        channels: 1 where only the luminance of pictures is looked at, 3 otherwise.
+    """
+
+    classes: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    size: tuple[int, int]
+    resize: Resize
+    resample: Resample
+    crop: tuple[int, int] | None
+    views: Views
+    channels: int
+    _session: Any
+
+    @classmethod
+    def load(cls, path: str | Path, *, threads: int | None = None) -> "OnnxModel":
+        """Read a file that `retinula export` wrote.
+
+        Args:
+            path: of the file.
+            threads: that compute; as many as there are processors where None.
+
+        Raises:
+            InputError: the file is missing, damaged, foreign, reaches outside itself, or was written by a newer
+                version; or ONNX Runtime is not installed.
+        """
+        path = Path(path)
+        content = read_file(path)
+        try:
+            return cls.from_bytes(content, threads=threads)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_bytes(cls, content: bytes, *, threads: int | None = None) -> "OnnxModel":
+        """Read the content of such a file; raises as `load`, without the file's name."""
+        metadata = _metadata(read_metadata(content))
+        try:
+            form = metadata["preprocess"]
+            height, width = (whole_number(side, "size") for side in form["size"])
+            resize, channels = form["resize"], whole_number(form["channels"], "channels")
+            resample = form.get("resample", "bicubic")
+            views = Views.from_dict(form["views"]) if "views" in form else WHOLE
+            classes = metadata["classes"]
+            if not (
+                isinstance(classes, list)
+                and len(classes) <= MAX_CLASSES
+                and all(isinstance(name, str) for name in classes)
+                and bool(classes) == (metadata["task"] == "classification")
+            ):
+                raise ValueError("values out of range")
+            if fault := fault_in_class_names(classes, of_model=True):
+                raise ValueError(fault)
+            crop = _crop(form)
+            for shape in ((height, width), crop or (height, width)):
+                check_form(shape, channels, resize, resample)
+            if crop and (crop[0] > height or crop[1] > width):
+                raise ValueError(f"the crop {list(crop)} is larger than the pictures, {[height, width]}")
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"what it says of itself is not right ({error}); export the model again") from error
+        session = _session(content, threads)
+        return cls(
+            tuple(classes),
+            MappingProxyType(metadata),
+            (height, width),
+            resize,
+            resample,
+            crop,
+            views,
+            channels,
+            session,
+        )
+
+    @property
+    def task(self) -> str:
+        """`classification` or `reconstruction`."""
+        return str(self.metadata["task"])
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a server or a page tells of it beside its name and classes: values that JSON can hold."""
+        told = {key: self.metadata[key] for key in _TOLD if key in self.metadata}
+        return {**told, "input": self.metadata["preprocess"]}
+
+    def shrink(self, picture: Image.Image) -> Images:
+        """Bring a decoded picture to uint8 `[channels, *size]`, as the model that was exported does."""
+        return shrink(picture, self.size, self.resize, self.channels, self.resample)
+
+    def look_at(self, picture: Image.Image) -> Images:
+        """Bring all views of a decoded picture to uint8 `[V, channels, *size]`, the whole first."""
+        return look_at(picture, self.size, self.resize, self.channels, self.resample, self.views)
+
+    def probs(self, images: Images) -> Probabilities:
+        """Return float32 `[N, K]` for pictures uint8 `[N, C, H, W]` as `shrink` gives them."""
+        return self.probabilities(in_colour(images))
+
+    def probabilities(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> Probabilities:
+        """Return float32 `[N, K]`, rows summing to 1, for pictures of any size.
+
+        Args:
+            images: uint8 `[N, H, W, 3]`.
+            batch_size: pictures at a time, fewer where they are large; bounds memory, does not change the answer
+                beyond rounding.
+
+        Raises:
+            InputError: the pictures have another form, or the model gives pictures back.
+            RetinulaError: ONNX Runtime fails.
+        """
+        if not self.classes:
+            raise InputError(f"{self.metadata.get('network')} gives pictures back; it knows no classes")
+        return np.concatenate(list(self._run(images, batch_size)))
+
+    def reconstruct(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> NDArray[np.float32]:
+        """Return the pictures that the network makes of pictures, which are brought to its size first.
+
+        Args:
+            images: uint8 `[N, H, W, 3]`.
+            batch_size: as `probabilities`.
+
+        Returns:
+            float32 `[N, height, width, channels]` in 0..1.
+
+        Raises:
+            InputError: the pictures have another form, or the model is a classifier.
+            RetinulaError: ONNX Runtime fails.
+        """
+        if self.classes:
+            raise InputError(f"{self.metadata.get('network')} is a classifier and gives no pictures back")
+        return np.concatenate(list(self._run(images, batch_size)))
+
+    @overload
+    def predict(self, picture: GivenPicture) -> list[Answer]: ...
+
+    @overload
+    def predict(self, picture: list[Any] | tuple[Any, ...]) -> list[list[Answer]]: ...
+
+    def predict(self, picture: GivenPicture | list[Any] | tuple[Any, ...]) -> list[Answer] | list[list[Answer]]:
+        """Say what is on a picture, the mean over its views: classes with probabilities, most likely first.
+
+        Args:
+            picture: of any size, as `given_picture.opened` takes it. Or a list or tuple of such: of each what it gives
+                alone, but for rounding.
+
+        Raises:
+            InputError: it is no picture, or cannot be read.
+        """
+        if isinstance(picture, list | tuple):
+            return answered(self, picture)
+        ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
+        return ranked(self.classes, probabilities)
+
+    def _run(self, images: NDArray[np.uint8], batch_size: int) -> Iterator[NDArray[np.float32]]:
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
+            raise InputError(
+                f"a model in ONNX takes uint8 pictures [N, H, W, 3], not {images.dtype} {list(images.shape)}"
+            )
+        if batch_size < 1:
+            raise InputError(f"a batch holds at least one picture, not {batch_size}")
+        batch_size = min(batch_size, max(1, _MOST_PIXELS // (images.shape[1] * images.shape[2])))
+        for start in range(0, len(images), batch_size):
+            batch = np.ascontiguousarray(images[start : start + batch_size])
+            try:
+                (outputs,) = self._session.run(None, {INPUT: batch})
+            except Exception as error:
+                # ONNX Runtime has no common error of its own below Exception.
+                raise RetinulaError(f"ONNX Runtime failed: {first_line(error)}") from error
+            expected = (len(batch), len(self.classes)) if self.classes else (len(batch),)
+            if outputs.dtype != np.float32 or outputs.shape[: len(expected)] != expected:
+                raise RetinulaError(f"the model gave {outputs.dtype} {list(outputs.shape)} instead of {list(expected)}")
+            if not np.isfinite(outputs).all():
+                raise RetinulaError("the model's answers are not finite numbers")
+            yield outputs
+
+
+def in_colour(images: Images) -> Images:
+    """Lay uint8 `[N, C, H, W]` with one channel or three out as the graphs take it, `[N, H, W, 3]`; no copy."""
+    return np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1)
+
+
+def _crop(form: Mapping[str, Any]) -> tuple[int, int] | None:
+    if form.get("crop") is None:
+        return None
+    height, width = form["crop"]
+    return whole_number(height, "crop"), whole_number(width, "crop")
+
+
+def _metadata(raw: Mapping[str, str]) -> dict[str, Any]:
+    if FORMAT_KEY not in raw:
+        raise InputError("an ONNX file, but not one that retinula export wrote")
+    if raw[FORMAT_KEY] not in map(str, FORMATS):
+        read = " and ".join(map(str, FORMATS))
+        raise InputError(f"format {raw[FORMAT_KEY][:20]!r}, this version of retinula reads {read}; upgrade retinula")
+    try:
+        return {key: read_json(value) for key, value in raw.items()}
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"what it says of itself is not readable ({error})") from error
+
+
+def _session(content: bytes, threads: int | None) -> Any:
+    onnxruntime = load("export", "answering from an ONNX file", "onnxruntime")
+    if threads is not None and threads < 1:
+        raise InputError(f"at least one thread computes, not {threads}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or available_cores()
+    options.log_severity_level = 4  # what fails is an error here; warnings are for those who write graphs
+    # Threads that spin while they wait take the processor from decoding and from whoever else serves.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise InputError(f"ONNX Runtime cannot use it ({first_line(error)})") from error
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if [(each.name, each.type) for each in inputs] != [(INPUT, "tensor(uint8)")] or len(outputs) != 1:
+        raise InputError("its input is not uint8 pictures alone; export the model again")
+    return session
