@@ -32,7 +32,7 @@ def in_torch(path: Path, images: Images, *, plain: bool) -> Callable[[], object]
 
     def answer() -> object:
         with torch.inference_mode():
-            inputs = model.preprocess.normalise(model.preprocess.crop_centre(torch.from_numpy(images)))
+            inputs = model.preprocess.inputs(torch.from_numpy(images))
             return torch.softmax(model.network(inputs) / model.temperature, dim=1).numpy()
 
     return answer

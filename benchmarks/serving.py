@@ -113,7 +113,7 @@ def serve_plain(path: Path, how: str) -> None:
         picture = Image.open(io.BytesIO(content)).convert(mode).resize(model.preprocess.size[::-1])
         images = torch.from_numpy(np.atleast_3d(np.asarray(picture)).copy()).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            inputs = model.preprocess.normalise(model.preprocess.crop_centre(images))
+            inputs = model.preprocess.inputs(images)
             probs = torch.softmax(model.network(inputs) / model.temperature, dim=1)[0]
         values, order = probs.topk(min(5, len(probs)))
         named = zip(order.tolist(), values.tolist(), strict=True)

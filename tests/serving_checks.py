@@ -17,7 +17,7 @@ from PIL import Image
 from starlette.applications import Starlette
 
 from retinula.images import Images
-from retinula.pictures.shrinking import shrink
+from retinula.pictures.form import Form
 from retinula.serving.app import build_app
 from retinula.serving.limits import Limits
 from retinula.serving.predictor import Predictor, Similar
@@ -43,7 +43,7 @@ class Colours:
         self.failure: Exception | None = None
 
     def shrink(self, picture: Image.Image) -> Images:
-        return shrink(picture, (4, 4), "squash", 3)
+        return Form(3, (4, 4)).shrink(picture)
 
     def look_at(self, picture: Image.Image) -> Images:
         return self.shrink(picture)[None]

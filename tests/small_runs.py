@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from retinula.runs.files import EpochRow
+from retinula.runs.files import EpochRow, StepRow
 
 SURROUNDINGS: dict[str, Any] = {"data": {}, "machine": {}, "versions": {}}
 
@@ -21,6 +21,11 @@ def epoch_row(epoch: int, step: int | None = None, **values: Any) -> EpochRow:
         "images_per_second": None,
     }
     return cast("EpochRow", row | values)
+
+
+def step_row(step: int, *, epoch: int = 1, loss: float = 0.5, rate: float = 0.1, seconds: float = 0.01) -> StepRow:
+    """A step of the first epoch, unless told otherwise."""
+    return {"step": step, "epoch": epoch, "loss": loss, "learning_rate": rate, "seconds": seconds}
 
 
 def whole_report(

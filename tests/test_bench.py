@@ -132,7 +132,7 @@ def test_taking_in_the_weights_is_in_the_part_that_is_the_same_for_any_number_of
         ("digits", ["epochs=3", *UNCHOSEN, "training.average=0"], 0.0),
         ("digits", ["steps=42"], 2 * (144 * 1.0 + 1298 * 100.0)),
         ("digits", ["steps=2"], 144 * 1.0 + 64 * 100.0),
-        ("digits", ["epochs=3", "sizes=[[0.0, 8], [0.75, 16]]"], 3 * (144 * 1.0 + 1298 * (0.75 * 10.0 + 0.25 * 100.0))),
+        ("digits", ["epochs=3", "sizes=[[0.0, 8], [0.75, 16]]"], 3 * (144 * 1.0 + 1298 * 100.0)),
         ("digits", ["epochs=3", *UNCHOSEN, "sizes=[[0.0, 8], [0.75, 16]]"], 1442 * 100.0),
         ("cifar10-code256", ["epochs=3", "validation=0.02"], 3 * (1000 * 1.0 + 4096 * 100.0)),
     ],
@@ -140,11 +140,8 @@ def test_taking_in_the_weights_is_in_the_part_that_is_the_same_for_any_number_of
 def test_the_ends_of_epochs_count(
     name: str, settings: list[str], seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def renewal(recipe: Recipe, *_: object) -> float:
-        return 10.0 if recipe.training.sizes and recipe.training.sizes[0][1] == 8 else 100.0
-
     monkeypatch.setattr(bench, "_validation_seconds", lambda *_: 1.0)
-    monkeypatch.setattr(bench, "_renewal_seconds", renewal)
+    monkeypatch.setattr(bench, "_renewal_seconds", lambda *_: 100.0)
     recipe = load_recipe(name, ["batch_size=32", *settings])
     assert bench._epoch_ends_seconds(recipe, 32, 3, noise_for(recipe, 96), PLAIN) == pytest.approx(seconds)
 

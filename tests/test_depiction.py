@@ -22,7 +22,7 @@ from retinula.errors import InputError
 from retinula.explanation.attribution import Attribution
 from retinula.images import ImageSet
 from retinula.models.catalog import build
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
 from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 

@@ -30,6 +30,13 @@ def test_a_whole_installation_is_fine(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists(), "nothing is made"
 
 
+@pytest.mark.parametrize(("cores", "words"), [(1, ", 1 core,"), (2, ", 2 cores,")])
+def test_one_core_is_one(cores: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = {"accelerator": None, "processor": "P", "cores": cores, "memory_gib": None, "bfloat16_units": "none"}
+    monkeypatch.setattr(diagnosis, "describe_machine", lambda: machine)
+    assert words in found("machine").detail
+
+
 def test_a_missing_extra_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "captum" else object())
     assert found("extra explain").state == "missing"

@@ -1,5 +1,7 @@
 import errno
 import json
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from retinula import experiment
 from retinula.datasets.catalog import CATALOG, OWN_FILES
@@ -152,8 +155,12 @@ def test_only_with_the_same_pictures_a_run_goes_on(source: dict[str, ImageSet], 
     assert run.finished
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
     assert "left out: bad.png: it is empty" in run.log_file.read_text()
-    with pytest.raises(InputError, match="is finished"):
+    more = r"is finished; train anew with: .*; for five more epochs: retinula train (\S+) --model (\S+) epochs=5$"
+    with pytest.raises(InputError, match=more) as caught:
         resume("last")
+    own, model = re.findall(more, str(caught.value))[0]
+    train(Path(own), settings=[f"weights={model}", "epochs=1"], run="more")
+    assert find_run("more").report()["source"]["name"] == run.name
     with pytest.raises(InputError, match="is finished"):
         train(recipe(), run=run)
 
@@ -162,12 +169,102 @@ def test_test_pictures_among_those_to_train_on_are_told_at_the_beginning(source:
     test = source["test"]
     source["test"] = replace(test, images=np.concatenate([source["train"].images[:3], test.images[3:]]))
     train(recipe("epochs=1", "validation=0"), run="twice")
-    line = "3 test pictures are equal, pixel by pixel, to pictures to train on"
+    line = (
+        "3 of the 30 test pictures are equal, pixel by pixel, to pictures to train on: an accuracy on them will flatter"
+    )
     told = find_run("twice").log_file.read_text().partition("computing on")
     assert [line in part for part in told] == [True, False, False]
     source["test"] = test
     train(recipe("epochs=1", "validation=0"), run="once")
     assert "equal, pixel by pixel" not in find_run("once").log_file.read_text()
+
+
+def test_from_python_lines_are_printed_unless_they_shall_not(
+    source: dict[str, ImageSet], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source["test"] = source["train"]  # which is warned of
+    train(recipe("epochs=1"), run="told")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "flatter" in err
+    assert [line[:19] for line in err.splitlines() if line.startswith("epoch")] == ["epoch   1  step    "]
+    train(recipe("epochs=1"), run="silent", progress=False)
+    train(recipe("epochs=1"), run="own", reporter=Reporter())
+    stopped()
+    assert capsys.readouterr() == ("", "")
+    resume("last")
+    assert [line[:9] for line in capsys.readouterr().err.splitlines() if line.startswith("epoch")][-1] == "epoch   2"
+    stopped(run="again-1")
+    resume("again-1", progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_what_a_model_learned_before_is_told_and_counted_all_along_the_way(
+    source: dict[str, ImageSet], make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned, others = source["train"].images, source["test"].images
+
+    def begin(run: str, model: str) -> None:
+        train(recipe("epochs=1", f"weights={model}"), run=run, reporter=told)
+
+    told, said = Reporter(), list[str]()
+    monkeypatch.setattr(told, "message", said.append)
+    train(recipe("epochs=1", "validation=0"), run="first")
+    first = source["train"]
+    source["train"] = make_set(60, seed=5)
+    source["validation"] = replace(first, images=np.concatenate([learned[:4], others, others[:26]]))
+    source["test"] = replace(first, images=np.concatenate([learned[:7], others, others[:23]]))
+    begin("second", "first")
+    source["train"] = make_set(60, seed=6)
+    begin("third", "second")
+    for name, model in (("second", "first"), ("third", "second")):
+        for count, split in ((4, "validation"), (7, "test")):
+            line = f"{count} of the 60 {split} pictures are equal, pixel by pixel, to pictures that {model}, which"
+            assert len([each for each in said if each.startswith(line)]) == 1
+            assert line in find_run(name).log_file.read_text().partition("computing on")[0]
+    result = evaluate_run(find_run("third"))
+    assert isinstance(result, ClassificationResult)
+    assert (result.num_learned, result.learned_from) == (7, False)
+    assert result.accuracy_of_others == result.right[7:].double().mean()
+    assert evaluate_run(find_run("third"), split="validation").num_learned == 4
+    source["test"] = first
+    assert evaluate_run(find_run("third")).learned_from, "though it was the first of three that did"
+
+
+def test_what_was_learned_is_kept_once_whatever_becomes_of_the_model_begun_from(source: dict[str, ImageSet]) -> None:
+    learned = source["train"]
+    train(recipe("epochs=1", "validation=0"), run="first")
+    run = stopped(settings=["weights=first"])
+    kept = run.learned_file.read_bytes()
+    shutil.rmtree("runs/first")
+    resume("last")
+    assert run.learned_file.read_bytes() == kept
+    source["test"] = learned
+    assert run.log_file.read_text().count("which it begins from, has learned") == 1
+    assert evaluate_run(run).learned_from
+
+
+def test_the_pictures_of_a_run_are_those_that_it_was_trained_on_and_chosen_by(source: dict[str, ImageSet]) -> None:
+    train(recipe("epochs=1"), run="run")
+    run = find_run("run")
+    of_then = run.environment()["data"]
+    for name in (run, run.path, "run", "last"):
+        own = run_data.load_run_pictures(name)
+        assert own.train is not None
+        assert own.validation is not None
+        assert own.train.fingerprint() == of_then["fingerprint"]
+        assert own.validation.fingerprint() == of_then["validation_fingerprint"]
+        assert own.test is source["test"]
+    drawn = source["train"].split(0.1, seed=0)[1]
+    assert drawn.fingerprint() != of_then["validation_fingerprint"], "another seed is made of the recipe's"
+    source["train"] = replace(source["train"], images=255 - source["train"].images)
+    with pytest.raises(InputError, match="runs/run: the training pictures have changed since it began"):
+        run_data.load_run_pictures("run")
+    train("digits", own.train, own.validation, "given", settings=[*QUICK, "epochs=1"])
+    with pytest.raises(InputError, match="runs/given: the training pictures were given from Python"):
+        run_data.load_run_pictures("given")
+    with pytest.raises(InputError, match="no run 'other'"):
+        run_data.load_run_pictures("other")
 
 
 def test_a_model_begun_from_that_is_not_as_shipped_is_told_at_the_beginning(
@@ -589,8 +686,8 @@ def test_without_validation_pictures_it_tells_by_their_look_what_is_unfamiliar(
     train(recipe("validation=0", "keep=last", "epochs=1"))
     model = Model.load(find_run("last").path)
     last = find_run("last").log_file.read_text().splitlines()[-1]
-    alone = "limit of what is familiar set by the look of pictures alone (no validation pictures)"
-    assert f"{alone}, so that 99.0 % of 200 training pictures kept for it pass" in last
+    alone = "threshold for unfamiliar pictures set by the look of pictures alone (no validation pictures)"
+    assert f"{alone}: 99.0 % of 200 training pictures kept for it count as familiar" in last
     noise = np.random.default_rng(0).integers(0, 256, (50, 1, 8, 8), dtype=np.uint8)
     flat = np.broadcast_to(np.arange(0, 250, 5, dtype=np.uint8)[:, None, None, None], (50, 1, 8, 8))
     for pictures, least, most in ((noise, 1, 1), (flat, 1, 1), (make_set(500, seed=1).images, 0, 0.03)):
@@ -681,3 +778,33 @@ def test_what_is_no_image_set_is_refused_before_anything_is_read(make_set: MakeS
     with pytest.raises(InputError, match=r"train_set must be an ImageSet, not a str: retinula\.load reads them"):
         train("no such recipe", "photos")  # type: ignore[arg-type]  # what is refused
     assert not Path("runs").exists()
+
+
+def test_a_training_says_first_which_classes_are_lost_or_look_like_none(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    classes = ("cat", "dog", "owl", "cat|dog", "cat|owl", "dog|owl")
+    for number in range(30):
+        Image.new("RGB", (8, 8), (8 * number,) * 3).save(tmp_path / f"pictures/{number}.png")
+    rows = [f"{number}.png,{classes[number % 6]}" for number in range(30)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows, "30.png,bee"]))
+    told: list[str] = []
+
+    class Stops(Reporter):
+        def step(self, progress: StepProgress) -> None:
+            raise Interrupted("stopped here")
+
+        def message(self, text: str) -> None:
+            told.append(text)
+
+    with pytest.raises(Interrupted):
+        train("labels.csv", run="own", settings=[*QUICK, "data.root=pictures"], reporter=Stops())
+    assert told[:2] == [
+        "of these classes no picture is left, so that nothing learns them: bee",
+        "'cat|dog' looks like several labels of one picture: each combination is learned as its own class",
+    ]
+    assert "30.png: there is no such file" in find_run("own").log_file.read_text()
+    assert find_run("own").recipe().data.root == str(tmp_path / "pictures")
+    before = len(told)
+    with pytest.raises(Interrupted):
+        resume("own", reporter=Stops())
+    assert not {*told[:2]} & {*told[before:]}

@@ -171,11 +171,17 @@ def test_psnr_by_hand() -> None:
     assert psnr(grey, grey).tolist() == [100.0, 100.0]
 
 
+def test_mean_squared_error_agrees_with_numpy() -> None:
+    images, other = np.random.default_rng(0).random((2, 5, 3, 7, 4))
+    expected = ((images - other) ** 2).mean(axis=(1, 2, 3)).tolist()
+    assert mean_squared_error(torch.from_numpy(images), torch.from_numpy(other)).tolist() == pytest.approx(expected)
+
+
 def reference_ssim(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     """Wang et al. 2004, a window at a time, straight from the formula."""
-    size = min(11, len(first) - 1 + len(first) % 2)
-    axis = np.exp(-((np.arange(size) - size // 2) ** 2) / (2 * 1.5**2))
-    window = np.outer(axis, axis) / np.outer(axis, axis).sum()
+    sizes = [min(11, length - 1 + length % 2) for length in first.shape]
+    down, across = (np.exp(-((np.arange(size) - size // 2) ** 2) / (2 * 1.5**2)) for size in sizes)
+    window = np.outer(down, across) / np.outer(down, across).sum()
 
     def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return convolve2d(values, window, mode="valid")
@@ -186,10 +192,10 @@ def reference_ssim(first: NDArray[np.float64], second: NDArray[np.float64]) -> f
     return float((top / ((a * a + b * b + 0.01**2) * (aa + bb + 0.03**2))).mean())
 
 
-@pytest.mark.parametrize("size", [3, 8, 11, 32])
-def test_ssim_agrees_with_the_formula(size: int) -> None:
+@pytest.mark.parametrize("size", [(3, 3), (8, 20), (11, 11), (90, 16)])
+def test_ssim_agrees_with_the_formula(size: tuple[int, int]) -> None:
     generator = np.random.default_rng(1)
-    images = generator.random((4, 3, size, size))
+    images = generator.random((4, 3, *size))
     other = np.clip(images + generator.normal(0, 0.2, images.shape), 0, 1)
     measured = ssim(torch.from_numpy(images), torch.from_numpy(other))
     expected = [
@@ -218,13 +224,17 @@ def test_pictures_must_fit(measure: Callable[[Tensor, Tensor], Any]) -> None:
 def test_measures_do_not_depend_on_how_many_pictures_are_held_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    images = torch.rand(7, 3, 12, 12, generator=torch.Generator().manual_seed(0))
-    other = torch.rand(7, 3, 12, 12, generator=torch.Generator().manual_seed(1))
-    whole = psnr(images, other), ssim(images, other), binary_entropy_floor(images)
+    # So high that SSIM takes them in two bands, of at least 64 rows.
+    images = torch.rand(7, 3, 90, 12, generator=torch.Generator().manual_seed(0))
+    other = torch.rand(7, 3, 90, 12, generator=torch.Generator().manual_seed(1))
+    grey = (images * 255).byte()
+    whole = psnr(images, other), ssim(images, other), binary_entropy_floor(images), binary_entropy_floor(grey)
     monkeypatch.setattr(metrics, "VALUES_AT_ONCE", 1000)
-    assert psnr(images, other).tolist() == whole[0].tolist()
+    assert len(metrics._chunks(images)) == 7, "or nothing would be tested here"
+    assert psnr(images, other).tolist() == pytest.approx(whole[0].tolist(), abs=1e-12)
     assert ssim(images, other).tolist() == pytest.approx(whole[1].tolist(), abs=1e-12)
     assert binary_entropy_floor(images) == pytest.approx(whole[2], abs=1e-12)
+    assert binary_entropy_floor(grey) == pytest.approx(whole[3], abs=1e-12)
 
 
 def test_entropy_floor_by_hand() -> None:

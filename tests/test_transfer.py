@@ -13,7 +13,7 @@ from retinula.errors import InputError
 from retinula.files.durable import write_json
 from retinula.models.catalog import build
 from retinula.models.head import head_of
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
 from retinula.recipe.files import checked, load_recipe, override
 from retinula.recipe.recipe import Recipe
 from retinula.runs.run import Run, create_run
@@ -22,7 +22,7 @@ from retinula.transfer import begin_from, find_weights
 from retinula.transforms.preprocess import Preprocess
 from small_runs import whole_report
 
-FORM = Preprocess(1, (8, 8), (0.25,), (0.5,), "pad")
+FORM = Preprocess(1, (8, 8), (0.25,), (0.5,), resize="pad")
 
 
 def trained(name: str = "residual", num_classes: int = 4, form: Preprocess = FORM, **arguments: Any) -> Model:
@@ -71,6 +71,18 @@ def test_the_recipe_says_all_that_comes_from_the_file(tmp_path: Path) -> None:
     again = checked(tomllib.loads(settled.to_toml()), "again")
     assert again == settled
     assert begin_from(again)[0] == settled  # a recipe that is written in full begins from the same once more
+
+
+def test_a_recipe_that_is_given_a_model_to_begin_from_leaves_its_own_normalisation(tmp_path: Path) -> None:
+    run = finished(tmp_path, "mine")
+    assert "normalise" in run.recipe_file.read_text(), "every key is written out"
+    given = [f"weights={json.dumps(str(run.model_file))}"]
+    settled, _ = begin_from(load_recipe(run.recipe_file, given))
+    assert (settled.inputs.mean, settled.inputs.std) == ((0.25,), (0.5,))
+    again = create_run(settled, {}, "again", tmp_path)
+    assert begin_from(load_recipe(again.recipe_file, given))[0].inputs == settled.inputs
+    with pytest.raises(InputError, match=r"leave inputs\.normalise out"):
+        begin_from(load_recipe(run.recipe_file, [*given, "normalise=dataset"]))
 
 
 def test_photos_are_looked_at_as_the_trained_model_does_unless_told(tmp_path: Path) -> None:
@@ -147,6 +159,13 @@ def test_a_size_that_leaves_the_layers_as_they_are_is_taken(tmp_path: Path) -> N
     settled = begin_from(recipe(path, *settings))[0]
     assert (settled.inputs.size, settled.inputs.crop, settled.inputs.resize) == ((24, 20), (16, 16), "crop")
     assert settled.model.arguments == {"width": 0.1, "dropout": 0.5}
+
+
+def test_a_crop_is_taken_over_with_the_size_it_was_cut_from(tmp_path: Path) -> None:
+    form = replace(FORM, size=(28, 26), crop=(24, 24))
+    path = saved(tmp_path / "their.safetensors", trained("mobilenetv2", form=form, width=0.1))
+    for settings, crop in (((), (24, 24)), (("size=[28,26]",), (24, 24)), (("size=[32,32]",), None)):
+        assert begin_from(recipe(path, *settings))[0].inputs.crop == crop
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Retinula: from any collection of small pictures to a trained, examined model, on an ordinary computer.
 
-The ten names below, and the version, are loaded when they are first used, so that `import retinula` costs nothing.
+The eleven names below, and the version, are loaded when they are first used, so that `import retinula` costs nothing.
 """
 
 from importlib import import_module
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from retinula.datasets.load import load
     from retinula.errors import RetinulaError
     from retinula.evaluation.measuring import evaluate
+    from retinula.evaluation.run_data import load_run_pictures
     from retinula.experiment import resume, train
     from retinula.images import ImageSet
     from retinula.recipe.recipe import Recipe
@@ -27,6 +28,7 @@ _HOMES = {
     "__version__": "retinula.version",
     "evaluate": "retinula.evaluation.measuring",
     "load": "retinula.datasets.load",
+    "load_run_pictures": "retinula.evaluation.run_data",
     "resume": "retinula.experiment",
     "train": "retinula.experiment",
     "tune": "retinula.tuning.tune",
@@ -41,6 +43,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "load",
+    "load_run_pictures",
     "resume",
     "train",
     "tune",

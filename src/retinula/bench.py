@@ -320,13 +320,11 @@ def _epoch_ends_seconds(recipe: Recipe, few: int, steps: int, noise: ImageSet, h
     if num_validated:
         seconds += num_epochs * num_validated * _validation_seconds(recipe, few, noise, hardware)
     if recipe.training.average:
-        phases, times = phases_of(recipe), num_epochs
-        if not (num_validated or recipe.training.snapshots):  # then the last weights alone are asked
-            phases, times = [(1.0, phases[-1][1])], 1
+        # Where nothing is chosen or kept on the way, the last weights alone are asked; all at the full size.
+        times = num_epochs if num_validated or recipe.training.snapshots else 1
         num_renewed = min(min(renewing_steps(batches), num_steps) * batches.batch_size, num_images)
-        for share, sizes in phases:
-            of_a_picture = _renewal_seconds(*_shortened(recipe, few, steps, sizes), noise, hardware)
-            seconds += share * times * num_renewed * of_a_picture
+        of_a_picture = _renewal_seconds(*_shortened(recipe, few, steps, ()), noise, hardware)
+        seconds += times * num_renewed * of_a_picture
     return seconds
 
 

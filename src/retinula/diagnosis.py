@@ -17,6 +17,7 @@ from retinula.datasets.reading import Progress, silent
 from retinula.errors import InputError
 from retinula.extras import EXTRAS, how_to_install, missing_modules
 from retinula.runs.run import RUNS
+from retinula.text.words import plural
 from retinula.training.hardware import available_device, describe_machine
 from retinula.version import __version__
 
@@ -81,8 +82,8 @@ def _machine() -> Finding:
     return Finding(
         "machine",
         "fine",
-        f"{machine['accelerator'] or machine['processor']}, {machine['cores']} cores{memory}, bfloat16 units: "
-        f"{machine['bfloat16_units']}; trains on {available_device()}",
+        f"{machine['accelerator'] or machine['processor']}, {plural(machine['cores'], 'core')}{memory}, "
+        f"bfloat16 units: {machine['bfloat16_units']}; trains on {available_device()}",
     )
 
 

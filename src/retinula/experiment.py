@@ -14,10 +14,12 @@ from typing import Any
 
 import torch
 
-from retinula.datasets.reading import Dataset, Progress, SplitName
+from retinula.datasets.not_classes import doubted_classes
+from retinula.datasets.reading import Dataset, Progress, SplitName, lost_classes
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.answered import save_answered
 from retinula.evaluation.asked import Asked, ask
+from retinula.evaluation.learned import begin_learning
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.run_data import (
@@ -33,7 +35,7 @@ from retinula.forms import Averaging
 from retinula.images import ImageSet, kind_of
 from retinula.models.catalog import network_named
 from retinula.models.linear_code import linear_code_psnr
-from retinula.pictures.equal import LARGEST_COMPARED, among
+from retinula.pictures.equal import digests_of
 from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe.assignment import assignments
@@ -43,12 +45,14 @@ from retinula.recipe.resetting import with_settings
 from retinula.recipe.targets import anchored
 from retinula.runs.elsewhere import WrittenElsewhere
 from retinula.runs.files import evaluation_key
+from retinula.runs.going_on import going_on, more_epochs
 from retinula.runs.run import RUNS, Run, create_run, find_run
 from retinula.text.names import printable
 from retinula.trained.model_file import Model
 from retinula.training import loop, processes
 from retinula.training.hardware import describe_machine, keep_memory
 from retinula.training.interruption import stop_requests
+from retinula.training.lines import telling
 from retinula.training.loss_words import only_in_training
 from retinula.training.outcome import training_report
 from retinula.training.plan import check_sets
@@ -67,6 +71,7 @@ def train(
     *,
     settings: Iterable[str] | Mapping[str, Any] = (),
     reporter: Reporter | None = None,
+    progress: bool = True,
     root: str | Path = RUNS,
     checkpoint_seconds: float = loop.CHECKPOINT_SECONDS,
 ) -> Model:
@@ -80,7 +85,8 @@ def train(
         validation_set: pictures to choose by; only together with `train_set`, of which nothing is set apart.
         run: an unfinished run to go on with, a name for a new one, or None for a name made from the recipe's.
         settings: those that replace the recipe's, such as `["epochs=1"]` or `{"epochs": 1}`.
-        reporter: told what happens.
+        reporter: told what happens, instead of lines on standard error.
+        progress: whether to print these where there is no reporter.
         root: the folder of the runs.
         checkpoint_seconds: the longest time between two checkpoints.
 
@@ -93,8 +99,8 @@ def train(
         raise InputError(f"run must be a name, or a Run to go on with, not {kind_of(run)}")
     given = assignments(settings)
     runs = Path(root)
-    with processes.joined():
-        told = reporter if reporter is not None and processes.is_first() else Reporter()
+    with processes.joined(), telling(reporter, progress=progress) as shown:
+        told = shown if processes.is_first() else Reporter()
         settled, source = processes.by_first(lambda: _settled(recipe, given, run, runs, train_set is not None))
         sets = processes.by_each(lambda: _sets(settled, given, train_set, validation_set, told))
         processes.by_each(lambda: check_sets(settled, sets.train, sets.validation))
@@ -102,9 +108,9 @@ def train(
         if not processes.is_first():
             return _help_in(begun, settled, sets, source, checkpoint_seconds)
         try:
-            known = _known_test_pictures(sets)
-            lines = [*said_in_vain(settled, given), *_other_than_shipped(source), *known]
-            for line in [] if isinstance(run, Run) else lines:  # told once
+            told_once = [*said_in_vain(settled, given), *_other_than_shipped(source), *_doubts(settled, sets)]
+            lines = [] if isinstance(run, Run) else told_once
+            for line in [*lines, *_learning(begun, settled, source, sets)]:
                 begun.note(line)
                 told.message(line)
             return _train_in(begun, settled, sets, source, told, checkpoint_seconds)
@@ -119,26 +125,35 @@ def resume(
     name: str | Path,
     *,
     reporter: Reporter | None = None,
+    progress: bool = True,
     root: str | Path = RUNS,
     checkpoint_seconds: float = loop.CHECKPOINT_SECONDS,
 ) -> Model:
     """Go on with a training that was interrupted, so that its result is the one it would have had.
 
+    Args:
+        name: of the run, or its folder.
+        reporter: as of `train`.
+        progress: as of `train`.
+        root: the folder of the runs.
+        checkpoint_seconds: the longest time between two checkpoints.
+
     Raises:
         InputError: no such run, a finished one, or data that have changed.
     """
 
-    def unfinished() -> tuple[Run, Recipe]:
-        run = find_run(name, Path(root), (reporter or Reporter()).message)
+    def unfinished(told: Reporter) -> tuple[Run, Recipe]:
+        run = find_run(name, Path(root), told.message)
         if run.finished:
-            raise InputError(f"{run.path} is finished; train anew with: retinula train {run.recipe_file}")
+            anew = f"train anew with: retinula train {run.recipe_file}"
+            raise InputError(f"{run.path} is finished; {anew}; {more_epochs(run)}")
         if not run.can_go_on and not run.steps():
-            (reporter or Reporter()).message(f"{run.path} has no checkpoint yet: it begins anew")
+            told.message(f"{run.path} has no checkpoint yet: it begins anew")
         return run, run.recipe()
 
-    with processes.joined():
-        run, recipe = processes.by_first(unfinished)
-        return train(recipe, run=run, reporter=reporter, checkpoint_seconds=checkpoint_seconds)
+    with processes.joined(), telling(reporter, progress=progress) as told:
+        run, recipe = processes.by_first(partial(unfinished, told))
+        return train(recipe, run=run, reporter=told, checkpoint_seconds=checkpoint_seconds)
 
 
 def evaluate_run(
@@ -224,7 +239,7 @@ def _settled(
     """Return a recipe as it is to run, and the model that it begins from, where it names one."""
     recipe = with_settings(recipe, settings)
     if isinstance(run, Run) and not pictures_given and run.environment()["data"].get("given"):
-        raise InputError(f"{run.path}: its pictures were given from Python: {_going_on(run, given=True)}")
+        raise InputError(f"{run.path}: its pictures were given from Python: {going_on(run, given=True)}")
     source = None
     if recipe.model.weights is not None and not _has_begun(run, recipe):
         recipe, source = begin_from(recipe, root)
@@ -254,17 +269,22 @@ def _sets(
     sets = training_sets(recipe, dataset)
     if dataset.test is None:
         return sets
-    known = 0
-    if sets.train.images.nbytes <= LARGEST_COMPARED and processes.is_first():
-        known = int(among(dataset.test.images, sets.train.images).sum())
-    return sets._replace(test_fingerprint=dataset.test.fingerprint(), num_test_learned=known)
+    kept = digests_of(dataset.test.images) if processes.is_first() else None
+    return sets._replace(test_fingerprint=dataset.test.fingerprint(), test_digests=kept)
 
 
-def _known_test_pictures(sets: Sets) -> list[str]:
-    if not sets.num_test_learned:
+def _learning(begun: Run, recipe: Recipe, source: Source | None, sets: Sets) -> list[str]:
+    """Keep which pictures a run learns, and say what that means for those kept apart; nothing once that is done."""
+    if begun.learned_file.exists():
         return []
-    equal = "1 test picture is" if sets.num_test_learned == 1 else f"{sets.num_test_learned:,} test pictures are"
-    return [f"{equal} equal, pixel by pixel, to pictures to train on: an accuracy on the test pictures will flatter"]
+    learning = begin_learning(recipe, source, sets.train)
+    learning.whole.write(begun)
+    return learning.told(None if sets.validation is None else digests_of(sets.validation.images), sets.test_digests)
+
+
+def _doubts(recipe: Recipe, sets: Sets) -> list[str]:
+    """Say where classes have lost all their pictures, or look like none."""
+    return [] if recipe.objective.reconstructs else [*lost_classes(sets.skipped), *doubted_classes(sets.train.classes)]
 
 
 def _other_than_shipped(source: Source | None) -> list[str]:
@@ -343,7 +363,7 @@ def _train_in(
             write_json(run.report_file, training_report(run, recipe, sets.described(), model, started, earlier))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
     except (Interrupted, processes.Lost) as stop:
-        raise type(stop)(f"{stop}; {_going_on(run, sets.given)}") from stop
+        raise type(stop)(f"{stop}; {going_on(run, given=sets.given)}") from stop
     except RetinulaError as error:
         refused = refused_by_system(error)  # of all that can fail only a disk can be better the next time
         if refused and not run.path.exists():
@@ -353,15 +373,8 @@ def _train_in(
             ) from error
         if not refused or not run.can_go_on:
             raise
-        raise RetinulaError(f"{error}; {_going_on(run, sets.given)}") from error
+        raise RetinulaError(f"{error}; {going_on(run, given=sets.given)}") from error
     return model
-
-
-def _going_on(run: Run, given: bool) -> str:
-    """Say how to go on with a training, on pictures that were `given` or that its recipe names."""
-    if given:
-        return f"go on with train(recipe, train_set, validation_set, run=Run({str(run.path)!r}))"
-    return f"go on with: retinula train --resume {run.path}"
 
 
 def _has_begun(run: Run | str | None, recipe: Recipe) -> bool:

@@ -296,8 +296,8 @@ def _gaussian(length: int) -> list[float]:
     return [weight / math.fsum(weights) for weight in weights]
 
 
-def _chunks(images: Tensor, values: int = VALUES_AT_ONCE) -> tuple[Tensor, ...]:
-    return torch.split(images, max(1, values // max(1, images[0].numel())))
+def _chunks(images: Tensor, values: int | None = None) -> tuple[Tensor, ...]:
+    return torch.split(images, max(1, (values or VALUES_AT_ONCE) // max(1, images[0].numel())))
 
 
 def _check(logits: Tensor, labels: Tensor) -> None:

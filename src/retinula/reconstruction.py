@@ -24,10 +24,11 @@ from retinula.images import Images
 from retinula.metrics import psnr, ssim
 from retinula.models.reconstructing import ALIGNMENT, Encodes, Reconstructs
 from retinula.pictures.decoding import UnreadablePicture, as_picture, decode
-from retinula.pictures.shrinking import shrink
+from retinula.pictures.form import pixels
 from retinula.prediction.references import Reference
 from retinula.trained.model_file import Model
 from retinula.transforms.batches import generator_for
+from retinula.transforms.levels import to_bytes, unit
 from retinula.transforms.noise import noised
 
 MAX_PIXELS: Final = 24_000_000  # of a photo: all of it is kept as float32 several times over
@@ -123,8 +124,8 @@ def reconstruct(
         encoder = encoding(model)
         _, factor = _form_of_codes(model, encoder)
         code = _in_tiles(inputs, encoder.encode, network.reach, factor)[0].contiguous().numpy()
-    target = clean.float() / 255
-    before = seen.float() / 255 if noise else None
+    target = unit(clean)
+    before = unit(seen) if noise else None
     return Reconstruction(
         original=image,
         noised=None if before is None else seen[0].numpy(),
@@ -269,8 +270,7 @@ def _each(
         except UnreadablePicture as error:
             yield reference, error.reason
             continue
-        # At its own size nothing is resampled, only the channels become the model's.
-        image = shrink(picture, (picture.height, picture.width), "squash", model.preprocess.channels)
+        image = pixels(picture, model.preprocess.channels)
         yield reference, reconstruct(model, image, noise=noise, seed=seed, with_code=with_codes)
 
 
@@ -356,5 +356,5 @@ def _write_archive(file: IO[bytes], codes: Mapping[str, Code]) -> None:
 
 
 def _bytes(pictures: torch.Tensor) -> Images:
-    image: Images = pictures[0].mul(255).round().to(torch.uint8).contiguous().numpy()
+    image: Images = to_bytes(pictures[0]).contiguous().numpy()
     return image

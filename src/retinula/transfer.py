@@ -84,11 +84,16 @@ def begin_from(recipe: Recipe, root: Path = RUNS) -> tuple[Recipe, Source]:
     }
     views = {} if recipe.prediction.model_fields_set else vars(model.preprocess.views)
     settled = recipe.changed(model=choice, inputs=inputs, prediction=views)
+    run = run_of(path)
+    by_recipe = (recipe.model.weights or "").startswith(NEWEST_OF)
+    changed = _changed(run) if run is not None and by_recipe else ()
+    return settled, Source(model, path.name if run is None else run.name, sha256, changed)
+
+
+def run_of(path: Path) -> Run | None:
+    """Return the run whose model a file is; None of a model file alone."""
     run = Run(path.parent)
-    of_run = run.recipe_file.is_file() and run.model_file == path
-    by_recipe = of_run and (recipe.model.weights or "").startswith(NEWEST_OF)
-    changed = _changed(run) if by_recipe else ()
-    return settled, Source(model, run.name if of_run else path.name, sha256, changed)
+    return run if run.recipe_file.is_file() and run.model_file == path else None
 
 
 def find_weights(weights: str, root: Path = RUNS) -> Path:
@@ -156,7 +161,7 @@ def _preprocess(inputs: Inputs, trained: Preprocess, path: Path) -> Preprocess:
     crop = inputs.crop or (trained.crop if size == trained.size else None)
     resize = inputs.resize if "resize" in inputs.model_fields_set else trained.resize
     resample = inputs.resample if "resample" in inputs.model_fields_set else trained.resample
-    return Preprocess(trained.channels, size, trained.mean, trained.std, resize, crop, resample)
+    return Preprocess(trained.channels, size, trained.mean, trained.std, resize=resize, crop=crop, resample=resample)
 
 
 def _check_layers(model: Model, arguments: dict[str, Any], preprocess: Preprocess, path: Path) -> None:

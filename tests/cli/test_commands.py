@@ -86,10 +86,10 @@ def test_train_evaluate_predict(call, tmp_path: Path, monkeypatch: pytest.Monkey
     assert f"5 of {len(names)} files of labels.csv {gone}\n" in call.err
     with Path("out.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["src", "correct", "model", "correct answer", "probability"]
+    assert list(rows[0]) == ["file", "label", "answer", "right", "probability", "unfamiliar"]
     assert len(rows) == len(answered)
-    assert {row["correct"] for row in rows} == {"3"}
-    assert all((row["model"] == "3") == (row["correct answer"] == "True") for row in rows)
+    assert {row["label"] for row in rows} == {"3"}
+    assert all((row["answer"] == "3") == (row["right"] == "True") for row in rows)
     assert str(three) in call("predict", str(run / "model.safetensors"), str(three), "--plot", "drawn")
     assert [path.name for path in sorted(Path("drawn").iterdir())] == [f"{three.stem}.png", f"{three.stem}.svg"]
     call("predict", "last", "unpacked/test/3/broken.png", code=2)
@@ -112,6 +112,10 @@ def test_train_evaluate_predict(call, tmp_path: Path, monkeypatch: pytest.Monkey
     assert json.loads(call("runs", "--json")) == json.loads(call("runs", "list", "--json"))
     call("train", "--resume", "last", code=2)
     assert "is finished" in call.err
+    more = "for five more epochs: retinula train runs/digits-1/recipe.toml --model runs/digits-1 epochs=5\n"
+    assert call.err.endswith(more)
+    call("train", "--resume", "last", "epochs=5", code=2)
+    assert call.err == f"retinula: --resume goes on with a run as it is: give nothing else with it; {more}"
 
     begun = ("train", "classes=[0,1]", "epochs=1", "--run", "2024", "--json")
     head = json.loads(call(*begun, "--model", "last", "--freeze"))

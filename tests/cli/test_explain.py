@@ -17,7 +17,7 @@ from retinula.cli.explain import _asked, explain
 from retinula.depiction import OF_VIEWS
 from retinula.explanation.attribution import USUAL
 from retinula.models.catalog import build
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
 from retinula.plots.attribution import attribution
 from retinula.recipe.files import load_recipe
 from retinula.runs.run import create_run

@@ -13,7 +13,9 @@ from retinula import extras
 from retinula.cli import serve
 from retinula.datasets.digits import CLASSES
 from retinula.export import browser_runtime
-from retinula.export.parity import NUM_PHOTOS, Photo, Proof, proof_of
+from retinula.export.files import Exported
+from retinula.export.parity import NUM_PHOTOS, Parity, Photo, Proof, SameUnfamiliar, proof_of
+from retinula.export.quantisation import QuantisationCost
 from retinula.extras import EXTRAS
 from retinula.images import ImageSet
 from retinula.models.catalog import build
@@ -63,6 +65,28 @@ def test_weights_are_proved_on_pictures_by_name(call: Call) -> None:
     assert said["parity"]["num_images"] == said["parity"]["same_top_class"] == 355
     assert said["int8"] is None
     assert call("export", "mine", "--format", "npz", "--data", "digits").startswith("runs/mine/model.npz")
+
+
+@pytest.mark.usefixtures("call")
+def test_how_much_is_told_of_unfamiliar_pictures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = SameUnfamiliar(435, 85, 434)
+    cost = QuantisationCost("validation", 144, 0.82, 0.81, 0.01, 0.02, 0.99)
+    parity = Parity(355, 20, "digits/test", "made", 1e-6, 375, told)
+    written = Exported(Path("m.onnx"), 1024, parity, cost)
+    monkeypatch.setattr("retinula.export.files.export_onnx", lambda *_: written)
+    _, err = run_command(monkeypatch, capsys, "export", "mine", "--data", "digits")
+    assert (
+        "what is unlike anything it was trained on is the same but for 1 picture at a limit: 85 of 435 pictures, with "
+        "noise, flat ones and text among them\n"
+    ) in err
+    assert (
+        "of these 1.00 % are unlike anything it was trained on in float32, 2.00 % in int8; both say the same of" in err
+    )
+    said = json.loads(run_command(monkeypatch, capsys, "export", "mine", "--data", "digits", "--json")[0])
+    assert said["parity"]["unfamiliar"] == {"num_pictures": 435, "num_unfamiliar": 85, "same": 434}
+    assert said["int8"]["same_unfamiliar"] == 0.99
 
 
 @pytest.mark.parametrize("module", EXTRAS["export"].modules)

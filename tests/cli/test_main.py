@@ -88,7 +88,7 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("train", "cifar1O"), 2, "'cifar1O' is no recipe, no data set and no folder here"),
+        (("train", "cifar1O"), 2, "there is no recipe, data set or folder called 'cifar1O'"),
         (("train", "digits", "shapes"), 2, "one recipe, data set or folder at a time"),
         (("train", "epochs=x"), 2, "training.epochs"),
         (("train", "epochs", "3"), 2, "settings are written epochs=3"),

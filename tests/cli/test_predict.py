@@ -1,5 +1,6 @@
 """What `retinula predict` says beside its answers of what the model cannot tell."""
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,10 @@ from PIL import Image
 
 from command_line import run_command
 from familiarity_checks import ALL_KNOWN
-from retinula.cli import predict, terminal
+from retinula.cli import predict
 from retinula.models.catalog import build
 from retinula.trained.model_file import Model
+from retinula.training import lines
 from retinula.transforms.preprocess import Preprocess
 
 Capture = pytest.CaptureFixture[str]
@@ -66,7 +68,7 @@ def test_files_are_finished_though_nobody_reads_the_answers(
     left = 2
     _, err = run_command(monkeypatch, capsys, *words, "--csv", "out.csv", "--labels", "labels.csv")
     assert "written out.csv" in err
-    assert [line.split(",")[0] for line in Path("out.csv").read_text().splitlines()] == ["src", *names]
+    assert [line.split(",")[0] for line in Path("out.csv").read_text().splitlines()] == ["file", *names]
     left = 2
     run_command(monkeypatch, capsys, *words, "--plot", "drawn")
     assert [path.name for path in sorted(Path("drawn").glob("*.png"))] == names
@@ -90,7 +92,7 @@ def test_the_listing_of_a_large_folder_is_told(
     untrained().save("model.safetensors")
     Path("new").mkdir()
     Image.fromarray(np.zeros((8, 8), np.uint8)).save("new/a.png")
-    monkeypatch.setattr(terminal, "PATIENCE", 0.0)
+    monkeypatch.setattr(lines, "PATIENCE", 0.0)
     _, err = run_command(monkeypatch, capsys, "predict", "model.safetensors", "new")
     assert err.startswith("listing new\n")
 
@@ -107,7 +109,23 @@ def test_pictures_outside_the_classes_are_counted_and_in_no_score(
     out, err = run_command(monkeypatch, capsys, *words, "--csv", "out.csv")
     assert "1 of 3 labelled pictures is outside the classes of this model, and in no score: hexagon (1)" in err
     assert "1 of 2 right" in out, "all three are equal, so the same answer is given to a cat and a dog"
-    assert [line.split(",")[1] for line in Path("out.csv").read_text().splitlines()] == ["correct", "cat", "", "dog"]
+    assert [line.split(",")[1] for line in Path("out.csv").read_text().splitlines()] == ["label", "cat", "", "dog"]
     Path("labels.csv").write_text("file,label\na.png,cube\nb.png,hexagon\n")
     _, err = run_command(monkeypatch, capsys, *words, code=2)
     assert "the label 'cube' of a.png is no class of this model" in err
+
+
+def test_probabilities_are_columns_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = untrained()
+    model.save("model.safetensors")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("a.png")
+    run_command(monkeypatch, capsys, "predict", "model.safetensors", "a.png", "--csv", "out.csv", "--probabilities")
+    head, row = csv.reader(Path("out.csv").read_text().splitlines())
+    assert head[-2:] == ["cat", "dog"]
+    asked = model.probabilities(np.zeros((1, 1, 8, 8), np.uint8))[0].tolist()
+    assert [*map(float, row[-2:])] == pytest.approx(asked, rel=1e-5)
+    _, err = run_command(monkeypatch, capsys, "predict", "model.safetensors", "a.png", "--probabilities", code=2)
+    assert "give --csv OUT.csv" in err

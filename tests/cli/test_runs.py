@@ -15,6 +15,7 @@ from retinula.errors import InputError
 from retinula.files.durable import write_json
 from retinula.recipe.files import load_recipe
 from retinula.recipe.sections import Data
+from retinula.recipe.targets import find_recipe
 from retinula.runs.run import LOCK, Run, create_run
 from small_runs import SURROUNDINGS, epoch_row, whole_report
 
@@ -113,6 +114,25 @@ def test_commands_that_only_look_or_go_on_take_the_run_begun_last(
     shown, said = run_command(monkeypatch, capsys, "runs", "show", "last")
     assert shown.startswith(f"{begun.path}: recipe digits")
     assert said == ""
+
+
+def test_what_a_folder_was_trained_by_is_not_called_like_a_shipped_recipe(
+    begun: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    (tmp_path / "digits").mkdir()
+    create_run(find_recipe("./digits"), SURROUNDINGS, "own")
+    shown, _ = run_command(monkeypatch, capsys, "runs")
+    recipes = {
+        line.split()[0]: line.partition("  0 ")[0].split(maxsplit=1)[1].strip() for line in shown.splitlines()[1:]
+    }
+    assert recipes == {"done": "digits", "begun": "digits", "own": "default on digits"}
+    assert ": recipe default on digits, seed 0" in run_command(monkeypatch, capsys, "runs", "show", "own")[0]
+    listed = json.loads(run_command(monkeypatch, capsys, "runs", "--json")[0])
+    assert {row["name"]: (row["recipe"], row["from_default"]) for row in listed} == {
+        "done": ("digits", False),
+        "begun": ("digits", False),
+        "own": ("digits", True),
+    }
 
 
 def test_of_many_epochs_some_are_shown_and_the_last(

@@ -101,3 +101,16 @@ def test_programs_are_told_where_it_listens(
     assert (out.count("\n"), err) == (1, "stopped\n")
     out, _ = run_command(monkeypatch, capsys, "serve", "begun", *FREE)
     assert out == f"colours: http://127.0.0.1:{ports[-1]} (Ctrl-C stops)\n"
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has not both in one")
+@pytest.mark.usefixtures("call")
+@pytest.mark.parametrize("both", [True, False])
+def test_where_clients_of_ipv4_are_left_out_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], both: bool
+) -> None:
+    monkeypatch.setattr(serve, "_predictor", lambda *_: Colours())
+    monkeypatch.setattr(server, "run", lambda *_: None)
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: both)
+    _, err = run_command(monkeypatch, capsys, "serve", "begun", *FREE, "--host", "::", "--token", "secret")
+    assert ("by IPv6 alone" in err) is not both

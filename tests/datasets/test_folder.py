@@ -22,7 +22,7 @@ from retinula.datasets.split_record import read_record
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.pictures.decoding import MAX_BYTES, decode
-from retinula.pictures.shrinking import shrink
+from retinula.pictures.form import Form
 
 Contents = Mapping[str, bytes]
 Pack = Callable[[Path, Contents], Path]
@@ -185,7 +185,8 @@ class TestSize:
         files = {"train/a/1.png": content, "train/b/1.png": content, "test/a/1.png": content}
         reading = read(as_folder(tmp_path, files), size=(16, 16), resize=resize)
         (chunk,) = reading.splits["train"]()
-        assert np.array_equal(chunk.images[0], shrink(decode(content), (16, 16), resize, 3))  # type: ignore[arg-type]  # a name
+        form = Form(3, (16, 16), resize=resize)  # type: ignore[arg-type]  # a name
+        assert np.array_equal(chunk.images[0], form.shrink(decode(content)))
 
 
 class TestBadPictures:

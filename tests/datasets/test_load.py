@@ -16,7 +16,7 @@ from retinula.datasets.catalog import CATALOG
 from retinula.datasets.entry import Archive
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
-from retinula.pictures.shrinking import shrink
+from retinula.pictures.form import Form
 from tiny_cifar import NUM_TEST, NUM_TRAIN
 
 
@@ -174,7 +174,7 @@ def test_pictures_are_brought_to_the_size_and_channels_wanted(tiny: Path, cache:
         assert found.shape == (len(part), 1, 16, 20)
         for got, original in zip(found, part, strict=True):
             picture = Image.fromarray(np.ascontiguousarray(original.transpose(1, 2, 0)))
-            assert np.array_equal(got, shrink(picture, (16, 20), resize, 1))
+            assert np.array_equal(got, Form(1, (16, 20), resize=resize).shrink(picture))
     check(load.load("cifar10", search=[tiny], cache_dir=cache, size=(32, 32), channels=3))
 
 
@@ -276,7 +276,7 @@ def test_loads_npz_files(tmp_path: Path, cache: Path) -> None:
     assert dataset.splits["train"].provenance["sha256"] == copies.file_digest(tmp_path / "mine.npz", cache)
     small = load.load(tmp_path / "mine.npz", cache_dir=cache, size=(5, 6), channels=3)
     assert small.splits["test"].shape == (3, 5, 6)
-    assert np.array_equal(small.splits["test"].images[0], shrink(Image.fromarray(images[0]), (5, 6), "squash", 3))
+    assert np.array_equal(small.splits["test"].images[0], Form(3, (5, 6)).shrink(Image.fromarray(images[0])))
 
 
 def test_an_official_archive_may_be_named_by_its_path(tiny: Path, cache: Path, tmp_path: Path) -> None:
@@ -370,6 +370,11 @@ def make_large(folder: Path) -> Path:
 def make_empty(folder: Path) -> Path:
     (folder / "empty").mkdir()
     return folder / "empty"
+
+
+def test_what_lies_on_the_web_is_not_fetched() -> None:
+    with pytest.raises(InputError, match=r"^https://a\.org/zoo\.zip is an address on the web: fetch it first \(curl "):
+        load.load("https://a.org/zoo.zip")
 
 
 @pytest.mark.parametrize(

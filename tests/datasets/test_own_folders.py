@@ -1,11 +1,14 @@
 """Folders of one's own as they come: many classes, odd names, few pictures, several folders, splits that stay."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,13 @@ import pytest
 from PIL import Image
 
 from retinula.datasets import load
-from retinula.datasets.reading import Dataset
+from retinula.datasets.folder import find
+from retinula.datasets.folder import read as read_folder
+from retinula.datasets.listing import Files
+from retinula.datasets.options import Options
+from retinula.datasets.reading import Dataset, SplitName
+from retinula.datasets.recognition import past_splits
+from retinula.datasets.split_record import read_record, write_record
 from retinula.errors import InputError
 
 
@@ -76,6 +85,84 @@ def test_splits_stay_when_pictures_come_and_go(tmp_path: Path) -> None:
     assert places(load.load(folder, cache_dir=cache, size=(16, 16))) == after
 
 
+def archived(folder: Path) -> Path:
+    return Path(shutil.make_archive(str(folder), "zip", folder))
+
+
+def tabled(folder: Path) -> Path:
+    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in sorted(folder.rglob("*.png"))]
+    (folder / "labels.csv").write_text("\n".join(["file,label", *rows]))
+    return folder / "labels.csv"
+
+
+@pytest.mark.parametrize("source", [Path, archived, tabled])
+def test_what_is_moved_to_another_class_renamed_or_copied_keeps_its_side(
+    tmp_path: Path, source: Callable[[Path], Path]
+) -> None:
+    folder, cache = fill(tmp_path / "set", {"cat": 30, "weasel": 30}), tmp_path / "cache"
+    (folder / "cat/0007.png").write_bytes((folder / "cat/0007.png").read_bytes() + bytes(100_000))  # is not read whole
+    before = places(load.load(source(folder), cache_dir=cache))
+    (folder / "weasel/old").mkdir()
+    for number in range(30):
+        shutil.move(folder / f"cat/{number:04}.png", folder / f"weasel/old/new name {number}.png")
+        shutil.copy(folder / f"weasel/{number:04}.png", folder / f"cat/copy {number}.png")
+    fill(folder, {"cat": 10}, first=100)
+    after = places(load.load(source(folder), cache_dir=cache))
+    for number in range(30):
+        assert after[f"weasel/old/new name {number}.png"] == before[f"cat/{number:04}.png"]
+        assert after[f"cat/copy {number}.png"] == after[f"weasel/{number:04}.png"] == before[f"weasel/{number:04}.png"]
+    assert sum(after[f"cat/{number:04}.png"] == "test" for number in range(100, 110)) == 2, "of those that are new"
+
+
+def test_only_files_that_may_have_been_there_before_are_opened_to_be_recognised(tmp_path: Path) -> None:
+    folder, record = fill(tmp_path / "set", {"cat": 10, "dog": 10}), tmp_path / "record.json"
+    opened: list[str] = []
+
+    def looked_through() -> Files:
+        files = find(folder)
+
+        def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
+            opened.extend(wanted)
+            return files.open(wanted)
+
+        return replace(files, open=contents)
+
+    def read() -> dict[str, SplitName]:
+        opened.clear()
+        return past_splits(looked_through(), record)
+
+    assert (read(), opened) == ({}, [])
+    reading = read_folder(folder, Options(size=(8, 8)), record, looked_through())
+    assert len(list(reading.chunks())) == 2
+    assert len(opened) == 20, "each once"
+    assert (read(), opened) == (read_record(record), [])
+    Image.new("RGB", (50, 40)).save(folder / "cat/larger.png")
+    assert (len(read()), opened) == (20, [])
+    shutil.move(folder / "dog/0003.png", folder / "cat/0033.png")
+    assert (len(read()), opened) == (21, ["cat/0033.png"])
+
+
+def test_equal_pictures_on_both_sides_are_trained_on_once_one_is_moved(tmp_path: Path) -> None:
+    folder, cache = fill(tmp_path / "set", {"cat": 10, "dog": 10}), tmp_path / "cache"
+    before = places(load.load(folder, cache_dir=tmp_path / "other"))
+    train, test = (next(name for name in before if before[name] == split) for split in ("train", "test"))
+    shutil.copy(folder / train, folder / test)
+    assert places(load.load(folder, cache_dir=cache))[test] == "test"
+    shutil.move(folder / test, folder / "dog/moved.png")
+    assert places(load.load(folder, cache_dir=cache))["dog/moved.png"] == "train"
+
+
+def test_what_comes_back_is_for_what_it_was(tmp_path: Path) -> None:
+    record = tmp_path / "splits/record.json"
+    write_record(record, {"train": ["a", "b"], "test": ["c"]})
+    write_record(record, {"train": ["b"], "test": ["d"]})
+    assert read_record(record) == {"a": "train", "b": "train", "c": "test", "d": "test"}
+    write_record(record, {"train": ["c"], "test": ["a"]})
+    assert read_record(record) == {"a": "test", "b": "train", "c": "train", "d": "test"}, "the newest counts"
+    write_record(record, {"train": ["c"]}, forgetting=True)
+    assert read_record(record) == {"c": "train"}
+
+
 def test_a_class_that_loses_all_it_is_trained_on(tmp_path: Path) -> None:
     folder, cache = fill(tmp_path / "set", {"cat": 10, "dog": 10}), tmp_path / "cache"
     before = places(load.load(folder, cache_dir=cache))
@@ -90,10 +177,15 @@ def test_a_damaged_record_is_made_anew(tmp_path: Path) -> None:
     folder, cache = fill(tmp_path / "set", {"cat": 10, "dog": 10}), tmp_path / "cache"
     before = places(load.load(folder, cache_dir=cache))
     (record,) = (cache / "splits").iterdir()
-    for content in (b"rubbish", b"{}", b'{"train": 3, "test": 4}', b"[]"):
+    whole = json.loads(record.read_bytes())
+    without = {split: whole[split] for split in ("train", "test")}  # as earlier versions wrote it
+    unusable: tuple[object, ...] = (3, {"train": [1]}, {"train": {}})
+    odd = [json.dumps({**without, "digests": digests}).encode() for digests in unusable]
+    for content in (b"rubbish", b"{}", b'{"train": 3, "test": 4}', b"[]", json.dumps(without).encode(), *odd):
         record.write_bytes(content)
         shutil.rmtree(cache / "prepared")
         assert places(load.load(folder, cache_dir=cache)) == before
+        assert json.loads(record.read_bytes()) == whole
 
 
 def test_several_folders_and_archives_become_one(tmp_path: Path) -> None:
@@ -150,11 +242,11 @@ def test_what_was_set_apart_is_remembered_by_the_name_as_it_is(tmp_path: Path) -
 
 def test_what_cannot_be_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = fill(tmp_path / "set", {"cat": 2, "dog": 2})
-    with pytest.raises(InputError, match="name each folder once"):
+    with pytest.raises(InputError, match="name each folder or file once"):
         load.load(folder, more=[folder], cache_dir=tmp_path)
     monkeypatch.chdir(fill(tmp_path / "here", {"cat": 2, "dog": 2}))
     for other in ("", "cifar10", tmp_path / "none", fill(tmp_path / "x", {"cat": 1}) / "cat/0000.png"):
-        with pytest.raises(InputError, match="is no folder and no archive: only those can be merged"):
+        with pytest.raises(InputError, match=r"is no folder, archive, table or \.npz file of yours: only those"):
             load.load(folder, more=[other], cache_dir=tmp_path)
 
 

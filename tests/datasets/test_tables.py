@@ -2,13 +2,12 @@ import os
 import unicodedata
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from retinula.datasets import load
+from retinula.datasets import load, tables
 from retinula.datasets.check import check_files
-from retinula.datasets.reading import Dataset
+from retinula.datasets.reading import Dataset, lost_classes
 from retinula.datasets.rows import label_columns
 from retinula.errors import InputError
 
@@ -45,7 +44,7 @@ def test_reads_pictures_labels_and_splits(tmp_path: Path) -> None:
     text = (
         "file,label,split\na.png,cat,train\ndeep/er/bb.PNG,dog,Train\nccc.png,dog,TEST\nünï ©.png,cat,\nv.png,cat,val\n"
     )
-    for separator, name in ((",", "a.csv"), (";", "b.csv"), ("\t", "c.tsv")):
+    for separator, name in ((",", "a.csv"), (";", "b.csv"), ("\t", "c.tsv"), (" , ", "d.csv")):
         dataset = loaded(write(tmp_path, text.replace(",", separator), name))
         assert labels(dataset) == {
             "train": {"a.png": "cat", "deep/er/bb.PNG": "dog", "ünï ©.png": "cat"},
@@ -63,6 +62,7 @@ def test_columns_by_any_of_their_names_or_place(tmp_path: Path) -> None:
     for head, text in (
         ("class,Filename\n", "".join(f"{label},{name}\n" for name, label in rows)),
         ("", "".join(f"{name},{label}\n" for name, label in rows)),
+        ("", "".join(f" {name} , {label} \n" for name, label in rows)),
         ("\ufefffile,label,note\n", "".join(f'"{name}",{label},"x, y"\n' for name, label in rows)),
     ):
         dataset = loaded(write(tmp_path, head + text))
@@ -107,6 +107,7 @@ def test_the_column_of_classes_is_known_by_its_name(tmp_path: Path, head: str, r
         ("", "{n}.png,{n}.5", "column 2 says 30 different things of 30 pictures"),
         ("file,label,is_valid", "{n}.png,{label},maybe", "row 2 has the unknown split 'maybe' in is_valid"),
         ("file,label,split", "{n}.png,{label},{e}", "has both 'eval' and 'test' to test on; call the one to choose by"),
+        ("file,label,split", "{n}.png,{label}, {e}", "has both 'eval' and 'test' to test on"),
     ],
 )
 def test_no_column_is_guessed_to_name_the_classes(tmp_path: Path, head: str, row: str, words: str) -> None:
@@ -150,6 +151,12 @@ def test_a_column_that_is_called_one_of_classes_is(tmp_path: Path, heading: str)
     assert len({label for part in labels(dataset).values() for label in part.values()}) == 16
 
 
+def test_of_few_pictures_each_may_have_a_class_of_its_own(tmp_path: Path) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(4)))
+    dataset = loaded(write(tmp_path, "\n".join(["file,person", *(f"{n}.png,person {n}" for n in range(4))])))
+    assert dataset.splits["train"].classes == ("person 0", "person 1", "person 2", "person 3")
+
+
 @pytest.mark.parametrize("head", [",0", ",kind", "Unnamed: 0,kind", "partition,kind", "kind,"])
 def test_of_two_columns_the_first_names_the_file(tmp_path: Path, head: str) -> None:
     """Pandas writes a series so, with its index."""
@@ -158,6 +165,13 @@ def test_of_two_columns_the_first_names_the_file(tmp_path: Path, head: str) -> N
     assert (columns.file, columns.label, columns.split) == (0, 1, None)
     file, label = (name or f"column {place}" for place, name in enumerate(table[0], start=1))
     assert columns.described == f"file from {file}, label from {label}"
+
+
+@pytest.mark.parametrize(
+    "table", [[["1.jpg ", "cat"], ["2.jpg", "dog"]], [["1", " cat"], ["2", "cat"]], [["1", "cat"], ["2", " cat"]]]
+)
+def test_spaces_make_no_heading_of_a_row(tmp_path: Path, table: list[list[str]]) -> None:
+    assert label_columns(table, tmp_path) == (0, 1, None, ())
 
 
 def test_a_check_says_which_columns_were_read(tmp_path: Path) -> None:
@@ -194,11 +208,12 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     (inside / "link.png").symlink_to(tmp_path / "outside.png")
     (inside / "bad.png").write_bytes(b"no picture")
     os.mkfifo(inside / "pipe.png")
+    outside = "the path leads out of the table's folder; name the one that all pictures lie in: data.root=FOLDER"
     bad = {
         "none.png": "there is no such file",
-        "../outside.png": "the path leads out of the table's folder",
-        str(tmp_path / "outside.png"): "the path leads out of the table's folder",
-        "link.png": "the path leads out of the table's folder",
+        "../outside.png": outside,
+        str(tmp_path / "outside.png"): outside,
+        "link.png": outside,
         "pipe.png": "there is no such file",
         "x" * 300 + ".png": "there is no such file",
         "bad.png": "it is not a picture (JPEG, PNG, WebP, GIF, BMP, TIFF, PPM)",
@@ -376,6 +391,88 @@ def test_a_table_that_is_not_text(tmp_path: Path) -> None:
 def test_many_rows_are_read_quickly(tmp_path: Path) -> None:
     pictures(tmp_path, "a.png", "b.png")
     rows = [f"missing-{number}.png,{number % 7}" for number in range(3000)]
-    dataset = loaded(write(tmp_path, "file,label\na.png,x\nb.png,y\n" + "\n".join(rows)))
-    assert len(dataset.skipped) == 3000
-    assert np.array_equal(sorted(dataset.splits["train"].classes), ["x", "y"])
+    found = tables.find(write(tmp_path, "file,label\na.png,x\nb.png,y\n" + "\n".join(rows)))
+    assert len(found.files.skipped) == 3000 + 7  # the classes of which no picture is left
+    assert found.files.names == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("name", ["train.csv", "Train_labels.csv", "labels-training.csv"])
+def test_a_table_to_train_on_means_the_pictures_to_train_on(tmp_path: Path, name: str) -> None:
+    pictures(tmp_path, *(f"{part}/{n}.png" for part in ("train", "test") for n in range(6)), "test/6.png")
+    rows = [f"{n},{('cat', 'dog')[n % 2]}" for n in range(7)]
+    dataset = loaded(write(tmp_path, "\n".join(["id,label", *rows]), name))
+    found = [source for part in labels(dataset).values() for source in part]
+    assert sorted(found) == ["test/6.png", *(f"train/{n}.png" for n in range(6))]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "train_test.csv", "retrained.csv"])
+def test_of_no_split_nothing_is_preferred(tmp_path: Path, name: str) -> None:
+    pictures(tmp_path, *(f"{part}/{n}.png" for part in ("train", "test") for n in range(2)), "a.png", "b.png")
+    dataset = loaded(write(tmp_path, "id,label\n0,cat\n1,dog\na,cat\nb,dog\n", name))
+    assert [one.source for one in dataset.skipped] == ["0", "1"]
+
+
+@pytest.mark.parametrize("missing", [2, 3])
+def test_a_table_without_a_tenth_of_its_pictures_is_refused(tmp_path: Path, missing: int) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(missing, 20)))
+    rows = [f"{n}.png,{'owl' if n < missing else ('cat', 'dog')[n % 2]}" for n in range(20)]
+    path = write(tmp_path, "\n".join(["file,label", *rows, "20.png,", "21.png,"]))
+    if missing == 2:
+        dataset = loaded(path)
+        assert ("owl", "no picture of this class is left") in dataset.skipped
+        line = "of these classes no picture is left, so that nothing learns them: owl"
+        assert lost_classes(dataset.skipped) == [line]
+        return
+    words = (
+        r"labels\.csv: of 20 rows, 3 name no picture that can be used, and no picture is left of owl; the first is "
+        r"0\.png: there is no such file; mend the paths, name .* \(data\.root=FOLDER\), or take those rows out"
+    )
+    with pytest.raises(InputError, match=words):
+        loaded(path)
+    assert not list((tmp_path / "cache").rglob("splits/*"))
+    assert len(check_files(path).rows) == 3 + 2 + 1
+
+
+def test_pictures_may_lie_below_another_folder(tmp_path: Path) -> None:
+    inside, elsewhere = tmp_path / "inside", tmp_path / "elsewhere"
+    pictures(elsewhere, "a.png", "deep/b.png", "c.png", "d.png")
+    inside.mkdir()
+    names = ["a.png", "b", str(elsewhere / "c.png"), "d"]
+    rows = [f"{name},{('cat', 'dog')[n % 2]},train" for n, name in enumerate(names)]
+    path = write(inside, "\n".join(["file,label,split", *rows, f"../{inside.name}/x.png,cat,train"]))
+    with pytest.raises(InputError, match=r"no pictures that are there; .*: there is no such file"):
+        loaded(path)
+    dataset = load.load(path, root=elsewhere, cache_dir=inside / "cache")
+    found = {name: label for part in labels(dataset).values() for name, label in part.items()}
+    assert found == {"a.png": "cat", "deep/b.png": "dog", "c.png": "cat", "d.png": "dog"}
+    assert [one.reason.partition(";")[0] for one in dataset.skipped] == ["the path leads out of the table's folder"]
+    pictures(inside, "a.png", "b.png")  # not taken for what was prepared of the other
+    assert labels(load.load(path, cache_dir=inside / "cache")) == {"train": {"a.png": "cat", "b.png": "dog"}}
+    assert load.split_record(path, root=elsewhere) != load.split_record(path)
+    report = check_files(path, root=elsewhere)
+    assert (sum(report.num_images.values()), len(report.rows)) == (4, 1)
+    with pytest.raises(InputError, match=r"there is no folder .*none; data\.root names"):
+        load.load(path, root=tmp_path / "none", cache_dir=inside / "cache")
+    for other in ("digits", elsewhere):
+        with pytest.raises(InputError, match="is no table, so its pictures lie nowhere else; leave"):
+            load.load(other, root=elsewhere, cache_dir=inside / "cache")
+
+
+@pytest.mark.parametrize(
+    ("head", "of", "words"),
+    [
+        (
+            "image_name,tags",
+            ("cat dog", "cat", "dog", "owl", "owl dog", "cat owl"),
+            r"tags looks like several .*'cat dog'",
+        ),
+        ("path,age", tuple(str(n) for n in range(20)), "age looks like a quantity, of 20 different values; .* ranges"),
+        ("", tuple(f"{n}.5" for n in range(12)), "column 2 looks like a quantity, of 12 different values"),
+    ],
+)
+def test_what_is_no_class_is_told(tmp_path: Path, head: str, of: tuple[str, ...], words: str) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(30)))
+    rows = [f"{n}.png,{of[n % len(of)]}" for n in range(30)]
+    with pytest.raises(InputError, match=words):
+        loaded(write(tmp_path, "\n".join(filter(None, [head, *rows]))))
+    assert len(loaded(write(tmp_path, "\n".join(["file,label", *rows]))).splits["train"].classes) == len(of)

@@ -1,5 +1,7 @@
 """Wrong labels, planted among answers and embeddings whose classes are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 from retinula import extras
 from retinula.datasets import shapes
 from retinula.errors import InputError
-from retinula.evaluation.label_errors import LabelErrors, find_label_errors, out_of_fold
+from retinula.evaluation.label_errors import LabelError, LabelErrors, find_label_errors, out_of_fold
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -138,6 +140,14 @@ def test_probabilities_are_those_of_the_answers_also_where_a_class_does_not_occu
     assert (found[4].label, found[4].suggestion, found[7].suggestion) == ("bee", "dog", "ant")
     assert (found[4].label_probability, found[4].probability) == (0.02, 0.48)
     assert (found[7].label_probability, found[7].probability) == (0.02, 0.6)
+
+
+def test_pictures_are_numbered_from_0() -> None:
+    result = LabelErrors(5, "held out", (LabelError(0, None, "ant", "bee", 0.1, 0.9),))
+    assert LabelErrors.from_dict(result.to_dict()) == result
+    before = replace(result, errors=(replace(result.errors[0], index=-1),))
+    with pytest.raises(ValueError, match="pictures are numbered from 0"):
+        LabelErrors.from_dict(before.to_dict())
 
 
 def test_labels_of_one_class_are_as_likely_as_can_be() -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError, RetinulaError
+from retinula.evaluation import run_data
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import (
@@ -30,6 +31,7 @@ from retinula.images import ImageSet
 from retinula.metrics import binary_entropy_floor, psnr, ssim
 from retinula.models.catalog import build
 from retinula.trained.model_file import Model
+from retinula.training import lines
 from retinula.transforms.preprocess import Preprocess
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk", "fox")
@@ -320,6 +322,36 @@ def test_a_model_may_be_named_by_its_file_or_folder(tmp_path: Path) -> None:
         assert evaluate(named, image_set, split="test", clock=count().__next__).to_dict() == measured
     with pytest.raises(InputError, match="gone"):
         evaluate("gone", image_set, split="test")
+
+
+def test_pictures_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, image_set = classifier(), labelled(ANSWERS, LABELS)
+    asked: list[tuple[Any, ...]] = []
+
+    def load(name: Any, **form: Any) -> Dataset:
+        asked.append((name, form["channels"], form["size"]))
+        return Dataset("zoo", {"test": image_set, "train": labelled([0], [0])})
+
+    monkeypatch.setattr(run_data, "load", load)
+    measured = evaluate(model, image_set, split="test", clock=count().__next__).to_dict()
+    for named in ("zoo", Path("zoo")):
+        assert evaluate(model, named, clock=count().__next__).to_dict() == measured
+    assert asked == [(named, *model.preprocess.shape[:1], model.preprocess.size) for named in ("zoo", Path("zoo"))]
+    assert evaluate(model, "zoo", split="train").num_images == 1
+    with pytest.raises(InputError, match="zoo has no validation pictures; it has test, train"):
+        evaluate(model, "zoo", split="validation")
+
+
+def test_what_takes_long_is_told_in_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    model, image_set = classifier(), labelled(ANSWERS, LABELS)
+    evaluate(model, image_set)
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(lines, "PATIENCE", 0)
+    evaluate(model, image_set)
+    assert capsys.readouterr() == ("", "evaluating 100 %\n")
+    evaluate(model, image_set, progress=False)
+    evaluate(model, image_set, progress=lambda done, total: None)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_whole_data_set_is_no_set_of_pictures() -> None:

@@ -59,3 +59,8 @@ def test_says_why_nothing_is_fitted(logits: torch.Tensor, reason: str) -> None:
     assert fit.temperature == 1
     assert reason in fit.reason
     assert fit.error_before is None
+
+
+def test_fifty_pictures_are_enough() -> None:
+    fit = fit_temperature(*honest(50))
+    assert (fit.num_images, fit.reason) == (50, "")

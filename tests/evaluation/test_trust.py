@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from familiarity_checks import TOLD, unlike_photos
 from retinula.datasets.load import load
+from retinula.evaluation import trust
 from retinula.evaluation.trust import made_trustworthy
 from retinula.images import ImageSet, copied
 from retinula.trained.familiarity import picture_statistics
@@ -57,7 +58,7 @@ def lines(factor: float, number: int = 120) -> list[str]:
 
 
 def test_the_share_of_familiar_pictures_is_called_what_the_limits_were_set_for() -> None:
-    assert lines(4.0)[1] == "limits of what is familiar set so that 99.2 % of the validation pictures pass"
+    assert lines(4.0)[1] == "threshold for unfamiliar pictures set: 99.2 % of the validation pictures count as familiar"
     assert lines(4.0, 60)[1] == TELLS_NOTHING
 
 
@@ -67,20 +68,38 @@ def test_the_share_of_familiar_pictures_is_called_what_the_limits_were_set_for()
 def test_without_enough_validation_pictures_the_look_of_others_sets_a_limit(num_validation: int, reason: str) -> None:
     pictures = zoo(300)
     model, said = trusted(4.0, pictures, zoo(num_validation) if num_validation else None)
-    alone = f"limit of what is familiar set by the look of pictures alone ({reason})"
-    assert said[1] == f"{alone}, so that 98.7 % of 150 training pictures kept for it pass"
+    alone = f"threshold for unfamiliar pictures set by the look of pictures alone ({reason})"
+    assert said[1] == f"{alone}: 98.7 % of 150 training pictures kept for it count as familiar"
     assert model.familiarity is not None
     assert model.familiarity.least_energy is None
     assert trusted(4.0, pictures, None)[0].familiarity == model.familiarity
 
 
+def test_means_are_those_of_training_pictures() -> None:
+    dark = replace(zoo(200), images=zoo(200).images // 4)
+    familiarity = trusted(4.0, dark, zoo(200))[0].familiarity
+    assert familiarity is not None
+    assert familiarity.means[0] == pytest.approx(dark.images.mean() / 255)
+
+
+def test_of_many_pictures_some_are_looked_at_a_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sets = ((zoo(200), zoo(300)), (zoo(300), None))
+    whole = [trusted(4.0, *each)[0].familiarity for each in sets]
+    monkeypatch.setattr(trust, "AT_ONCE", 64)
+    assert [trusted(4.0, *each)[0].familiarity for each in sets] == whole
+    monkeypatch.setattr(trust, "VALIDATION_PICTURES", 150)
+    limits = trusted(4.0, *sets[0])[1][1]
+    assert limits == "threshold for unfamiliar pictures set: 99.3 % of the validation pictures count as familiar"
+
+
 def test_answers_that_are_no_numbers_have_no_part_in_it() -> None:
-    assert "answers to the validation pictures are not finite numbers), so" in lines(float("nan"), 300)[1]
+    assert "answers to the validation pictures are not finite numbers): " in lines(float("nan"), 300)[1]
 
 
-def test_the_limit_is_set_on_pictures_that_the_means_do_not_come_of() -> None:
+@pytest.mark.parametrize("darker", [slice(0, 300, 2), slice(150)], ids=["in turns", "in blocks"])
+def test_the_limit_is_set_on_pictures_that_the_means_do_not_come_of(darker: slice) -> None:
     images = zoo(300).images.copy()
-    images[::2] //= 4  # as much of either kind must lie on both sides, although they take turns
+    images[darker] //= 4  # as much of either kind must lie on both sides, however they are arranged
     familiarity = trusted(4.0, replace(zoo(300), images=images), None)[0].familiarity
     assert familiarity is not None
     means = picture_statistics(torch.from_numpy(images)).mean(dim=0)

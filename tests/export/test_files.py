@@ -32,7 +32,7 @@ SET = ImageSet(IMAGES, np.arange(40, dtype=np.int64) % 3, CLASSES, "made/test")
 def model_of(name: str, channels: int = 3, temperature: float = 1.7) -> Model:
     torch.manual_seed(0)
     network = build(name, num_classes=3, channels=channels, size=(16, 16)).eval().requires_grad_(False)
-    form = Preprocess(channels, (18, 18), (0.5,) * channels, (0.1,) * channels, "crop", (16, 16))
+    form = Preprocess(channels, (18, 18), (0.5,) * channels, (0.1,) * channels, resize="crop", crop=(16, 16))
     provenance = {"run": "mine", "data_licence": "free for all"}
     return Model(network, name, {}, CLASSES, form, ("pet", "pet", "bird"), temperature, provenance)
 
@@ -99,7 +99,7 @@ def test_one_file_holds_all(model: Model, proof: Proof, tmp_path: Path) -> None:
     answers = model.predict(photo)
     for given in (
         loaded.predict(Image.fromarray(photo)),
-        dict(zip(CLASSES, loaded.probabilities(photo[None])[0], strict=True)),
+        dict(zip(CLASSES, loaded.probs_of_photos(photo[None])[0], strict=True)),
     ):
         assert dict(given) == pytest.approx(dict(answers), abs=1e-5)
     assert str(Path(torch.__file__).parent).encode() not in path.read_bytes()  # no paths of this machine
@@ -202,11 +202,11 @@ def test_a_network_that_gives_pictures_back(proof: Proof, tmp_path: Path) -> Non
     assert exported.parity.same_top_class is None
     loaded = OnnxModel.load(tmp_path / "model.onnx")
     photo = next(iter(proof.photos))[None]
-    pictures = loaded.reconstruct(photo)
+    pictures = loaded.reconstruct_photos(photo)
     assert pictures.shape == (1, 16, 16, 3)
     assert 0 <= pictures.min() <= pictures.max() <= 1
     with pytest.raises(InputError, match="gives pictures back; it knows no classes"):
-        loaded.probabilities(photo)
+        loaded.probs_of_photos(photo)
     with pytest.raises(InputError, match="only classifiers are quantised"):
         export_int8(model, proof, tmp_path / "8.onnx", calibration=IMAGES, held_out=SET, split="test", max_loss=1)
 

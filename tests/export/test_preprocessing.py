@@ -35,7 +35,7 @@ def session_of(form: Preprocess) -> onnxruntime.InferenceSession:
 def test_pictures_of_every_size_are_made_small_as_pillow_does(
     resample: Resample, size: tuple[int, int], channels: int, resize: Resize
 ) -> None:
-    form = Preprocess(channels, size, (0.0,) * channels, (1.0,) * channels, resize, resample=resample)
+    form = Preprocess(channels, size, (0.0,) * channels, (1.0,) * channels, resize=resize, resample=resample)
     session = session_of(form)
     random = np.random.default_rng(0)
     drawn = [tuple(random.integers(1, 90, 2).tolist()) for _ in range(30)]
@@ -59,15 +59,15 @@ def test_no_colours_are_held_in_double_precision_where_luminance_is_enough() -> 
 
 
 def test_centre_and_normalisation_are_the_models() -> None:
-    form = Preprocess(3, (13, 14), (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), "crop", (8, 9))
+    form = Preprocess(3, (13, 14), (0.5, 0.4, 0.3), (0.2, 0.25, 0.3), resize="crop", crop=(8, 9))
     image = np.random.default_rng(1).integers(0, 256, (70, 50, 3), dtype=np.uint8)
     (inputs,) = session_of(form).run([INPUTS], {INPUT: image[None]})
     small = torch.from_numpy(form.shrink(Image.fromarray(image)))[None]
-    assert np.allclose(inputs, form.normalise(form.crop_centre(small)), atol=1e-6)
+    assert np.allclose(inputs, form.inputs(small), atol=1e-6)
 
 
 def test_pictures_of_a_batch_do_not_mix() -> None:
-    session = session_of(Preprocess(1, (9, 7), (0.2,), (0.5,), "pad"))
+    session = session_of(Preprocess(1, (9, 7), (0.2,), (0.5,), resize="pad"))
     images = np.random.default_rng(2).integers(0, 256, (4, 33, 20, 3), dtype=np.uint8)
     (together,) = session.run([INPUTS], {INPUT: images})
     apart = np.concatenate([session.run([INPUTS], {INPUT: image[None]})[0] for image in images])

@@ -54,6 +54,7 @@ def test_the_model_is_described(tmp_path: Path) -> None:
     assert (said["name"], said["classes"], said["network"]) == ("mine", list(CLASSES), "tiny")
     assert (said["temperature"], said["data_licence"], said["runs"], said["includes"]) == (1.5, "free", False, ["seen"])
     assert said["input"]["size"] == [8, 8]
+    assert said["tells_unfamiliar"] is False
     assert isinstance(said["input"]["tall_first"], bool)
     assert said["limits"]["max_pixels"] > 10**7
     assert said["bytes"] == len(tiny_onnx(temperature=1.5, data_licence="free")) + len(b"script" + b"program")

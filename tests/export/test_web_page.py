@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from browser_checks import Pages, until
+from familiarity_checks import aware
 from retinula.datasets.load import cache_folder
 from retinula.export.browser_runtime import ONNXRUNTIME_WEB, BrowserRuntime, browser_runtime
 from retinula.export.files import Exported, export_onnx
@@ -27,7 +28,9 @@ from retinula.forms import Resample, Resize
 from retinula.images import ImageSet
 from retinula.models.catalog import build
 from retinula.pictures.decoding import decode
-from retinula.pictures.shrinking import WHOLE, Views, look_at, shrink
+from retinula.pictures.form import Form
+from retinula.pictures.views import WHOLE, Views
+from retinula.trained.answers import judged
 from retinula.trained.model_file import Model
 from retinula.trained.onnx_model import OnnxModel
 from retinula.transforms.preprocess import Preprocess
@@ -82,9 +85,9 @@ def runtime() -> BrowserRuntime:
     return browser_runtime(PACKAGE)
 
 
-def tiny(form: Preprocess) -> Any:
+def tiny(form: Preprocess, darkest: float | None = None) -> Any:
     def write(path: Path) -> Exported:
-        path.write_bytes(tiny_onnx(form))
+        path.write_bytes(tiny_onnx(form, darkest=darkest))
         return Exported(path, path.stat().st_size, Parity(0, 0, "", "", 0.0, None))
 
     return write
@@ -95,8 +98,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, runtime: BrowserRuntime) -> P
     """A folder with a page below it, of a convolutional network that cuts out the centre of pictures."""
     torch.manual_seed(0)
     network = build("cifar10-augmented", num_classes=3, channels=3, size=(16, 16)).eval().requires_grad_(False)
-    form = Preprocess(3, (18, 18), (0.5,) * 3, (0.02,) * 3, "crop", (16, 16))
+    form = Preprocess(3, (18, 18), (0.5,) * 3, (0.02,) * 3, resize="crop", crop=(16, 16))
     model = Model(network, "cifar10-augmented", {}, CLASSES, form, None, 0.05)
+    model = aware(model, np.stack([model.shrink(decode(content)) for content in pictures().values()]))
     proof = proof_of(ImageSet(CHANCE.integers(0, 256, (30, 3, 18, 18), dtype=np.uint8), None, CLASSES, "made/test"))
     root = tmp_path_factory.mktemp("site")
     export_web(root / "some where" / "web", lambda path: export_onnx(model, proof, path), runtime, "mine")
@@ -159,7 +163,7 @@ def test_it_answers_as_python_does(open_page: Pages, address: str, site: Path) -
     model = OnnxModel.load(site / "some where" / "web" / "model" / "model.onnx")
     asked = pictures()
     given = page.evaluate(ASK, [[(name, base64_of(content)) for name, content in asked.items()], 3])
-    likeliest = set()
+    likeliest, told = set(), set()
     for (name, content), prediction in zip(asked.items(), given, strict=True):
         picture = decode(content)
         expected = model.predict(picture)
@@ -172,7 +176,12 @@ def test_it_answers_as_python_does(open_page: Pages, address: str, site: Path) -
         difference = np.abs(pixels(prediction["seen"])[:, :, :3] - seen).max()
         assert difference <= (name == "faint"), name  # browsers and Pillow round what shines through in other ways
         likeliest.add(prediction["label"])
+        if name != "faint":
+            ((_, unfamiliar),) = judged(model, [model.look_at(picture)])
+            assert prediction["unfamiliar"] is unfamiliar, name
+            told.add(unfamiliar)
     assert len(likeliest) > 1, "a model that says the same of all proves nothing"
+    assert told == {False, True}
 
 
 VIEWS = Views(5, (1.0, 0.7), (0.6,), mirror=True)
@@ -188,13 +197,12 @@ def test_pictures_are_made_small_as_pillow_does(
     page = open_page(address)
     cases, expected = [], []
     for size in [(8, 8), (11, 20), (64, 48)]:
-        form = Preprocess(channels, size, (0.0,) * channels, (1.0,) * channels, resize, None, resample, views)
+        form = Form(channels, size, resize=resize, resample=resample, views=views)
         told = {**form.to_dict(), "tall_first": puts_tall_pictures_down_first()}
         for width, height in [(8, 8), (1, 1), (3, 200), (200, 3), (31, 47), (90, 33), (500, 401), (61, 640), (2, 1)]:
             picture = photo(width, height, channels)
             cases.append([base64_of(picture.tobytes()), width, height, told])
-            looked_at = look_at(picture, size, resize, channels, resample, views)
-            expected.append([view.transpose(1, 2, 0).tobytes() for view in looked_at])
+            expected.append([view.transpose(1, 2, 0).tobytes() for view in form.look_at(picture)])
     given = [[base64.b64decode(view) for view in each] for each in page.evaluate(LOOK, cases)]
     wrong = [case[1:3] for case, ours, theirs in zip(cases, given, expected, strict=True) if ours != theirs]
     assert not wrong
@@ -203,10 +211,10 @@ def test_pictures_are_made_small_as_pillow_does(
 @pytest.mark.parametrize(
     "form",
     [
-        Preprocess(3, (8, 8), (0.0,) * 3, (1.0,) * 3, "squash"),
-        Preprocess(3, (10, 14), (0.3,) * 3, (0.2,) * 3, "pad", (8, 10)),
-        Preprocess(1, (8, 8), (0.0,), (1.0,), "pad"),
-        Preprocess(3, (8, 8), (0.0,) * 3, (1.0,) * 3, "squash", None, "lanczos", VIEWS),
+        Preprocess(3, (8, 8), (0.0,) * 3, (1.0,) * 3),
+        Preprocess(3, (10, 14), (0.3,) * 3, (0.2,) * 3, resize="pad", crop=(8, 10)),
+        Preprocess(1, (8, 8), (0.0,), (1.0,), resize="pad"),
+        Preprocess(3, (8, 8), (0.0,) * 3, (1.0,) * 3, resample="lanczos", views=VIEWS),
     ],
     ids=lambda form: f"{form.channels} {form.resize} {form.resample}",
 )
@@ -220,6 +228,26 @@ def test_every_form_of_input(open_page: Pages, tmp_path: Path, runtime: BrowserR
             assert {each["label"]: each["probability"] for each in given["top"]} == pytest.approx(
                 dict(model.predict(decode(content))), abs=CLOSE
             ), name
+            assert "unfamiliar" not in given
+
+
+def test_the_page_warns_of_what_is_unfamiliar_as_a_whole(
+    open_page: Pages, tmp_path: Path, runtime: BrowserRuntime
+) -> None:
+    form = Preprocess(3, (8, 8), (0.0,) * 3, (1.0,) * 3, views=Views(zooms=(0.2,)))
+    export_web(tmp_path / "web", tiny(form, darkest=0.3), runtime, "tiny")
+    middle = np.zeros((40, 40, 3), np.uint8)
+    middle[14:26, 14:26] = 255  # all that the other view sees
+    with plain_files(tmp_path / "web") as address:
+        page = open_page(address)
+        until(page, LOADED, LONG)
+        for name, picture in {"dark": middle, "light": 255 - middle}.items():
+            page.set_input_files("#files", files(**{name: png(Image.fromarray(picture))}))
+            until(page, f"document.querySelector('.words h2')?.textContent === '{name}.png'", LONG)
+            notices = page.locator(".words .notice").all_inner_texts()
+            assert [text.split(":")[0] for text in notices] == (
+                ["This is unlike anything the network was trained on"] if name == "dark" else []
+            )
 
 
 def test_photos_are_upright(open_page: Pages, address: str) -> None:
@@ -231,7 +259,7 @@ def test_photos_are_upright(open_page: Pages, address: str) -> None:
     picture.save(buffer, "JPEG", exif=exif, quality=95)
     (given,) = page.evaluate(ASK, [[("photo.jpg", base64_of(buffer.getvalue()))], 1])
     assert (given["width"], given["height"]) == (90, 60)
-    seen = shrink(decode(buffer.getvalue()), (18, 18), "crop", 3)[:, 1:17, 1:17].transpose(1, 2, 0)
+    seen = Form(3, (18, 18), resize="crop").shrink(decode(buffer.getvalue()))[:, 1:17, 1:17].transpose(1, 2, 0)
     assert np.abs(pixels(given["seen"])[:, :, :3] - seen).max() < 12  # decoders of JPEG may differ a little
 
 

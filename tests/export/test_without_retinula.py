@@ -12,7 +12,7 @@ from PIL import Image
 
 from retinula.forms import Resize
 from retinula.pictures.decoding import decode
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
 from retinula.trained.onnx_model import OnnxModel
 from tiny_onnx import FORM, tiny_onnx
 
@@ -26,10 +26,10 @@ PHOTO = RANDOM.integers(0, 256, (40, 60, 3), dtype=np.uint8)
 def shown(content: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Run the page's blocks in a folder with a model and a photo; return what they define."""
     monkeypatch.chdir(folder)
-    for path in (Path("runs/first"), Path("digits/test/3")):
+    for path in (Path("runs/shipped"), Path("export-digits/test/3")):
         path.mkdir(parents=True)
-    Path("runs/first/model.onnx").write_bytes(content)
-    Image.fromarray(PHOTO).save("digits/test/3/0.png")
+    Path("runs/shipped/model.onnx").write_bytes(content)
+    Image.fromarray(PHOTO).save("export-digits/test/3/0.png")
     defined: dict[str, Any] = {}
     for block in BLOCKS:
         exec(compile(block, str(PAGE), "exec"), defined)  # noqa: S102 - the project's own page
@@ -88,3 +88,12 @@ def test_views_are_averaged_as_retinula_does(resize: Resize, tmp_path: Path, mon
     assert defined["probabilities"][0].tolist() == pytest.approx(
         model.probs(model.shrink(Image.fromarray(PHOTO))[None])[0].tolist(), abs=1e-6
     )
+
+
+@pytest.mark.parametrize("darkest", [None, 0.0, 1.0])
+def test_what_is_unfamiliar_is_told(
+    darkest: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    defined = shown(tiny_onnx(darkest=darkest, provenance=SAID), tmp_path, monkeypatch)
+    assert [each.tolist() for each in defined["unfamiliar"]] == ([] if darkest is None else [[darkest == 1]])
+    assert ("but it is unlike anything the model was trained on" in capsys.readouterr().out) == (darkest == 1)

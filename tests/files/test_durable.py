@@ -3,7 +3,10 @@ import json
 import os
 import re
 import stat
+import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -11,11 +14,13 @@ import pytest
 from retinula.errors import InputError, RetinulaError
 from retinula.files import durable
 from retinula.files.durable import (
+    MAX_TEXT_BYTES,
     UNFINISHED,
     check_destination,
     check_folder,
     clear_abandoned,
     explained,
+    read_bytes,
     read_text,
     reading,
     replacing,
@@ -25,6 +30,8 @@ from retinula.files.durable import (
     write_json,
     write_text,
 )
+
+PATIENCE = 30.0
 
 
 def names(folder: Path) -> list[str]:
@@ -133,10 +140,59 @@ def test_an_empty_folder_is_filled_even_where_one_stands_in_it(tmp_path: Path, m
     assert names(tmp_path) == ["here", "link", "there"]
 
 
-def test_files_are_as_readable_as_any_other(tmp_path: Path) -> None:
+def test_a_place_that_may_not_be_taken_for_another_reason_is_not_called_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "rename", full)
+    with (
+        pytest.raises(RetinulaError, match=r"cannot write .*set: No space left"),
+        replacing_folder(tmp_path / "set", may_replace=False),
+    ):
+        pass
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "empty folder"])
+def test_content_is_on_the_disk_before_its_name_and_its_name_before_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    place = tmp_path / "set"
+    content = place if kind == "file" else place / "one"
+    if kind == "empty folder":
+        place.mkdir()
+    done: list[int | str] = []
+    fsync, rename = os.fsync, Path.replace
+
+    def synced(handle: int) -> None:
+        done.append(os.fstat(handle).st_ino)
+        fsync(handle)
+
+    def renamed(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", renamed)
+    if kind == "file":
+        write_text(place, "1")
+    else:
+        with replacing_folder(place) as temporary:
+            (temporary / "one").write_text("1")
+    folder = place if kind == "empty folder" else tmp_path
+    assert done == [content.stat().st_ino, "rename", folder.stat().st_ino]
+
+
+def test_files_and_folders_are_as_readable_as_any_other(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
+    (tmp_path / "plain folder").mkdir()
     write_text(tmp_path / "ours", "")
-    assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+    with replacing_folder(tmp_path / "our folder"):
+        pass
+    for ours, plain in (("ours", "plain"), ("our folder", "plain folder")):
+        assert stat.S_IMODE((tmp_path / ours).stat().st_mode) == stat.S_IMODE((tmp_path / plain).stat().st_mode)
 
 
 def test_what_was_there_keeps_its_rights(tmp_path: Path) -> None:
@@ -193,12 +249,19 @@ def test_a_pipe_is_given_the_content_once_that_is_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="needs /dev/stdout")  # noqa: PTH110 (a device)
-def test_what_is_printed_to_a_file_is_added_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "out").symlink_to("/dev/stdout")
-    print("before")
-    write_text(tmp_path / "out", "table\n")
-    print("after")
-    assert capfd.readouterr().out == "before\ntable\nafter\n"
+@pytest.mark.parametrize(("stream", "number"), [("stdout", 1), ("stderr", 2)])
+def test_what_is_printed_to_a_file_is_added_to(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stream: str, number: int
+) -> None:
+    (tmp_path / "out").symlink_to(f"/dev/{stream}")
+    # As Python has them: what is printed waits for more to come, what is complained of does not.
+    with os.fdopen(os.dup(number), "w", buffering=1 if stream == "stderr" else -1) as printed:
+        monkeypatch.setattr(sys, stream, printed)
+        print("before", file=printed)
+        write_text(tmp_path / "out", "table\n")
+        print("after", file=printed)
+    monkeypatch.undo()
+    assert getattr(capfd.readouterr(), stream[3:]) == "before\ntable\nafter\n"
     assert names(tmp_path) == ["out"]
 
 
@@ -249,6 +312,23 @@ def test_what_killed_processes_left_is_removed_when_it_is_old(tmp_path: Path, mo
     monkeypatch.setattr(durable, "_ABANDONED_SECONDS", -60)
     clear_abandoned(tmp_path.glob(f"{UNFINISHED}*"))
     assert names(tmp_path) == ["whole"]
+
+
+def test_a_folder_that_is_still_written_to_is_not_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / f"{UNFINISHED}folder"
+    file = folder / "deep/file"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    made = max(path.lstat().st_ctime for path in (folder, file.parent))
+    while file.lstat().st_ctime <= made:
+        file.write_text("more")
+    border = (made + file.lstat().st_ctime) / 2
+    monkeypatch.setattr(time, "time", lambda: border + 600)
+    clear_abandoned([folder])
+    assert file.read_text() == "more"
+    monkeypatch.setattr(time, "time", lambda: border + 660)
+    clear_abandoned([folder])
+    assert names(tmp_path) == []
 
 
 def test_json_refuses_what_is_no_json(tmp_path: Path) -> None:
@@ -327,6 +407,35 @@ def test_text_is_read_back_or_refused_in_one_line(tmp_path: Path) -> None:
         read_text(file)
     with pytest.raises(InputError, match=r"b\.txt: no such file"):
         read_text(tmp_path / "b.txt")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_what_may_have_no_end_is_not_read(tmp_path: Path) -> None:
+    pipe, link, large = tmp_path / "pipe", tmp_path / "link", tmp_path / "large"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/null")
+    with large.open("wb") as file:
+        file.truncate(2**40)
+    reasons: list[str] = []
+
+    def read() -> None:
+        for path in (link, large, pipe):
+            with pytest.raises(InputError) as caught:
+                read_text(path)
+            reasons.append(str(caught.value).removeprefix(f"{tmp_path}/"))
+
+    reading_on = threading.Thread(target=read, daemon=True)
+    reading_on.start()
+    reading_on.join(PATIENCE)
+    few = f"larger than {MAX_TEXT_BYTES:,} bytes"
+    assert reasons == ["link: not an ordinary file", f"large: {few}", "pipe: not an ordinary file"]
+
+
+def test_a_file_has_as_many_bytes_as_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert read_bytes(tmp_path / "abc", 3) == b"abc"
+    with pytest.raises(InputError, match=r"abc: larger than 2 bytes$"):
+        read_bytes(tmp_path / "abc", 2)
 
 
 def test_the_sum_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:

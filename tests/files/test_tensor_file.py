@@ -40,6 +40,13 @@ def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
             load_tensors(path)
 
 
+def test_a_checksum_is_the_same_in_every_version() -> None:
+    """Or all files written before would be called damaged."""
+    tensors = {"b": torch.ones(3, dtype=torch.bfloat16), "a": torch.arange(6.0).view(2, 3), "n": torch.tensor(7)}
+    wanted = "7378490ab26610e3f017d16196ddbc82c5bb4298ee96280763770b2fba463bec"
+    assert checksum(tensors, '{"ü": 1}') == wanted
+
+
 @pytest.mark.parametrize("length", [0, 4, 8, 100, -1])
 def test_a_file_cut_short_is_refused(tmp_path: Path, length: int) -> None:
     path = tmp_path / "a.safetensors"

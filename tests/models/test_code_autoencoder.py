@@ -95,7 +95,7 @@ def test_training_begins_at_the_components_of_its_pictures(
     train(recipe, train_set, None, run, hardware=PLAIN)
     model = Model.load(run.path)
     given = torch.sigmoid(model.outputs(test_set.images))
-    seen = model.preprocess.crop_centre(torch.from_numpy(test_set.images.copy()))
+    seen = model.preprocess.centre(torch.from_numpy(test_set.images.copy()))
     mean = float(psnr(seen.float() / 255, given).mean())
     assert mean == pytest.approx(linear_code_psnr(train_set, test_set, 12, model.preprocess), abs=0.05)
 

@@ -67,6 +67,10 @@ def test_several_pictures_and_what_is_none_are_refused(tmp_path: Path) -> None:
         ([tmp_path, tmp_path], "^pictures are given in one list, not in lists of lists$"),
         ((), "^pictures are given in one list, not in lists of lists$"),
         (str(tmp_path), r"is a folder; for several at once: predict\(list\(Path\('.*'\)\.iterdir\(\)\)\)$"),
+        (
+            "https://a.org/cat.png",
+            r"^https://a\.org/cat\.png is an address on the web: fetch it first, and give its bytes",
+        ),
         (NOISE[None], r"^a picture is bool, uint8 or .*; for several at once: predict\(list\(pictures\)\)$"),
     ):
         with pytest.raises(InputError, match=words):

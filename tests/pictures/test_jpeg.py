@@ -13,8 +13,8 @@ from PIL import Image
 from retinula.datasets.check import check_files
 from retinula.pictures import decoding
 from retinula.pictures.decoding import MAX_PIXELS, UnreadablePicture, decode, full_size, measure
+from retinula.pictures.form import Form
 from retinula.pictures.jpeg import is_in_more_passes, is_in_one_pass
-from retinula.pictures.shrinking import shrink
 
 PROGRESSIVE_SCAN = b"\xff\xda\0\x08\x01\x01\0\x01\x3f\0"
 
@@ -70,9 +70,9 @@ class TestScaledDown:
         self, mode: str, subsampling: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         content = encoded(photo(900, 700).convert(mode), subsampling=subsampling)
-        small = shrink(decode(content), (48, 64), "squash", 3).astype(int)
+        small = Form(3, (48, 64)).shrink(decode(content)).astype(int)
         monkeypatch.setattr(decoding, "MAX_PIXELS", 1_000_000)
-        whole = shrink(decode(content), (48, 64), "squash", 3).astype(int)
+        whole = Form(3, (48, 64)).shrink(decode(content)).astype(int)
         difference = np.abs(small - whole)
         assert difference.max() <= 12, "beside the sharp edges"
         assert difference.mean() < 0.5

@@ -71,7 +71,8 @@ def test_every_class_has_its_map_and_its_name(signed: bool) -> None:
     ):
         assert text in said
     ticks = " ".join(label.get_text() for label in figure.axes[-1].get_yticklabels())
-    assert ("against" in ticks, "most" in ticks) == (signed, not signed)
+    assert ("(against)" in ticks, "(most)" in ticks) == (signed, not signed)
+    assert "\n" not in ticks, "each word stands beside its number"
     assert len(figure.axes) == 4
     assert figure.axes[-1].get_ylabel().split() == ["change", "of", "the", "logit"]
     assert_whole(figure)

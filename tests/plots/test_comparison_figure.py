@@ -21,4 +21,6 @@ def test_a_line_each(metric: str, named: str) -> None:
     assert labels[0] == "one"
     assert "\n" in labels[1]
     assert labels[2] == "none (no validation)"
+    shared = compared_curves({"one": ROWS, "two": ROWS}, metric, "one", by_loss=True)
+    assert words(shared).startswith(f"one has the lowest loss at the best validation {named}")
     assert words(compared_curves({"one": ROWS, "two": ROWS}, metric, None)).startswith(f"Validation {named} of 2 train")

@@ -79,6 +79,17 @@ def test_making_pictures_look_like_photos_is_named_and_drawn() -> None:
     assert_whole(figure)
 
 
+def test_turns_scales_and_leans_are_named_and_drawn() -> None:
+    figure = distortions(PICTURE, Augment(rotate=15.0, zoom=(0.8, 1.25), shear=5.0), name="frog", recipe="x")
+    assert words(figure).endswith(
+        "Each time anew: turned by up to 15\u00b0 either way, made 0.8 to 1.25 times as large, "
+        "leaned by up to 5\u00b0 either way."
+    )
+    left, nine = shown(figure)
+    assert not any(np.array_equal(picture, left) for picture in nine)
+    assert_whole(figure)
+
+
 def test_whatever_may_happen_to_a_single_picture_has_its_words() -> None:
     of_all = {"probability", "mixup", "cutmix"}
     assert set(_WORDS) == {field.name for field in fields(Augment)} - of_all

@@ -49,7 +49,9 @@ def test_ten_classes_with_their_numbers() -> None:
     matrix[3, 3], matrix[3, 5] = 80, 20
     figure = confusion_matrix(matrix, CIFAR10)
     axes, right_bar, wrong_bar = figure.axes
-    assert words(figure).startswith("97.9 % of 1,000 pictures right; commonest mistake: cat for dog (20 of 100)")
+    assert words(figure).startswith(
+        "97.9 % of 1,000 pictures right; most common mistake: cat taken for dog (20 of 100)"
+    )
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("answer", "true class")
     assert (right_bar.get_ylabel(), wrong_bar.get_ylabel()) == ("right (%)", "mistaken (%)")
     assert ticks(axes) == (list(CIFAR10), list(CIFAR10))
@@ -60,6 +62,23 @@ def test_ten_classes_with_their_numbers() -> None:
     assert np.isnan(np.diagonal(wrong)).all()
     written = {(text.get_position()[1], text.get_position()[0]): text.get_text() for text in axes.texts}
     assert written == {(row, row): str(matrix[row, row]) for row in range(10)} | {(3, 5): "20", (9, 0): "1"}
+    assert_whole(figure)
+
+
+@pytest.mark.parametrize(
+    ("mistaken", "told"),
+    [
+        ({(3, 5): 60, (5, 3): 60}, "most common mistakes: cat taken for dog and dog taken for cat (60 of 100 each)"),
+        ({(3, 5): 60, (5, 3): 60, (3, 4): 5}, "cat taken for dog and dog taken for cat (60 of 105 and 60 of 100)"),
+        ({(3, 5): 2, (5, 3): 2, (0, 8): 2}, "the most common mistakes are of 3 kinds, 2 pictures each"),
+    ],
+)
+def test_of_mistakes_as_common_as_each_other_none_is_left_out(mistaken: dict[tuple[int, int], int], told: str) -> None:
+    matrix = np.diag([100 - max(mistaken.values())] * 10)
+    for place, number in mistaken.items():
+        matrix[place] = number
+    figure = confusion_matrix(matrix, CIFAR10)
+    assert told in words(figure)
     assert_whole(figure)
 
 
@@ -129,7 +148,7 @@ def test_of_thousands_of_classes_the_most_confused_are_shown() -> None:
     assert {"c700", "c701", "c3", "c999", "c5", "c6"} <= set(shown)
     assert shown == sorted(shown, key=lambda name: int(name[1:]))
     assert "Shown are the 30 of 1,000 classes most often confused." in words(figure)
-    assert "commonest mistake: c700 for c701 (9 of 29)" in words(figure)
+    assert "most common mistake: c700 taken for c701 (9 of 29)" in words(figure)
     row, column = shown.index("c700"), shown.index("c701")
     assert cells(figure.axes[0])[1][row, column] == pytest.approx(900 / 29)
     assert_whole(figure)

@@ -1,5 +1,6 @@
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -22,6 +23,8 @@ class TestReadLabels:
             "a.png,cat\nb/c.png,dog\n",
             "width,Label,note,FILE\n3,cat,,a.png\n4,dog,x,b/c.png\n",
             "src,correct,model,correct answer,probability\na.png,cat,dog,False,0.5\nb/c.png,dog,dog,True,0.9\n",
+            "file,label,answer,right,probability,unfamiliar,dog,cat\n"
+            "a.png,cat,dog,False,0.5,,0.5,0.5\nb/c.png,dog,dog,True,0.9,True,0.9,0.1\n",
             "the photo,what it is\na.png,cat\nb/c.png,dog\n",
             "id,label\na.png,cat\nb/c.png,dog\n",
             "label,where\ncat,a.png\ndog,b/c.png\n",
@@ -134,6 +137,12 @@ class TestMatchLabels:
         both = {whole: "red", apart: "green"}
         assert match_labels(refs(whole, apart), both, CLASSES).labels == both, "where both are there each is itself"
         assert match_labels(refs(f"p/{apart}", f"p/{whole}"), {whole: "red"}, CLASSES).labels == {f"p/{whole}": "red"}
+
+    @pytest.mark.parametrize("form", ["NFC", "NFD"])
+    def test_case_counts_where_folders_differ_by_it_alone(self, form: Literal["NFC", "NFD"]) -> None:
+        labels = {"Ä/x.png": "red", "ä/x.png": "green"}
+        wanted = {unicodedata.normalize(form, f"p/{file}"): label for file, label in labels.items()}
+        assert match_labels(refs(*wanted), labels, CLASSES).labels == wanted
 
     def test_the_suffix_of_a_picture_may_be_left_out(self) -> None:
         """As tables of competitions do, which training reads as well."""

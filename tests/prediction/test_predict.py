@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from retinula.errors import InputError
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
 from retinula.prediction.labels import match_labels, read_labels
 from retinula.prediction.predict import Prediction, predict_files
 from retinula.prediction.references import Reference, find_pictures

@@ -76,6 +76,8 @@ def test_a_pattern_in_a_folder_with_brackets(photos: Path, monkeypatch: pytest.M
 def test_missing(photos: Path) -> None:
     with pytest.raises(InputError, match=r"there is no file or folder .*/nothing\.png"):
         find_pictures([str(photos / "a.png"), str(photos / "nothing.png")])
+    with pytest.raises(InputError, match=r"^https://a\.org/a\.png is an address on the web: fetch it first.* curl -sL"):
+        find_pictures([str(photos / "a.png"), "https://a.org/a.png"])
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:

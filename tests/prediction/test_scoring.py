@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from retinula.errors import InputError, RetinulaError
 from retinula.prediction.labels import match_labels, read_labels
 from retinula.prediction.predict import Prediction
 from retinula.prediction.references import Reference
-from retinula.prediction.scoring import score, write_table
+from retinula.prediction.scoring import score, write_table, write_work_table
 from retinula.trained.answers import Answer
 
 CLASSES = ("red", "green", "blue")
@@ -45,15 +46,23 @@ class TestScore:
 
 
 class TestWriteTable:
-    def test_the_columns_of_the_published_work(self, tmp_path: Path) -> None:
+    def test_columns_say_what_they_are(self, tmp_path: Path) -> None:
         predictions = [
             answered("a.png", "red", 0.987654321),
             answered("b, c.png", "green"),
             Prediction("broken.png", skipped="broken"),
-            answered("unlabelled.png", "blue", 1.0),
+            replace(answered("unlabelled.png", "blue", 1.0), unfamiliar=True),
         ]
-        write_table(tmp_path / "out.csv", predictions, {"a.png": "red", "b, c.png": "blue", "broken.png": "red"})
+        labels = {"a.png": "red", "b, c.png": "blue", "broken.png": "red"}
+        write_table(tmp_path / "out.csv", predictions, labels)
         assert (tmp_path / "out.csv").read_text() == (
+            "file,label,answer,right,probability,unfamiliar\n"
+            "a.png,red,red,True,0.987654,\n"
+            '"b, c.png",blue,green,False,0.750000,\n'
+            "unlabelled.png,,blue,,1.000000,True\n"
+        )
+        write_work_table(tmp_path / "work.csv", predictions, labels)
+        assert (tmp_path / "work.csv").read_text() == (
             "src,correct,model,correct answer,probability\n"
             "a.png,red,red,True,0.987654\n"
             '"b, c.png",blue,green,False,0.750000\n'
@@ -61,19 +70,29 @@ class TestWriteTable:
         )
 
     def test_without_labels(self, tmp_path: Path) -> None:
-        write_table(tmp_path / "out.csv", [answered("a.png", "red")])
-        assert (tmp_path / "out.csv").read_text().splitlines()[1] == "a.png,,red,,0.750000"
+        write_table(tmp_path / "out.csv", [replace(answered("a.png", "red"), unfamiliar=False)])
+        assert (tmp_path / "out.csv").read_text().splitlines()[1] == "a.png,,red,,0.750000,False"
+
+    def test_a_column_for_every_class_in_the_order_given(self, tmp_path: Path) -> None:
+        answers = (Answer("=red", 0.9999998), Answer("Label", 1.25e-7), Answer("blue", 7.5e-8))
+        classes = ("blue", "Label", "=red")
+        write_table(tmp_path / "out.csv", [Prediction("a.png", answers)], {"a.png": "blue"}, classes=classes)
+        with (tmp_path / "out.csv").open(newline="") as file:
+            head, row = csv.reader(file)
+        assert head[6:] == ["blue", "probability of Label", "'=red"]
+        assert row[6:] == ["7.5e-08", "1.25e-07", "1"]
+        assert read_labels(tmp_path / "out.csv") == {"a.png": "blue"}
 
     @pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0.png", "+1.png", "-1.png", "@home.png"])
     def test_names_are_not_formulas(self, tmp_path: Path, name: str) -> None:
         write_table(tmp_path / "out.csv", [answered(name, "=1+1")], {name: "=1+1"})
         with (tmp_path / "out.csv").open(newline="") as file:
             _, row = csv.reader(file)
-        assert row == [f"./{name}", "'=1+1", "'=1+1", "True", "0.750000"]
+        assert row == [f"./{name}", "'=1+1", "'=1+1", "True", "0.750000", ""]
 
     def test_standard_input_and_signs_stay(self, tmp_path: Path) -> None:
         write_table(tmp_path / "out.csv", [answered("-", "+")])
-        assert (tmp_path / "out.csv").read_text().splitlines()[1] == "-,,+,,0.750000"
+        assert (tmp_path / "out.csv").read_text().splitlines()[1] == "-,,+,,0.750000,"
 
     @given(
         rows=st.dictionaries(

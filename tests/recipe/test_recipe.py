@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,7 +16,7 @@ from pydantic import TypeAdapter
 from retinula.cli.predict import Filter, Way
 from retinula.errors import InputError
 from retinula.forms import LARGEST_SIDE, MOST_PARTS, Resample, Resize
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
 from retinula.recipe.assignment import parse
 from retinula.recipe.files import (
     EXAMPLES,
@@ -29,8 +30,8 @@ from retinula.recipe.files import (
 )
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.resetting import with_settings
-from retinula.recipe.sections import Data, Inputs, Objective, Prediction, Training
-from retinula.recipe.synonyms import CHOSEN, ELSEWHERE
+from retinula.recipe.sections import Augmentation, Data, Inputs, Objective, Prediction, Training
+from retinula.recipe.synonyms import ANSWERS, ELSEWHERE, NAMESAKES
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -61,6 +62,9 @@ def test_digest_changes_with_what_can_change_the_result_only() -> None:
             "epochs=3",
             "steps=3",
             "flip=random",
+            "rotate=10",
+            "zoom=[0.9,1.1]",
+            "shear=5",
             "data=shapes",
             "crop=[4,4]",
             "crops=3",
@@ -131,6 +135,18 @@ def test_snapshots_do_not_change_the_digest(epochs: int) -> None:
         (["size=[32.0,32]"], "inputs.size.0: expected a whole number, not 32.0"),
         (["size=true"], "inputs.size: expected a list such as .*, not True"),
         (["size=0"], "inputs.size.0: should be greater than or equal to 1, not 0"),
+        (["zoom=0.1"], r"augment.zoom: expected a list such as zoom=\[0.8, 1.25\], not 0.1"),
+        (["zoom=[0,1]"], "augment.zoom.0: .* greater than 0"),
+        (["rotate=200"], "augment.rotate: .* less than or equal to 180, not 200"),
+        (
+            ["freeze=10"],
+            r"model.freeze: expected true or false, not 10; true trains the head alone; optimizer.body_rate",
+        ),
+        (
+            ["class_weights={a=2}"],
+            "class_weights: should be 'none' or 'balanced'; balanced weighs each class by how few",
+        ),
+        (["schedule=plateau"], "'piecewise', not 'plateau'; no rate waits for a plateau: schedule=cosine"),
         (["sizes=[0.5]"], r"training.sizes: expected a list such as sizes=\[\[0.0, 24\], \[0.5, 32\]\], not 0.5"),
         (["model.arguments.width=[1]"], r"model.arguments.width: expected text or a number, not \[1\]"),
         (["foo=3"], "no setting 'foo'; those of a recipe are shown by: retinula recipes NAME"),
@@ -183,9 +199,22 @@ def test_settings_by_short_name() -> None:
         ("patience", "did you mean 'training.early_stopping'?"),
         ("image_size", "did you mean 'inputs.size'?"),
         ("val", "did you mean 'data.validation'?"),
+        ("valid_pct", "did you mean 'data.validation'?"),
+        ("augment.colour", "augment has hue, saturation, brightness and contrast"),
         ("dropout", "did you mean 'model.arguments.dropout'?"),
-        ("augment", "the section 'augment' has augment.probability, augment.flip, "),
-        ("augmentation", "the section 'augment' has augment.probability, augment.flip, "),
+        ("augment", "the section 'augment' has augment.probability, augment.rotate, "),
+        ("augmentation", "the section 'augment' has augment.probability, augment.rotate, "),
+        ("rotation", "did you mean 'augment.rotate'?"),
+        ("degrees", "did you mean 'augment.rotate'?"),
+        ("scale", "did you mean 'augment.zoom'?"),
+        ("zoom_range", "did you mean 'augment.zoom'?"),
+        ("randaugment", "no policy draws what is done: give augment.rotate, zoom"),
+        ("cos_lr", "give schedule=cosine"),
+        ("save_period", "training.snapshots=true keeps the model after every epoch"),
+        ("lr_find", "rates are found by trials: retinula tune RECIPE lr="),
+        ("exist_ok", "no run is ever written over: --run takes another name"),
+        ("fraction", "a part of the pictures is taken in Python: "),
+        ("training.lr", "did you mean 'optimizer.lr'?"),
         ("device", "what to compute with is chosen for this machine, by measuring, and written into the run's log.txt"),
         ("workers", "what to compute with is chosen for this machine, "),
     ],
@@ -201,11 +230,28 @@ def test_what_others_call_a_setting_leads_to_ours(word: str, hint: str, tmp_path
         assert f"unknown key 'training.{word}'" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "word",
+    ["rotation", "degrees", "scale", "scales", "zooms", "mirror", "crop", "size", "resize", "lr", "dropout", "x"],
+)
+def test_no_hint_leads_from_the_augmentation_to_another_section(word: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(f"[augment]\n{word} = 1\n")
+    for source, settings in (("digits", [f"augment.{word}=1"]), (tmp_path / "mine.toml", [])):
+        with pytest.raises(InputError) as refused:
+            load_recipe(source, settings)
+        _, _, hint = str(refused.value).partition("; ")
+        named = re.findall(r"\w+(?:\.\w+)*", hint.removeprefix("did you mean ").removeprefix("known: "))
+        assert named
+        assert {name.removeprefix("augment.") for name in named} <= Augmentation.model_fields.keys()
+
+
 def test_what_others_call_settings_is_no_setting_of_ours_and_leads_to_one() -> None:
     known = setting_names()
     ours = {*known, *(key.rpartition(".")[2] for key in known), *Recipe.model_fields}
     assert not ours & ELSEWHERE.keys()
-    assert not ours & CHOSEN
+    assert not ours & ANSWERS.keys()
+    assert not ELSEWHERE.keys() & ANSWERS.keys()
+    assert NAMESAKES.keys() <= set(known)
     for meant in ELSEWHERE.values():
         assert meant in ours or meant.startswith("model.arguments."), meant
 

@@ -53,14 +53,14 @@ def test_a_folder_whose_name_is_no_text_is_refused() -> None:
         ("Mnist", "did you mean 'mnist'"),
         ("cifar10-fats", "did you mean 'cifar10-fast'"),
         ("Meine Foto", "did you mean 'Meine Fotos'"),
-        ("xyzzy", "those known by name are shown by: retinula recipes, retinula data list"),
+        ("xyzzy", "to see the known names: retinula recipes, retinula data list"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_nearest_right_one(word: str, hint: str, tmp_path: Path) -> None:
     (tmp_path / "Meine Fotos").mkdir()
     with pytest.raises(InputError) as refused:
         find_recipe(word)
-    assert str(refused.value).startswith(f"{word!r} is no recipe, no data set and no folder here; {hint}")
+    assert str(refused.value).startswith(f"there is no recipe, data set or folder called {word!r}; {hint}")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,9 @@ def test_a_relative_path_is_written_in_full_and_a_name_stays(tmp_path: Path) -> 
     (tmp_path / "photos").mkdir()
     found = anchored(load_recipe("digits", ["data=photos", "data.more=['photos', 'mnist']"]))
     assert (found.data.name, found.data.more) == (str(tmp_path / "photos"), (str(tmp_path / "photos"), "mnist"))
-    assert anchored(load_recipe("digits")).data.name == "digits"
+    plain = load_recipe("digits")
+    assert (anchored(plain).data.name, anchored(plain).digest()) == ("digits", plain.digest())
+    assert anchored(load_recipe("digits", ["root=photos"])).data.root == str(tmp_path / "photos")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ from retinula.evaluation.run_data import OwnPictures
 from retinula.images import Images, ImageSet
 from retinula.metrics import confusion_matrix
 from retinula.plots.figure import INK, SERIES
-from retinula.recipe.sections import Augmentation, Evaluation, Objective
+from retinula.recipe.sections import Augmentation, Claim, Evaluation, Objective
 from retinula.report import contents as gathering
 from retinula.report import reasons
 from retinula.report.answers import DRAWN, LISTED, answers_part
@@ -334,6 +334,34 @@ def test_a_report_that_is_not_whole_is_refused(at_hand: Run, tmp_path: Path) -> 
         write_report(copy)
 
 
+@pytest.mark.parametrize("freeze", [True, False])
+def test_what_was_trained_is_told_from_what_was_taken_over(
+    freeze: bool, at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    claims = (Claim(metric="accuracy", value=0.9, tolerance=0.1),)
+    begun = {"weights": "low.safetensors", "freeze": freeze}
+    copy.recipe_file.write_text(at_hand.recipe().changed(model=begun, claims=claims, source="this project").to_toml())
+    made = {"recipe": "digits", "seed": 0, "calibration": {"temperature": 1.5}}
+    report = at_hand.report() | {"source": {"name": "low", "sha256": "0123456789abcdef", "provenance": made}}
+    copy.report_file.write_text(json.dumps(report))
+    page = Page(write_report(copy)[0].read_text(encoding="utf-8"))
+    number = f"{report['parameters']:,}"
+    head = Model.load(copy.path).network.get_submodule("head")
+    trained = sum(weights.numel() for weights in head.parameters())
+    lead = f"with {number} weights, trained on 60 pictures of made/train to tell 3 classes apart; it began from the"
+    told = f"Weights {number} Began from low (recipe digits, seed 0), SHA-256 0123456789ab Recipe"
+    if freeze:
+        lead = f"with {number} weights, of which {trained} were trained on 60 pictures of made/train to tell 3 classes "
+        told = told.replace(number, f"{number}, of which {trained} were trained")
+        assert "apart; the others come from low ." in page.words
+    assert lead in page.words
+    assert told in page.words
+    assert "Beside the figures it aims at Set by: this project. figure aim measured holds?" in page.words
+
+
 def test_all_computers_are_told_that_it_was_trained_on(at_hand: Run, tmp_path: Path) -> None:
     copy = Run(tmp_path / "copy")
     shutil.copytree(at_hand.path, copy.path)
@@ -362,6 +390,14 @@ def test_a_last_epoch_that_was_cut_short_is_not_told_as_whole(at_hand: Run, tmp_
         f"During the last of {last} epochs, cut short at step {rows[-1]['step']}, the mean loss"
     )
     assert dict(training_part(copy).facts)["Epochs"] == f"{last}, the last cut short"
+    rows[0]["step"] -= 1  # and of a training of fewer steps than one epoch has
+    copy.metrics_file.write_text(json.dumps(rows[0]) + "\n")
+    report = at_hand.report()
+    report["training"]["epochs"] = 1
+    copy.report_file.write_text(json.dumps(report))
+    found = training_part(copy)
+    assert found.finding.startswith(f"During the only epoch, cut short at step {rows[0]['step']}, the mean loss")
+    assert dict(found.facts)["Epochs"] == "1, cut short"
 
 
 @pytest.mark.parametrize(
@@ -380,7 +416,7 @@ def test_what_has_no_right_answers_is_told_by_its_loss(
     shutil.copytree(at_hand.path, copy.path)
     rows = [
         at_hand.metrics()[0]
-        | {"epoch": epoch, "step": epoch, "loss": 0.25, "accuracy": None, "val_loss": loss, "val_accuracy": None}
+        | {"epoch": epoch, "step": 2 * epoch, "loss": 0.25, "accuracy": None, "val_loss": loss, "val_accuracy": None}
         for epoch, loss in enumerate(losses, start=1)
     ]
     copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -541,7 +577,7 @@ def test_findings_that_do_not_belong_here_are_left_out_and_it_is_said(
     assert "\n" not in contents.missing["inspected"]
     said = Page(page.read_text()).words
     assert said.count(message) == 3
-    assert "Surest mistakes" in said
+    assert "Most confident mistakes" in said
 
 
 def test_findings_among_other_splits_are_none_among_these(inspected: Run) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from command_line import run_command
 from retinula.cli import main
 from retinula.errors import InputError
 from retinula.recipe.files import load_recipe
@@ -22,12 +23,13 @@ def trained(
     values: tuple[float | None, ...],
     test: float | None = None,
     data: dict[str, Any] | None = None,
+    loss: float | None = None,
 ) -> Run:
     """A run that reached these validation accuracies; finished where it has a test accuracy."""
     run = create_run(load_recipe("digits", settings), {**SURROUNDINGS, "data": data or {}}, name, root)
     for epoch, value in enumerate(values, start=1):
-        loss = None if value is None else 1 - value
-        run.add_metrics(epoch_row(epoch, val_loss=loss, val_accuracy=value))
+        reached = loss or (None if value is None else 1 - value)
+        run.add_metrics(epoch_row(epoch, val_loss=reached, val_accuracy=value))
     if test is not None:
         report = whole_report(training={"val_accuracy": values[-1]}, evaluations={"digits/test": {"accuracy": test}})
         run.report_file.write_text(json.dumps(report))
@@ -66,6 +68,51 @@ def test_where_nothing_can_be_said_nothing_is(tmp_path: Path) -> None:
     assert (mixed.metric, mixed.best) == ("val_loss", None)
     better = trained(tmp_path, "five", *settings, "lr=0.5", values=(0.95,))
     assert choose([mixed.compared[1].run, better]).best == 1, "the lower loss"
+
+
+RECONSTRUCTION = ("metric=val_loss", "model=cifar10-autoencoder")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((), ("data.name=shapes",)),
+        (("data.name=cifar100",), ("data.name=cifar100", "labels=coarse")),
+        (("objective=mse", *RECONSTRUCTION), ("objective=bce", *RECONSTRUCTION)),
+    ],
+)
+def test_what_learns_something_else_is_not_the_better_for_it(
+    tmp_path: Path, one: tuple[str, ...], other: tuple[str, ...]
+) -> None:
+    runs = [trained(tmp_path, "one", *one, values=(0.5,)), trained(tmp_path, "two", *other, values=(0.9,))]
+    choice = choose(runs)
+    assert (choice.best, choice.reason) == (None, "they learn different things: no best one among them")
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_of_equal_accuracies_the_lower_loss_is_the_better(tmp_path: Path, order: tuple[int, ...]) -> None:
+    reached = ((0.9, 0.3), (0.9, 0.05), (0.8, 0.01))
+    runs = [trained(tmp_path, str(loss), values=(value,), loss=loss) for value, loss in reached]
+    choice = choose([runs[place] for place in order])
+    assert choice.best == order.index(1)
+    assert choice.reason == "best by val_loss, of those with the same val_accuracy; the test pictures were not asked"
+    assert (choice.by_loss, choice.as_good) == (True, ())
+    assert not choose([runs[1], runs[2]]).by_loss
+
+
+def test_of_equal_ones_none_is_called_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("one", 0.9), ("two", 0.5), ("three", 0.9)):
+        trained(Path("runs"), name, values=(value,), loss=0.2)
+    out, _ = run_command(monkeypatch, capsys, "runs", "compare", "one", "two", "three")
+    assert out.splitlines()[4] == (
+        "best     none: one and three are as good as each other (the same val_accuracy and val_loss; "
+        "the test pictures were not asked)"
+    )
+    report = json.loads(run_command(monkeypatch, capsys, "runs", "compare", "one", "two", "three", "--json")[0])
+    assert (report["best"], report["as_good"]) == (None, ["one", "three"])
 
 
 def test_pictures_that_have_changed_between_two_trainings_are_owned_to(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ import pytest
 from retinula.recipe.files import load_recipe
 from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure
 from retinula.runs.run import Run, create_run
-from small_runs import whole_report
+from small_runs import step_row, whole_report
 
 
 def finished(tmp_path: Path, report: dict[str, Any] | None = None, *, losses: tuple[float, ...] = ()) -> Run:
     """A run that says what it is told to."""
     run = create_run(load_recipe("digits"), {}, root=tmp_path)
-    run.add_steps((number, 1, loss, 0.1, number / 1000) for number, loss in enumerate(losses, start=1))
+    run.add_steps(step_row(number, loss=loss, seconds=number / 1000) for number, loss in enumerate(losses, start=1))
     run.report_file.write_text(json.dumps(whole_report(**(report or {}))))
     return run
 
@@ -53,6 +53,12 @@ def test_the_gain_of_denoising_is_at_one_noise(tmp_path: Path) -> None:
     levels = [{"noise": 0.05, "psnr": 30.0, "psnr_noised": 26.0}, {"noise": 0.1, "psnr": 26.5, "psnr_noised": 20.0}]
     run = finished(tmp_path, {"evaluations": {"digits/test": {"denoising": levels}}})
     assert measure([run], "psnr_gain") == Measured((6.5,))
+
+
+def test_a_code_is_measured_by_how_far_it_is_above_the_linear_one(tmp_path: Path) -> None:
+    for psnr, linear, wanted in ((30.0, 28.5, Measured((1.5,))), (1e308, -1e308, None)):  # no number holds the last
+        run = finished(tmp_path, {"evaluations": {"digits/test": {"psnr": psnr, "linear_psnr": linear}}})
+        assert measure([run], "psnr_over_linear") == wanted
 
 
 def test_a_recipe_that_averages_is_measured_averaging(tmp_path: Path) -> None:

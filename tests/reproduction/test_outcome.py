@@ -46,6 +46,6 @@ def test_a_recipe_of_ones_own_and_no_photos(trained: Path, tmp_path: Path) -> No
     run_it(photos=photos, of=small())
     assert Path("out/photos.csv").exists()
     result = run_it(of=small())
-    assert result.notes[0] == "settings: of no shipped recipe"
+    assert result.notes[0] == "settings: from your own recipe file"
     assert result.title == "small"
     assert not Path("out/photos.csv").exists(), "none of an earlier reproduction"

@@ -145,12 +145,14 @@ def test_a_record_names_no_folders() -> None:
     settings = [
         "data.name=/home/me/photos",
         "data.more=['/home/me/others','relative/ones']",
+        "data.root=/home/me/pictures",
         "weights=/home/me/model.st",
         "figures.photos=/home/me/shown",
     ]
     told = without_folders(load_recipe("digits", settings))
     assert told.data.name == "photos"
     assert told.data.more == ("others", "relative/ones")
+    assert told.data.root == "pictures"
     assert told.model.weights == "model.st"
     assert told.figures.photos == "shown"
     usual = load_recipe("digits")

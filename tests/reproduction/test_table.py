@@ -6,7 +6,17 @@ from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Claim, Metric
 from retinula.reproduction import table
 from retinula.reproduction.measures import Measured
-from retinula.reproduction.table import Row, claim_row, figure_words, first_measured, judge, make_rows, markdown, spread
+from retinula.reproduction.table import (
+    Row,
+    claim_row,
+    figure_words,
+    first_measured,
+    head_for,
+    judge,
+    make_rows,
+    markdown,
+    spread,
+)
 
 CLAIM = Claim(metric="accuracy", value=0.7416, tolerance=0.015)
 LOSS = Claim(metric="loss", value=0.585, tolerance=0.01)
@@ -87,10 +97,16 @@ def test_the_step_belongs_to_the_loss_of_a_step() -> None:
             Claim.model_validate({"value": 0.5, **values})
 
 
+@pytest.mark.parametrize(("source", "called"), [("Lab work 1", "published"), ("this project, after Lab work 1", "aim")])
+def test_what_nobody_has_published_is_called_an_aim(source: str, called: str) -> None:
+    assert head_for(Recipe(name="a", source=source)) == ("figure", called, "measured", "holds?")
+
+
 def test_markdown_numbers_the_faults_and_escapes_bars() -> None:
     one = Row("a | b", "1", "2", "yes", "one batch's", 2.0, None, (2.0,))
     same = Row("c", "1", "2", "yes", "one batch's", 2.0, None, (2.0,))
-    lines = markdown([one, same, Row("d", "1", "-", "not measured", "", None, None, ())])
+    rows = [one, same, Row("d", "1", "-", "not measured", "", None, None, ())]
+    lines = markdown(rows, ("figure", "published", "measured", "holds?"))
     assert lines[0] == "| figure | published | measured | holds? |"
     assert lines[2:] == [
         r"| a \| b [1] | 1 | 2 | yes |",

@@ -17,7 +17,7 @@ from retinula.runs import run
 from retinula.runs.elsewhere import WrittenElsewhere
 from retinula.runs.run import Run, create_run, find_run, list_runs
 from retinula.trained.finding import find_model
-from small_runs import SURROUNDINGS, epoch_row, whole_report
+from small_runs import SURROUNDINGS, epoch_row, step_row, whole_report
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_model_is_found_by_the_name_of_its_run(
 def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:
     run = create_run(recipe, {}, root=tmp_path)
     assert (run.metrics(), run.steps()) == ([], [])
-    rows = [(step, 1 + step // 3, 1 / 3**step, 0.1, 0.001 * step) for step in range(1, 7)]
+    rows = [step_row(step, epoch=1 + step // 3, loss=1 / 3**step, seconds=0.001 * step) for step in range(1, 7)]
     run.add_steps(rows[:3])
     run.add_steps(rows[3:])
     for step in (3, 6):
@@ -136,7 +136,7 @@ def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:
 def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path, recipe: Recipe) -> None:
     run = create_run(recipe, {}, root=tmp_path)
     run.add_metrics(epoch_row(1, 3))
-    run.add_steps([(1, 1, 0.5, 0.1, 0.1)])
+    run.add_steps([step_row(1)])
     with run.metrics_file.open("a") as file:
         file.write('{"epoch": 2, "st')
     assert run.metrics() == [epoch_row(1, 3)]
@@ -174,7 +174,7 @@ def test_a_root_that_cannot_be_written_is_one_line(tmp_path: Path, recipe: Recip
 def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
     run = WrittenElsewhere(tmp_path / "elsewhere")
     run.note("a line")
-    run.add_steps([(1, 1, 0.5, 0.1, 0.01)])
+    run.add_steps([step_row(1)])
     run.add_metrics(epoch_row(1))
     run.cut_logs(0)
     assert not run.path.exists()

@@ -221,6 +221,18 @@ BAD_BODIES = {
     "top of nothing": (b'{"pictures": ["AAAA"], "top": 0}', "application/json", 400, "malformed"),
     "include a number": (b'{"pictures": ["AAAA"], "include": [1]}', "application/json", 400, "malformed"),
     "include what is not": (b'{"pictures": ["AAAA"], "include": "soul"}', "application/json", 400, "malformed"),
+    "a header of a part that is long": (
+        b'--x\r\nContent-Disposition: form-data; name="p"; filename="p"\r\nX: ' + b"y" * 4150 + b"\r\n\r\nabc\r\n--x--",
+        "multipart/form-data; boundary=x",
+        400,
+        "malformed",
+    ),
+    "a boundary far behind": (
+        b'--x\r\nContent-Disposition: form-data; name="p"; filename="p"\r\n\r\nabc\r\n--x--',
+        f"multipart/form-data;{' ' * 5000}boundary=x",
+        400,
+        "malformed",
+    ),
     "many": (b'{"pictures": ["", "", "", ""]}', "application/json", 413, "too_many_pictures"),
     "no boundary": (b"--x--", "multipart/form-data", 400, "malformed"),
     "long boundary": (b"--x--", f"multipart/form-data; boundary={'x' * 300}", 400, "malformed"),
@@ -266,6 +278,19 @@ def test_bad_bodies_are_refused(name: str) -> None:
     ask(question, limits=Limits(max_bytes=5000, max_pixels=10_000, max_pictures=3))
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "identity, BR"])
+def test_a_packed_body_is_no_broken_picture(encoding: str) -> None:
+    async def question(client: httpx.AsyncClient) -> None:
+        response = await client.post("/v1/predict", content=png(), headers={**PNG, "content-encoding": encoding})
+        message = refused(response, 415, "unsupported_type")
+        assert encoding.rpartition(" ")[2].lower() in message
+        assert response.headers["accept-encoding"] == "identity"
+        plain = await client.post("/v1/predict", content=png("blue"), headers={**PNG, "content-encoding": "Identity"})
+        assert labels(plain) == ["blue"]
+
+    ask(question)
+
+
 def test_many_files_of_a_form_are_refused() -> None:
     async def question(client: httpx.AsyncClient) -> None:
         response = await client.post("/v1/predict", files=[("p", (str(n), b"x")) for n in range(4)])
@@ -275,7 +300,11 @@ def test_many_files_of_a_form_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["top=0", "top=-1", "top=1.5", "top=9999999", "top=²", "top=1&top=2", "tip=1", "include=soul"]
+    "query",
+    [
+        *("top=0", "top=-1", "top=1.5", "top=9999999", "top=²", "top=1&top=2", "tip=1", "include=soul"),
+        "&".join(["include=seen"] * 17),
+    ],
 )
 def test_bad_parameters_are_refused(query: str) -> None:
     async def question(client: httpx.AsyncClient) -> None:
@@ -631,4 +660,5 @@ def test_limits_make_sense() -> None:
         Limits(max_bytes=10, max_held_bytes=9)
     with pytest.raises(InputError, match="fewer"):
         Limits(max_pixels=10, max_request_pixels=9)
+    assert Limits(max_bytes=10, max_held_bytes=10, max_pixels=10, max_request_pixels=10).max_pixels == 10
     assert json.dumps(vars(Limits()))

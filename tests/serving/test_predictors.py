@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from familiarity_checks import ALL_KNOWN
+from familiarity_checks import ALL_KNOWN, aware
 from retinula.errors import InputError
 from retinula.explanation.attribution import attribute
 from retinula.export.graph import describe, model_graph
@@ -93,20 +93,22 @@ def test_what_reconstructs_is_not_served() -> None:
         TorchPredictor(model, "name")
 
 
-def test_onnx_says_what_torch_says(train_set: ImageSet) -> None:
-    model = model_of()
+@pytest.mark.parametrize("tells", [False, True])
+def test_onnx_says_what_torch_says(train_set: ImageSet, tells: bool) -> None:
+    images = train_set.images[:12]
+    model = aware(model_of(), images) if tells else model_of()
     graph: onnx.ModelProto = model_graph(model)
     describe(graph, model, {})
     predictor = OnnxPredictor(OnnxModel.from_bytes(graph.SerializeToString()), "name")
     other = TorchPredictor(model, "name")
-    images = train_set.images[:5]
-    probs, unfamiliar = predictor.judge(images)
-    assert np.abs(probs - other.probs(images)).max() < 1e-4
-    assert unfamiliar is None
+    (probs, unfamiliar), (expected, known) = predictor.judge(images), other.judge(images)
+    assert np.abs(probs - expected).max() < 1e-4
+    assert np.array_equal(unfamiliar, known)  # type: ignore[arg-type]  # None is equal to None
+    assert (unfamiliar is None) != tells
     assert np.array_equal(predictor.seen(images[0]), other.seen(images[0]))
     assert predictor.offers == {"seen"}
     assert predictor.about["input"] == other.about["input"]
-    assert predictor.about["tells_unfamiliar"] is False
+    assert predictor.about["tells_unfamiliar"] is other.about["tells_unfamiliar"] is tells
 
 
 def test_onnx_is_served_without_torch() -> None:

@@ -20,7 +20,7 @@ import torch
 from retinula.errors import InputError
 from retinula.models.catalog import build
 from retinula.serving.limits import Limits
-from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen
+from retinula.serving.server import address_of, allowed_hosts, is_ipv6_alone, is_loopback, listen
 from retinula.trained.model_file import Model
 from retinula.training.interruption import ASKING
 from retinula.transforms.preprocess import Preprocess
@@ -108,6 +108,25 @@ def test_what_is_not_http_is_refused_as_json(caplog: pytest.LogCaptureFixture) -
             chunked = HALF_BODY.replace(b"Content-Length: 1000", expects + b"Transfer-Encoding: chunked") + b"\r\n"
             assert b" 400 " in talk(port, chunked)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "route"),
+    [
+        ("http://localhost/healthz", 200, "/healthz"),
+        ("HTTP://LOCALHOST:8080/healthz?x=%2f", 200, "/healthz"),
+        ("https://localhost?x", 200, "/"),
+        ("http://evil.example/healthz", 400, "/healthz"),
+        ("http:///healthz", 404, "other"),
+    ],
+)
+def test_the_target_of_a_request_may_name_the_host_which_then_counts(target: str, status: int, route: str) -> None:
+    host = "localhost" if status != 200 else "evil.example"
+    with served(QUICK, hosts=("localhost",)) as (address, port):
+        head = f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        assert talk(port, head.encode()).startswith(f"HTTP/1.1 {status} ".encode())
+        metrics = httpx.get(f"{address}/metrics", headers={"host": "localhost"}).text
+        assert f'retinula_requests_total{{route="{route}",status="{status}"}} 1' in metrics
 
 
 def test_one_connection_too_many_is_told_so() -> None:
@@ -232,6 +251,28 @@ def has_ipv6() -> bool:
     except InputError:
         return False
     return True
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has not both in one")
+def test_every_address_is_those_of_both_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listen("::", 0) as listening:
+        assert not is_ipv6_alone(listening)
+        assert not is_loopback(listening)
+        for address in ("127.0.0.1", "::1"):
+            socket.create_connection((address, listening.getsockname()[1]), PATIENCE).close()
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    for host, alone in (("::", True), ("::1", False), ("127.0.0.1", False)):
+        with listen(host, 0) as listening:
+            assert is_ipv6_alone(listening) is alone
+
+
+def test_an_address_of_one_network_is_bound_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    bound: list[Any] = []
+    found = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 8080, 0, 7))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "create_server", lambda address, **_: bound.append(address))
+    listen("fe80::1%7", 8080)
+    assert bound == [("fe80::1", 8080, 0, 7)]
 
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "0"])

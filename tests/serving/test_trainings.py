@@ -198,6 +198,55 @@ def test_a_report_is_given_and_kept_apart(root: Path) -> None:
     ask(question, runs=root)
 
 
+FILES = ("recipe.toml", "environment.json", "metrics.jsonl", "report.json", "report.html")
+NOTHING = {"recipe": None, "begun": None, "epochs": 0, "test_accuracy": None, "report": False}
+
+
+def test_no_file_of_a_run_leads_elsewhere(root: Path, tmp_path: Path) -> None:
+    for file in FILES:
+        (root / "whole" / file).rename(tmp_path / file)
+        (root / "whole" / file).symlink_to(tmp_path / file)
+
+    async def question(client: httpx.AsyncClient) -> None:
+        whole = (await client.get("/v1/runs/whole")).json()
+        assert whole.items() >= NOTHING.items()
+        assert (whole["curves"], whole["results"], whole["settings"], whole["only_in_training"]) == ([], [], {}, "")
+        refused(await client.get("/v1/runs/whole/report"), 404, "not_found")
+
+    ask(question, runs=root)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda file: os.truncate(file, 2**40)])
+def test_what_has_no_end_in_a_run_holds_nothing_up(root: Path, make: Any) -> None:
+    for file in FILES:
+        (root / "whole" / file).unlink()
+        if make is not os.mkfifo:
+            (root / "whole" / file).touch()
+        make(root / "whole" / file)
+
+    async def question(client: httpx.AsyncClient) -> None:
+        runs = {run["name"]: run for run in (await client.get("/v1/runs")).json()["runs"]}
+        assert runs["whole"].items() >= NOTHING.items()
+        assert runs["half"]["epochs"] == 2
+        refused(await client.get("/v1/runs/whole/report"), 404, "not_found")
+
+    ask(question, runs=root)
+
+
+def test_folders_may_be_links(root: Path, tmp_path: Path) -> None:
+    (root / "whole").rename(tmp_path / "elsewhere")
+    (root / "whole").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "link").symlink_to(root)
+
+    async def question(client: httpx.AsyncClient) -> None:
+        whole = (await client.get("/v1/runs/whole")).json()
+        assert (whole["epochs"], whole["test_accuracy"], whole["report"]) == (2, 0.9, True)
+        assert (await client.get("/v1/runs/whole/report")).status_code == 200
+
+    ask(question, runs=tmp_path / "link")
+
+
 def test_a_report_does_not_say_where_on_the_machine_things_lie(root: Path, tmp_path: Path) -> None:
     moved = root.rename(tmp_path / 'o\'neil & "co"')
     run, photos = Run(moved / "broken"), "/home/me/photos"

@@ -1,5 +1,6 @@
 """What counts as familiar: pictures like the training's pass, and noise, flat areas and text do not."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +80,36 @@ def test_too_few_pictures_tell_nothing(sets) -> None:  # type: ignore[no-untyped
     assert fit_familiarity(known, new[:99]) is None
     assert fit_familiarity(known[:99], new) is None
     assert fit_familiarity(known, new, torch.full((1000, 8), torch.nan)) is None
+
+
+def test_distances_are_in_deviations_in_every_direction() -> None:
+    generator = torch.Generator().manual_seed(0)
+    known, mixed = (torch.randn(number, 16, generator=generator, dtype=torch.float64) for number in (500, 16))
+    known = known @ mixed
+    familiarity = fit_familiarity(known, known[:200])
+    assert familiarity is not None
+    whitening = torch.tensor(familiarity.whitening, dtype=torch.float64)
+    torch.testing.assert_close(torch.linalg.inv(whitening @ whitening.T), torch.cov(known.T), rtol=0.01, atol=0.01)
+
+
+def test_statistics_are_the_same_in_every_version() -> None:
+    """Or the limits in every model file would be of something else."""
+    rows, columns = torch.meshgrid(torch.arange(40), torch.arange(50), indexing="ij")
+    grey = torch.where(columns < 20, rows // 2 + columns // 4, (rows * rows // 3 + columns * columns * rows) % 199)
+    picture = torch.stack([grey + 56, grey // 2 + 30, grey])
+    picture[:, :3] = 255
+    wanted = [
+        *(0.3755353, 0.1388216, -0.0643157),
+        *(-3.9343325, -4.4756138, -3.9987157, -4.4693065, -4.0964303),
+        *(-7.2150253, -7.7307757, -7.4854654, -7.8633442, -7.3118997),
+        *(2.1077521, 0.4340153, 1.6624138),
+    ]
+    assert picture_statistics(picture[None].byte())[0].tolist() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_statistics_of_a_flat_picture_by_hand() -> None:
+    values = picture_statistics(torch.full((1, 3, 16, 16), 51, dtype=torch.uint8))[0].tolist()
+    assert values == pytest.approx([0.2, 0, 0, *[-2 * math.log(255)] * 10, 0, 1, 0])
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 5), (1, 1, 1), (3, 1, 9), (1, 64, 48)])

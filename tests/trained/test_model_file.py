@@ -16,7 +16,8 @@ from retinula.evaluation.temperature import HIGHEST, LOWEST
 from retinula.files.tensor_file import load_tensors, save_tensors
 from retinula.images import ImageSet
 from retinula.models.catalog import NETWORKS, build, build_outline
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
+from retinula.trained.asking import in_order
 from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 
@@ -77,7 +78,7 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
         ({"temperature": "1.5"}, "temperature must be a number, not '1.5'"),
         ({"temperature": True}, "temperature must be a number, not True"),
         ({"preprocess": {**FORM, "size": [8.5, 8]}}, "size must be a whole number, not 8.5"),
-        ({"preprocess": {**FORM, "size": "88"}}, "size must be a whole number, not '8'"),
+        ({"preprocess": {**FORM, "size": "88"}}, "size is a height and a width, not '88'"),
         ({"preprocess": {**FORM, "crop": [8, 7.9]}}, "crop must be a whole number, not 7.9"),
         ({"preprocess": {**FORM, "channels": True}}, "channels must be a whole number, not True"),
         ({"preprocess": {**FORM, "mean": ["0.4"]}}, "mean must be a number, not '0.4'"),
@@ -107,7 +108,7 @@ FORM = {"channels": 1, "size": [8, 8], "resize": "squash", "crop": None, "mean":
         ({"familiarity": []}, "do not fit together"),
         ({"preprocess": {}}, "do not fit together"),
         ({"preprocess": {**FORM, "channels": 3, "mean": [0] * 3, "std": [1] * 3}}, "do not fit together"),
-        ({"preprocess": {**FORM, "crop": []}}, "1 to 4096 pixels"),
+        ({"preprocess": {**FORM, "crop": []}}, r"crop is a height and a width, not \[\]"),
         ({"preprocess": {**FORM, "size": [10**9, 8]}}, "1 to 4096 pixels"),
         ({"preprocess": {**FORM, "std": [1e-320]}}, "std must lie between"),
         ({"preprocess": {**FORM, "mean": [1e308]}}, "mean must lie between"),
@@ -183,7 +184,7 @@ def test_answers_that_are_no_numbers_are_refused(change: Callable[..., Path]) ->
 
 def test_files_of_the_first_version_are_still_read(change: Callable[..., Path]) -> None:
     loaded = Model.load(change(preprocess=FORM, format=1))
-    assert (loaded.resample, loaded.views) == ("bicubic", Views())
+    assert (loaded.form.resample, loaded.form.views) == ("bicubic", Views())
 
 
 def test_only_what_an_older_program_would_misread_is_kept_from_it(model: Model, tmp_path: Path) -> None:
@@ -291,7 +292,10 @@ def test_several_pictures_are_answered_as_each_alone(model: Model, monkeypatch: 
         for one, other in zip(together, alone, strict=True):
             assert dict(one) == pytest.approx(dict(other), abs=1e-6)
     assert asked == [6, 1, 6, 6, 2], "memory is bounded"
-    assert model.predict([]) == []
+    assert model.predict([]) == model.predict(iter(())) == []
+    assert [dict(one) for one in model.predict(each for each in pictures)] == [
+        pytest.approx(dict(other), abs=1e-6) for other in map(model.predict, pictures)
+    ]
     with pytest.raises(InputError, match=r"^pictures\[1\]: a picture is .* not int64"):
         model.predict([pictures[0], np.zeros((8, 8), np.int64)])
     with pytest.raises(InputError, match=r"^pictures\[0\]: pictures are given in one list, not in lists of lists$"):
@@ -304,6 +308,19 @@ def test_a_photo_is_answered_alike_whichever_way_it_is_held(model: Model) -> Non
         tags[0x0112] = orientation
         Image.fromarray(np.random.default_rng(2).integers(0, 256, (9, 14, 3), np.uint8)).save(content, "PNG", exif=tags)
         assert model.predict(Image.open(content)) == model.predict(content.getvalue())
+
+
+def test_what_cannot_be_read_is_skipped_where_told(model: Model) -> None:
+    good = PICTURES[0, 0]
+    with pytest.warns(UserWarning, match=r"^skipped pictures\[1\]: .*gone\.png") as warned:
+        first, none, last = model.predict([good, "gone.png", good], on_error="skip")
+    assert [each.filename for each in warned] == [__file__]
+    assert (first, none) == (last, [])
+    assert first == model.predict(good)
+    with pytest.raises(InputError, match="gone"):
+        model.predict("gone.png", on_error="skip")  # type: ignore[call-overload]  # one picture has an answer or none
+    with pytest.raises(InputError, match=r"no on_error='skipp'; did you mean 'skip'"):
+        model.predict([good], on_error="skipp")  # type: ignore[call-overload]  # what is refused
 
 
 def test_channels_come_last_where_both_orders_are_possible(model: Model) -> None:
@@ -321,9 +338,9 @@ def test_other_pictures_are_refused(model: Model) -> None:
     for wrong in (PICTURES[:, :, :7], PICTURES[0], PICTURES.astype(np.float32)):
         with pytest.raises(InputError, match=r"takes uint8 pictures \[N, 1, 8, 8\]"):
             model.outputs(wrong)  # type: ignore[arg-type]  # what is refused
-    words = r"in a NumPy array, not Tensor of torch\.uint8 \[\d+, 1, 8, 8\]$"
+    words = r"in a NumPy array or a tensor, not Tensor of torch\.float32 \[\d+, 1, 8, 8\]$"
     with pytest.raises(InputError, match=words):
-        model.outputs(torch.from_numpy(PICTURES))  # type: ignore[arg-type]  # what is refused
+        model.outputs(torch.from_numpy(PICTURES).float())
     with pytest.raises(InputError, match="no pictures"):
         model.outputs(PICTURES[:0])
     for several, kind in (
@@ -331,8 +348,21 @@ def test_other_pictures_are_refused(model: Model) -> None:
         (None, "a NoneType$"),
         (ImageSet(PICTURES, None, CLASSES, "made"), r"an ImageSet: give its images, image_set\.images$"),
     ):
-        with pytest.raises(InputError, match=f"in a NumPy array, not {kind}"):
+        with pytest.raises(InputError, match=f"in a NumPy array or a tensor, not {kind}"):
             model.probabilities(several)  # type: ignore[arg-type]  # what is refused
+
+
+def test_tensors_and_channels_that_come_last_are_taken(model: Model) -> None:
+    logits, last = model.outputs(PICTURES), PICTURES.transpose(0, 2, 3, 1)
+    for same in (torch.from_numpy(PICTURES), last, torch.from_numpy(last)):
+        assert torch.equal(model.outputs(same), logits)
+        assert torch.equal(model.probabilities(same), model.probabilities(PICTURES))
+        told = replace(model, familiarity=ALL_KNOWN).unfamiliar(same, logits)
+        assert told is not None
+        assert not told.any()
+    both = replace(model, preprocess=Preprocess(3, (3, 3), (0.5,) * 3, (0.5,) * 3)).preprocess.shape
+    square = np.random.default_rng(0).integers(0, 256, (2, 3, 3, 3), dtype=np.uint8)
+    assert in_order(square, both) is square, "where both orders fit, channels come first"
 
 
 def test_a_device_that_is_not_there_is_refused(model: Model) -> None:

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from retinula import extras
-from retinula.errors import InputError
-from retinula.pictures.shrinking import Views
+from retinula.errors import InputError, RetinulaError
+from retinula.pictures.form import Form
+from retinula.pictures.views import Views
 from retinula.trained.onnx_model import OnnxModel
 from tiny_onnx import CLASSES, FORM, tiny_onnx
 
@@ -30,7 +31,7 @@ def model() -> OnnxModel:
 def test_pictures_of_any_size_are_answered(model: OnnxModel) -> None:
     images = RANDOM.integers(0, 256, (5, 30, 41, 3), dtype=np.uint8)
     images[2, ..., 1] |= 192
-    probabilities = model.probabilities(images, batch_size=2)
+    probabilities = model.probs_of_photos(images, batch_size=2)
     assert probabilities.shape == (5, 3)
     assert probabilities.dtype == np.float32
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)
@@ -58,9 +59,39 @@ def test_as_many_pictures_at_a_time_as_have_a_number_of_pixels(model: OnnxModel)
         (2, 4000, 64, [1, 1]),
     ):
         images = np.broadcast_to(np.zeros((), np.uint8), (number, side, side, 3))
-        assert watched.probabilities(images, batch_size=batch_size).shape == (number, 3)
+        assert watched.probs_of_photos(images, batch_size=batch_size).shape == (number, 3)
         assert sizes == expected
         sizes.clear()
+
+
+def test_what_is_unfamiliar_is_told_where_the_file_can(model: OnnxModel) -> None:
+    assert (model.tells_unfamiliar, model.about["tells_unfamiliar"]) == (False, False)
+    telling = OnnxModel.from_bytes(tiny_onnx(darkest=0.3), threads=1)
+    assert (telling.tells_unfamiliar, telling.about["tells_unfamiliar"]) == (True, True)
+    images = np.full((70, 3, 8, 8), 200, np.uint8)
+    images[[0, 2, 69]] = 9
+    probabilities, unfamiliar = telling.judge(images)
+    assert unfamiliar is not None
+    assert unfamiliar.dtype == np.bool_
+    assert np.flatnonzero(unfamiliar).tolist() == [0, 2, 69]
+    assert np.array_equal(probabilities, telling.probs(images))
+    assert np.array_equal(probabilities, model.probs(images))
+    assert model.judge(images)[1] is None
+
+
+def test_other_outputs_are_refused() -> None:
+    renamed = tiny_onnx(darkest=0.3).replace(b"unfamiliar", b"unheard of")
+    for content in (renamed, tiny_onnx(darkest=0.3, task="reconstruction", classes=[])):
+        with pytest.raises(InputError, match="its outputs are not what its task has"):
+            OnnxModel.from_bytes(content, threads=1)
+
+
+def test_an_answer_short_of_a_picture_is_refused(model: OnnxModel) -> None:
+    def run(outputs: None, inputs: dict[str, Any]) -> list[Any]:
+        return [np.full((2, 3), 1 / 3, np.float32), np.zeros(1, np.bool_)]
+
+    with pytest.raises(RetinulaError, match="does not say of each of 2 pictures"):
+        replace(model, _session=SimpleNamespace(run=run)).judge(np.zeros((2, 3, 8, 8), np.uint8))
 
 
 def test_a_photo_is_answered_alike_in_any_form(model: OnnxModel) -> None:
@@ -76,9 +107,18 @@ def test_what_the_file_says(model: OnnxModel, tmp_path: Path) -> None:
     assert model.classes == CLASSES
     assert model.task == "classification"
     assert model.metadata["provenance"] == {"run": "none"}
-    assert (model.size, model.resize, model.channels) == (FORM.size, FORM.resize, FORM.channels)
+    assert model.form == Form(FORM.channels, FORM.size)
     (tmp_path / "model.onnx").write_bytes(tiny_onnx())
     assert OnnxModel.load(tmp_path / "model.onnx").classes == CLASSES
+
+
+def test_the_runtime_reads_what_was_looked_through(model: OnnxModel) -> None:
+    # A name of the program that wrote it, as far as ONNX goes; a file of the runtime's own has the word in this place.
+    content = b"\x12\x06xxORTM" + tiny_onnx()
+    assert content[4:8] == b"ORTM"
+    images = RANDOM.integers(0, 256, (2, 9, 9, 3), dtype=np.uint8)
+    other = OnnxModel.from_bytes(content, threads=1)
+    assert np.array_equal(other.probs_of_photos(images), model.probs_of_photos(images))
 
 
 def test_names_that_classes_once_could_have_are_read() -> None:
@@ -96,7 +136,7 @@ def test_what_could_not_be_told_on_is_refused(value: Any) -> None:
     ("changes", "message"),
     [
         ({"size": [8.5, 8]}, "size must be a whole number, not 8.5"),
-        ({"size": "88"}, "size must be a whole number, not '8'"),
+        ({"size": "88"}, "size is a height and a width, not '88'"),
         ({"channels": 3.0}, "channels must be a whole number, not 3.0"),
         ({"crop": [4, 4.5]}, "crop must be a whole number, not 4.5"),
     ],
@@ -116,7 +156,7 @@ def test_photos_are_looked_at_as_the_recipe_said() -> None:
     expected = looking.probs(views).mean(axis=0)
     assert dict(looking.predict(photo)) == pytest.approx(dict(zip(CLASSES, expected.tolist(), strict=True)))
     # The graph itself makes the whole small by that filter.
-    assert np.allclose(looking.probabilities(np.asarray(photo)[None]), looking.probs(views[:1]), atol=1e-6)
+    assert np.allclose(looking.probs_of_photos(np.asarray(photo)[None]), looking.probs(views[:1]), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -131,19 +171,19 @@ def test_photos_are_looked_at_as_the_recipe_said() -> None:
 )
 def test_other_arrays_are_refused(model: OnnxModel, images: Any) -> None:
     with pytest.raises(InputError, match=r"takes uint8 pictures \[N, H, W, 3\]"):
-        model.probabilities(images)
+        model.probs_of_photos(images)
 
 
 def test_a_classifier_gives_no_pictures(model: OnnxModel) -> None:
     with pytest.raises(InputError, match="tiny is a classifier"):
-        model.reconstruct(np.zeros((1, 8, 8, 3), np.uint8))
+        model.reconstruct_photos(np.zeros((1, 8, 8, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
     ("told", "message"),
     [
         ({"retinula_format": None}, "not one that retinula export wrote"),
-        ({"retinula_format": 3}, "format '3', this version of retinula reads 1 and 2; upgrade"),
+        ({"retinula_format": 4}, "format '4', this version of retinula reads 1 to 3; upgrade"),
         ({"classes": None}, "not right"),
         ({"classes": ["a", 1]}, "not right"),
         ({"classes": []}, "not right"),
@@ -172,7 +212,7 @@ def test_files_that_say_something_else_are_refused(tmp_path: Path, told: dict[st
 
 def test_a_graph_that_does_not_fit_what_is_said_is_refused() -> None:
     with pytest.raises(Exception, match=r"instead of \[1, 4\]"):
-        OnnxModel.from_bytes(tiny_onnx(classes=list("abcd"))).probabilities(np.zeros((1, 8, 8, 3), np.uint8))
+        OnnxModel.from_bytes(tiny_onnx(classes=list("abcd"))).probs_of_photos(np.zeros((1, 8, 8, 3), np.uint8))
     content = tiny_onnx().replace(b"ReduceMean", b"ReduceMeen")
     with pytest.raises(InputError, match="ONNX Runtime cannot use it"):
         OnnxModel.from_bytes(content)
@@ -214,7 +254,7 @@ def test_an_answer_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
 
 
 def test_the_command_answers_without_torch(tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(tiny_onnx())
+    (tmp_path / "model.onnx").write_bytes(tiny_onnx(darkest=0.5))
     red = np.zeros((20, 30, 3), np.uint8)
     red[..., 0] = 255
     Image.fromarray(red).save(tmp_path / "red.png")
@@ -249,6 +289,7 @@ def test_the_command_answers_without_torch(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1] == "False"
     first, second = map(json.loads, done.stdout.splitlines())
     assert first["label"] == "cat"
+    assert first["unfamiliar"] is True
     assert len(first["top"]) == 2
     assert second["skipped"]
     assert "accuracy 100.00 %" in done.stderr

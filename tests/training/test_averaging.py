@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 import torch
 from torch import nn
@@ -27,6 +30,16 @@ def test_average_by_hand() -> None:
     assert network.weight.tolist() == [5.0]
 
 
+def test_the_decay_grows_no_further_than_asked() -> None:
+    network = nn.Linear(1, 1)
+    average = WeightAverage(network, decay=0.5)
+    with torch.no_grad():
+        average.network.weight.fill_(0.0)  # type: ignore[operator]  # of a linear layer
+        network.weight.fill_(1.0)
+    average.update(network, 1000)
+    assert average.network.state_dict()["weight"].tolist() == [[0.5]]
+
+
 def test_statistics_are_those_of_the_averaged_weights() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4))
@@ -44,6 +57,22 @@ def test_statistics_are_those_of_the_averaged_weights() -> None:
     torch.testing.assert_close(state["1.running_var"], torch.stack([m.var((0, 2, 3)) for m in maps]).mean(0))
     assert not any(layer.training for layer in average.network.modules())
     assert average.network[1].momentum == 0.1  # type: ignore[index]
+
+
+def test_statistics_are_computed_in_the_precision_given() -> None:
+    depth, seen = 0, []
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        nonlocal depth
+        depth += 1
+        yield
+        depth -= 1
+
+    average = WeightAverage(nn.Sequential(nn.BatchNorm2d(3)), decay=0.5)
+    average.network.register_forward_hook(lambda *_: seen.append(depth))
+    average.renew_statistics([torch.rand(4, 3, 2, 2)] * 3, counted)
+    assert seen == [1, 1, 1]
 
 
 def test_a_batch_of_few_pictures_counts_as_little_as_it_has() -> None:

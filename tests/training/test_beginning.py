@@ -34,7 +34,7 @@ def pictures(num_images: int = 60, side: int = 16) -> ImageSet:
 
 
 def preprocess_of(image_set: ImageSet) -> Preprocess:
-    return Preprocess(3, image_set.shape[1:], *image_set.statistics(), "squash", None)
+    return Preprocess(3, image_set.shape[1:], *image_set.statistics())
 
 
 def test_patch_covariance_is_that_of_all_patches() -> None:

@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from retinula.errors import RetinulaError
+from retinula.files.tensor_file import save_tensors
 from retinula.runs.run import Run
 from retinula.training.checkpoint import load_checkpoint, save_checkpoint
 
@@ -65,6 +67,17 @@ def test_two_generations_are_kept_and_the_older_stands_in_for_a_damaged_one(tmp_
         path.write_bytes(b"")
     with pytest.raises(RetinulaError, match="none of the 2 checkpoints is whole"):
         load_checkpoint(Run(tmp_path), said.append)
+
+
+@pytest.mark.parametrize(
+    "header", [{}, [], {"state": {"list": 3}}, {"state": {"set": 1}}, {"state": {"tensor": "gone"}}]
+)
+def test_the_older_stands_in_for_a_whole_file_that_holds_no_state(tmp_path: Path, header: Any) -> None:
+    save_checkpoint(Run(tmp_path), 10, {"step": 10})
+    save_tensors(Run(tmp_path).checkpoint_file(15), {}, header)
+    said: list[str] = []
+    assert load_checkpoint(Run(tmp_path), said.append) == {"step": 10}
+    assert len(said) == 1
 
 
 def test_no_checkpoint_is_none(tmp_path: Path) -> None:

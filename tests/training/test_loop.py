@@ -53,7 +53,7 @@ def fitted(recipe: Recipe, make_set: MakeSet, tmp_path: Path, size: int = 8, **o
     return run, train(recipe, make_set(size=size), make_set(24, size=size, seed=9), run, **options)
 
 
-def comparable(run: Run) -> tuple[list[dict[str, Any]], list[tuple[float, float, float, float]]]:
+def comparable(run: Run) -> tuple[list[dict[str, Any]], list[tuple[int, int, float, float]]]:
     """A run's logs without what the clock says."""
     clock = ("seconds", "images_per_second")
     metrics = [{key: value for key, value in row.items() if key not in clock} for row in run.metrics()]
@@ -90,7 +90,7 @@ def test_it_learns_and_leaves_what_it_says(make_set: MakeSet, tmp_path: Path) ->
     [
         (),
         ("average=0", "optimizer=adam", "lr=0.01"),
-        ("optimizer=sam", "cutout=2", "brightness=0.1"),
+        ("optimizer=sam", "cutout=2", "brightness=0.1", "rotate=20", "zoom=[0.8, 1.25]"),
         ("mixup=0.4", "cutmix=1", "optimizer=adamw", "lr=0.01", "clip_norm=1"),
         ("sampling=replacement", "metric=val_loss"),
     ],
@@ -490,6 +490,23 @@ def test_the_statistics_of_an_average_cost_an_epoch_at_most(
     monkeypatch.setattr("retinula.training.loop.STATISTICS_IMAGES", 30)
     fitted(small("training.average=0.9", "epochs=1"), make_set, tmp_path)
     assert looked_at == [16 + 12], "the last batches of the epoch, as many as it takes"
+
+
+def test_the_statistics_of_an_average_come_from_inputs_of_the_size_that_it_is_asked_with(
+    make_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sides = list[int]()
+    real = WeightAverage.renew_statistics
+
+    def renewed(self: WeightAverage, batches: Iterable[torch.Tensor], *options: Any) -> int:
+        given = list(batches)
+        sides.extend(batch.shape[-1] for batch in given)
+        return real(self, given, *options)
+
+    monkeypatch.setattr(WeightAverage, "renew_statistics", renewed)
+    # Of the sixteen steps the last alone has the full side.
+    fitted(small("training.average=0.9", "sizes=[[0.0, 6], [0.93, 8]]"), make_set, tmp_path)
+    assert sides == [8] * 16
 
 
 def test_of_epochs_with_the_same_accuracy_the_one_with_the_lowest_loss_is_kept(

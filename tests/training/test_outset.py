@@ -37,7 +37,7 @@ def test_a_training_says_first_what_it_trains_on(make_set: MakeSet, tmp_path: Pa
     model = train(recipe, make_set(), make_set(24, seed=9), run, reporter=Listens(), hardware=hardware)
     number = sum(weights.numel() for weights in model.network.parameters())
     line = (
-        "60 pictures to train on, 24 to choose by; 3 classes (class 0, class 1, class 2); 8x8 in grey; "
+        "60 training pictures, 24 for validation; 3 classes (class 0, class 1, class 2); 8x8 in grey; "
         f"residual, {number:,} parameters; 2 epochs of 4 steps"
     )
     assert told[0] == line
@@ -52,7 +52,14 @@ def test_of_many_classes_the_first_are_named(make_set: MakeSet) -> None:
 
 def test_pictures_without_labels_have_no_classes(make_set: MakeSet) -> None:
     bare = replace(make_set(30, channels=3), labels=None)
-    assert said(bare)[:2] == ["30 pictures to train on, none to choose by", "8x8 in colour"]
+    assert said(bare)[:2] == ["30 training pictures, none for validation", "8x8 in colour"]
+
+
+def test_pictures_that_are_shown_mirrored(make_set: MakeSet) -> None:
+    for flip, when in (("random", "at random"), ("alternating", "every other epoch")):
+        words = f"8x8 in grey, mirrored left to right {when} (flip=none if left and right matter)"
+        assert said(make_set(), f"flip={flip}")[2] == words
+    assert said(make_set(), "flip=none")[2] == "8x8 in grey"
 
 
 @pytest.mark.parametrize(("width", "words"), [(99, "99,000 parameters"), (900, "0.9 million parameters")])

@@ -1,13 +1,16 @@
 from collections.abc import Callable
+from dataclasses import asdict
 
 import pytest
 
 from retinula.errors import InputError
 from retinula.images import ImageSet
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
 from retinula.recipe.files import load_recipe
+from retinula.recipe.recipe import Recipe
 from retinula.training.hardware import Hardware
-from retinula.training.plan import check_worth_beginning, make_plan, make_preprocess
+from retinula.training.plan import augment_of, check_worth_beginning, make_plan, make_preprocess
+from retinula.transforms.augment import Augment
 
 
 def test_the_filter_and_the_views_of_photos_go_from_the_recipe_into_the_model(
@@ -23,6 +26,12 @@ def test_the_filter_and_the_views_of_photos_go_from_the_recipe_into_the_model(
 @pytest.mark.parametrize("name", ["digits", "cifar10-cnn"])
 def test_unless_told_the_whole_is_looked_at_by_the_bicubic_filter(name: str, make_set: Callable[..., ImageSet]) -> None:
     assert make_preprocess(load_recipe(name), make_set(20)).plain
+
+
+def test_a_recipe_has_every_setting_of_augmentation_at_the_same_default() -> None:
+    recipe = Recipe(name="plain")
+    assert recipe.augment.model_dump() == asdict(Augment())
+    assert augment_of(recipe) == Augment()
 
 
 def test_an_unknown_network_is_named_with_the_nearest(make_set: Callable[..., ImageSet]) -> None:

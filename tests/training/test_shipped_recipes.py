@@ -51,8 +51,8 @@ def test_it_takes_two_steps(name: str, tmp_path: Path, monkeypatch: pytest.Monke
         source = Source(trained, "trained before", "0" * 64)
     seen: list[tuple[int, int]] = []
 
-    def noting(*given: Any) -> Prepared:
-        prepared = prepare(*given)
+    def noting(*given: Any, **named: Any) -> Prepared:
+        prepared = prepare(*given, **named)
         seen.append((prepared.inputs.shape[2], prepared.inputs.shape[3]))
         return prepared
 

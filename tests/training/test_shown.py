@@ -14,11 +14,14 @@ from retinula.training.inputs import prepare
 from retinula.training.plan import make_plan, make_preprocess
 from retinula.training.shown import fed_batch
 from retinula.transforms.augment import Drawn
-from retinula.transforms.geometry import crop_and_flip
+from retinula.transforms.geometry import crop_and_flip, warp, warps
 
 MakeSet = Callable[..., ImageSet]
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
 ALL = (
+    "augment.rotate=15",
+    "augment.zoom=[0.8,1.25]",
+    "augment.shear=10",
     "augment.flip=random",
     "augment.vertical_flip=true",
     "augment.crop_padding=2",
@@ -70,6 +73,18 @@ def test_what_is_told_is_what_was_done(make_set: MakeSet) -> None:
     assert len({each.words for each in fed.pictures}) > 20
 
 
+def test_which_way_a_picture_is_turned_is_told(make_set: MakeSet) -> None:
+    ways = {"left": 1, "right": -1}
+    fed = fed_batch(load_recipe("digits", ["crop_padding=0", "rotate=90"]), make_set(60), most=24)
+    for each in fed.pictures:
+        _, degrees, way = (each.words or ("turned 0 left",))[0].split()
+        exact = torch.tensor([float(degrees.removesuffix("\u00b0"))]) * ways[way]
+        again = warp(torch.from_numpy(each.original[None].copy()), warps(1, turned=exact), size=(8, 8))[0].numpy()
+        assert abs(again.astype(int) - each.fed).mean() < 3, "told to whole degrees"
+    said = {words.split()[2] for each in fed.pictures for words in each.words}
+    assert said == set(ways)
+
+
 def test_telling_what_was_drawn_changes_nothing(make_set: MakeSet) -> None:
     train_set = make_set(60, channels=3)
     recipe = load_recipe("digits", ALL)
@@ -87,6 +102,8 @@ def test_every_kind_of_change_has_its_words(make_set: MakeSet) -> None:
     fed = fed_batch(load_recipe("digits", ALL), make_set(60, channels=3), most=40)
     said = " ".join(words for each in fed.pictures for words in each.words)
     for word in ("moved", "mirrored", "upside down", "zoom", "JPEG", "hue", "contrast", "brightness", "saturation"):
+        assert word in said
+    for word in ("turned", "times as large", "leaned", "\u00b0 left", "\u00b0 right"):
         assert word in said
     for word in ("covered at", "noise 0.0", "mixed with class", "a box of class"):
         assert word in said

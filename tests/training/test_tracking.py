@@ -22,6 +22,7 @@ from retinula.trained.model_file import Model
 from retinula.training import tracking
 from retinula.training.hardware import Hardware
 from retinula.training.loop import train
+from small_runs import step_row
 
 MakeSet = Callable[..., ImageSet]
 PLAIN = Hardware("cpu", 1, False, "float32", "for the test")
@@ -61,12 +62,13 @@ def assert_close(curve: list[tuple[int, float]], expected: list[tuple[int, float
 def assert_says_the_same(run: Run) -> None:
     """Check that events and table hold exactly what the logs hold."""
     metrics: Sequence[Mapping[str, Any]] = run.metrics()
-    curves, steps = seen(run), run.steps()
+    steps: Sequence[Mapping[str, Any]] = run.steps()
+    curves = seen(run)
     assert curves.keys() == {f"epoch/{tag}" for tag in EPOCH_TAGS} | {"step/loss", "step/learning_rate", "step/seconds"}
     for tag in EPOCH_TAGS:
         assert_close(curves[f"epoch/{tag}"], [(row["step"], row[tag]) for row in metrics])
     for tag in ("loss", "learning_rate"):
-        assert_close(curves[f"step/{tag}"], [(int(row["step"]), row[tag]) for row in steps])
+        assert_close(curves[f"step/{tag}"], [(row["step"], row[tag]) for row in steps])
     with run.table_file.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [{key: float(value) for key, value in row.items()} for row in rows] == metrics
@@ -173,7 +175,7 @@ def test_a_full_disk_is_one_line(make_set: MakeSet, tmp_path: Path, monkeypatch:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with tracking.tracking(recipe, run, 0, clock=lambda: 1.0) as tracked:
-        tracked.add_steps([(1, 1, 0.5, 0.1, 0.01)])
+        tracked.add_steps([step_row(1)])
         monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(RetinulaError, match=r"cannot write .*events\.out\.tfevents\.0000000001.*: No space left"):
-            tracked.add_steps([(2, 1, 0.5, 0.1, 0.01)])
+            tracked.add_steps([step_row(2)])

@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 
 from retinula.errors import InputError
 from retinula.transforms import augment as augment_module
-from retinula.transforms.augment import Augment, augment_images
+from retinula.transforms.augment import Augment, Drawn, augment_images
+from retinula.transforms.geometry import warp, warps
 
 PUBLISHED = Augment(
     flip="random", random_crop=(6, 6), hue=0.05, contrast=(0.3, 1.0), brightness=0.2, saturation=(0.0, 2.0)
 )
+WARPED = Augment(rotate=30.0, zoom=(0.7, 1.4), shear=15.0)
 EVERYTHING = Augment(
+    rotate=20.0,
+    zoom=(0.8, 1.25),
+    shear=10.0,
     flip="alternating",
     vertical_flip=True,
     crop_padding=2,
@@ -71,6 +76,8 @@ def test_identity_parameters_leave_pictures_unchanged(augment: Augment) -> None:
         (Augment(vertical_flip=True), (8, 8), torch.uint8),
         (Augment(crop_padding=3), (8, 8), torch.uint8),
         (Augment(random_crop=(5, 7)), (5, 7), torch.uint8),
+        (WARPED, (8, 8), torch.uint8),
+        (replace(WARPED, flip="random", crop_padding=2, random_crop=(5, 7)), (5, 7), torch.uint8),
         (Augment(cutout=4), (8, 8), torch.uint8),
         (Augment(brightness=0.1), (8, 8), torch.float32),
         (Augment(contrast=(0.0, 2.0)), (8, 8), torch.float32),
@@ -176,6 +183,34 @@ def test_cutout_comes_after_colours_and_keeps_its_fill() -> None:
     assert set(outputs[:, 2][outputs[:, 2] < 0.9].tolist()) == {0.75}
 
 
+@pytest.mark.parametrize("augment", [Augment(zoom=(1.0, 1.0)), Augment(rotate=1e-9), Augment(shear=1e-9)])
+def test_a_scale_of_one_and_no_degrees_leave_every_byte(augment: Augment) -> None:
+    images = pictures(height=9, width=12)
+    assert torch.equal(changed(images, augment), images)
+    flipped = changed(images, Augment(flip="alternating"))
+    assert torch.equal(changed(images, replace(augment, flip="alternating")), flipped)
+
+
+def test_every_angle_scale_and_lean_within_the_limits_occurs() -> None:
+    drawn: Drawn = {}
+    changed(pictures(8000, 1, 2, 2), WARPED, drawn=drawn)
+    for name, low, high in (("turned", -30, 30), ("enlarged", 0.7, 1.4), ("sheared", -15, 15)):
+        counts = torch.histc(drawn[name], bins=20, min=low, max=high)
+        assert counts.sum() == 8000
+        # Six standard deviations of a binomial count.
+        assert (counts - 400).abs().max() < 6 * 400**0.5, name
+    assert drawn["enlarged"].mean() == pytest.approx(1.05, abs=0.01)
+    assert drawn["turned"].mean() == pytest.approx(0, abs=1)
+    assert abs(torch.corrcoef(torch.stack((drawn["turned"], drawn["enlarged"])))[0, 1]) < 0.05
+
+
+def test_what_is_told_of_a_turn_is_what_was_done() -> None:
+    images, drawn = pictures(), Drawn()
+    warped = changed(images, WARPED, drawn=drawn)
+    assert torch.equal(warped, warp(images, warps(40, **drawn), size=(8, 8)))
+    assert (warped != images).flatten(1).any(1).all()
+
+
 def test_brightness_is_uniform_within_its_limits() -> None:
     images = torch.full((5000, 1, 1, 1), 128, dtype=torch.uint8)
     added = changed(images, Augment(brightness=0.2)).flatten() - 128 / 255
@@ -253,6 +288,11 @@ def test_an_empty_batch() -> None:
         ({"flip": "alternate"}, "did you mean 'alternating'"),
         ({"crop_padding": -1}, "crop_padding must be 0 or above, not -1"),
         ({"cutout": -2}, "cutout must be 0 or above"),
+        ({"rotate": 181}, "rotate is in degrees, 0 to 180, not 181"),
+        ({"rotate": -1}, "rotate is in degrees, 0 to 180, not -1"),
+        ({"shear": 61}, "shear is in degrees, 0 to 60, not 61"),
+        ({"zoom": (1.2, 0.8)}, r"zoom must be two factors, the lower first and above 0, not \[1.2, 0.8\]"),
+        ({"zoom": (0.0, 1.0)}, "zoom must be two factors"),
         ({"brightness": float("nan")}, "brightness must be 0 or above, not nan"),
         ({"mixup": float("inf")}, "mixup must be 0 or above, not inf"),
         ({"cutmix": -0.1}, "cutmix must be 0 or above"),
@@ -309,7 +349,7 @@ def test_what_is_left_alone_has_the_form_of_the_rest() -> None:
         Augment(probability=1.5)
 
 
-@pytest.mark.parametrize("augment", [Augment(flip="random"), PUBLISHED, replace(EVERYTHING, probability=0.6)])
+@pytest.mark.parametrize("augment", [Augment(flip="random"), PUBLISHED, WARPED, replace(EVERYTHING, probability=0.6)])
 def test_a_part_comes_out_as_with_the_whole_batch(augment: Augment) -> None:
     images, indices = pictures(), torch.arange(40) * 3
     whole = augment_images(images, augment, torch.Generator().manual_seed(1), indices=indices, epoch=1, seed=2)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ def test_an_epoch_shows_every_picture_once(num_images: int, batch_size: int, dro
     plan = BatchPlan(num_images, batch_size, seed, drop_last)
     batches = list(plan.batches(0, 2 * plan.steps_per_epoch))
     assert [batch.step for batch in batches] == list(range(len(batches)))
+    assert all(len(batch.indices) for batch in batches)
     for epoch in (0, 1):
         shown = torch.cat([batch.indices for batch in batches if batch.epoch == epoch]).tolist()
         assert len(shown) == len(set(shown))
@@ -23,6 +25,8 @@ def test_going_on_in_the_middle_gives_the_same_batches() -> None:
     for sampling in samplings:
         plan = BatchPlan(50, 8, seed=3, sampling=sampling)
         whole = list(plan.batches(0, 30))
+        different = {tuple(batch.indices.tolist()) for batch in whole}
+        assert len(different) == (plan.steps_per_epoch if sampling == "fixed" else 30)
         for first in (1, 6, 7, 13, 29):
             again = list(plan.batches(first, 30))
             assert len(again) == 30 - first
@@ -31,10 +35,12 @@ def test_going_on_in_the_middle_gives_the_same_batches() -> None:
                 assert torch.equal(one.indices, other.indices)
 
 
-def test_orders_differ_between_epochs_and_seeds() -> None:
+@pytest.mark.parametrize("sampling", ["epoch", "replacement"])
+def test_orders_differ_between_epochs_and_seeds(sampling: Sampling) -> None:
+    plans = [BatchPlan(100, 10, seed, sampling=sampling) for seed in (0, 1)]
     orders = [
-        torch.cat([batch.indices for batch in BatchPlan(100, 10, seed).batches(epoch * 10, epoch * 10 + 10)]).tolist()
-        for seed in (0, 1)
+        torch.cat([batch.indices for batch in plan.batches(epoch * 10, epoch * 10 + 10)]).tolist()
+        for plan in plans
         for epoch in (0, 1)
     ]
     assert len({tuple(order) for order in orders}) == 4
@@ -60,3 +66,8 @@ def test_seeds_do_not_repeat() -> None:
     assert all(0 <= seed < 2**63 for seed in seeds)
     one, other = (torch.rand(3, generator=generator_for(1, "a", 2)) for _ in range(2))
     assert torch.equal(one, other)
+
+
+def test_seeds_are_the_same_in_every_version() -> None:
+    """Or a run that is gone on with, or repeated, would be another one."""
+    assert seed_for(0, "order", 0) == 4766407420785225227

@@ -1,5 +1,6 @@
 """Mixup and cutmix: what is mixed, in which shares, and that the targets follow."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -48,7 +49,8 @@ def test_cutmix_puts_one_box_and_the_targets_are_its_area(seed: int, cutmix: flo
 def test_with_both_a_coin_decides_for_each_picture() -> None:
     count = 400
     inputs, targets = own_colours(count)
-    mixed, _ = mix_pairs(inputs, targets, mixup=1, cutmix=1, generator=generator())
+    mixed, soft = mix_pairs(inputs, targets, mixup=1, cutmix=1, generator=generator())
+    torch.testing.assert_close(mixed.mean((1, 2, 3)), soft @ torch.arange(float(count)), rtol=1e-4, atol=1e-3)
     own = torch.arange(float(count)).view(-1, 1, 1)
     uniform = (mixed[:, 0] == mixed[:, 0, :1, :1]).flatten(1).all(1)
     averaged = uniform & (mixed[:, 0, 0, 0] % 1 != 0)
@@ -67,6 +69,23 @@ def test_shares_follow_the_beta_distribution() -> None:
         shares = mixed[(mixed > 0) & (mixed < 1)]
         assert abs(shares.mean() - 0.5) < 0.05
         assert abs(shares.std() - deviation) < 0.03
+
+
+@pytest.mark.parametrize("alpha", [1.0, 5.0])
+def test_boxes_have_the_proportions_of_the_picture_and_lie_anywhere(alpha: float) -> None:
+    inputs, _ = own_colours(1000, 80, 40)
+    mixed, _ = mix_pairs(inputs[:, :1], torch.zeros(1000, 1), mixup=0, cutmix=alpha, generator=generator())
+    boxes = (mixed != inputs[:, :1])[:, 0]
+    rows, columns = boxes.any(2), boxes.any(1)
+    inside = ~(rows[:, 0] | rows[:, -1] | columns[:, 0] | columns[:, -1])
+    assert rows[inside].sum() / columns[inside].sum() == pytest.approx(2, abs=0.1)
+    # What is left of boxes around points of a unit square, where what lies past its border is cut off.
+    chances = np.random.default_rng(1)
+    half, middle = np.sqrt(chances.beta(alpha, alpha, 50_000)) / 2, chances.random((2, 50_000))
+    areas = (np.minimum(middle + half, 1) - np.maximum(middle - half, 0)).prod(axis=0)
+    shares = boxes.double().mean((1, 2))
+    assert shares.mean() == pytest.approx(areas.mean(), abs=0.02)
+    assert shares.std() == pytest.approx(areas.std(), abs=0.02)
 
 
 def test_every_picture_has_a_share_of_its_own() -> None:

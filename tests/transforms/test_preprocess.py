@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from retinula.errors import InputError
+from retinula.pictures.views import Views
 from retinula.transforms.preprocess import Preprocess
 
 UNIT = Preprocess(channels=3, size=(4, 6), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -75,31 +74,11 @@ def test_normalised_by_their_own_statistics_pictures_have_mean_0_and_deviation_1
     assert torch.allclose(inputs.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-5)
 
 
-@given(st.integers(1, 9), st.integers(1, 9), st.data())
-def test_the_crop_is_the_centre(height: int, width: int, data: st.DataObject) -> None:
-    crop = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
-    preprocess = Preprocess(1, (height, width), (0.0,), (1.0,), crop=crop)
-    images = torch.arange(2 * height * width).view(2, 1, height, width)
-    centre = preprocess.crop_centre(images)
-    assert centre.shape == (2, 1, *crop)
-    top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
-    assert torch.equal(centre, images[:, :, top : top + crop[0], left : left + crop[1]])
-    assert preprocess.input_shape == (1, *crop)
-    # What is cut off above and below, left and right, differs by a pixel at most.
-    assert 0 <= (height - crop[0] - top) - top <= 1
-    assert 0 <= (width - crop[1] - left) - left <= 1
-
-
-def test_the_published_crop_of_24_out_of_32_begins_at_4() -> None:
-    preprocess = Preprocess(3, (32, 32), (0.0,) * 3, (1.0,) * 3, crop=(24, 24))
-    images = torch.arange(32).view(1, 1, 1, 32).expand(1, 3, 32, 32)
-    assert preprocess.crop_centre(images)[0, 0, 0].tolist() == list(range(4, 28))
-
-
-def test_without_a_crop_the_network_sees_all() -> None:
-    images = torch.rand(1, 3, 4, 6)
-    assert UNIT.crop_centre(images) is images
-    assert UNIT.input_shape == (3, 4, 6)
+def test_inputs_are_the_centre_normalised() -> None:
+    cropped = replace(CIFAR, size=(16, 16), crop=(6, 9))
+    inputs = cropped.inputs(every_byte())
+    assert inputs.shape == (2, *cropped.input_shape) == (2, 3, 6, 9)
+    assert torch.equal(inputs, CIFAR.normalise(every_byte())[:, :, 5:11, 3:12])
 
 
 @pytest.mark.parametrize(
@@ -112,6 +91,19 @@ def test_a_picture_is_brought_to_channels_and_size(preprocess: Preprocess, mode:
     assert small.shape == (preprocess.channels, *preprocess.size)
     if preprocess.resize != "pad":
         assert (np.abs(small.astype(int) - 90) <= 1).all()
+
+
+def test_what_files_hold_is_what_they_always_held() -> None:
+    viewed = replace(GREY, crop=(4, 3), resample="box", views=Views(crops=3, zooms=(0.9,)))
+    assert json.dumps(viewed.to_dict()) == (
+        '{"channels": 1, "size": [5, 5], "resize": "squash", "crop": [4, 3], "mean": [0.5], "std": [0.25], '
+        '"resample": "box", "views": {"crops": 3, "scales": [1.0], "zooms": [0.9], "mirror": false}}'
+    )
+
+
+def test_files_of_earlier_versions_are_read() -> None:
+    told = {"channels": 1, "size": [5, 5], "resize": "squash", "crop": None, "mean": [0.5], "std": [0.25]}
+    assert Preprocess.from_dict(told) == GREY
 
 
 @pytest.mark.parametrize("preprocess", [UNIT, CIFAR, GREY, replace(CIFAR, resize="pad", crop=(2, 3))])

@@ -1,12 +1,15 @@
 """A search keeps the best by validation, goes on after whatever stopped it, and refuses what it cannot compare."""
 
+import contextlib
 import csv
 import errno
 import json
 import os
+import re
 import shutil
 import signal
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +37,8 @@ from retinula.training.reporting import StepProgress
 from retinula.tuning import ledger, search
 from retinula.tuning import tune as finding
 from retinula.tuning.search import TuningReporter
-from retinula.tuning.study import Study
+from retinula.tuning.space import read_space
+from retinula.tuning.study import Study, as_good_as, ranked
 from retinula.tuning.tune import Tuning, tune
 
 MakeSet = Callable[..., ImageSet]
@@ -143,14 +147,14 @@ class Killed(BaseException):
 def test_a_search_that_was_cut_ends_as_if_it_had_not_been(error: BaseException, step: int) -> None:
     whole = searched(RATE, trials=3, study="whole")
     with pytest.raises(type(error)) as caught:
-        searched(RATE, trials=3, study="cut", reporter=Stops(1, step, error))
+        searched(RATE, trials=3, study="cut", reporter=Stops(2, step, error))
     if isinstance(error, Interrupted):
         assert str(caught.value).endswith("go on with: retinula tune --study cut --trials 3")
     assert [line.split(",")[1] for line in Path("cut/trials.csv").read_text().splitlines()] == ["state", "finished"]
     assert load_recipe("cut/best.toml").optimizer.lr == 0.1
     gone_on = tune(study="cut", trials=3)
     assert reached(gone_on) == reached(whole)
-    assert "going on from step" in gone_on.study.run(1).log_file.read_text()
+    assert "going on from step" in gone_on.study.run(2).log_file.read_text()
 
 
 @pytest.fixture
@@ -174,6 +178,17 @@ def test_a_search_goes_on_by_its_own_seed_unless_another_is_given() -> None:
     tune(study="cut", trials=5, seed=8, reporter=told)
     tune(study="cut", trials=5, reporter=told)
     assert [line for line in told.lines if "seed" in line] == ["cut drew by seed 7 so far; from now on by seed 8"]
+
+
+@pytest.mark.usefixtures("untrained")
+def test_trials_count_from_1_but_in_a_study_that_was_begun_from_0() -> None:
+    assert [trial.number for trial in searched(RATE, trials=2).trials] == [1, 2]
+    shutil.copytree("studies/digits", "earlier")
+    with contextlib.closing(sqlite3.connect("earlier/study.db")) as database, database:
+        assert database.execute("DELETE FROM study_user_attributes WHERE key = 'first'").rowcount == 1
+    now, earlier = (tune(study=study, trials=3) for study in ("studies/digits", "earlier"))
+    assert [trial.number for trial in earlier.trials] == [0, 1, 2]
+    assert reached(earlier) == reached(now)
 
 
 @pytest.mark.usefixtures("untrained")
@@ -210,8 +225,8 @@ def test_no_process_writes_what_it_read_before_another(monkeypatch: pytest.Monke
 
 def test_cut_before_its_first_file_or_after_its_last() -> None:
     with pytest.raises(Killed):
-        searched(RATE, trials=2, reporter=Stops(1, 1, Killed()))
-    run = Study(Path("studies/digits")).run(1)
+        searched(RATE, trials=2, reporter=Stops(2, 1, Killed()))
+    run = Study(Path("studies/digits")).run(2)
     shutil.rmtree(run.path)
     found = tune(study="studies/digits", trials=2)
     assert [trial.state for trial in found.trials] == ["finished", "finished"]
@@ -221,7 +236,7 @@ def test_cut_before_its_first_file_or_after_its_last() -> None:
 def test_what_kills_the_process_again_and_again_is_left_aside() -> None:
     for _ in range(search.CUT_OFTEN + 1):
         with pytest.raises(Killed):
-            searched(RATE, trials=2, reporter=Stops(0, 1, Killed()))
+            searched(RATE, trials=2, reporter=Stops(1, 1, Killed()))
     found = searched(RATE, trials=2)
     assert [trial.state for trial in found.trials] == ["failed", "finished"]
     assert found.trials[0].reason == "it was taken up 3 times after step 0 and came no further"
@@ -232,16 +247,53 @@ def test_what_is_worse_than_the_median_is_given_up(monkeypatch: pytest.MonkeyPat
 
     def report(self: ledger.Ledger, number: int, epoch: int, value: float) -> bool:
         asked.append((number, epoch))
-        return number != 0
+        return number != 1
 
     monkeypatch.setattr(ledger.Ledger, "report", report)
     found = searched(RATE, trials=2)
-    assert [trial.state for trial in found.trials] == ["finished", "pruned"]
-    assert found.trials[1].reason == "worse than the median after epoch 1"
-    assert asked == [(0, 1), (0, 2), (1, 1)]
-    assert not found.study.run(1).checkpoints.exists()
+    assert [trial.state for trial in found.trials] == ["finished", "given up"]
+    assert found.trials[1].reason == "its best so far is worse than the median after epoch 1"
+    assert asked == [(1, 1), (1, 2), (2, 1)]
+    assert not found.study.run(2).checkpoints.exists()
     assert found.best is not None
-    assert found.best.number == 0
+    assert found.best.number == 1
+
+
+def test_a_trial_is_worth_the_best_that_it_has_reached_so_far() -> None:
+    judged = ledger.Ledger(Study(Path("judged")), "val_accuracy")
+    space, _ = read_space(["lr=0.01..1"])
+
+    def reports(values: Sequence[float], reached: float | None = None) -> list[bool]:
+        taken = judged.take(space, 9, 0, {})
+        assert taken is not None
+        given_up = [judged.report(taken.number, epoch, value) for epoch, value in enumerate(values, 1)]
+        judged.end(taken, ledger.Outcome("given up" if reached is None else "finished", reached))
+        return given_up
+
+    for _ in range(ledger.STARTUP_TRIALS):
+        assert reports((0.5, 0.7, 0.8), 0.8) == [False] * 3
+    assert reports((0.85, 0.1, 0.1)) == [False] * 3, "its weights of the first epoch are the best yet"
+    assert reports((0.6, 0.6, 0.75)) == [False, True, True]
+    assert reports((0.1, 0.71, 0.6)) == [False, False, True], "after the first epoch nothing is given up"
+
+
+def test_of_trials_with_the_same_accuracy_the_lowest_loss_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([0.3, 0.1, 0.1, 0.2])
+    monkeypatch.setattr(search.Search, "_outcome", lambda *_: ledger.Outcome("finished", 0.5, loss=next(losses)))
+    found = searched(RATE, trials=3)
+    assert found.best is not None
+    assert (found.best.number, [trial.number for trial in found.as_good]) == (2, [3])
+    assert [trial.number for trial in ranked(found.trials, "val_accuracy")] == [2, 3, 1]
+    report = found.to_dict()
+    assert (report["best"], report["as_good"], [trial["loss"] for trial in report["trials"]]) == (
+        2,
+        [3],
+        [0.3, 0.1, 0.1],
+    )
+    head = found.study.best_file.read_text().splitlines()[0]
+    assert head.endswith("the first of those that are as good as each other on the validation pictures, with 3.")
+    again = replace(found.trials[2], number=4, values=found.best.values)
+    assert as_good_as(found.best, [*found.trials, again], "val_accuracy") == [found.trials[2]], "not the same settings"
 
 
 def test_nothing_is_given_up_after_its_last_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,7 +315,7 @@ def test_weights_that_are_not_finite_in_the_end_say_where_not_to_look() -> None:
     assert diverged
     for trial in diverged:
         run = found.study.run(trial.number)
-        assert trial.state == "pruned"
+        assert trial.state == "given up"
         assert trial.reason == f"{run.path}: the last steps left weights that are not finite"
         assert not run.checkpoints.exists()
 
@@ -274,7 +326,7 @@ def test_a_validation_loss_that_is_never_finite_says_where_not_to_look(monkeypat
     found = searched(RATE, "metric=val_loss", trials=2)
     assert [(trial.state, trial.reason) for trial in found.trials] == [
         ("finished", ""),
-        ("pruned", "no val_loss that is finite"),
+        ("given up", "no val_loss that is finite"),
     ]
 
 
@@ -284,7 +336,7 @@ def test_a_loss_that_is_not_finite_says_where_not_to_look() -> None:
     diverged = [trial for trial in found.trials if trial.values["optimizer.lr"] == "1e30"]
     assert diverged
     for trial in diverged:
-        assert trial.state == "pruned"
+        assert trial.state == "given up"
         assert trial.reason.startswith("the loss is ")
         assert (found.study.run(trial.number).path / "failure").is_dir()
 
@@ -408,7 +460,7 @@ def test_a_disk_that_refuses_stops_it_and_it_goes_on_later(number: int, monkeypa
     real = Run.add_metrics
 
     def full(run: Run, row: EpochRow) -> None:
-        if run.name == "trial-0001":
+        if run.name == "trial-0002":
             with explained(run.metrics_file):
                 raise OSError(number, "refused")
         real(run, row)
@@ -426,6 +478,15 @@ def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
         searched(RATE)
 
 
+def test_from_python_a_trial_is_a_line_unless_it_shall_not(capsys: pytest.CaptureFixture[str]) -> None:
+    searched(RATE, trials=1)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line.split()[0] for line in err.splitlines() if line.startswith(("trial ", "epoch "))] == ["trial"]
+    searched(RATE, trials=2, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def call(*words: str, code: int = 0) -> tuple[str, str]:
         return run_command(monkeypatch, capsys, *words, code=code)
@@ -439,6 +500,13 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         "go on    retinula tune --study 'my study' --trials 4",
     ]
     assert len([line for line in err.splitlines() if line.startswith("trial ")]) == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(finding, "as_good_as", lambda best, trials, _: [each for each in trials if each is not best])
+        told = call("tune", "--study", "my study", "--trials", "2")[0].splitlines()[3:5]
+    assert re.match(
+        r"best     none: trials \d, \d of 2 are as good as each other, by .*: that flatters them; ", told[0]
+    )
+    assert re.fullmatch(r"recipe   my study/best\.toml, that of trial \d", told[1])
     report = json.loads(call("tune", "--study", "my study", "--trials", "2", "--json")[0])
     assert [trial["state"] for trial in report["trials"]] == ["finished", "finished"]
     assert report["run"] == f"my study/runs/trial-{report['best']:04d}"
@@ -453,7 +521,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     before = signal.getsignal(signal.SIGINT)
     _, err = call("tune", "--study", "my study", "--trials", "3", code=130)
     assert err.splitlines()[-1] == (
-        "retinula: stopped at step 3 of 4; all is saved in my study/runs/trial-0002; "
+        "retinula: stopped at step 3 of 4; all is saved in my study/runs/trial-0003; "
         "go on with: retinula tune --study 'my study' --trials 3"
     )
     assert signal.getsignal(signal.SIGINT) is before
@@ -461,7 +529,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 def test_a_trial_that_memory_does_not_suffice_for_fails_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def train(recipe: Recipe, **options: Any) -> Any:
-        if options["run"] == "trial-0001":
+        if options["run"] == "trial-0002":
             torch.empty(2**50)
         return trains(recipe, **options)
 

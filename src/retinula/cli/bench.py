@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.text.words import table
+from retinula.text.words import plural, table
 
 
 def bench(
@@ -48,7 +48,7 @@ def bench(
             }
         )
         return
-    say(f"{machine['processor']}, {machine['cores']} cores, bfloat16 units: {machine['bfloat16_units']}")
+    say(f"{machine['processor']}, {plural(machine['cores'], 'core')}, bfloat16 units: {machine['bfloat16_units']}")
     for precision, peak in peaks.items():
         say(f"a {precision} matrix product reaches {peak / 1e9:,.0f} thousand million multiply-adds a second")
     head = ("recipe", "a step", "trained/s", "predicted/s", "loaded/s", "of a step", "of the peak", "whole training")

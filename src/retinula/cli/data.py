@@ -97,7 +97,20 @@ def get(
 
 
 @app.command("check")
-def check(source: Source, as_json: AsJson = False) -> None:
+def check(
+    source: Source,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            file_okay=False,
+            exists=True,
+            resolve_path=True,
+            help="Of a table: where the paths begin, if not beside it.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Find pictures that are unreadable, empty or duplicate.
 
     Also between train and test; and those of another size.
@@ -106,12 +119,15 @@ def check(source: Source, as_json: AsJson = False) -> None:
     from retinula.datasets.check import check_dataset, check_files
     from retinula.datasets.load import load, meant_by, split_record
     from retinula.datasets.source_kind import kind_of_source
+    from retinula.errors import InputError
 
     path = Path(source)
+    if root is not None and kind_of_source(path) != "table":
+        raise InputError(f"{source} is no table, so its pictures lie nowhere else; leave --root out")
     own = source not in ("", *CATALOG) and (path.is_dir() or path.is_file()) and meant_by(path) is None
     with counting() as progress:
         if own and kind_of_source(path) != "arrays":
-            report = check_files(path, record=split_record(path), progress=progress)
+            report = check_files(path, record=split_record(path, root=root), root=root, progress=progress)
         else:
             report = check_dataset(load(source, progress=progress, on_damage=remark), progress=progress)
     if as_json:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retinula.cli.terminal import AsJson, counting, remark, say, say_json, share
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import RunOrModel, called, trained_model, with_result
 from retinula.errors import InputError
 from retinula.extras import load, need
 from retinula.files.durable import check_destination, check_folder
+from retinula.text.words import plural, share
 
 if TYPE_CHECKING:
     from retinula.datasets.reading import Progress, SplitName
@@ -171,11 +172,23 @@ def _tell(exported: "Exported", as_json: bool) -> None:
     what = "values" if parity.same_top_class is None else "the likeliest class is the same on all, probabilities"
     before = "in float32: " if int8 else ""
     remark(f"proved {before}on {on}: {what} within {parity.largest_difference:.1g}")
+    if (told := parity.unfamiliar) is not None:
+        near = told.num_pictures - told.same
+        but = f" but for {plural(near, 'picture')} at a limit" if near else ""
+        remark(
+            f"what is unlike anything it was trained on is the same{but}: {told.num_unfamiliar} of "
+            f"{told.num_pictures} pictures, with noise, flat ones and text among them"
+        )
     if int8 is not None:
         remark(
             f"accuracy on {int8.num_images:,} {int8.split} pictures: {share(int8.accuracy)} in float32, "
             f"{share(int8.accuracy_int8)} in int8"
         )
+        if int8.unfamiliar is not None and int8.unfamiliar_int8 is not None and int8.same_unfamiliar is not None:
+            remark(
+                f"of these {share(int8.unfamiliar)} are unlike anything it was trained on in float32, "
+                f"{share(int8.unfamiliar_int8)} in int8; both say the same of {share(int8.same_unfamiliar)}"
+            )
     say(f"{exported.path}  ({exported.num_bytes / 1024**2:.1f} MiB)")
 
 

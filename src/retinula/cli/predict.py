@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.loading import loading
-from retinula.cli.terminal import AsJson, Lines, counting, remark, say, say_json, share
+from retinula.cli.terminal import AsJson, counting, remark, say, say_json
 from retinula.cli.trained import RunOrAnyModel, is_onnx, trained_model
 from retinula.errors import InputError
 from retinula.files.durable import check_destination, check_folder
-from retinula.text.words import sureness
+from retinula.text.words import share, sureness
+from retinula.training.lines import Lines
 
 if TYPE_CHECKING:
     from retinula.prediction.predict import Prediction
@@ -55,10 +56,13 @@ def predict(
         Path | None,
         typer.Option(
             metavar="OUT.csv",
-            help="Write the first answer to each picture: src,correct,model,correct answer,probability. "
-            "correct is the true class of --labels; correct answer: whether the answer is right.",
+            help="Write the first answer to each picture: file,label,answer,right,probability,unfamiliar. "
+            "label is the true class of --labels, and right whether the answer is it.",
         ),
     ] = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="In the table of --csv also one column a class: its probability.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Draw each picture beside its answers as bars.")
     ] = None,
@@ -88,6 +92,8 @@ def predict(
 
     Files that are no pictures are named and skipped.
     """
+    if probabilities and not csv:
+        raise InputError("--probabilities are columns of a table: give --csv OUT.csv as well")
     _check_places(csv, plot)
     with loading():
         from retinula.prediction.predict import predict_files
@@ -97,7 +103,7 @@ def predict(
     given = {"crops": crops, "scales": tuple(scale or ()), "zooms": tuple(zoom or ()), "mirror": mirror}
     given = {name: value for name, value in given.items() if value not in (None, ())}
     model = _looking(loaded, resize, resample, given)
-    references = find_pictures(sources, progress=Lines())
+    references = find_pictures(sources, progress=Lines(remark))
     answers: dict[str, str] = {}
     left_over: list[str] = []
     if labels:
@@ -122,7 +128,7 @@ def predict(
     if csv:
         from retinula.prediction.scoring import write_table
 
-        write_table(csv, predictions, answers)
+        write_table(csv, predictions, answers, classes=model.classes if probabilities else ())
         remark(f"written {csv}")
     if plot:
         _draw(model, references, predictions, answers, plot, top)
@@ -169,12 +175,13 @@ def _tell_ways(
     from retinula.prediction.predict import predict_files
     from retinula.prediction.scoring import score
 
+    form = model.form
     ways = {way: _looking(model, way) for way in Way}
-    same = next((way for way, it in ways.items() if (it.resize, it.views) == (model.resize, model.views)), None)
+    same = next((way for way, it in ways.items() if it.form == form), None)
     others = {way.value: score(predict_files(it, references), answers) for way, it in ways.items() if way != same}
     found = {same.value if same else "used": used, **others}
     for number, (name, result) in enumerate(found.items()):
-        note = f"; used: {model.resize}, {model.views}, {model.resample}" if number == 0 else ""
+        note = f"; used: {form.resize}, {form.views}, {form.resample}" if number == 0 else ""
         tell(f"  {name:6} {share(result.accuracy):>7}: {result.correct} of {result.total}{note}")
 
 
@@ -205,10 +212,10 @@ def _looking(
     """
     from dataclasses import replace
 
-    from retinula.pictures.shrinking import Views
+    from retinula.pictures.views import Views
     from retinula.trained.onnx_model import OnnxModel
 
-    views = model.views
+    views = model.form.views
     changes: dict[str, Any] = {}
     if way is not None:
         views = Views(crops=3) if way is Way.CROPS else Views()
@@ -224,7 +231,7 @@ def _looking(
     if resample is not None:
         changes["resample"] = resample.value
     if isinstance(model, OnnxModel):
-        return replace(model, **changes)
+        return replace(model, form=replace(model.form, **changes))
     return replace(model, preprocess=replace(model.preprocess, **changes))
 
 
@@ -279,12 +286,9 @@ def _draw(
 ) -> None:
     from retinula.datasets.unpack import safe_names
     from retinula.pictures.decoding import decode
-    from retinula.pictures.shrinking import centre
     from retinula.plots import pictures
     from retinula.plots.figure import save
-    from retinula.trained.onnx_model import OnnxModel
 
-    crop = model.crop if isinstance(model, OnnxModel) else model.preprocess.crop
     shown = [(r, p) for r, p in zip(references, predictions, strict=True) if not p.skipped]
     names = safe_names(Path(reference.src).stem for reference, _ in shown)
     with counting() as progress:
@@ -292,7 +296,7 @@ def _draw(
             picture = decode(reference.content)
             figure = pictures.prediction(
                 picture,
-                centre(model.shrink(picture), crop),
+                model.form.centre(model.shrink(picture)),
                 prediction.answers,
                 name=reference.src,
                 correct=answers.get(prediction.src),

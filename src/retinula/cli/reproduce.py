@@ -44,7 +44,7 @@ def reproduce(
     from retinula.recipe.resetting import recipe_named
     from retinula.reproduction import place
     from retinula.reproduction import reproduce as work
-    from retinula.reproduction.table import HEAD
+    from retinula.reproduction.table import head_for
     from retinula.runs.run import RUNS
 
     recipe = recipe_named(name, settings or [])
@@ -55,7 +55,7 @@ def reproduce(
         say_json(result.to_dict())
         return
     say(f"{result.title}: {recipe.source}")
-    for line in table(HEAD, [row.cells for row in result.rows]):
+    for line in table(head_for(recipe), [row.cells for row in result.rows]):
         say(line)
     for fault in dict.fromkeys(row.fault for row in result.rows if row.fault):
         say(f"{', '.join(row.figure for row in result.rows if row.fault == fault)}: {fault}")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retinula.cli.terminal import AsJson, number, reached, remark, say, say_json, share
+from retinula.cli.terminal import AsJson, remark, say, say_json
 from retinula.errors import InputError
 from retinula.text.names import printable
-from retinula.text.words import table
+from retinula.text.words import listed, number, reached, share, table
 
 if TYPE_CHECKING:
     from retinula.runs.files import EpochRow
@@ -60,7 +60,7 @@ def list_all(
     rows = [
         (
             printable(row["name"]),
-            printable(row["recipe"]),
+            printable(_called(row)),
             str(row["seed"]),
             _state(row),
             number(row["val_loss"]) if row["val_accuracy"] is None else share(row["val_accuracy"]),
@@ -87,7 +87,7 @@ def show(
     if as_json:
         say_json({**outline, "report": report, "environment": found.environment(), "metrics": metrics})
         return
-    about = f"{found.path}: recipe {outline['recipe']}, seed {outline['seed']}, data {outline['data']}"
+    about = f"{found.path}: recipe {_called(outline)}, seed {outline['seed']}, data {outline['data']}"
     say(printable(about))
     head = ("epoch", "step", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
     rows = [
@@ -141,7 +141,10 @@ def compare(
     best = None if choice.best is None else names[choice.best]
     curves = {name: each.rows for name, each in zip(names, choice.compared, strict=True)}
     shown = any(row[choice.metric] is not None for rows in curves.values() for row in rows)
-    files = save(compared_curves(curves, choice.metric, best), out, "validation-by-epoch") if shown else []
+    files = []
+    if shown:
+        files = save(compared_curves(curves, choice.metric, best, by_loss=choice.by_loss), out, "validation-by-epoch")
+    as_good = [names[place] for place in choice.as_good]
     if as_json:
         found = [
             {
@@ -161,6 +164,7 @@ def compare(
                 "runs": found,
                 "metric": choice.metric,
                 "best": best,
+                "as_good": as_good,
                 "reason": choice.reason,
                 "files": [str(file) for file in files],
             }
@@ -179,7 +183,12 @@ def compare(
     ]
     for line in table(("run", choice.metric, "epochs", "seconds", "test", "differs in"), rows):
         say(line)
-    say(choice.reason if best is None else f"best     {printable(best)} ({choice.reason})")
+    if best is not None:
+        say(f"best     {printable(best)} ({choice.reason})")
+    elif as_good:
+        say(f"best     none: {printable(listed(as_good))} are as good as each other ({choice.reason})")
+    else:
+        say(choice.reason)
     if files:
         say(f"figure   {printable(str(files[0]))}")
 
@@ -202,13 +211,21 @@ def _state(row: dict[str, Any]) -> str:
     return f"{'in training, ' if row['in_training'] else ''}{row['epochs']} epochs so far"
 
 
+def _called(row: dict[str, Any]) -> str:
+    """Return what a recipe is called: that made of a folder may have the name of a shipped one, and be another."""
+    return f"default on {Path(row['data']).name}" if row["from_default"] else str(row["recipe"])
+
+
 def _outline(run: "Run", metrics: "list[EpochRow]") -> dict[str, Any]:
+    from retinula.recipe.files import load_recipe
+    from retinula.recipe.targets import DEFAULT
     from retinula.training.outline import Outline
 
     recipe = run.recipe()
     return {
         "name": run.name,
         "recipe": recipe.name,
+        "from_default": recipe.name != DEFAULT and recipe.about == load_recipe(DEFAULT).about,
         "seed": recipe.seed,
         "digest": recipe.digest(),
         "data": recipe.data.name,

@@ -84,7 +84,7 @@ def serve(
         raise InputError("a token is one word of ASCII characters, as from: openssl rand -hex 16")
     from retinula.serving.app import build_app
     from retinula.serving.limits import Limits
-    from retinula.serving.server import address_of, allowed_hosts, is_loopback, listen
+    from retinula.serving.server import address_of, allowed_hosts, is_ipv6_alone, is_loopback, listen
     from retinula.serving.server import run as run_server
 
     limits = Limits(
@@ -107,6 +107,8 @@ def serve(
         app = build_app(predictor, limits, token=token, hosts=hosts, runs=_folder_of_runs(run))
         if not is_loopback(listening) and token is None:
             remark(f"anyone who reaches this machine on port {listening.getsockname()[1]} can ask; --token closes that")
+        if is_ipv6_alone(listening):
+            remark("clients reach it by IPv6 alone; --host 0.0.0.0 is for those of IPv4")
         address = address_of(listening)
 
         def tell() -> None:

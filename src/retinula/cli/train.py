@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from retinula.cli.targets import one_target
-from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json, share
+from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json
 from retinula.cli.trained import newest_finished
-from retinula.errors import InputError, Interrupted
-from retinula.text.words import plural
+from retinula.errors import InputError, Interrupted, RetinulaError
+from retinula.text.words import plural, share
 from retinula.training.reporting import Reporter
 
 
@@ -49,7 +49,7 @@ def train(
     """Train a network: by a recipe, a data set, or a folder."""
     name, settings = one_target(target or [])
     if resume is not None and (target or model or freeze or run):
-        raise InputError("--resume goes on with a run as it is: give nothing else with it")
+        raise InputError(f"--resume goes on with a run as it is: give nothing else with it{_more_epochs(resume)}")
     if "WORLD_SIZE" not in os.environ:  # of several processes one says what is wrong, having met
         # Settings may fit only a model to begin from.
         _check_is_there(resume, name or "digits", [] if model or freeze else settings)
@@ -83,6 +83,18 @@ def train(
         sys.exit(Interrupted.exit_code)  # another process says so
     if speaks:
         _show(RUNS / trained.provenance["run"] if resume is None else find_run(resume).path, as_json)
+
+
+def _more_epochs(resume: str) -> str:
+    """Say how to train a run for longer, where it is finished; that is what settings beside `--resume` may mean."""
+    from retinula.runs.going_on import more_epochs
+    from retinula.runs.run import find_run
+
+    try:
+        run = find_run(resume)
+    except RetinulaError:
+        return ""
+    return f"; {more_epochs(run)}" if run.finished else ""
 
 
 def _check_is_there(resume: str | None, target: str, settings: list[str]) -> None:

@@ -2,17 +2,13 @@
 
 from collections.abc import Sequence
 
-from retinula.cli.terminal import TrainingReporter, number, reached
-from retinula.recipe.files import brief
-from retinula.recipe.sections import ValidationMetric
+from retinula.cli.terminal import TrainingReporter
 from retinula.runs.files import EpochRow
 from retinula.training.reporting import StepProgress
-from retinula.tuning.search import TuningReporter
-from retinula.tuning.space import Value
-from retinula.tuning.study import Trial
+from retinula.tuning.lines import TrialLines
 
 
-class TrialsReporter(TrainingReporter, TuningReporter):
+class TrialsReporter(TrainingReporter, TrialLines):
     """Shows a search."""
 
     def __init__(self) -> None:
@@ -23,19 +19,6 @@ class TrialsReporter(TrainingReporter, TuningReporter):
         """Name the trial on the bar."""
         self._trial = f"trial {number}, {wanted} in all"
 
-    def trial_ends(self, trial: Trial, metric: ValidationMetric, *, best: bool) -> None:
-        """Print a line."""
-        parts = [f"trial {trial.number:>3}", *(f"{brief(key)} {shown(value)}" for key, value in trial.values.items())]
-        if trial.value is not None:
-            parts.append(f"{metric} {reached(metric, trial.value)}")
-        if trial.state != "finished":
-            parts.append(f"{trial.state}: {trial.reason}")
-        elif trial.reason:
-            parts.append(trial.reason)
-        else:
-            parts.append(f"{number(trial.seconds, 1)} s")
-        self._line("  ".join([*parts, *(["best so far"] if best else [])]))
-
     def step(self, progress: StepProgress) -> None:
         """Move the bar."""
         super().step(progress)
@@ -44,12 +27,3 @@ class TrialsReporter(TrainingReporter, TuningReporter):
 
     def epoch(self, row: EpochRow) -> None:
         """Say nothing: a trial has one line."""
-
-
-def shown(value: Value) -> str:
-    """Write a setting's value as briefly as it can be told from its like.
-
-    >>> shown(0.0123456), shown("sgd")
-    ('0.01235', 'sgd')
-    """
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.targets import one_target
-from retinula.cli.terminal import AsJson, number, reached, say, say_json
-from retinula.text.words import table
+from retinula.cli.terminal import AsJson, say, say_json
+from retinula.text.words import first_few, number, reached, table
 
 if TYPE_CHECKING:
     from retinula.tuning.tune import Tuning
@@ -69,7 +69,7 @@ def tune(
 def _show(tuning: "Tuning", wanted: int) -> None:
     import shlex
 
-    from retinula.cli.trials import shown
+    from retinula.tuning.lines import shown
     from retinula.tuning.study import ranked
 
     study = tuning.study
@@ -92,11 +92,12 @@ def _show(tuning: "Tuning", wanted: int) -> None:
         say(line)
     if len(tuning.trials) > SHOWN:
         say(f"and {len(tuning.trials) - SHOWN} more in {study.table_file}")
-    say(
-        f"best     trial {tuning.best.number} of {len(tuning.trials)}, by the validation pictures: that flatters it; "
-        "the test pictures were not asked"
-    )
-    say(f"recipe   {study.best_file}")
+    best, total, others = str(tuning.best.number), len(tuning.trials), [str(each.number) for each in tuning.as_good]
+    which, them = f"trial {best} of {total}", "it"
+    if others:
+        which, them = f"none: trials {first_few([best, *others])} of {total} are as good as each other", "them"
+    say(f"best     {which}, by the validation pictures: that flatters {them}; the test pictures were not asked")
+    say(f"recipe   {study.best_file}{f', that of trial {best}' if others else ''}")
     say(f"figure   {tuning.figures[0]}")
     say(f"next     retinula train {shlex.quote(str(study.best_file))}")
     more = max(wanted, len(tuning.trials)) + wanted

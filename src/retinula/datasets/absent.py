@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from retinula.datasets.archives import REFUSED_ENDINGS
+from retinula.text.names import is_address
 
 _ARRAY_ENDINGS: Final = (".npy", ".h5", ".hdf5", ".parquet", ".pkl", ".pickle", ".pt", ".pth", ".mat")
 
@@ -35,6 +36,8 @@ def not_there(word: str, hint: str = "") -> str:
         word: that `is_path`.
         hint: what it may have meant, the end of the message.
     """
+    if is_address(word):
+        return f"{word} is an address on the web: fetch it first (curl -LO ADDRESS), and give the file"
     kind = instead(Path(word))
     remedy = f"; files of this kind are not read: {kind}" if kind else ""
     return f"there is no file or folder {word!r}{hint or remedy}"

@@ -4,7 +4,6 @@ Equal means equal in every pixel once decoded, whatever the files are called or 
 are so large that they are decoded smaller, equal in size and in every pixel of what comes out.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from retinula.datasets.source_kind import kind_of_source
 from retinula.images import CHUNK, copied
 from retinula.pictures.by_class import FEW
 from retinula.pictures.decoding import UnreadablePicture, decode_all, full_size, is_faint
+from retinula.pictures.equal import pixel_digest
 from retinula.text.names import printable
 from retinula.text.words import first_few, plural
 
@@ -209,7 +209,7 @@ class CheckReport:
 class _Findings:
     """What was seen so far of pictures that come one after the other."""
 
-    by_pixels: dict[bytes, list[Place]] = field(default_factory=dict)
+    by_pixels: dict[tuple[tuple[int, int], bytes], list[Place]] = field(default_factory=dict)
     sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
     num_images: Counter[SplitName] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -217,7 +217,7 @@ class _Findings:
     faint: list[str] = field(default_factory=list)
 
     def add(self, place: Place, look: "_Look") -> None:
-        self.by_pixels.setdefault(look.digest, []).append(place)
+        self.by_pixels.setdefault((look.size, look.digest), []).append(place)
         self.sizes[place.source] = look.size
         self.num_images[place.split] += 1
         self.counts[place.label] += place.split == "train"
@@ -276,7 +276,12 @@ class _Look(NamedTuple):
 
 
 def check_files(
-    path: Path, *, seed: int = 0, record: Path | None = None, progress: Progress | None = None
+    path: Path,
+    *,
+    seed: int = 0,
+    record: Path | None = None,
+    root: Path | None = None,
+    progress: Progress | None = None,
 ) -> CheckReport:
     """Decode every picture of class folders or of a table as `pictures.decode` does, and look for faults.
 
@@ -284,6 +289,7 @@ def check_files(
         path: a folder, .zip or .tar, laid out as `folder.read` expects, or a table as for `tables.read`.
         seed: as for these: decides which pictures are for testing where the source does not.
         record: as for these: the file that remembers which pictures those are. It is only read.
+        root: of a table, the folder that its paths begin at, resolved; its own where None.
         progress: told how many pictures were looked at.
 
     Raises:
@@ -292,7 +298,7 @@ def check_files(
     rows: Sequence[Skipped] = ()
     columns = None
     if kind_of_source(path) == "table":
-        listed = tables.find(path, progress)
+        listed = tables.find(path, progress, root)
         files, layout = tables.arranged(path, listed, seed, record)
         rows, columns = files.skipped, listed.columns
     else:
@@ -346,10 +352,7 @@ def _look_at_picture(picture: Image.Image) -> _Look:
 
 def _look(image: NDArray[np.uint8], size: tuple[int, int]) -> _Look:
     """Look at one picture, uint8 `[C, H, W]`, of such a height and width before it was made smaller, if it was."""
-    height, width = size
-    digest = hashlib.blake2b(f"{height} x {width}".encode(), digest_size=16)
-    digest.update(image.tobytes())
-    return _Look(digest.digest(), size, bool((image.max((1, 2)) == image.min((1, 2))).all()))
+    return _Look(pixel_digest(image), size, bool((image.max((1, 2)) == image.min((1, 2))).all()))
 
 
 def _sizes(size: tuple[int, int], num_sizes: int) -> str:

@@ -22,7 +22,6 @@ from retinula.datasets.reading import Chunk, Reading, Skipped, SplitName, apart,
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.pictures.decoding import UnreadablePicture, decode_all, decode_numbers
-from retinula.pictures.shrinking import shrink
 
 MIN_SIDE: Final = 16  # pixels; of smaller objects little can be seen
 
@@ -171,7 +170,7 @@ def _stream(
             objects[key] = cuts(decode_numbers(content))
         except UnreadablePicture as error:
             skipped.append(Skipped(maps.places[key], error.reason))
-    size, channels = options.size or entry.size, options.channels or entry.channels
+    form = options.form(entry.size, entry.channels)
     waiting: dict[SplitName, list[tuple[Images, int, str]]] = {}
     wanted = ((key, content) for key, content in scenes.open() if objects.get(key))
     for key, scene in decode_all(wanted, Image.Image.copy):
@@ -183,7 +182,7 @@ def _stream(
             if box[2] > scene.width or box[3] > scene.height:
                 skipped.append(Skipped(scenes.places[key], "its map of instances is larger than the scene"))
                 break
-            image = shrink(scene.crop(box), size, options.resize, channels, options.resample)
+            image = form.shrink(scene.crop(box))
             source = f"{scenes.places[key]} {name} at {box[0]},{box[1]}"
             waiting.setdefault(split, []).append((image, entry.classes.index(name), source))
         if len(waiting.get(split, ())) >= _CHUNK:

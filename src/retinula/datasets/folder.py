@@ -20,12 +20,12 @@ from retinula.datasets.layout import Layout, arrange, natural_order
 from retinula.datasets.listing import EACH_TOLD, Files, all_foreign, find_in_folder, foreign, is_ignored
 from retinula.datasets.options import Options
 from retinula.datasets.reading import Chunk, Progress, Reading, Skipped, SplitName, apart, silent, stacked
-from retinula.datasets.split_record import TEST_FRACTION, read_record, write_record
+from retinula.datasets.recognition import past_splits, remembered
+from retinula.datasets.split_record import TEST_FRACTION, write_record
 from retinula.errors import InputError
 from retinula.images import Images
 from retinula.pictures.decoding import MAX_BYTES, UnreadablePicture, decode_all, measure, too_many_bytes
 from retinula.pictures.formats import START, is_foreign_name, is_misnamed, is_picture_name
-from retinula.pictures.shrinking import shrink
 
 LARGEST_KEPT: Final = 64  # pictures that all share a size up to this keep it when no other is asked for
 
@@ -36,7 +36,8 @@ def read(path: Path, options: Options, record: Path | None = None, files: Files 
     """Read class folders; a class is the first level below the data set or its `train/`, whatever lies deeper.
 
     Without `test/` a share of each class is set apart as `layout.with_test_share` does, so that it is exact in every
-    class and does not depend on order or place; with a record, pictures that were seen before stay where they were.
+    class and does not depend on order or place; with a record, pictures that were seen before stay where they were,
+    whatever they are called now.
 
     Args:
         path: a folder, or a .zip or .tar archive of one.
@@ -50,14 +51,15 @@ def read(path: Path, options: Options, record: Path | None = None, files: Files 
     """
     files = files or find(path, options.progress)
     layout = arranged(path, files, options.seed, record)
-    return read_arranged(path, files, layout, options, [(record, layout)])
+    return read_arranged(path, remembered(files, record), layout, options, [(record, layout)])
 
 
 def arranged(path: Path, files: Files, seed: int, record: Path | None) -> Layout:
     """Return what the pictures of a folder or archive are for as `read` would say; nothing is written."""
     if not files.names and (reason := all_foreign(files.skipped, str(path))):
         raise InputError(reason)
-    return arrange(files.names, str(path), TEST_FRACTION, seed, read_record(record), files.bare, files.tables)
+    known = past_splits(files, record)
+    return arrange(files.names, str(path), TEST_FRACTION, seed, known, files.bare, files.tables)
 
 
 def read_arranged(
@@ -81,9 +83,8 @@ def read_arranged(
         if part.carved:
             write_record(record, part.splits)
     skipped = [*files.skipped, *layout.strays]
-    size = options.size or _shared_size(files.open({name for labels in layout.splits.values() for name in labels}))
-    channels = options.channels or 3
-    finish = partial(shrink, size=size, resize=options.resize, channels=channels, resample=options.resample)
+    size = options.size or shared_size(files, layout)
+    finish = options.form(size, 3).shrink
     # A compressed tar is unpacked once for all splits.
     joint = partial(_stream, _Source(str(path), files, finish, skipped), layout)
     return Reading(
@@ -175,9 +176,15 @@ def _topmost_bare(folders: Iterable[str], ordered: Sequence[str]) -> set[str]:
     return {folder for folder in bare if folder}
 
 
-def _shared_size(contents: Iterable[tuple[str, Path | bytes]]) -> tuple[int, int]:
+def shared_size(files: Files, layout: Layout) -> tuple[int, int]:
+    """Return the height and width that all pictures share, if they are up to 64 x 64, which is returned otherwise.
+
+    Args:
+        files: the pictures.
+        layout: which of them belong anywhere.
+    """
     shared: tuple[int, int] | None = None
-    for _, content in contents:
+    for _, content in files.open({name for labels in layout.splits.values() for name in labels}):
         try:
             found = measure(content)
         except UnreadablePicture:

@@ -4,30 +4,29 @@ The folders named in RETINULA_DATA and those of the system are searched first, t
 the network. What was found is prepared once, and opened from the cache afterwards.
 """
 
+import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import platformdirs
 
-from retinula.datasets import arrays, cache, copies, digits, download, folder, merged, readers, shapes, tables
+from retinula.datasets import cache, copies, digits, download, merged, own, readers, shapes
 from retinula.datasets.absent import is_path, not_there
 from retinula.datasets.catalog import CATALOG, OWN_FILES
+from retinula.datasets.converting import converted
 from retinula.datasets.copies import Found
 from retinula.datasets.entry import Archive, Entry
-from retinula.datasets.listing import listing_digest
+from retinula.datasets.given import CALLED, Given, root_of, rows_of
 from retinula.datasets.options import Options, size_of
-from retinula.datasets.reading import Chunk, Dataset, Progress, Reading
+from retinula.datasets.reading import Dataset, Progress
+from retinula.datasets.rows import label_columns
 from retinula.datasets.source_kind import kind_of_source
 from retinula.errors import InputError, nearest
 from retinula.forms import LabelKind, Resample, Resize
-from retinula.images import Images, kind_of
-from retinula.pictures.decoding import as_picture
-from retinula.pictures.shrinking import shrink
+from retinula.images import kind_of
 from retinula.text.names import printable
 
 DATA_VARIABLE: Final = "RETINULA_DATA"
@@ -42,7 +41,7 @@ UNVERIFIED: Final = "unverified copy"
 
 
 def load(
-    name: str | Path,
+    name: str | Path | Given,
     *,
     size: int | tuple[int, int] | None = None,
     channels: int | None = None,
@@ -51,6 +50,7 @@ def load(
     labels: LabelKind = "fine",
     fold: int = 0,
     more: Sequence[str | Path] | str | Path = (),
+    root: str | Path | None = None,
     seed: int = 0,
     cache_dir: Path | None = None,
     search: Sequence[Path] | None = None,
@@ -62,14 +62,17 @@ def load(
 
     Args:
         name: a name of the catalog; or class folders, a .zip or .tar of them, a table of pictures (.csv), or a .npz
-            file. A `Path` is always a file or folder.
+            file. A `Path` is always a file or folder. Or a table itself: a data frame with columns as those of files
+            are, or a tuple of paths and labels.
         size: height and width to bring pictures to, or one number for both; None keeps what they have (of folders, see
             `folder.read`).
         channels: 1 for grey, 3 for colour; None keeps what they have, and is 3 for folders.
         resize: how pictures of other sizes are made to fit.
         resample: by which filter.
         labels: `coarse` makes the groups of the classes the classes, where there are any (CIFAR-100, CORe50).
-        more: further class folders or archives of them, or a single one, which are merged with the first.
+        more: further class folders, archives, tables or .npz files, or a single one, which are merged with the first.
+        root: the folder that the paths of tables begin at and stay in; their own where None, or of a table itself the
+            nearest folder that all pictures lie in, or the one we are in if its paths are relative.
         fold: which of the published splits, where there are several; 0 for the usual one.
         seed: draws other `shapes`, and sets other pictures apart for testing where nobody published a split.
         cache_dir: instead of the folder in RETINULA_CACHE or the user's cache.
@@ -83,14 +86,16 @@ def load(
         InputError: there is no such data set, or it is not as it must be.
         RetinulaError: it cannot be downloaded, or the cache cannot be written.
     """
-    more = [more] if isinstance(more, str | os.PathLike) or not isinstance(more, Iterable) else list(more)
-    for each in (name, *more):
-        if not isinstance(each, str | os.PathLike):
-            raise InputError(
-                f"a data set is a name, folder or file, not {kind_of(each)}; further ones are given as more"
-            )
-    options = Options(size_of(size), channels, resize, labels, fold, seed, resample, progress, on_damage)
+    options = Options(size_of(size), channels, resize, labels, fold, seed, resample, _root(root), progress, on_damage)
     where = cache_folder(cache_dir)
+    rows = rows_of(name)
+    if rows is not None:
+        if more:
+            raise InputError(f"{CALLED} is merged with nothing: write it to a .csv file, and give that")
+        return _tabled(rows, options, where)
+    name, *more = _names(name, more)
+    if root is not None and not any(kind_of_source(Path(each)) == "table" for each in (name, *more)):
+        raise InputError(f"{name} is no table, so its pictures lie nowhere else; leave data.root out")
     if more:
         return _merged([name, *more], options, where)
     if isinstance(name, str) and name in CATALOG:
@@ -196,6 +201,29 @@ def search_folders(search: Sequence[Path] | None = None) -> list[Path]:
     return folders if given else [*folders, *(place for place in SYSTEM_FOLDERS if place.is_dir())]
 
 
+def _names(name: object, more: object) -> list[str | Path]:
+    """Return what is to be loaded as one set, by its names.
+
+    Raises:
+        InputError: one of them is none.
+    """
+    others = [more] if isinstance(more, str | os.PathLike) or not isinstance(more, Iterable) else list(more)
+    names: list[str | Path] = []
+    for each in (name, *others):
+        if not isinstance(each, str | os.PathLike):
+            raise InputError(
+                f"a data set is a name, folder or file, not {kind_of(each)}; further ones are given as more"
+            )
+        names.append(each if isinstance(each, str) else Path(each))
+    return names
+
+
+def _root(root: str | Path | None) -> Path | None:
+    if root is not None and not Path(root).is_dir():
+        raise InputError(f"there is no folder {root}; data.root names the one that the pictures of a table lie in")
+    return None if root is None else Path(root).resolve()
+
+
 def _entry(name: str) -> Entry:
     if name not in CATALOG:
         raise InputError(f"there is no data set {name!r} in the catalog{nearest(name, CATALOG)}")
@@ -257,7 +285,7 @@ def _official(entry: Entry, found: Found, options: Options, where: Path) -> Data
         options = replace(options, seed=0)  # it decides nothing here
     return cache.prepared(
         options.key(entry.name, entry.name, found.sha256),
-        lambda: _converted(readers.read(found.path, entry, options), options),
+        lambda: converted(readers.read(found.path, entry, options), options),
         where,
         entry.name,
         provenance,
@@ -271,12 +299,12 @@ def _made(entry: Entry, options: Options, where: Path) -> Dataset:
     options.refuse(entry.name)
     provenance = {"source": entry.name, "licence": entry.licence, "citation": entry.citation}
     if entry.name == "digits":
-        reading = _converted(digits.read(), options)
+        reading = converted(digits.read(), options)
         return cache.in_memory(reading, entry.name, {"copy": "installed with scikit-learn", **provenance})
-    size, channels = options.size or entry.size, options.channels or entry.channels
+    form = options.form(entry.size, entry.channels)
     return cache.prepared(
         options.key(entry.name, entry.name),
-        lambda: shapes.read(size=size, channels=channels, seed=options.seed),
+        lambda: shapes.read(size=form.size, channels=form.channels, seed=options.seed),
         where,
         entry.name,
         {"copy": "drawn here", **provenance},
@@ -288,104 +316,62 @@ def _made(entry: Entry, options: Options, where: Path) -> Dataset:
 
 def _own(path: Path, options: Options, where: Path) -> Dataset:
     options.refuse(str(path))
-    path = path.resolve()
-    name = printable(_name_of(path))
-    provenance = {"copy": OWN_FILES, "source": path.name}
-    kind = kind_of_source(path)
-    if kind == "arrays":
-        options = replace(options, seed=0)
-    record = split_record(path, seed=options.seed, cache_dir=where)
-    read: Callable[[], Reading]
-    if kind == "table":
-        listed = tables.find(path, options.progress)
-        provenance["listing"] = state = listing_digest(listed.files, path.name, options.progress, listed.said)
-        read = partial(tables.read, path, options, record, listed)
-    elif kind == "folder":
-        files = folder.find(path, options.progress)
-        provenance["listing"] = state = listing_digest(files, path.name, options.progress)
-        read = partial(folder.read, path, options, record, files)
-    else:
-        provenance["sha256"] = state = copies.file_digest(path, where)
-        read = partial(_read_arrays if kind == "arrays" else folder.read, path, options, record)
+    found = own.look_at(path.resolve(), options, where)
+    return _prepared(found.options.key(own.name_of(found.path), str(found.path)), own.name_of(found.path), found, where)
+
+
+def _tabled(rows: list[list[str]], options: Options, where: Path) -> Dataset:
+    """Return the pictures of a table that is given from Python."""
+    options.refuse(str(CALLED))
+    root = options.root or root_of(rows[1:], label_columns(rows, CALLED).file).resolve()
+    options = replace(options, root=root)
+    words = ("given", hashlib.sha256(repr(rows).encode(errors="surrogateescape")).hexdigest())
+    found = own.look_up(CALLED, options, own.record_of(root, options, where, "given"), rows)
+    return _prepared(options.key(own.name_of(root), *words), own.name_of(root), found, where)
+
+
+def _prepared(key: str, name: str, found: own.Own, where: Path) -> Dataset:
     return cache.prepared(
-        options.key(_name_of(path), str(path)),
-        read,
+        key,
+        found.read,
         where,
-        name,
-        provenance,
-        state=state,
-        progress=options.progress,
-        on_damage=options.on_damage,
+        printable(name),
+        {"copy": OWN_FILES, "source": found.path.name, **found.origin},
+        state=found.state,
+        progress=found.options.progress,
+        on_damage=found.options.on_damage,
     )
-
-
-def _read_arrays(path: Path, options: Options, record: Path) -> Reading:
-    return _converted(arrays.read(path, record, options.progress), options)
 
 
 def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Dataset:
     paths = [Path(name).resolve() for name in names]
     for name, path in zip(names, paths, strict=True):
-        if name == "" or kind_of_source(path) not in ("folder", "archive"):
-            raise InputError(f"{str(name)!r} is no folder and no archive: only those can be merged")
+        if name == "" or kind_of_source(path) == "unknown":
+            raise InputError(
+                f"{str(name)!r} is no folder, archive, table or .npz file of yours: only those can be merged"
+            )
         options.refuse(str(name))
-    listed = {path: folder.find(path, options.progress) for path in paths if path.is_dir()}
-    state = " ".join(
-        listing_digest(listed[path], path.name, options.progress) if path in listed else copies.file_digest(path, where)
-        for path in paths
-    )
-    provenance = {"copy": OWN_FILES, "source": ", ".join(path.name for path in paths), "listing": state}
-    records = [split_record(path, seed=options.seed, cache_dir=where) for path in paths]
-    joined = "+".join(_name_of(path) for path in paths)[:_LONGEST_NAME]
+    if len(set(paths)) != len(paths):
+        raise InputError(f"name each folder or file once: {', '.join(map(str, paths))}")
+    parts = [own.look_at(path, options, where) for path in paths]
+    provenance = {
+        "copy": OWN_FILES,
+        "source": ", ".join(path.name for path in paths),
+        "listing": " ".join(part.state for part in parts),
+    }
+    joined = "+".join(map(own.name_of, paths))[:_LONGEST_NAME]
     return cache.prepared(
         options.key(joined, *map(str, paths)),
-        lambda: merged.read(paths, options, records, listed),
+        lambda: merged.read(parts, options),
         where,
         printable(joined),
         provenance,
-        state=state,
+        state=provenance["listing"],
         progress=options.progress,
         on_damage=options.on_damage,
     )
 
 
-def _name_of(path: Path) -> str:
-    name = path.name.removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
-    return (name if path.is_dir() else Path(name).stem) or "data"
-
-
-def split_record(path: Path, *, seed: int = 0, cache_dir: Path | None = None) -> Path:
+def split_record(path: Path, *, seed: int = 0, root: Path | None = None, cache_dir: Path | None = None) -> Path:
     """Return the file that remembers which pictures of one's own were set apart for testing, once they were loaded."""
-    path = path.resolve()
-    key = Options(seed=seed).key(_name_of(path), str(path))
-    return cache_folder(cache_dir) / "splits" / f"{key}.json"
-
-
-def _converted(reading: Reading, options: Options) -> Reading:
-    """Bring pictures to the size and channels wanted, a chunk at a time."""
-    if options.size is None and options.channels is None:
-        return reading
-
-    def convert(chunk: Chunk) -> Chunk:
-        return chunk._replace(images=_resized(chunk.images, options))
-
-    def convert_all(stream: Callable[[], Iterator[Chunk]]) -> Iterator[Chunk]:
-        return map(convert, stream())
-
-    joint = reading.joint
-    return replace(
-        reading,
-        splits={split: partial(convert_all, stream) for split, stream in reading.splits.items()},
-        joint=None if joint is None else lambda: ((split, convert(chunk)) for split, chunk in joint()),
-    )
-
-
-def _resized(images: Images, options: Options) -> Images:
-    size = options.size or (images.shape[2], images.shape[3])
-    channels = options.channels or images.shape[1]
-    if images.shape[1:] == (channels, *size):
-        return images
-    resized = np.empty((len(images), channels, *size), dtype=np.uint8)
-    for number, image in enumerate(images):
-        resized[number] = shrink(as_picture(image), size, options.resize, channels, options.resample)
-    return resized
+    return own.record_of(path.resolve(), Options(seed=seed, root=root), cache_folder(cache_dir))

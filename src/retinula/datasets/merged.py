@@ -1,40 +1,96 @@
-"""Several folders or archives of pictures as one data set: classes of the same name become one."""
+"""Several folders, archives, tables or `.npz` files as one data set: classes of the same name become one."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from retinula.datasets.folder import arranged, find, read_arranged
+import numpy as np
+
+from retinula.datasets.converting import converted
+from retinula.datasets.folder import LARGEST_KEPT, read_arranged, shared_size
 from retinula.datasets.layout import Layout, natural_order
 from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
-from retinula.datasets.reading import SPLITS, Reading, Skipped
+from retinula.datasets.own import Own
+from retinula.datasets.reading import SPLITS, Chunk, Reading, Skipped, SplitName, apart
+from retinula.datasets.recognition import remembered
 from retinula.errors import InputError
+from retinula.images import Labels
 
 
-def read(
-    paths: Sequence[Path], options: Options, records: Sequence[Path], listed: Mapping[Path, Files] | None = None
-) -> Reading:
-    """Read several sets of class folders as one; each is split as it would be alone.
+def read(parts: Sequence[Own], options: Options) -> Reading:
+    """Read several sets as one; each is split as it would be alone.
+
+    Without a size, pictures keep the one that all share, if no other than arrays have it or it is up to 64 x 64, and
+    become 64 x 64 otherwise; without channels, they are in colour, or as the arrays are if there is nothing else.
 
     Args:
-        paths: folders or archives.
+        parts: what was found at their places.
         options: how the pictures are wanted.
-        records: for each set a file that remembers which pictures those are.
-        listed: what `folder.find` has found in some of them, if it has.
 
     Raises:
-        InputError: one of them is no set of class folders, or is named twice.
+        InputError: one of them is not as it must be alone, or a table names a picture that another has as well.
     """
-    if len(set(paths)) != len(paths):
-        raise InputError(f"name each folder once: {', '.join(map(str, paths))}")
-    parts = []
-    for path, record in zip(paths, records, strict=True):
-        files = (listed or {}).get(path) or find(path, options.progress)
-        parts.append((files, arranged(path, files, options.seed, record)))
-    names = _different([path.name for path in paths])
-    files = _joined(names, [files for files, _ in parts])
-    layouts = [layout for _, layout in parts]
-    return read_arranged(paths[0], files, _united(names, layouts), options, list(zip(records, layouts, strict=True)))
+    names = _different([part.path.name for part in parts])
+    arrays = [(name, part.read()) for name, part in zip(names, parts, strict=True) if part.kind == "arrays"]
+    others = [(name, part) for name, part in zip(names, parts, strict=True) if part.kind != "arrays"]
+    if not others:
+        return _in_turn(arrays, _shared_form([], arrays, options))
+    arranged = [part.arranged() for _, part in others]
+    _check_once([part for _, part in others], [files for files, _ in arranged])
+    records = [part.record for _, part in others]
+    layouts = [layout for _, layout in arranged]
+    named = [name for name, _ in others]
+    known = [remembered(files, record) for (files, _), record in zip(arranged, records, strict=True)]
+    files, layout = _joined(named, known), _united(named, layouts)
+    if arrays and options.size is None:
+        options = _shared_form([shared_size(files, layout)], arrays, options)
+    pictures = read_arranged(parts[0].path, files, layout, options, list(zip(records, layouts, strict=True)))
+    if not arrays:
+        return pictures
+    return _in_turn([("", pictures), *arrays], replace(options, channels=options.channels or 3))
+
+
+def _shared_form(sizes: Sequence[tuple[int, int]], arrays: Sequence[tuple[str, Reading]], options: Options) -> Options:
+    """Return how pictures are wanted that the options leave a choice: as all have them, if they do."""
+    shapes = {next(reading.chunks())[1].images.shape[1:] for _, reading in arrays}
+    found = {*sizes, *((height, width) for _, height, width in shapes)}
+    channels = {number for number, _, _ in shapes}
+    size = found.pop() if len(found) == 1 else (LARGEST_KEPT, LARGEST_KEPT)
+    alike = channels.pop() if len(channels) == 1 and not sizes else 3
+    return replace(options, size=options.size or size, channels=options.channels or alike)
+
+
+def _check_once(parts: Sequence[Own], found: Sequence[Files]) -> None:
+    """Refuse pictures that a table names and that another part has as well: they might be to train and to test on."""
+    if not any(part.kind == "table" for part in parts):
+        return
+    first: dict[Path, Path] = {}
+    for part, files in zip(parts, found, strict=True):
+        for place in map(files.paths.__getitem__, files.names if files.paths else ()):
+            other = first.setdefault(place, part.path)
+            if other != part.path:
+                raise InputError(f"{place} is in {other} and in {part.path} as well; name each picture once")
+
+
+def _in_turn(parts: Sequence[tuple[str, Reading]], options: Options) -> Reading:
+    """Return the pictures of several readings, one after the other, those of arrays called by their places."""
+    classes = tuple(sorted({name for _, reading in parts for name in reading.classes}, key=natural_order))
+
+    def joint() -> Iterator[tuple[SplitName, Chunk]]:
+        for name, reading in parts:
+            numbers = np.array([classes.index(one) for one in reading.classes], dtype=np.int64)
+            places = dict.fromkeys(SPLITS, 0)
+            for split, chunk in converted(reading, options).chunks():
+                first = places[split]
+                places[split] += len(chunk.labels)
+                called = [f"{name}/{split}/{place}" for place in range(first, places[split])]
+                labels: Labels = numbers[chunk.labels]
+                yield split, Chunk(chunk.images, labels, chunk.sources or called)
+
+    splits = [split for split in SPLITS if any(split in reading.splits for _, reading in parts)]
+    skipped = parts[0][1].skipped  # arrays have none, and it grows while the others are read
+    return Reading(classes, apart(joint, splits), skipped=skipped, joint=joint)
 
 
 def _different(names: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
 from retinula.forms import LabelKind, Resample, Resize
-from retinula.pictures.shrinking import check_form
+from retinula.pictures.form import Form
 
 
 def size_of(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -42,14 +43,23 @@ class Options:
     fold: int = 0
     seed: int = 0
     resample: Resample = "bicubic"
+    root: Path | None = None
     progress: Progress | None = None
     on_damage: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
-        size, channels = (1, 1) if self.size is None else self.size, 3 if self.channels is None else self.channels
-        check_form(size, channels, self.resize, self.resample)
+        self.form((1, 1), 3)  # refuses what pictures cannot be brought to
         if self.labels not in get_args(LabelKind):
             raise InputError(f"labels are fine or coarse, not {self.labels!r}")
+
+    def form(self, size: tuple[int, int], channels: int) -> Form:
+        """Return the form that pictures are brought to, with size and channels where no others are wanted."""
+        return Form(
+            channels if self.channels is None else self.channels,
+            size if self.size is None else self.size,
+            resize=self.resize,
+            resample=self.resample,
+        )
 
     def or_as(self, size: tuple[int, int], channels: int) -> "Options":
         """Return them with the size and channels of a data set where no others are wanted."""
@@ -73,4 +83,6 @@ class Options:
         parts: tuple[object, ...] = (*words, self.size, self.channels, self.resize, self.labels, self.fold, self.seed)
         if self.resample != "bicubic":  # sets prepared before there was a choice keep their names
             parts = (*parts, self.resample)
+        if self.root is not None:
+            parts = (*parts, "below", str(self.root))
         return f"{readable}-{hashlib.sha256(repr(parts).encode(errors='surrogateescape')).hexdigest()[:16]}"

@@ -6,12 +6,13 @@ Knows nothing of where the pictures came from or where they go.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
 from retinula.errors import InputError
 from retinula.images import Images, ImageSet, Labels
+from retinula.text.words import first_few
 
 SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
@@ -33,8 +34,11 @@ class Chunk(NamedTuple):
     start: int | None = None
 
 
+NONE_LEFT: Final = "no picture of this class is left"
+
+
 class Skipped(NamedTuple):
-    """A picture that could not be used, or a folder that has none, and why."""
+    """A picture that could not be used, a folder that has none, or a class of which none is left, and why."""
 
     source: str
     reason: str
@@ -42,6 +46,12 @@ class Skipped(NamedTuple):
 
 def silent(what: str, done: int, total: int | None) -> None:
     """A `Progress` that tells nobody."""
+
+
+def lost_classes(skipped: Iterable[Skipped]) -> list[str]:
+    """Return a line to warn with where all pictures of a class were left out; none where no class is lost."""
+    lost = [one.source for one in skipped if one.reason == NONE_LEFT]
+    return [f"of these classes no picture is left, so that nothing learns them: {first_few(lost)}"] if lost else []
 
 
 def stacked(pictures: Sequence[tuple[Images, int, str]]) -> Chunk:

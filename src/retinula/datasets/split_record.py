@@ -6,23 +6,33 @@ Knows only names, and what stands for one, such as a digest; which pictures are 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from retinula.datasets.reading import SplitName
 from retinula.files.durable import make_folder, write_json
 
 TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
+_HALVES: Final[tuple[SplitName, ...]] = ("train", "test")
 
 
 def read_record(record: Path | None) -> dict[str, SplitName]:
     """Return which pictures were to train and to test on before; nothing where that is not known."""
-    if record is None:
-        return {}
+    return read_with_digests(record)[0]
+
+
+def read_with_digests(record: Path | None) -> tuple[dict[str, SplitName], dict[str, str]]:
+    """Return as well, by their names, what stands for the content of pictures, as far as that is known."""
+    places: dict[str, SplitName] = {}
+    digests: dict[str, str] = {}
     try:
-        found = json.loads(record.read_bytes())
-        return {name: split for split in ("train", "test") for name in found[split]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
+        found: Any = {} if record is None else json.loads(record.read_bytes())
+        places = {name: split for split in _HALVES for name in found[split]}
+        for split in _HALVES:
+            pairs = zip(found[split], found["digests"][split], strict=True)
+            digests.update((name, digest) for name, digest in pairs if isinstance(digest, str))
+    except (OSError, ValueError, KeyError, TypeError):  # one of an earlier version has no digests
+        pass
+    return places, digests
 
 
 def write_record(record: Path | None, splits: Mapping[SplitName, Iterable[str]], *, forgetting: bool = False) -> None:
@@ -38,11 +48,28 @@ def write_record(record: Path | None, splits: Mapping[SplitName, Iterable[str]],
     """
     if record is None:
         return
-    known = read_record(record)
-    halves: tuple[SplitName, ...] = ("train", "test")
-    places = {name: split for split in halves for name in splits.get(split, ())}
+    known, digests = read_with_digests(record)
+    places = {name: split for split in _HALVES for name in splits.get(split, ())}
     places = places if forgetting else {**known, **places}
     if places == known:
         return
     make_folder(record.parent)
-    write_json(record, {split: [name for name in places if places[name] == split] for split in halves})
+    _write(record, places, digests)
+
+
+def add_digests(record: Path, digests: Mapping[str, str]) -> None:
+    """Remember what stands for the content of pictures that a record has.
+
+    Raises:
+        RetinulaError: it cannot be written.
+    """
+    places, known = read_with_digests(record)
+    added = {**known, **{name: digest for name, digest in digests.items() if name in places}}
+    if added != known:
+        _write(record, places, added)
+
+
+def _write(record: Path, places: Mapping[str, SplitName], digests: Mapping[str, str]) -> None:
+    names = {split: [name for name in places if places[name] == split] for split in _HALVES}
+    known = {"digests": {split: [digests.get(name) for name in names[split]] for split in _HALVES}} if digests else {}
+    write_json(record, {**names, **known})

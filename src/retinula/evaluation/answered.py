@@ -75,7 +75,7 @@ def load_answered(file: Path, model: Model, image_set: ImageSet, tta: Averaging)
 
 def _about(model: Model, image_set: ImageSet, tta: str) -> dict[str, Any]:
     """Return what changes with any weight, with how pictures are prepared for the network, with them and with `tta`."""
-    form = repr((model.network_name, model.arguments, model.classes, model.preprocess))
+    form = repr((model.network_name, model.arguments, model.classes, model.preprocess.to_dict()))
     return {
         "model": checksum(model.network.state_dict(), form),
         "pictures": image_set.fingerprint(),

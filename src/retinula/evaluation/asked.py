@@ -13,8 +13,7 @@ from retinula.evaluation.run_data import (
     OTHERS,
     OwnPictures,
     find_own,
-    known_pictures,
-    learned_from,
+    learned_of,
     other_pictures,
     pictures_to_measure,
 )
@@ -35,8 +34,8 @@ class Asked:
         model: that came of it.
         images: the pictures.
         split: which part of their data set they are.
-        learned_from: whether the training used these very pictures.
-        learned: of each picture whether the training had one equal in every pixel, bool `[N]`; None where nobody knows.
+        learned_from: whether the model learned from these very pictures.
+        learned: of each picture whether it learned one equal in every pixel, bool `[N]`; None where nobody knows.
         own: all of the run's own pictures; None where it is asked about another data set.
         of_run: whether what is found belongs in the run, not in a folder of somebody's choice.
         place: the folder where what is found and its figures go; None where nothing is written.
@@ -90,7 +89,7 @@ def ask(
     else:
         own = find_own(run, progress, remark)
         images = pictures_to_measure(own, split, remedy, remark)
-    asked = about(run, recipe, model, images, split, own, progress)
+    asked = about(run, recipe, model, images, split, own)
     return replace(asked, of_run=folder is None, place=place)
 
 
@@ -101,7 +100,6 @@ def about(
     images: ImageSet,
     split: SplitName,
     own: OwnPictures | None,
-    progress: Progress | None = None,
 ) -> Asked:
     """Return a finished run's model beside pictures that are loaded; what is found belongs in the run.
 
@@ -112,11 +110,9 @@ def about(
         images: the pictures.
         split: which part of their data set they are.
         own: all of the run's own pictures; None where it is asked about another data set.
-        progress: told how far loading is, of pictures to compare these with.
     """
-    learned = known_pictures(run, images, own, progress)
-    by_heart = learned_from(run, images, split, learned)
-    return Asked(run, recipe, model, images, split, by_heart, own, True, run.path, learned)
+    learned = learned_of(run, model, images, split)
+    return Asked(run, recipe, model, images, split, learned.from_these, own, True, run.path, learned.each)
 
 
 def ask_file(
@@ -143,8 +139,8 @@ def ask_file(
     if folder is not None:
         _check_place(folder, named=True)
     images = other_pictures(data, model, split, progress)
-    learned = model.provenance.get("fingerprint") == images.fingerprint()
-    return Asked(None, None, model, images, split, learned, None, False, folder)
+    learned = learned_of(None, model, images, split)
+    return Asked(None, None, model, images, split, learned.from_these, None, False, folder, learned.each)
 
 
 def _check_place(place: Path, *, named: bool) -> None:

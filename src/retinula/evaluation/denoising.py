@@ -10,6 +10,7 @@ from torch import Tensor
 from retinula.images import Images, evenly_spread
 from retinula.metrics import psnr, ssim
 from retinula.transforms.batches import generator_for
+from retinula.transforms.levels import unit
 from retinula.transforms.noise import noised
 
 NOISE_LEVELS = (0.05, 0.1, 0.2)  # deviations on the scale 0..1
@@ -73,7 +74,7 @@ def _measure(
         clean = torch.from_numpy(np.array(images[chosen[start : start + size]]))
         spoiled = noised(clean, level, chances)
         answers = answer(spoiled.numpy())
-        targets, seen = crop(clean).float() / 255, crop(spoiled).float() / 255
+        targets, seen = unit(crop(clean)), unit(crop(spoiled))
         measures = (psnr(seen, targets), ssim(seen, targets), psnr(answers, targets), ssim(answers, targets))
         sums += torch.stack([measure.sum() for measure in measures])
     return Denoising(level, len(chosen), *(sums / len(chosen)).tolist())

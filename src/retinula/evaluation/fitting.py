@@ -24,7 +24,7 @@ def check_pictures(model: Model, image_set: ImageSet) -> None:
         )
     if not len(image_set):
         raise InputError(f"{image_set.name} has no pictures to evaluate on")
-    expected = (model.preprocess.channels, *model.preprocess.size)
+    expected = model.preprocess.shape
     if image_set.shape != expected:
         raise InputError(
             f"{image_set.name} has pictures of {size_in_words(image_set.shape)}, but the model takes "

@@ -5,6 +5,7 @@ Knows nothing of how a training goes or of figures; of a run only its model, and
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +20,7 @@ from retinula.evaluation.answered import Answered
 from retinula.evaluation.denoising import EXAMPLE_LEVEL, measure_denoising, noise_for
 from retinula.evaluation.fitting import check_pictures, class_numbers, labels_for, size_in_words
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.evaluation.run_data import known_pictures, learned_from
+from retinula.evaluation.run_data import learned_of, other_pictures
 from retinula.forms import Averaging
 from retinula.images import Images, ImageSet, copied, evenly_spread
 from retinula.metrics import (
@@ -38,6 +39,8 @@ from retinula.runs.run import Run
 from retinula.trained.asking import check_batches_and_averaging
 from retinula.trained.finding import find_model
 from retinula.trained.model_file import Model
+from retinula.training.lines import Lines
+from retinula.transforms.levels import unit
 from retinula.transforms.noise import noised
 
 EXAMPLES = 8  # reconstructed pictures kept for a figure
@@ -46,27 +49,28 @@ Counting = Callable[[int, int], None]
 
 def evaluate(
     model: Model | str | Path,
-    image_set: ImageSet,
+    image_set: ImageSet | str | Path,
     *,
-    split: str,
+    split: str = "test",
     batch_size: int = 500,
     tta: Averaging = "none",
     device: torch.device | str | None = None,
-    progress: Counting | None = None,
+    progress: Counting | bool | None = True,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Evaluation:
     """Measure a model: a `ClassificationResult` or a `ReconstructionResult`, by the model's task.
 
     Args:
         model: what to measure; or its file, or the folder or name of its run.
-        image_set: pictures of the size the model takes. A classifier needs labels, and all or some of the model's
+        image_set: pictures of the size the model takes; or a data set's name, a folder or file, as of `load`, of which
+            those of that split are brought to its form. A classifier needs labels, and all or some of the model's
             classes, in any order.
         split: what the pictures are to the model: `test`, `validation` or `train`.
         batch_size: pictures at a time.
         tta: averaging at test time; for classifiers only.
         device: where to compute; the processor where none is given.
-        progress: called with the number of pictures done and of all; where `model` names a run, first of those that are
-            loaded to see which of them it has learned from.
+        progress: called with the number of pictures done and of all; or whether to print lines on standard error,
+            where it takes more than a few seconds.
         clock: gives seconds.
 
     Raises:
@@ -80,9 +84,13 @@ def evaluate(
         run, model = Run(file.parent), Model.load(file)
         run = run if run.model_file == file else None
     check_batches_and_averaging(batch_size, tta)
+    lines = Lines() if progress is True else None
+    if isinstance(image_set, str | Path):
+        image_set = other_pictures(image_set, model, _known_split(split), lines)
     check_pictures(model, image_set)
-    runner = _Runner(model, image_set, batch_size, tta, device, progress, clock)
-    facts = _facts(model, image_set, split, tta) | _known(run, model, image_set, split, progress)
+    told = partial(lines, "evaluating") if lines else progress if callable(progress) else None
+    runner = _Runner(model, image_set, batch_size, tta, device, told, clock)
+    facts = _facts(model, image_set, split, tta) | _known(run, model, image_set, split)
     if not model.classifies:
         return _reconstruction(runner, facts)
     labels = labels_for(model, image_set)  # before the work: a wrong set is refused at once
@@ -154,12 +162,18 @@ class _Runner:
             self.progress(self.done, len(self.image_set))
 
 
+def _known_split(split: str) -> SplitName:
+    known: tuple[SplitName, ...] = get_args(SplitName)
+    for each in known:
+        if split == each:
+            return each
+    raise InputError(f"there is no split {split!r}{nearest(str(split), known)}")
+
+
 def _facts(model: Model, image_set: ImageSet, split: str, tta: Averaging) -> dict[str, Any]:
-    if split not in get_args(SplitName):
-        raise InputError(f"there is no split {split!r}{nearest(str(split), get_args(SplitName))}")
     return {
         "dataset": image_set.name.removesuffix(f"/{split}"),
-        "split": split,
+        "split": _known_split(split),
         "num_images": len(image_set),
         "model": model.network_name,
         "task": model.task,
@@ -169,18 +183,13 @@ def _facts(model: Model, image_set: ImageSet, split: str, tta: Averaging) -> dic
     }
 
 
-def _known(run: Run | None, model: Model, image_set: ImageSet, split: str, progress: Counting | None) -> dict[str, Any]:
+def _known(run: Run | None, model: Model, image_set: ImageSet, split: str) -> dict[str, Any]:
     """Return what is known of the model's having learned from the pictures, whatever their split is called."""
-    if run is None or not run.environment_file.exists():
-        return {"learned_from": model.provenance.get("fingerprint") == image_set.fingerprint()}
-
-    def loading(_: str, done: int, total: int | None) -> None:
-        if progress and total is not None:
-            progress(done, total)
-
-    learned = known_pictures(run, image_set, progress=loading)
-    by_heart = learned_from(run, image_set, split, learned)
-    return {"learned_from": by_heart, "learned": None if learned is None else torch.from_numpy(learned)}
+    if run is not None and not run.environment_file.exists():  # nothing but its model file has come here
+        run = None
+    learned = learned_of(run, model, image_set, split)
+    each = None if learned.each is None else torch.from_numpy(learned.each)
+    return {"learned_from": learned.from_these, "learned": each}
 
 
 def _ask(runner: _Runner, labels: Tensor) -> Answered:
@@ -222,10 +231,8 @@ def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionRes
     originals, results = [], []
     for start in range(0, number, runner.batch_size):
         stop = min(start + runner.batch_size, number)
-        images = runner.model.preprocess.crop_centre(
-            torch.from_numpy(copied(runner.image_set.images, slice(start, stop)))
-        )
-        targets = images.float() / 255
+        images = runner.model.preprocess.centre(torch.from_numpy(copied(runner.image_set.images, slice(start, stop))))
+        targets = unit(images)
         logits = runner.outputs(start, stop)
         if logits.shape != targets.shape:
             raise InputError(
@@ -245,7 +252,7 @@ def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionRes
         originals.append(targets[here])
         results.append(given[here])
     loss, floor, mse, mean_psnr, mean_ssim = (sums / number).tolist()
-    everything, crop = runner.image_set.images, runner.model.preprocess.crop_centre
+    everything, centre = runner.image_set.images, runner.model.preprocess.centre
     examples = noised(torch.from_numpy(everything[kept.numpy()].copy()), EXAMPLE_LEVEL, noise_for(EXAMPLE_LEVEL))
     return ReconstructionResult(
         **facts,
@@ -257,9 +264,9 @@ def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionRes
         ssim=mean_ssim,
         originals=torch.cat(originals),
         results=torch.cat(results),
-        noised=crop(examples).float() / 255,
+        noised=unit(centre(examples)),
         denoised=runner.pictures(examples.numpy()),
-        denoising=measure_denoising(everything, runner.pictures, crop, runner.batch_size),
+        denoising=measure_denoising(everything, runner.pictures, centre, runner.batch_size),
         code_numbers=_code_numbers(runner.model),
     )
 

@@ -54,8 +54,8 @@ class Evaluation:
         unverified_copy: whether the pictures came from a copy whose hash is not the official one.
         provenance: where the pictures came from, as words.
         learned_from: whether the model was trained on these very pictures.
-        learned: of each picture whether the training had one equal in every pixel, bool `[N]`; None where the training
-            pictures were not at hand.
+        learned: of each picture whether the model learned one equal in every pixel, bool `[N]`; None where nobody
+            knows.
     """
 
     dataset: str
@@ -77,7 +77,7 @@ class Evaluation:
 
     @property
     def num_learned(self) -> int | None:
-        """How many of the pictures the training had, equal in every pixel; None where nobody could look."""
+        """How many of the pictures the model has learned, equal in every pixel; None where nobody knows."""
         return None if self.learned is None else int(self.learned.sum())
 
     def to_dict(self) -> dict[str, Any]:
@@ -139,6 +139,16 @@ class ClassificationResult(Evaluation):
         return self.logits.argmax(dim=1)
 
     @property
+    def right(self) -> Tensor:
+        """Of each picture whether its answer is right, bool `[N]`."""
+        return self.predicted == self.labels
+
+    @property
+    def sure(self) -> Tensor:
+        """How sure each answer is, `[N]` in 0..1."""
+        return self.probabilities.max(dim=1).values
+
+    @property
     def num_correct(self) -> int:
         """How many answers are right."""
         return int(self.confusion.trace())
@@ -155,13 +165,13 @@ class ClassificationResult(Evaluation):
 
     @property
     def accuracy_of_others(self) -> float | None:
-        """The share of right answers among pictures that the training did not have.
+        """The share of right answers among pictures that the model has not learned.
 
-        None where there are none such, or where nobody could look.
+        None where there are none such, or where nobody knows.
         """
         if self.learned is None or self.learned.all():
             return None
-        return self._right[~self.learned].mean().item()
+        return self.right[~self.learned].double().mean().item()
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
@@ -170,7 +180,7 @@ class ClassificationResult(Evaluation):
         The same picture under several conditions counts once, with the share of them under which it is right.
         """
         if self.conditions:
-            values = self._right.view(len(self.conditions), -1).mean(dim=0)
+            values = self.right.double().view(len(self.conditions), -1).mean(dim=0)
             return interval_of_mean(values.mean().item(), values.var(correction=0).item(), len(values))
         return wilson_interval(self.num_correct, self.num_images)
 
@@ -220,13 +230,8 @@ class ClassificationResult(Evaluation):
         """The share of right answers under each condition, 0..1; their mean is the accuracy."""
         if not self.conditions:
             return {}
-        right = self._right.view(len(self.conditions), -1).mean(dim=1)
+        right = self.right.double().view(len(self.conditions), -1).mean(dim=1)
         return dict(zip(self.conditions, right.tolist(), strict=True))
-
-    @property
-    def _right(self) -> Tensor:
-        """Of each picture 1 where its answer is right, else 0: float64 `[N]`."""
-        return (self.predicted == self.labels).double()
 
     @property
     def uncalibrated_error(self) -> float:
@@ -237,9 +242,8 @@ class ClassificationResult(Evaluation):
 
     def surest_mistakes(self, number: int = SUREST) -> tuple[Mistake, ...]:
         """Return the wrong answers, the surest first; of equally sure ones the earlier picture first."""
-        sure = self.probabilities.max(dim=1).values
-        wrong = (self.predicted != self.labels).nonzero()[:, 0]
-        order = torch.argsort(sure[wrong], descending=True, stable=True)[:number]
+        wrong = (~self.right).nonzero()[:, 0]
+        order = torch.argsort(self.sure[wrong], descending=True, stable=True)[:number]
         return tuple(self._mistake(index) for index in wrong[order].tolist())
 
     def _mistake(self, index: int) -> Mistake:

@@ -1,21 +1,21 @@
 """Which pictures a recipe trains on, which a run did train on, and others in the form that its model takes."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retinula.datasets.catalog import CATALOG
-from retinula.datasets.load import is_here, load
+from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName, pictures_of
-from retinula.errors import InputError, RetinulaError
+from retinula.errors import InputError
+from retinula.evaluation.learned import LearnedPictures
 from retinula.images import ImageSet
-from retinula.pictures.equal import LARGEST_COMPARED, among
+from retinula.pictures.equal import Digests, digests_of
 from retinula.recipe.recipe import Recipe
-from retinula.runs.run import Run
+from retinula.runs.run import RUNS, Run, find_run
 from retinula.text.words import percent
 from retinula.trained.model_file import Model
 from retinula.transforms.batches import seed_for
@@ -29,17 +29,16 @@ _LEARNED_FROM: Final[tuple[tuple[SplitName, str, str], ...]] = (
 
 
 class Sets(NamedTuple):
-    """The pictures of an experiment; what could not be read; and, of those to measure on, the fingerprint alone.
+    """The pictures of an experiment, and what could not be read; of those to measure on, what tells them from others.
 
-    And how many of these are equal, in every pixel, to some to train on; and whether all were given from Python, so
-    that the recipe does not name them.
+    And whether all were given from Python, so that the recipe does not name them.
     """
 
     train: ImageSet
     validation: ImageSet | None
     skipped: tuple[Skipped, ...]
     test_fingerprint: str | None = None
-    num_test_learned: int = 0
+    test_digests: Digests | None = None
     given: bool = False
 
     def described(self) -> dict[str, Any]:
@@ -57,6 +56,18 @@ class Sets(NamedTuple):
             "given": self.given,
             **self.train.provenance,
         }
+
+
+class Learned(NamedTuple):
+    """What a model has learned of some pictures.
+
+    Attributes:
+        from_these: whether it learned from these very ones: its own, or the same set under another name.
+        each: of each picture whether it learned one equal in every pixel, bool `[N]`; None where nobody knows.
+    """
+
+    from_these: bool
+    each: NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,7 @@ def load_dataset(
         labels=recipe.data.labels,
         fold=recipe.data.fold,
         more=recipe.data.more,
+        root=recipe.data.root,
         progress=progress,
         on_damage=on_damage,
     )
@@ -143,6 +155,23 @@ def training_sets(recipe: Recipe, dataset: Dataset) -> Sets:
             "add pictures, or train with validation=0"
         )
     return Sets(rest, apart, dataset.skipped)
+
+
+def load_run_pictures(run: Run | str | Path, *, root: str | Path = RUNS, progress: Progress | None = None) -> Dataset:
+    """Load the very pictures that a run was trained on, chose by and kept away from: `train`, `validation`, `test`.
+
+    Args:
+        run: it, its folder, its name, or `last`; finished or not.
+        root: the folder of the runs.
+        progress: told how far a download or the preparation is.
+
+    Raises:
+        InputError: there is no such run, or its pictures were given from Python or are no longer those of then.
+    """
+    own = find_own(run if isinstance(run, Run) else find_run(run, Path(root)), progress)
+    if own.changed:
+        raise InputError(own.first_change)
+    return Dataset(own.dataset, own.splits)
 
 
 def own_pictures(run: Run, split: SplitName, progress: Progress | None = None) -> ImageSet:
@@ -214,46 +243,25 @@ def find_own(run: Run, progress: Progress | None = None, remark: Callable[[str],
     return OwnPictures(recipe.data.name, splits, changed)
 
 
-def known_pictures(
-    run: Run, image_set: ImageSet, own: OwnPictures | None = None, progress: Progress | None = None
-) -> NDArray[np.bool_] | None:
-    """Say of each picture whether a run's training had one equal in every pixel: bool `[N]`.
+def learned_of(run: Run | None, model: Model, image_set: ImageSet, split: str) -> Learned:
+    """Look what a model has learned of pictures that it is asked about.
 
     Args:
-        run: a run.
-        image_set: pictures that it is asked about.
-        own: all of the run's own pictures, where they are loaded; else they are, if they are at hand and few enough.
-        progress: told how far loading is.
-
-    Returns:
-        None where the run's training pictures are not on this computer, no longer those of then, or more than
-        `LARGEST_COMPARED`.
-    """
-    try:
-        # Before they are loaded, which may take minutes: as many of the size of these, and of others none is equal.
-        if run.environment()["data"]["num_images"] * math.prod(image_set.images.shape[1:]) > LARGEST_COMPARED:
-            return None
-        if own is None:
-            name = run.recipe().data.name
-            if name in CATALOG and not is_here(name):
-                return None
-            own = find_own(run, progress)
-    except RetinulaError:
-        return None
-    learned = own.splits.get("train")
-    return None if learned is None else among(image_set.images, learned.images)
-
-
-def learned_from(run: Run, image_set: ImageSet, split: str, learned: NDArray[np.bool_] | None = None) -> bool:
-    """Tell whether a run's training used these very pictures: its own, or the same set under another name.
-
-    Args:
-        run: a run.
-        image_set: pictures that it is asked about.
+        run: the model's; None of a model file alone, which only says what its training pictures were as a whole.
+        model: what is asked.
+        image_set: about these pictures.
         split: which part of a data set they are.
-        learned: what `known_pictures` says of them.
     """
-    if learned is not None and learned.all():
+    if run is None:
+        return Learned(model.provenance.get("fingerprint") == image_set.fingerprint(), None)
+    learned = LearnedPictures.read(run)
+    each = None if learned is None else learned.has(digests_of(image_set.images))
+    return Learned(_learned_from(run, image_set, split, each), each)
+
+
+def _learned_from(run: Run, image_set: ImageSet, split: str, each: NDArray[np.bool_] | None) -> bool:
+    """Tell whether a run's training used these very pictures, where it is known of each, by that."""
+    if each is not None and each.all():
         return True
     known: str | None = run.environment()["data"].get("fingerprint")
     if image_set.fingerprint() == known:
@@ -267,7 +275,7 @@ def learned_from(run: Run, image_set: ImageSet, split: str, learned: NDArray[np.
     return bool(sets.train.fingerprint() == known)
 
 
-def other_pictures(data: str, model: Model, split: SplitName, progress: Progress | None = None) -> ImageSet:
+def other_pictures(data: str | Path, model: Model, split: SplitName, progress: Progress | None = None) -> ImageSet:
     """Return pictures of another data set, brought to the form that a model takes.
 
     Raises:

@@ -196,7 +196,7 @@ def _classification(result: ClassificationResult) -> list[str]:
             f"  {names[true]} taken for {names[named]}: {count:,} of {support[true]:,}"
             for true, named, count in mistakes
         ]
-        lines.append("Surest of what is wrong:")
+        lines.append("Most confident mistakes:")
         lines += [
             f"  {picture_named(each.index, each.source)}: {each.label} taken for {each.answer}, "
             f"{sureness(each.probability)} sure"
@@ -302,7 +302,7 @@ def _table(result: ClassificationResult) -> list[str]:
     table = [row[0] + " " * (width - num_columns(row[0])) + "".join(f"{cell:>11}" for cell in row[1:]) for row in rows]
     return [
         *table,
-        "precision: of the pictures called so, the share that is so",
+        "precision: of all pictures given this answer, the share that really belong to the class",
         "recall: of the class's pictures, the share that is found; F1: the harmonic mean of both",
     ]
 

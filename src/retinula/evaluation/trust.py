@@ -4,7 +4,6 @@ Works on the pictures that were set apart while training; without them on the tr
 honest. Knows nothing of files.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from retinula.evaluation.fitting import labels_for
 from retinula.evaluation.temperature import TemperatureFit, fit_temperature
 from retinula.images import Images, ImageSet, copied, drawn, evenly_spread
+from retinula.pictures.equal import pixel_digest
 from retinula.text.words import percent, plural
 from retinula.trained.familiarity import AT_ONCE, FEWEST, Familiarity, fit_familiarity, picture_statistics
 from retinula.trained.model_file import Model
@@ -70,7 +70,7 @@ def _by_look_and_answers(images: Images, validation: Images, logits: Tensor) -> 
     if familiarity is None:
         return _by_look(images, "its answers to the validation pictures are not finite numbers")
     passed = percent(familiarity.accepted)
-    return familiarity, f"limits of what is familiar set so that {passed} of the validation pictures pass"
+    return familiarity, f"threshold for unfamiliar pictures set: {passed} of the validation pictures count as familiar"
 
 
 def _by_look(images: Images, reason: str) -> tuple[Familiarity | None, str]:
@@ -81,8 +81,8 @@ def _by_look(images: Images, reason: str) -> tuple[Familiarity | None, str]:
     if familiarity is None:
         needed = f"{FEWEST} training pictures, and {FEWEST} for validation or as many different ones more to train on"
         return None, f"it cannot tell unfamiliar pictures: that needs {needed}"
-    passed = f"{percent(familiarity.accepted)} of {len(new):,} training pictures kept for it pass"
-    return familiarity, f"limit of what is familiar set by the look of pictures alone ({reason}), so that {passed}"
+    passed = f"{percent(familiarity.accepted)} of {len(new):,} training pictures kept for it count as familiar"
+    return familiarity, f"threshold for unfamiliar pictures set by the look of pictures alone ({reason}): {passed}"
 
 
 def _halves(images: Images) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -97,8 +97,8 @@ def _halves(images: Images) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     first: dict[bytes, int] = {}
     for part in _parts(images, chosen):
         for picture in part:
-            either = min(picture.tobytes(), picture[:, :, ::-1].tobytes())
-            first.setdefault(hashlib.sha256(either).digest(), next(places))
+            either = min(pixel_digest(picture), pixel_digest(picture[:, :, ::-1]))
+            first.setdefault(either, next(places))
     different = np.array(list(first.values()), np.int64)
     known = drawn(len(different), len(different) // 2)
     return different[known], np.delete(different, known)

@@ -50,7 +50,7 @@ def exciting_pictures(model: Model, images: Images, layer: str, number: int = 9)
     with watched({layer: convolution}, record), torch.inference_mode():
         for start in range(0, len(images), BATCH):
             batch = torch.from_numpy(images[start : start + BATCH].copy()).to(device)
-            model.network(model.preprocess.normalise(model.preprocess.crop_centre(batch)))
+            model.network(model.preprocess.inputs(batch))
             highest.append(peaks.pop())
             peaks.clear()  # of a layer that is used twice the last use counts
     every = torch.cat(highest).T

@@ -26,8 +26,8 @@ def seen_picture(model: Model, picture: Images) -> Images:
     """
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[0] not in (1, 3) or not picture.size:
         raise InputError(f"a picture is uint8 [1, H, W] or [3, H, W], not {picture.dtype} {list(picture.shape)}")
-    small = torch.from_numpy(np.array(model.preprocess.shrink(as_picture(picture))))
-    return np.array(model.preprocess.crop_centre(small[None])[0].numpy())
+    # A copy always: what a picture of the right size is brought to may be its own pixels, which cannot be written to.
+    return np.array(model.preprocess.centre(model.preprocess.shrink(as_picture(picture))))
 
 
 def feature_maps(model: Model, picture: Images) -> FeatureMaps:

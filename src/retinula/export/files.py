@@ -15,7 +15,7 @@ from onnx import ModelProto
 
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.export.graph import describe, description, model_graph
-from retinula.export.parity import Answers, Parity, Photo, Proof, answers_of, check_parity
+from retinula.export.parity import Judged, Parity, Photo, Proof, answers_of, check_parity
 from retinula.export.quantisation import QuantisationCost, measured, quantised
 from retinula.files.durable import replacing
 from retinula.images import Images, ImageSet
@@ -114,11 +114,11 @@ def export_torch(model: Model, proof: Proof, path: Path) -> Exported:
             # Given as a file: torch takes a name that does not end in .pt2 for a mistake.
             module = torch.export.load(io.BytesIO(temporary.read_bytes())).module()
 
-        def answer(images: Images) -> Answers:
+        def judge(images: Images) -> Judged:
             with torch.inference_mode():
-                return np.asarray(module(torch.from_numpy(images)), dtype=np.float32)
+                return np.asarray(module(torch.from_numpy(images)), dtype=np.float32), None
 
-        parity = check_parity(model, proof, answer)
+        parity = check_parity(model, proof, judge)
     return Exported(path, path.stat().st_size, parity)
 
 
@@ -135,7 +135,7 @@ def export_npz(model: Model, proof: Proof, path: Path) -> Exported:
         with temporary.open("wb") as file:
             np.savez(file, **entries)
         again = _from_npz(model, temporary)
-        parity = check_parity(model, proof, lambda images: answers_of(again, images))
+        parity = check_parity(model, proof, lambda images: (answers_of(again, images), None))
     return Exported(path, path.stat().st_size, parity)
 
 
@@ -153,7 +153,7 @@ class _Answering(torch.nn.Module):
         self.temperature = model.temperature
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        inputs = self.preprocess.normalise(self.preprocess.crop_centre(images))
+        inputs = self.preprocess.inputs(images)
         if isinstance(self.network, Reconstructs):
             return self.network.reconstruct(inputs)
         return F.softmax(self.network(inputs) / self.temperature, dim=1)
@@ -177,24 +177,16 @@ def _onnx_parity(model: Model, proof: Proof, graph: ModelProto) -> Parity:
     described = ModelProto()
     described.CopyFrom(graph)
     describe(described, model, {})
-    return check_parity(model, proof, *_answers_in_onnx(model, OnnxModel.from_bytes(described.SerializeToString())))
+    return check_parity(model, proof, *_judges_in_onnx(model, OnnxModel.from_bytes(described.SerializeToString())))
 
 
-def _answers_in_onnx(
-    model: Model, exported: OnnxModel
-) -> tuple[Callable[[Images], Answers], Callable[[Photo], Answers]]:
-    def answer(images: Images) -> Answers:
-        colour = in_colour(images)
+def _judges_in_onnx(model: Model, exported: OnnxModel) -> tuple[Callable[[Images], Judged], Callable[[Photo], Judged]]:
+    def judge_photos(photos: Images) -> Judged:
         if model.classifies:
-            return exported.probabilities(colour)
-        return exported.reconstruct(colour).transpose(0, 3, 1, 2)
+            return exported.judge_photos(photos)
+        return exported.reconstruct_photos(photos).transpose(0, 3, 1, 2), None
 
-    def answer_photo(photo: Photo) -> Answers:
-        if model.classifies:
-            return exported.probabilities(photo[None])
-        return exported.reconstruct(photo[None]).transpose(0, 3, 1, 2)
-
-    return answer, answer_photo
+    return (lambda images: judge_photos(in_colour(images))), (lambda photo: judge_photos(photo[None]))
 
 
 def _keep(path: Path, graph: ModelProto) -> int:

@@ -1,14 +1,11 @@
-"""A model as one ONNX graph: pictures of any size in, calibrated probabilities out.
+"""A model as one ONNX graph: pictures of any size in, calibrated probabilities out, and what it does not know.
 
-Three pieces in a row: the preprocessing, written by hand; the network, as torch exports it; temperature and softmax.
+Pieces in a row: the preprocessing, written by hand; the network, and how far pictures lie from those of the training,
+as torch exports them; temperature, softmax and limits.
 """
 
-import io
 import json
-import logging
-import warnings
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from typing import Any, Final
 
 import numpy as np
@@ -16,16 +13,16 @@ import onnx
 import torch
 from onnx import ModelProto, TensorProto, compose, helper
 
-from retinula.errors import RetinulaError, first_line
 from retinula.export.nodes import Nodes
 from retinula.export.preprocessing import INPUTS, resizing
-from retinula.extras import load
+from retinula.export.tracing import traced
+from retinula.export.unfamiliar import DISTANCES, SMALL, distances_graph, judged
 from retinula.models.reconstructing import Reconstructs
+from retinula.trained.familiarity import Familiarity
 from retinula.trained.model_file import Model
-from retinula.trained.onnx_model import FORMAT_KEY, FORMATS
+from retinula.trained.onnx_model import FORMAT_KEY, FORMATS, UNFAMILIAR
 from retinula.version import __version__
 
-OPSET: Final = 18
 PROBABILITIES: Final = "probabilities"
 PICTURES: Final = "pictures"
 
@@ -47,28 +44,48 @@ class _Reconstruction(torch.nn.Module):
 def model_graph(model: Model) -> ModelProto:
     """Return a model as an ONNX graph, without anything about itself.
 
-    From `images`, uint8 `[N, H, W, 3]` of any size, to `probabilities`, float32 `[N, K]`; of a model that gives
-    pictures back to `pictures`, float32 `[N, height, width, C]` in 0..1, of the size that it was trained on.
+    From `images`, uint8 `[N, H, W, 3]` of any size, to `probabilities`, float32 `[N, K]`, and `unfamiliar`, bool `[N]`,
+    where the model can tell; of a model that gives pictures back to `pictures`, float32 `[N, height, width, C]` in
+    0..1, of the size that it was trained on.
 
     Raises:
         InputError: onnxscript is not installed, or broken.
         RetinulaError: torch cannot write the network as a graph.
     """
     network = _network_graph(model)
-    before = helper.make_model(resizing(model.preprocess), opset_imports=network.opset_import)
-    after = helper.make_model(
-        _answer(model) if model.classifies else _pictures(model), opset_imports=network.opset_import
-    )
-    for each in (before, after):
-        each.ir_version = network.ir_version
-    merged = compose.merge_models(before, network, io_map=[(INPUTS, INPUTS)])
-    merged = compose.merge_models(merged, after, io_map=[(_LOGITS, _LOGITS)])
-    del merged.opset_import[:]  # merging gathered the same one three times
-    merged.opset_import.extend(network.opset_import)
-    merged.ir_version = _IR_VERSION
-    merged.producer_name, merged.producer_version = "retinula", __version__
-    onnx.checker.check_model(merged, full_check=True)
-    return merged
+    familiarity = _familiarity(model)
+
+    def piece(nodes: onnx.GraphProto) -> ModelProto:
+        return helper.make_model(nodes, opset_imports=network.opset_import, ir_version=network.ir_version)
+
+    before = resizing(model.preprocess, small=None if familiarity is None else SMALL)
+    graph = _joined(piece(before), network, INPUTS)
+    ends = [_LOGITS]
+    if familiarity is not None:
+        graph = _joined(graph, distances_graph(familiarity, model.preprocess), SMALL)
+        ends.append(DISTANCES)
+    graph = _joined(graph, piece(_answer(model) if model.classifies else _pictures(model)), *ends)
+    del graph.opset_import[:]  # merging gathered the same one again and again
+    graph.opset_import.extend(network.opset_import)
+    graph.ir_version = _IR_VERSION
+    graph.producer_name, graph.producer_version = "retinula", __version__
+    onnx.checker.check_model(graph, full_check=True)
+    return graph
+
+
+def _format(model: Model) -> int:
+    if _familiarity(model) is not None:
+        return FORMATS[2]
+    return FORMATS[0] if model.preprocess.plain else FORMATS[1]
+
+
+def _familiarity(model: Model) -> Familiarity | None:
+    return model.familiarity if model.classifies else None
+
+
+def _joined(first: ModelProto, second: ModelProto, *names: str) -> ModelProto:
+    """Return two graphs as one, these outputs of the first being the inputs of the second."""
+    return compose.merge_models(first, second, io_map=[(name, name) for name in names])
 
 
 def description(model: Model) -> dict[str, Any]:
@@ -88,46 +105,18 @@ def description(model: Model) -> dict[str, Any]:
 
 def describe(graph: ModelProto, model: Model, extra: Mapping[str, Any]) -> None:
     """Write into a graph what it is: its description, the format of that, and what else there is to say."""
-    written = FORMATS[0] if model.preprocess.plain else FORMATS[1]
-    told = {FORMAT_KEY: written, **description(model), **extra}
+    told = {FORMAT_KEY: _format(model), **description(model), **extra}
     helper.set_model_props(
         graph, {key: json.dumps(value, ensure_ascii=False, allow_nan=False) for key, value in told.items()}
     )
 
 
 def _network_graph(model: Model) -> ModelProto:
-    load("export", "an ONNX graph", "onnxscript")  # which torch writes it with
     network: torch.nn.Module = model.network
     if isinstance(network, Reconstructs):
         network = _Reconstruction(network)
     example = torch.zeros(2, *model.preprocess.input_shape)
-    # It complains that torchvision, which nothing here needs, is not installed.
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    try:
-        # torch warns of its own parts that will go, and prints as it goes along.
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                network.eval(),
-                (example,),
-                input_names=[INPUTS],
-                output_names=[_LOGITS],
-                dynamic_shapes=({0: torch.export.Dim("N")},),
-                opset_version=OPSET,
-                dynamo=True,
-                verbose=False,
-            )
-    except Exception as error:
-        # Whatever torch cannot trace ends in an error of its own kind.
-        raise RetinulaError(f"torch cannot write {model.network_name} as an ONNX graph: {first_line(error)}") from error
-    if program is None:
-        raise RetinulaError(f"torch gave no ONNX graph for {model.network_name}")
-    graph: ModelProto = program.model_proto
-    del graph.metadata_props[:]
-    for node in graph.graph.node:
-        del node.metadata_props[:]  # paths of this machine, and lines of source
-        node.doc_string = ""
-    return graph
+    return traced(network.eval(), example, INPUTS, _LOGITS, model.network_name)
 
 
 def _answer(model: Model) -> onnx.GraphProto:
@@ -137,11 +126,13 @@ def _answer(model: Model) -> onnx.GraphProto:
         logits = nodes("Div", logits, nodes.constant(model.temperature, np.float32))
     nodes("Softmax", logits, axis=1, output=PROBABILITIES)
     shape: list[str | int | None] = ["N", len(model.classes)]
-    return nodes.graph(
-        "answer",
-        [helper.make_tensor_value_info(_LOGITS, TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, shape)],
-    )
+    takes = [helper.make_tensor_value_info(_LOGITS, TensorProto.FLOAT, shape)]
+    gives = [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, shape)]
+    if (familiarity := _familiarity(model)) is not None:
+        judged(nodes, familiarity, _LOGITS)
+        takes.append(helper.make_tensor_value_info(DISTANCES, TensorProto.DOUBLE, ["N"]))
+        gives.append(helper.make_tensor_value_info(UNFAMILIAR, TensorProto.BOOL, ["N"]))
+    return nodes.graph("answer", takes, gives)
 
 
 def _pictures(model: Model) -> onnx.GraphProto:

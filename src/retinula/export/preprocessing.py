@@ -14,7 +14,7 @@ from PIL import Image
 
 from retinula.export.nodes import Name, Nodes
 from retinula.forms import Resample
-from retinula.pictures.shrinking import BORDER
+from retinula.pictures.form import BORDER
 from retinula.trained.onnx_model import INPUT
 from retinula.transforms.preprocess import Preprocess
 
@@ -45,8 +45,13 @@ class _Axis(NamedTuple):
     offset: Name
 
 
-def resizing(preprocess: Preprocess) -> GraphProto:
-    """Return the graph from `images`, uint8 `[N, H, W, 3]`, to `inputs`, float32 `[N, *preprocess.input_shape]`."""
+def resizing(preprocess: Preprocess, *, small: Name | None = None) -> GraphProto:
+    """Return the graph from `images`, uint8 `[N, H, W, 3]`, to `inputs`, float32 `[N, *preprocess.input_shape]`.
+
+    Args:
+        preprocess: how.
+        small: the name of a second output, the pictures before their centre is cut out: uint8 `[N, *shape]`.
+    """
     nodes = Nodes("preprocess_")
     planes = _luminance(nodes) if preprocess.channels == 1 else nodes("Transpose", INPUT, perm=[0, 3, 1, 2])
     vertical, horizontal = _axes(nodes, preprocess)
@@ -68,7 +73,11 @@ def resizing(preprocess: Preprocess) -> GraphProto:
     if preprocess.resize == "pad":
         values = _framed(nodes, values, (vertical, horizontal), preprocess.size)
     _normalised(nodes, _centred(nodes, values, preprocess), preprocess)
-    return nodes.graph("preprocess", [_images()], [_inputs(preprocess)])
+    outputs = [_inputs(preprocess)]
+    if small:
+        nodes("Cast", values, to=TensorProto.UINT8, output=small)
+        outputs.append(helper.make_tensor_value_info(small, TensorProto.UINT8, ["N", *preprocess.shape]))
+    return nodes.graph("preprocess", [_images()], outputs)
 
 
 def puts_tall_pictures_down_first() -> bool:

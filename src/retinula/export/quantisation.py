@@ -36,12 +36,18 @@ class QuantisationCost:
         num_images: how many.
         accuracy: of the float32 graph, 0..1.
         accuracy_int8: of the quantised one.
+        unfamiliar: the share of the pictures that the float32 graph does not know, 0..1; None where it cannot tell.
+        unfamiliar_int8: likewise of the quantised one, whose limit by the energy is held against coarser logits.
+        same_unfamiliar: the share of which both say the same.
     """
 
     split: str
     num_images: int
     accuracy: float
     accuracy_int8: float
+    unfamiliar: float | None = None
+    unfamiliar_int8: float | None = None
+    same_unfamiliar: float | None = None
 
     @property
     def loss(self) -> float:
@@ -99,7 +105,7 @@ def quantised(graph: ModelProto, calibration: Images) -> ModelProto:
 
 
 def measured(graph: ModelProto, small: ModelProto, held_out: ImageSet, split: str, max_loss: float) -> QuantisationCost:
-    """Measure the accuracy of a graph and of the quantised one on pictures that neither training nor ranges saw.
+    """Measure a graph and the quantised one on pictures that neither training nor ranges saw.
 
     Raises:
         InputError: the pictures have no labels.
@@ -108,11 +114,17 @@ def measured(graph: ModelProto, small: ModelProto, held_out: ImageSet, split: st
     if not math.isfinite(max_loss):
         raise InputError(f"the largest loss is a number of percentage points, not {max_loss}")
     labels = held_out.known_labels()
-    right = []
+    right, unfamiliar = [], []
     for each in (graph, small):
-        exported = OnnxModel.from_bytes(_described(graph, each))
-        right.append(float((exported.probs(held_out.images).argmax(axis=1) == labels).mean()))
+        probabilities, told = OnnxModel.from_bytes(_described(graph, each)).judge(held_out.images)
+        right.append(float((probabilities.argmax(axis=1) == labels).mean()))
+        if told is not None:
+            unfamiliar.append(told)
     result = QuantisationCost(split, len(held_out), right[0], right[1])
+    if unfamiliar:
+        before, after = unfamiliar
+        shares = (float(each.mean()) for each in (before, after, before == after))
+        result = QuantisationCost(split, len(held_out), right[0], right[1], *shares)
     if not result.loss <= max_loss:
         raise RetinulaError(
             f"int8 loses {result.loss:.2f} points of accuracy on {len(held_out):,} {split} pictures "

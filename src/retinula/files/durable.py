@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ from typing import IO, Any, Final
 from retinula.errors import WRONG_PLACE, InputError, RetinulaError
 
 UNFINISHED: Final = ".retinula-"  # how names of temporary files begin: short, for no name may be longer than 255 bytes
+MAX_TEXT_BYTES: Final = 1024**3  # of a text; 20 million steps of a training
 _LONGEST_ENDING: Final = 16
 _ABANDONED_SECONDS: Final = 600.0
 
@@ -181,17 +183,36 @@ def _taken(path: Path) -> InputError:
     return InputError(f"{path}: somebody else has put something there meanwhile, which stays; name another folder")
 
 
+def read_bytes(path: Path, max_bytes: int) -> bytes:
+    """Read an ordinary file whole; a pipe, which may keep one waiting, or a device, which may have no end, is none.
+
+    Raises:
+        InputError: it is missing, the system refuses, it is no ordinary file, or larger than `max_bytes`.
+    """
+    with reading(path), open(path, "rb", opener=_opened_at_once) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise InputError(f"{path}: not an ordinary file")
+        content = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
+    if max(found.st_size, len(content)) > max_bytes:
+        raise InputError(f"{path}: larger than {max_bytes:,} bytes")
+    return content
+
+
+def _opened_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # else a pipe is opened when somebody writes to it
+
+
 def read_text(path: Path) -> str:
     """Read a file of UTF-8.
 
     Raises:
-        InputError: it is missing, the system refuses, or it is no such text.
+        InputError: as `read_bytes`, or it is no such text.
     """
-    with reading(path):
-        try:
-            return path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not a text file in UTF-8") from error
+    try:
+        return read_bytes(path, MAX_TEXT_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text file in UTF-8") from error
 
 
 def sha256_of(path: Path) -> str:

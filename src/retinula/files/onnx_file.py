@@ -5,13 +5,12 @@ Weights that lie in other files, and functions that are not of ONNX itself, are 
 files and load those functions. Knows nothing of any runtime.
 """
 
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from retinula.errors import InputError
-from retinula.files.durable import reading
+from retinula.files.durable import read_bytes
 
 MAX_BYTES: Final = 1024**3  # of a file; the largest network here has 56 MB
 
@@ -41,14 +40,7 @@ def read_file(path: Path) -> bytes:
     Raises:
         InputError: it is missing, no ordinary file, or too large.
     """
-    with reading(path):
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"{path}: not an ordinary file")
-        if found.st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES:,} bytes, which no model of this program is")
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES)
+    return read_bytes(path, MAX_BYTES)
 
 
 def read_metadata(content: bytes) -> dict[str, str]:

@@ -8,6 +8,7 @@ from torch import Tensor
 from retinula.errors import InputError
 from retinula.images import ImageSet, copied
 from retinula.metrics import psnr
+from retinula.transforms.levels import unit
 from retinula.transforms.preprocess import Preprocess
 
 PICTURES_AT_ONCE = 2000
@@ -64,4 +65,4 @@ def principal_components(image_set: ImageSet, numbers: int, preprocess: Preproce
 
 def _flat(image_set: ImageSet, start: int, preprocess: Preprocess) -> Tensor:
     images = torch.from_numpy(copied(image_set.images, slice(start, start + PICTURES_AT_ONCE)))
-    return preprocess.crop_centre(images).flatten(1).float() / 255
+    return unit(preprocess.centre(images).flatten(1))

@@ -32,7 +32,9 @@ from retinula.errors import InputError
 from retinula.machine import available_cores
 from retinula.pictures.formats import format_of
 from retinula.pictures.jpeg import JpegFile, is_cut_short, is_in_more_passes, is_in_one_pass, scale_down
-from retinula.pictures.pieces import CountedFile, TiffFile, TooManyPieces, check_pieces, num_slow_values
+from retinula.pictures.levels import to_bytes
+from retinula.pictures.pieces import CountedFile, TooManyPieces, check_pieces, num_slow_values
+from retinula.pictures.tiff import TiffFile, is_swollen
 
 Finished = TypeVar("Finished")
 
@@ -168,7 +170,7 @@ def decode_all(
 
     Args:
         sources: names, and files or bytes; read only a little ahead of what is taken.
-        finish: what becomes of a decoded picture, such as `shrinking.shrink` with its arguments; called in a thread.
+        finish: what becomes of a decoded picture, such as `Form.shrink`; called in a thread.
 
     Yields:
         The name, and the finished picture or why there is none.
@@ -272,6 +274,8 @@ def _check_size(picture: ImageFile.ImageFile, content: bytes, max_pixels: int | 
         raise UnreadablePicture(f"{size} is more than {most:,} pixels{kind}", too_large=True)
     if max(width, height) > MAX_SIDE:
         raise UnreadablePicture(f"a side of {size} is above {MAX_SIDE:,} pixels", too_large=True)
+    if isinstance(picture, TiffFile) and is_swollen(content, width * height):
+        raise UnreadablePicture(f"the TIFF file has tiles far larger than its {size} pixels", too_large=True)
 
 
 def _size(source: Path | bytes) -> int:
@@ -359,7 +363,7 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     if picture.mode == "F":
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
             raise UnreadablePicture("its 32-bit values lie outside 0..1; save it with 8 or 16 bits")
-        grey = np.rint(values * 255).astype(np.uint8)
+        grey = to_bytes(values)
     else:
         if values.min() < 0 or values.max() > 65535:
             raise UnreadablePicture("its 32-bit values lie outside 0..65535; save it with 8 or 16 bits")

@@ -1,37 +1,42 @@
-"""Which pictures of one set are equal, in every pixel, to some of another: a model that learned these knows them."""
+"""Which pictures are equal in every pixel, told by digests: a model that learned one knows the others."""
 
 import hashlib
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retinula.images import CHUNK, Images, copied
 
-LARGEST_COMPARED = 512 * 1024**2  # bytes of pictures to train on that others are compared with unasked: for a second
+_BYTES = 8  # of a digest: of a million pictures and a million others, a pair is taken for equal once in 18 million
 
 
-def among(images: Images, others: Images) -> NDArray[np.bool_]:
-    """Say of each picture whether one of the others is equal to it: bool `[N]`.
+class Digests(NamedTuple):
+    """What stands for pictures of one form.
 
-    Args:
-        images: uint8 `[N, C, H, W]`.
-        others: uint8 `[M, C, H, W]`; of another size or with other channels none is equal.
-
-    >>> among(np.zeros((2, 1, 3, 3), np.uint8), np.zeros((1, 1, 3, 3), np.uint8)).tolist()
-    [True, True]
+    Attributes:
+        form: their channels, height and width, as `3x32x32`; of another form none is equal.
+        values: of each a number, int64 `[N]`, which only equal ones share.
     """
-    if images.shape[1:] != others.shape[1:]:
-        return np.zeros(len(images), bool)
-    known = set(_digests(others))
-    return np.fromiter((digest in known for digest in _digests(images)), bool, len(images))
+
+    form: str
+    values: NDArray[np.int64]
+
+
+def digests_of(images: Images) -> Digests:
+    """Return what stands for pictures uint8 `[N, C, H, W]`, in their order.
+
+    >>> digests_of(np.zeros((2, 1, 3, 4), np.uint8)).form
+    '1x3x4'
+    """
+    values = np.empty(len(images), np.int64)
+    for start in range(0, len(images), CHUNK):
+        chunk = copied(images, slice(start, start + CHUNK))
+        joined = b"".join(pixel_digest(picture)[:_BYTES] for picture in chunk)
+        values[start : start + len(chunk)] = np.frombuffer(joined, "<i8")
+    return Digests("x".join(map(str, images.shape[1:])), values)
 
 
 def pixel_digest(picture: NDArray[np.uint8]) -> bytes:
     """Return 16 bytes that two pictures of one size share where they are equal in every pixel."""
     return hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
-
-
-def _digests(images: Images) -> Iterator[bytes]:
-    for start in range(0, len(images), CHUNK):
-        yield from map(pixel_digest, copied(images, slice(start, start + CHUNK)))

@@ -11,6 +11,7 @@ from PIL import Image
 from retinula.errors import InputError, first_line
 from retinula.images import from_floats, kind_of
 from retinula.pictures.decoding import MAX_BYTES, UnreadablePicture, decode, flatten, upright
+from retinula.text.names import is_address
 
 
 class OpenFile(Protocol):
@@ -52,6 +53,11 @@ def opened(picture: GivenPicture) -> Image.Image:
             if os.path.isdir(picture):  # noqa: PTH112 - Path.is_dir fails where it may not look
                 files = f"Path({str(picture)!r}).iterdir()"
                 raise InputError(f"{picture} is a folder{_at_once(files)}")
+            if is_address(str(picture)):
+                raise InputError(
+                    f"{picture} is an address on the web: fetch it first, and give its bytes, such as "
+                    "urllib.request.urlopen(address).read()"
+                )
             return decode(Path(picture))
         case list() | tuple():
             raise InputError("pictures are given in one list, not in lists of lists")

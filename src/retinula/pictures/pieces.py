@@ -5,13 +5,13 @@ takes a microsecond and a hundred bytes for each, and for some much more, holdin
 """
 
 import io
-import struct
 from collections.abc import Callable
 from typing import Final
 
-from PIL import ImageFile, ImageOps, TiffImagePlugin
+from PIL import ImageFile
 
 from retinula.pictures.jpeg import is_laden
+from retinula.pictures.tiff import num_values
 
 # Reads for all of a file. A PNG takes three for each of the 32,768 chunks of 8 KB that 256 MB have.
 MOST_READS: Final = 300_000
@@ -21,7 +21,6 @@ _SLOW: Final = frozenset({"ppm", "ppm_plain", "bmp_rle"})
 _READS_A_VALUE: Final = 4  # at most: runs of a BMP have two for their length, and lines two for their end
 _MOST_COMMENTS: Final = 1000  # of a plain PPM; what is left of a block of 1 MB is copied at each
 _MOST_PROFILES: Final = 100  # of a PNG; each is unpacked, to 1 MB at most
-_TIFF_SIZES: Final = {3: 2, 4: 4, 5: 8, 6: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # of types of numbers
 
 
 class TooManyPieces(Exception):
@@ -45,14 +44,6 @@ class CountedFile(io.BytesIO):
     def allow(self, num_values: int) -> None:
         """Let a decoder in Python read what it needs for so many values."""
         self._left += _READS_A_VALUE * num_values
-
-
-class TiffFile(TiffImagePlugin.TiffImageFile):
-    """A TIFF in which directories inside directories, as those of EXIF, are not read: nobody asks for them."""
-
-    def load_end(self) -> None:
-        """Put it upright."""
-        ImageOps.exif_transpose(self, in_place=True)
 
 
 def check_pieces(kind: str, content: bytes) -> None:
@@ -95,22 +86,7 @@ def _webp(content: bytes) -> bool:
 
 
 def _tiff(content: bytes) -> bool:
-    """Count the numbers in the first directory: each becomes an object, and for each place of a strip there is more."""
-    # Pillow tells a large one by the same byte, and so takes one with the highest byte first for a small one.
-    order, large = "<" if content.startswith(b"II") else ">", content[2] == 43
-    entry, number = struct.Struct(f"{order}HH{'Q' if large else 'L'}"), struct.Struct(f"{order}{'Q' if large else 'L'}")
-    num_values, length = 0, 20 if large else 12
-    try:
-        (start,) = number.unpack_from(content, 8 if large else 4)
-        (num_entries,) = struct.unpack_from(f"{order}{'Q' if large else 'H'}", content, start)
-        start += 8 if large else 2
-        for place in range(start, start + length * min(num_entries, MOST_READS), length):
-            _, form, count = entry.unpack_from(content, place)
-            if count * _TIFF_SIZES.get(form, len(content) + 1) <= len(content):
-                num_values += count
-    except (struct.error, OverflowError):
-        pass  # it ends here, and Pillow says so
-    return num_values > MOST_READS
+    return num_values(content, MOST_READS) > MOST_READS
 
 
 _CHECKS: Final[dict[str, Callable[[bytes], bool]]] = {

@@ -7,19 +7,17 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from retinula.images import Images
-from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, wrap
+from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, widest, wrap
 from retinula.plots.tiles import RED_BLUE, Values, enlarged, tiled, upright
 from retinula.text.words import plural, rounded
 
 SIDE = 2.1  # inches of a picture's longer side
 BAR = 0.15  # inches of the width of a scale
-BESIDE = 1.25  # inches that a scale's numbers and their words take
 TALL = 0.9  # inches of the height of a scale, at least
 SHARPEST = 99.5  # percentile of the values that gets the full colour: single pixels would leave all others pale
 STRONGEST = 0.85  # of a colour over the picture, so that this shows through
@@ -88,8 +86,11 @@ def attribution(
     step = max(width, SIDE) + 2 * MARGIN
     tall = max(height, TALL) if limit else height
     beside = wrap(unit, tall * POINTS, TEXT)
-    whole = len(shown) * step + (BAR + BESIDE + len(beside) * TEXT * LINE / POINTS if limit else 0)
-    below = 2 * MARGIN  # room for the words at the scale's lower end
+    ends = _ends(limit, signed=signed)
+    whole = len(shown) * step
+    if limit:
+        whole += BAR + 4 * MARGIN + widest(list(ends.values()), TEXT) + len(beside) * TEXT * LINE / POINTS
+    below = 2 * MARGIN  # room for half of the words at the scale's lower end
     figure = new_figure(whole, tall + above + MARGIN + below, f"What speaks for a class in {name}", remark)
     figure.set_layout_engine("none")
     _, high = figure.get_size_inches()
@@ -101,7 +102,10 @@ def attribution(
         axes.set_title("\n".join(lines), linespacing=LINE - 0.1, size=TEXT)
     if limit:
         bar = figure.add_axes(((len(shown) * step + MARGIN) / whole, below / high, BAR / whole, tall / high))
-        _scale(bar, limit, signed, "\n".join(beside))
+        drawn = figure.colorbar(ScalarMappable(Normalize(min(ends), limit), _colours(signed)), cax=bar)
+        drawn.set_label("\n".join(beside))
+        drawn.outline.set_visible(False)
+        drawn.set_ticks(list(ends), labels=list(ends.values()))
     return figure
 
 
@@ -148,14 +152,15 @@ def exciting_sheet(
     return figure
 
 
-def _scale(axes: Axes, limit: float, signed: bool, unit: str) -> None:
-    scale = Normalize(-limit if signed else 0, limit)
-    drawn = axes.figure.colorbar(ScalarMappable(scale, _colours(signed)), cax=axes, label=unit)
-    drawn.outline.set_visible(False)
-    ends = [-limit, 0, limit] if signed else [0, limit]
-    numbers = [rounded(value) for value in ends]
-    words = ["\nagainst", "", "\nfor"] if signed else ["\nleast", "\nmost"]
-    drawn.set_ticks(ends, labels=[number + word for number, word in zip(numbers, words, strict=True)])
+def _ends(limit: float, *, signed: bool) -> dict[float, str]:
+    """Return what is written beside a scale, by the value that it stands at.
+
+    >>> _ends(0.04, signed=False)
+    {0: '0 (least)', 0.04: '0.04 (most)'}
+    """
+    if signed:
+        return {-limit: f"{rounded(-limit)} (against)", 0: "0", limit: f"{rounded(limit)} (for)"}
+    return {0: "0 (least)", limit: f"{rounded(limit)} (most)"}
 
 
 def _colours(signed: bool) -> Colormap:

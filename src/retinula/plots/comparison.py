@@ -24,16 +24,21 @@ _LINES = ("-", "--")
 
 
 @styled
-def compared_curves(trainings: Mapping[str, Sequence[Mapping[str, Any]]], metric: str, best: str | None) -> Figure:
+def compared_curves(
+    trainings: Mapping[str, Sequence[Mapping[str, Any]]], metric: str, best: str | None, *, by_loss: bool = False
+) -> Figure:
     """Draw what trainings reached on their validation pictures after each epoch.
 
     Args:
         trainings: rows with `epoch` and the metric, possibly None, by the training's name; at most twelve.
         metric: `val_accuracy` or `val_loss`.
         best: the name of the one to be named in the title, or None.
+        by_loss: whether others have reached the same, and it is the best by its loss.
     """
     words = METRIC_NAMES[metric]
-    title = f"{words.capitalize()} of {len(trainings)} trainings" if best is None else f"{best} has the best {words}"
+    title = f"{words.capitalize()} of {len(trainings)} trainings"
+    if best is not None:
+        title = f"{best} has the lowest loss at the best {words}" if by_loss else f"{best} has the best {words}"
     figure = new_figure(9, 4.4, title, "After each epoch, on pictures that were set apart from those trained on.")
     axes = figure.subplots()
     for number, (name, rows) in enumerate(trainings.items()):

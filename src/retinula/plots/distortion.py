@@ -12,9 +12,13 @@ from retinula.plots.figure import bare, new_figure, styled
 from retinula.plots.tiles import tiled, upright
 from retinula.transforms.augment import Augment, augment_images, spoil
 from retinula.transforms.batches import generator_for
+from retinula.transforms.levels import to_bytes
 
 ROWS = 3
 _WORDS = {
+    "rotate": "turned by up to {0:g}\u00b0 either way",
+    "zoom": "made {0[0]:g} to {0[1]:g} times as large",
+    "shear": "leaned by up to {0:g}\u00b0 either way",
     "flip": "flipped left to right",
     "vertical_flip": "flipped top to bottom",
     "crop_padding": "shifted by 0 to {0} pixels",
@@ -57,7 +61,7 @@ def distorted(picture: Images, augment: Augment, *, number: int, seed: int = 0) 
     changed = augment_images(images, augment, chances, indices=torch.arange(number), epoch=0, seed=seed)
     changed = spoil(changed, augment, chances)
     if changed.dtype != torch.uint8:
-        changed = changed.mul(255).round().to(torch.uint8)
+        changed = to_bytes(changed)
     return np.asarray(changed.numpy()), happens
 
 

@@ -69,7 +69,7 @@ def learning_curves(
 
 @styled
 def loss_band(
-    steps: Sequence[Mapping[str, float]],
+    steps: Sequence[Mapping[str, Any]],
     metrics: Sequence[Mapping[str, Any]] = (),
     *,
     held_out: str = "validation",
@@ -121,7 +121,7 @@ def loss_band(
     return figure
 
 
-def quartiles(steps: Sequence[Mapping[str, float]]) -> dict[int, Values]:
+def quartiles(steps: Sequence[Mapping[str, Any]]) -> dict[int, Values]:
     """Return the 25th, 50th and 75th percentile of the losses of each epoch that has several, by its number."""
     losses: dict[int, list[float]] = {}
     for row in steps:

@@ -35,7 +35,7 @@ from retinula.plots.figure import (
     wrap,
 )
 from retinula.plots.pictures import answered_examples, reconstructions
-from retinula.text.words import percent, plural
+from retinula.text.words import listed, percent, plural
 
 Counts = NDArray[np.int64]
 
@@ -243,11 +243,7 @@ def _confusion_words(
     remark = "Each row is a true class: blue is the share of its pictures that is right, orange what is mistaken."
     names = class_names(classes)
     if wrong.any():
-        true, named = divmod(int(wrong.argmax()), len(classes))
-        title += (
-            f"; commonest mistake: {names[true]} for {names[named]} "
-            f"({wrong[true, named]:,} of {confusion[true].sum():,})"
-        )
+        title += f"; {_most_common(wrong, confusion.sum(axis=1), names)}"
         if superclasses is not None:
             groups = np.unique(np.array(superclasses), return_inverse=True)[1]
             inside = wrong[groups[:, np.newaxis] == groups].sum() / wrong.sum()
@@ -255,6 +251,18 @@ def _confusion_words(
     if num_shown < len(classes):
         remark += f" Shown are the {num_shown} of {len(classes):,} classes most often confused."
     return title, remark + of_boxes(names)
+
+
+def _most_common(wrong: Counts, pictures: Counts, names: Sequence[str]) -> str:
+    """Say which mistake is made most often, or both where two are, or of how many kinds such mistakes are."""
+    most = int(wrong.max())
+    pairs = np.argwhere(wrong == most).tolist()
+    if len(pairs) > 2:
+        return f"the most common mistakes are of {len(pairs):,} kinds, {plural(most, 'picture')} each"
+    told = [f"{names[true]} taken for {names[named]}" for true, named in pairs]
+    of = list(dict.fromkeys(f"{most:,} of {pictures[true]:,}" for true, _ in pairs))
+    each = " each" if len(of) < len(pairs) else ""
+    return f"most common {'mistake' if len(pairs) == 1 else 'mistakes'}: {listed(told)} ({listed(of)}{each})"
 
 
 def _fitted(name: str, cell: float, size: float) -> str:

@@ -63,9 +63,9 @@ def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong:
         mistakes: at least one.
         num_wrong: how many there are in all.
     """
-    title = f"The {plural(len(mistakes), 'surest mistake')} of {num_wrong:,}"
+    title = f"The {plural(len(mistakes), 'most confident mistake')} of {num_wrong:,}"
     if len(mistakes) == 1:
-        title = f"The surest mistake of {num_wrong:,}"
+        title = f"The most confident mistake of {num_wrong:,}"
     remark = (
         f"Above each picture its label{_and_file(mistakes)}, which may be wrong itself; below it the answer and how "
         "sure it is."

@@ -17,7 +17,8 @@ from retinula.errors import InputError
 from retinula.images import Images, ImageSet
 from retinula.pictures.by_class import SHEET_CLASSES, chosen_by_class
 from retinula.pictures.decoding import as_picture, flatten
-from retinula.pictures.shrinking import shrink
+from retinula.pictures.form import Form
+from retinula.pictures.levels import to_bytes
 from retinula.plots.figure import (
     BLUE,
     INK,
@@ -320,16 +321,15 @@ def _columns(rows: int, width: float, height: float) -> int:
 def _sized(images: Images, size: tuple[int, int]) -> Images:
     if images.shape[2:] == size or not len(images):
         return images
-    channels = images.shape[1]
-    small = [shrink(as_picture(image), size, "squash", channels) for image in images]
-    return np.stack(small)
+    form = Form(images.shape[1], size)
+    return np.stack([form.shrink(as_picture(image)) for image in images])
 
 
 def _bytes(pictures: Pictures) -> Images:
     values = np.asarray(pictures)
     if values.dtype == np.uint8:
         return values
-    return np.asarray(np.rint(np.clip(values, 0, 1) * 255), dtype=np.uint8)
+    return to_bytes(values)
 
 
 def _small_photo(picture: Image.Image | NDArray[np.uint8]) -> Image.Image:

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
 
 from retinula.images import evenly_spread
 from retinula.plots.epochs import learning_curves, loss_band, quartiles
@@ -30,7 +31,7 @@ STEEP = 50.0  # a loss that falls by more than this factor is drawn on a logarit
 
 def draw_training(
     metrics: Sequence[Mapping[str, Any]],
-    steps: Sequence[Mapping[str, float]],
+    steps: Sequence[Mapping[str, Any]],
     folder: Path,
     *,
     ranges: Sequence[Range] = (),
@@ -65,7 +66,7 @@ def draw_training(
 
 
 @styled
-def loss_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Range] = ()) -> Figure:
+def loss_of_steps(steps: Sequence[Mapping[str, Any]], *, ranges: Sequence[Range] = ()) -> Figure:
     """Draw the loss of every step and its running mean.
 
     Args:
@@ -88,9 +89,9 @@ def loss_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Rang
         f"The smallest loss of a single batch, {short(losses[lowest])}, came at step {numbers[lowest]:,.0f}. "
         f"One batch says little{': the thick line is the mean over neighbouring steps' if averaged else ''}.",
     )
-    for axes, (first, last) in zip(figure.subplots(len(spans), 1, squeeze=False)[:, 0], spans, strict=True):
-        inside = (numbers >= first) & (numbers <= last)
-        axes.set_title(_stretch("", first, last, len(spans) > 1))
+    for axes, span in zip(figure.subplots(len(spans), 1, squeeze=False)[:, 0], spans, strict=True):
+        inside = _within(span, numbers)
+        axes.set_title(_stretch("", span, len(spans) > 1))
         _draw_series(axes, numbers[inside], losses[inside], "each step")
         if averaged:
             axes.plot(*_thinned(numbers[inside], smooth[inside]), color=BLUE, label="running mean")
@@ -106,7 +107,7 @@ def loss_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Rang
 
 
 @styled
-def time_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Range] = ()) -> Figure:
+def time_of_steps(steps: Sequence[Mapping[str, Any]], *, ranges: Sequence[Range] = ()) -> Figure:
     """Draw the time of every step; where some are slow, all on the left and without the slow ones on the right.
 
     Args:
@@ -135,13 +136,13 @@ def time_of_steps(steps: Sequence[Mapping[str, float]], *, ranges: Sequence[Rang
         said,
     )
     grid = figure.subplots(len(spans), len(panels), squeeze=False)
-    for row, (first, last) in zip(grid, spans, strict=True):
-        inside = (numbers >= first) & (numbers <= last)
+    for row, span in zip(grid, spans, strict=True):
+        inside = _within(span, numbers)
         for axes, (words, kept) in zip(row, panels, strict=True):
             shown = inside & kept
             _draw_series(axes, numbers[shown], times[shown], "each step")
             axes.axhline(median * scale, color=BLUE, linestyle="--", label="median")
-            axes.set_title(_stretch(words, first, last, len(spans) > 1))
+            axes.set_title(_stretch(words, span, len(spans) > 1))
             axes.set(xlabel="step", ylabel=f"time of a step ({unit})")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
             count_axis(axes, numbers[shown])
@@ -189,12 +190,16 @@ def _running_mean(values: Values) -> Values:
 
 def _spans(ranges: Sequence[Range], numbers: Values) -> list[Range]:
     """Return the stretches that hold a step; the whole where none does, or none is asked for."""
-    held = [(first, last) for first, last in ranges if ((numbers >= first) & (numbers <= last)).any()]
+    held = [span for span in ranges if _within(span, numbers).any()]
     return held or [(int(numbers[0]), int(numbers[-1]))]
 
 
-def _stretch(words: str, first: int, last: int, named: bool) -> str:
-    parts = [words, f"steps {first:,} to {last:,}" if named else ""]
+def _within(span: Range, numbers: Values) -> NDArray[np.bool_]:
+    return (numbers >= span[0]) & (numbers <= span[1])
+
+
+def _stretch(words: str, span: Range, named: bool) -> str:
+    parts = [words, f"steps {span[0]:,} to {span[1]:,}" if named else ""]
     return ", ".join(part for part in parts if part)
 
 

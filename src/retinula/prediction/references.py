@@ -13,7 +13,7 @@ from retinula.datasets.reading import Progress
 from retinula.errors import InputError
 from retinula.pictures.decoding import MAX_BYTES
 from retinula.pictures.formats import is_foreign_name, is_picture_name
-from retinula.text.names import printable
+from retinula.text.names import is_address, printable
 
 STANDARD_INPUT: Final = "-"
 
@@ -77,6 +77,11 @@ def _below(source: str, progress: Progress | None) -> list[Reference]:
         if not found:
             raise InputError(f"there are no pictures in {source}")
         return found
+    if is_address(source):
+        raise InputError(
+            f"{source} is an address on the web: fetch it first, and give the file; or for one picture: "
+            "curl -sL ADDRESS | retinula predict RUN -"
+        )
     if not glob.has_magic(source):
         raise InputError(f"there is no file or folder {source}")
     matches = sorted(glob.glob(_pattern(source), recursive=True), key=natural_order)  # noqa: PTH207 - Path.glob takes no full path

@@ -1,7 +1,7 @@
 """Predictions beside the right answers: a score, and a table of them all."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,8 @@ from retinula.files.durable import replacing
 from retinula.files.spreadsheets import harmless
 from retinula.prediction.predict import Prediction
 
-COLUMNS: Final = ("src", "correct", "model", "correct answer", "probability")
+COLUMNS: Final = ("file", "label", "answer", "right", "probability", "unfamiliar")
+WORK_COLUMNS: Final = ("src", "correct", "model", "correct answer", "probability")  # of the first published work
 
 
 @dataclass(frozen=True)
@@ -47,29 +48,68 @@ def score(predictions: Iterable[Prediction], labels: Mapping[str, str]) -> Score
     return Score(sum(right), len(right), sum(right) / len(right), low, high)
 
 
-def write_table(path: Path, predictions: Iterable[Prediction], labels: Mapping[str, str] | None = None) -> None:
-    """Write a CSV table, a row a picture that was read: `src,correct,model,correct answer,probability`.
+def write_table(
+    path: Path,
+    predictions: Iterable[Prediction],
+    labels: Mapping[str, str] | None = None,
+    *,
+    classes: Sequence[str] = (),
+) -> None:
+    """Write a CSV table, a row a picture that was read: `file,label,answer,right,probability,unfamiliar`.
 
-    The columns of the published work: `correct` is the label, `model` the model's answer, `correct answer` True
-    or False; both empty without a label. `probability` is that of the model's answer, 0..1.
+    `label` is the true class, `right` whether the answer is it, True or False; both empty without a label.
+    `probability` is that of the answer, 0..1. `unfamiliar` is True or False, empty where the model cannot tell.
+
+    Args:
+        path: the file.
+        predictions: what `prediction.predict_files` gives.
+        labels: of pictures, by their `src`, as `labels.match_labels` finds them.
+        classes: those whose probabilities are columns as well, called as they are; one that is called as another
+            column is has `probability of` before its name.
 
     Raises:
         RetinulaError: the disk refuses; what was there before is untouched.
     """
-    labels = labels or {}
+    named = (f"probability of {name}" if name.lower() in COLUMNS else harmless(name, "'") for name in classes)
+
+    def rows() -> Iterator[list[object]]:
+        for prediction, cells in _answers(predictions, labels or {}):
+            told = "" if prediction.unfamiliar is None else prediction.unfamiliar
+            probability = dict(prediction.answers)
+            yield [*cells, told, *(f"{probability[name]:.6g}" for name in classes)]
+
+    _write(path, (*COLUMNS, *named), rows())
+
+
+def write_work_table(path: Path, predictions: Iterable[Prediction], labels: Mapping[str, str]) -> None:
+    """Write the same in the columns of the published work: `src,correct,model,correct answer,probability`.
+
+    Raises:
+        RetinulaError: the disk refuses; what was there before is untouched.
+    """
+    _write(path, WORK_COLUMNS, (cells for _, cells in _answers(predictions, labels)))
+
+
+def _answers(predictions: Iterable[Prediction], labels: Mapping[str, str]) -> Iterator[tuple[Prediction, list[object]]]:
+    """Give of each picture that was read what both tables have: file, label, answer, right, probability."""
+    for prediction in predictions:
+        if prediction.skipped:
+            continue
+        label, answer = labels.get(prediction.src), prediction.best
+        yield (
+            prediction,
+            [
+                harmless(prediction.src, "./"),
+                "" if label is None else harmless(label, "'"),
+                harmless(answer.label, "'"),
+                "" if label is None else answer.label == label,
+                f"{answer.probability:.6f}",
+            ],
+        )
+
+
+def _write(path: Path, columns: Iterable[str], rows: Iterable[list[object]]) -> None:
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for prediction in predictions:
-            if prediction.skipped:
-                continue
-            label, answer = labels.get(prediction.src), prediction.best
-            table.writerow(
-                [
-                    harmless(prediction.src, "./"),
-                    "" if label is None else harmless(label, "'"),
-                    harmless(answer.label, "'"),
-                    "" if label is None else answer.label == label,
-                    f"{answer.probability:.6f}",
-                ]
-            )
+        table.writerow(columns)
+        table.writerows(rows)

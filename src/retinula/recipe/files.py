@@ -17,16 +17,17 @@ from retinula.files.durable import read_text
 from retinula.recipe.assignment import ARGUMENTS, assign, parse
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Section
-from retinula.recipe.synonyms import CHOSEN, ELSEWHERE
+from retinula.recipe.synonyms import ANSWERS, ELSEWHERE, NAMESAKES
 
 # One for each setting that is a list; what stands in a recipe is TOML too.
 EXAMPLES = {
-    "data.more": "['more photos', 'others.zip']",
+    "data.more": "['more photos', 'others.zip', 'labels.csv']",
     "data.classes": "['cat', 'dog']",
     "inputs.size": "[64, 64]",
     "inputs.crop": "[28, 28]",
     "inputs.mean": "[0.5, 0.5, 0.5]",
     "inputs.std": "[0.25, 0.25, 0.25]",
+    "augment.zoom": "[0.8, 1.25]",
     "augment.random_crop": "[28, 28]",
     "augment.contrast": "[0.8, 1.2]",
     "augment.saturation": "[0.8, 1.2]",
@@ -52,6 +53,8 @@ _EXPECTED = {
     "dict_type": "a section",
 }
 _ONE_OF_SEVERAL_KINDS = {"bool", "int", "float", "str"}  # the last word of a place where one of them may stand
+_OF_ITS_OWN = "augment"  # the section whose words mean something else in others, as zoom, crop and mirror do
+_SHOWN = "; those of a recipe are shown by: retinula recipes NAME"
 _BEYOND_REASON = "a number has thousands of digits, or values lie hundreds deep in each other"
 
 
@@ -202,6 +205,10 @@ def _forget_replaced(values: dict[str, Any], assigned: Set[str]) -> None:
     dropped: tuple[str, ...] = ()
     if "model.weights" in assigned:
         dropped = ("name", "weights_sha256")
+        inputs = values.get("inputs")
+        if isinstance(inputs, dict):
+            for name in {"normalise", "mean", "std"} - {name.removeprefix("inputs.") for name in assigned}:
+                inputs.pop(name, None)
         arguments = model.pop("arguments", {})
         if isinstance(arguments, dict):
             own = {name: value for name, value in arguments.items() if f"{ARGUMENTS}{name}" in assigned}
@@ -225,17 +232,26 @@ def _as_json(values: Mapping[str, Any], where: str) -> str:
 
 
 def _hint(key: str, known: Iterable[str]) -> str:
-    """Say what a word that is no setting may have meant, as the end of an error message."""
-    word = key.rpartition(".")[2]
-    meant = ELSEWHERE.get(word, key)
-    inside = [name for name in setting_names() if name.startswith(f"{meant}.")]
+    """Say what a key that is no setting may have meant, as the end of an error message.
+
+    Args:
+        key: with its section, where it was given one.
+        known: names that are near enough to be meant where there is no section.
+    """
+    section, _, word = key.rpartition(".")
+    settings = setting_names()
+    if word in ANSWERS:
+        return f"; {ANSWERS[word]}"
+    meant = next((name for name in settings if name.endswith(f".{word}")), ELSEWHERE.get(word, key))
+    if section == _OF_ITS_OWN and not meant.startswith(f"{section}."):
+        meant = key
+    inside = [name for name in settings if name.startswith(f"{meant}.")]
     if inside:
         return f"; the section {meant!r} has {', '.join(inside)}"
     if meant != key:
         return f"; did you mean {meant!r}?"
-    if word in CHOSEN:
-        return "; what to compute with is chosen for this machine, by measuring, and written into the run's log.txt"
-    return nearest(key, known) or "; those of a recipe are shown by: retinula recipes NAME"
+    siblings = [name.rpartition(".")[2] for name in settings if section and name.rpartition(".")[0] == section]
+    return (nearest(word, siblings) if siblings else nearest(key, known)) or _SHOWN
 
 
 def _explanation(error: ValidationError) -> str:
@@ -244,12 +260,7 @@ def _explanation(error: ValidationError) -> str:
     value = list(value) if isinstance(value, tuple) else value  # as it was written
     key = ".".join(str(part) for part in first["loc"])
     if kind == "extra_forbidden":
-        section, _, word = key.rpartition(".")
-        homes = [name for name in setting_names() if name.endswith(f".{word}")]
-        if homes:
-            return f"unknown key {key!r}; did you mean {homes[0]!r}?"
-        siblings = {name for name in (*setting_names(), *Recipe.model_fields) if name.rpartition(".")[0] == section}
-        return f"unknown key {key!r}{_hint(word, [name.rpartition('.')[2] for name in siblings])}"
+        return f"unknown key {key!r}{_hint(key, Recipe.model_fields)}"
     if kind == "json_invalid":
         return str(first["msg"])
     last = first["loc"][-1] if first["loc"] else ""
@@ -262,7 +273,9 @@ def _explanation(error: ValidationError) -> str:
         message = f"expected {_EXPECTED[kind]}"
     else:
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{key}: {message}, not {value!r}" if _is_plain(value) else f"{key or 'recipe'}: {message}"
+    remedy = ANSWERS.get(str(value).lower()) or NAMESAKES.get(key)
+    told = f"{key}: {message}, not {value!r}" if _is_plain(value) else f"{key or 'recipe'}: {message}"
+    return f"{told}; {remedy}" if remedy else told
 
 
 def _is_plain(value: Any) -> bool:

@@ -89,12 +89,14 @@ class Section(BaseModel, metaclass=_InOneLine):
 class Data(Section):
     """Which pictures: a name of the catalog, or a folder or archive; and what is set apart to choose by.
 
-    `more` are further folders or archives of one's own, merged with the first. `fold` is the number of a published
+    `more` are further folders, archives, tables or `.npz` files of one's own, merged with the first. `root` is the
+    folder that the paths of tables begin at, if it is not their own. `fold` is the number of a published
     split, where a data set has several; 0 is the usual one.
     """
 
     name: str = "digits"
     more: tuple[str, ...] = ()
+    root: Annotated[str, Field(min_length=1)] | None = None
     labels: LabelKind = "fine"
     fold: Annotated[int, Field(ge=0, le=1000)] = 0
     classes: tuple[str | int, ...] = ()
@@ -153,6 +155,9 @@ class Augmentation(Section):
     """What is done to the pictures while training; the meaning of each is told with `transforms.augment`."""
 
     probability: Fraction = 1.0
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    zoom: tuple[Positive, Positive] | None = None
+    shear: Annotated[float, Field(ge=0, le=60)] = 0.0
     flip: Flip = "none"
     vertical_flip: bool = False
     crop_padding: Annotated[int, Field(ge=0, le=1024)] = 0
@@ -295,7 +300,7 @@ class Evaluation(Section):
 
 
 class Prediction(Section):
-    """Which parts of a photo are looked at beside the whole; the answer is the mean (see `shrinking.Views`)."""
+    """Which parts of a photo are looked at beside the whole; the answer is the mean (see `views.Views`)."""
 
     crops: Literal[0, 1, 3, 5] = 0
     scales: Annotated[tuple[Share, ...], Field(min_length=1, max_length=MOST_PARTS)] = (1.0,)

@@ -1,7 +1,10 @@
-"""What others call the settings of a recipe, so that whoever knows them finds ours."""
+"""What others call the settings of a recipe, so that whoever knows them finds ours, or hears what is there instead."""
+
+from typing import Final
 
 ELSEWHERE = {
     "amp": "training.precision",
+    "angle": "augment.rotate",
     "arch": "model.name",
     "architecture": "model.name",
     "augmentation": "augment",
@@ -11,16 +14,20 @@ ELSEWHERE = {
     "batchsize": "training.batch_size",
     "criterion": "objective.name",
     "dataset": "data.name",
+    "degrees": "augment.rotate",
     "dropout": "model.arguments.dropout",
     "early_stop": "training.early_stopping",
     "ema": "training.average",
     "ema_decay": "training.average",
     "epsilon": "optimizer.eps",
+    "erasing": "augment.cutout",
     "fliplr": "augment.flip",
     "flipud": "augment.vertical_flip",
     "grad_clip": "optimizer.clip_norm",
     "gradient_clip_val": "optimizer.clip_norm",
     "hflip": "augment.flip",
+    "horizontal_flip": "augment.flip",
+    "hsv_h": "augment.hue",
     "image_size": "inputs.size",
     "img_size": "inputs.size",
     "imgsz": "inputs.size",
@@ -31,7 +38,9 @@ ELSEWHERE = {
     "lr0": "optimizer.lr",
     "lr_scheduler": "schedule.name",
     "max_epochs": "training.epochs",
+    "max_rotate": "augment.rotate",
     "max_steps": "training.steps",
+    "max_zoom": "augment.zoom",
     "min_steps": "training.least_steps",
     "network": "model.name",
     "normalize": "inputs.normalise",
@@ -40,17 +49,52 @@ ELSEWHERE = {
     "patience": "training.early_stopping",
     "pretrained": "model.weights",
     "random_state": "seed",
+    "random_erasing": "augment.cutout",
+    "random_rotation": "augment.rotate",
+    "random_zoom": "augment.zoom",
     "resolution": "inputs.size",
+    "rotation": "augment.rotate",
+    "rotation_range": "augment.rotate",
+    "scale": "augment.zoom",
+    "scale_range": "augment.zoom",
+    "scaling": "augment.zoom",
     "scheduler": "schedule.name",
+    "shear_range": "augment.shear",
+    "translate": "augment.crop_padding",
     "val": "data.validation",
     "val_size": "data.validation",
     "val_split": "data.validation",
     "valid": "data.validation",
+    "valid_pct": "data.validation",
     "validation_split": "data.validation",
     "vflip": "augment.vertical_flip",
     "warmup_epochs": "schedule.warmup",
     "wd": "optimizer.weight_decay",
     "width": "model.arguments.width",
+    "zoom_range": "augment.zoom",
 }
-# What is no setting here: it changes how long a training takes, and is worked out before the first step.
-CHOSEN = {"cuda", "device", "devices", "gpu", "gpus", "num_threads", "num_workers", "threads", "workers"}
+_CHOSEN = "what to compute with is chosen for this machine, by measuring, and written into the run's log.txt"
+_POLICIES = "no policy draws what is done: give augment.rotate, zoom, shear, brightness, contrast, saturation and so on"
+_PLATEAU = "no rate waits for a plateau: schedule=cosine falls by itself, and training.early_stopping=10 ends at one"
+_COLOUR = "augment has hue, saturation, brightness and contrast"
+_OVERWRITTEN = "no run is ever written over: --run takes another name, --resume RUN goes on with one"
+# What is no setting here, nor a value of one: what there is instead.
+ANSWERS: Final = {
+    **dict.fromkeys(
+        ("cuda", "device", "devices", "gpu", "gpus", "num_threads", "num_workers", "threads", "workers"), _CHOSEN
+    ),
+    **dict.fromkeys(("augmix", "auto_augment", "autoaugment", "rand_augment", "randaugment"), _POLICIES),
+    **dict.fromkeys(("trivialaugment", "trivialaugmentwide"), _POLICIES),
+    **dict.fromkeys(("plateau", "reduce_lr_on_plateau", "reduce_on_plateau", "reducelronplateau"), _PLATEAU),
+    **dict.fromkeys(("exist_ok", "overwrite"), _OVERWRITTEN),
+    **dict.fromkeys(("color", "color_jitter", "colorjitter", "colour"), _COLOUR),
+    "cos_lr": "give schedule=cosine",
+    "fraction": "a part of the pictures is taken in Python: retinula.train('default', pictures.split(0.1, seed=0)[1])",
+    "lr_find": "rates are found by trials: retinula tune RECIPE lr=1e-4..1e-1",
+    "save_period": "training.snapshots=true keeps the model after every epoch",
+}
+# Of settings that take less than their namesakes elsewhere.
+NAMESAKES: Final = {
+    "model.freeze": "true trains the head alone; optimizer.body_rate=0.1 lets all other layers learn more slowly",
+    "objective.class_weights": "balanced weighs each class by how few pictures it has; it takes no others",
+}

@@ -39,7 +39,8 @@ def anchored(recipe: Recipe) -> Recipe:
     """Write a relative path to the data in full, as every run's recipe has it, so that it can go on from any folder."""
     names = [recipe.data.name, *recipe.data.more]
     name, *more = (name if name in CATALOG or not Path(name).exists() else str(Path(name).resolve()) for name in names)
-    return recipe.changed(data={"name": name, "more": tuple(more)})
+    root = None if recipe.data.root is None else str(Path(recipe.data.root).resolve())
+    return recipe.changed(data={"name": name, "more": tuple(more), "root": root})
 
 
 def _unknown(target: str) -> str:
@@ -52,5 +53,5 @@ def _unknown(target: str) -> str:
     hint = nearest(str(path), {*shipped(), *CATALOG, *map(str, beside)})
     if is_path(target):
         return not_there(target, hint)
-    hint = hint or "; those known by name are shown by: retinula recipes, retinula data list"
-    return f"{target!r} is no recipe, no data set and no folder here{hint}"
+    hint = hint or "; to see the known names: retinula recipes, retinula data list"
+    return f"there is no recipe, data set or folder called {target!r}{hint}"

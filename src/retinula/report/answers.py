@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retinula.evaluation.results import ClassificationResult
 from retinula.images import Images
@@ -144,14 +143,10 @@ def _class_rows(result: ClassificationResult) -> list[ClassRow]:
     return rows
 
 
-def _sure(result: ClassificationResult) -> NDArray[np.float32]:
-    return np.asarray(result.probabilities.max(dim=1).values.numpy())
-
-
 def _pictures(
     result: ClassificationResult, images: Images, sheet: Sheet, per_cell: int, opened: Sequence[Cell]
 ) -> dict[str, tuple[Shown, ...]]:
-    sure, labels, answers = _sure(result), result.labels.numpy(), result.predicted.numpy()
+    sure, labels, answers = result.sure.numpy(), result.labels.numpy(), result.predicted.numpy()
     right = max(1, min(RIGHT_SHOWN, ALL_RIGHT // len(result.classes)))
     cells: dict[str, list[Shown]] = {f"{cell.true}-{cell.answer}": [] for cell in opened if cell.count}
     for index in np.argsort(-sure, kind="stable").tolist():

@@ -22,6 +22,7 @@ from retinula.evaluation.run_data import OwnPictures, find_own
 from retinula.explanation.attribution import check_explainable
 from retinula.images import ImageSet
 from retinula.inspection import check_classifies, look_closer
+from retinula.models.head import head_of
 from retinula.recipe.recipe import Recipe
 from retinula.report.answers import AnswersPart, answers_part
 from retinula.report.doubts import LabelsPart, PairsPart, labels_part, pairs_part
@@ -109,7 +110,8 @@ def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) ->
         InputError: the run is not finished, or its model cannot be read; or nothing can be looked at closer.
         RetinulaError: what a closer look finds cannot be written.
     """
-    training, recipe, model = training_part(run), run.recipe(), Model.load(run.path)
+    recipe, model = run.recipe(), Model.load(run.path)
+    training = training_part(run, _num_head_weights(model) if recipe.model.freeze else None)
     if deep:
         _check_deep(run, model)  # before pictures are loaded
     missing: dict[str, str] = {}
@@ -124,7 +126,7 @@ def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) ->
     if deep:
         if measured is None:
             raise InputError(f"{missing['measured']}; leave --deep out for a page without pictures")
-        asked = about(run, recipe, model, measured, split, own, progress)
+        asked = about(run, recipe, model, measured, split, own)
         found = _completed(found, asked, _comparable(train_set, measured), progress)
         missing.pop("inspected", None)
         missing |= found.impossible
@@ -153,6 +155,11 @@ def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) ->
 def deep_look(run: Run) -> str:
     """Return the command that measures what a page still lacks, and writes it anew."""
     return f"retinula report {shlex.quote(str(run.path.resolve()))} --deep"
+
+
+def _num_head_weights(model: Model) -> int:
+    head = model.network.get_submodule(head_of(model.network))
+    return sum(weights.numel() for weights in head.parameters())
 
 
 def _own_pictures(run: Run, missing: dict[str, str], progress: Progress | None) -> OwnPictures | None:

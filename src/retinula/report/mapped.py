@@ -56,7 +56,7 @@ def map_part(placed: EmbeddingMap, result: ClassificationResult, images: Images,
         IndexError: the map is of other pictures.
     """
     sheet = Sheet((images.shape[2], images.shape[3]), longest=SIDE)
-    sure = result.probabilities.max(dim=1).values.tolist()
+    sure = result.sure.tolist()
     points: dict[int, list[Point]] = {}
     for index, (x, y) in zip(placed.indices.tolist(), placed.points.tolist(), strict=True):
         label = int(result.labels[index])

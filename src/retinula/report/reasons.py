@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from retinula.evaluation.results import ClassificationResult
@@ -96,7 +95,7 @@ def reasons_part(
         seed: the same one draws the same examples.
     """
     wrong = np.array([mistake.index for mistake in result.surest_mistakes(MISTAKES)], dtype=np.int64)
-    right = np.flatnonzero((result.predicted == result.labels).numpy())
+    right = np.flatnonzero(result.right.numpy())
     chosen = _one_a_class(np.random.default_rng(seed).permutation(right), result)
     has_maps = bool(convolutions(model.network))
     # Not Grad-CAM: of networks that lay their maps flat it can be empty.
@@ -134,9 +133,8 @@ def _one_a_class(order: NDArray[np.int64], result: ClassificationResult) -> NDAr
 
 
 def _seen(model: Model, images: Images, numbers: NDArray[np.int64]) -> Images:
-    pictures = torch.from_numpy(np.array(images[np.sort(numbers)]))
     back = np.argsort(np.argsort(numbers))
-    return np.ascontiguousarray(model.preprocess.crop_centre(pictures).numpy()[back])
+    return np.ascontiguousarray(model.preprocess.centre(images[np.sort(numbers)])[back])
 
 
 def _overlaid(

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from retinula.datasets.reading import SplitName
 from retinula.evaluation.denoising import EXAMPLE_LEVEL
 from retinula.evaluation.measuring import EXAMPLES, evaluate
@@ -14,6 +12,7 @@ from retinula.images import ImageSet, evenly_spread
 from retinula.report.sheet import Sheet, SheetPage
 from retinula.runs.run import Run
 from retinula.trained.model_file import Model
+from retinula.transforms.levels import to_bytes
 
 BYTES = 600_000
 SIDE = 128  # pixels of a picture, at most
@@ -36,7 +35,7 @@ def reconstruction_part(
     if not measures:
         measures = evaluate(model, image_set, split=split, progress=progress).to_dict()
     chosen = evenly_spread(len(image_set), EXAMPLES)
-    result = evaluate(model, image_set.take(chosen), split=split)
+    result = evaluate(model, image_set.take(chosen), split=split, progress=False)
     if not isinstance(result, ReconstructionResult):
         raise TypeError(f"a {type(result).__name__} of a network that reconstructs")
     pictures = {
@@ -47,9 +46,7 @@ def reconstruction_part(
     }
     height, width = result.originals.shape[2:]
     sheet = Sheet((height, width), longest=SIDE)
-    rows = tuple((words, tuple(sheet.add(picture) for picture in _bytes(each))) for words, each in pictures.items())
+    rows = tuple(
+        (words, tuple(sheet.add(picture) for picture in to_bytes(each).numpy())) for words, each in pictures.items()
+    )
     return ReconstructionPart(measures, rows, sheet.finish(BYTES))
-
-
-def _bytes(pictures: Tensor) -> Any:
-    return (pictures.clamp(0, 1) * 255).round().byte().numpy()

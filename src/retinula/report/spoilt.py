@@ -85,8 +85,8 @@ def spoilt_part(measured: Robustness, result: ClassificationResult, images: Imag
 
 
 def _middling(result: ClassificationResult) -> int:
-    sure = result.probabilities.max(dim=1).values.numpy()
-    right = np.flatnonzero((result.predicted == result.labels).numpy())
+    sure = result.sure.numpy()
+    right = np.flatnonzero(result.right.numpy())
     chosen = right if len(right) else np.arange(len(sure))
     return int(chosen[np.argsort(sure[chosen], kind="stable")[len(chosen) // 2]])
 

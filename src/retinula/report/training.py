@@ -14,10 +14,12 @@ from retinula.evaluation.intervals import wilson_interval
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Augmentation
 from retinula.report.charts import Chart, line_chart, thinned
-from retinula.reproduction.table import Row, make_rows
+from retinula.reproduction.table import Row, head_for, make_rows
+from retinula.runs.files import StepRow
 from retinula.runs.run import Run
 from retinula.text.words import duration, plural
 from retinula.training.loss_words import compared, in_training, only_in_training
+from retinula.training.plan import batches_of
 from retinula.training.ranking import best_epoch
 
 OBJECTIVES = {  # what a loss is, by the name in the recipe
@@ -43,8 +45,11 @@ class TrainingPart:
         charts: curves.
         finding: the curves in a sentence.
         claims: published figures beside measured ones.
-        claims_source: where they were published.
+        claims_head: what their columns are called.
+        claims_source: where they were published, or who set them.
         measurements: of the run that were made so far: what, and the result in words.
+        num_trained: of the network's weights, where the others stayed as a model that it began from had them.
+        began_from: name of the model that it began from, or nothing.
     """
 
     report: dict[str, Any]
@@ -53,30 +58,41 @@ class TrainingPart:
     charts: tuple[Chart, ...]
     finding: str
     claims: tuple[Row, ...]
+    claims_head: tuple[str, ...]
     claims_source: str
     measurements: tuple[tuple[str, str], ...]
+    num_trained: int | None
+    began_from: str
 
 
-def training_part(run: Run) -> TrainingPart:
+def training_part(run: Run, num_trained: int | None = None) -> TrainingPart:
     """Gather it from a finished run's folder.
+
+    Args:
+        run: a finished one.
+        num_trained: how many weights of its network were trained; None for all.
 
     Raises:
         InputError: the run is not finished, or a file of it cannot be read or is not whole.
     """
     report, recipe, metrics = run.report(), run.recipe(), run.metrics()
+    whole = _is_whole(metrics, recipe, report["data"].get("num_images"))
     return TrainingPart(
         report=report,
         about=recipe.about,
-        facts=tuple(_facts(run, report, metrics)),
+        facts=tuple(_facts(run, report, num_trained, whole=whole)),
         charts=tuple(_charts(metrics, run.steps(), recipe)),
-        finding=_finding(metrics, recipe),
+        finding=_finding(metrics, recipe, whole=whole),
         claims=tuple(make_rows(recipe, [run])),
+        claims_head=head_for(recipe),
         claims_source=recipe.source,
         measurements=tuple(_measurements(report)),
+        num_trained=num_trained,
+        began_from=_name_of(report.get("source")),
     )
 
 
-def _facts(run: Run, report: dict[str, Any], metrics: Metrics) -> list[tuple[str, str]]:
+def _facts(run: Run, report: dict[str, Any], num_trained: int | None, *, whole: bool) -> list[tuple[str, str]]:
     data, training = report["data"], report["training"]
     sessions = [report, *(report.get("went_on") or ())]
     versions = [each.get("versions") or {} for each in sessions]
@@ -91,10 +107,10 @@ def _facts(run: Run, report: dict[str, Any], metrics: Metrics) -> list[tuple[str
         ("Licence", data.get("licence")),
         ("To be cited", data.get("citation")),
         ("Network", report.get("network")),
-        ("Numbers learned", _count(report.get("parameters"))),
+        ("Weights", _weights(report.get("parameters"), num_trained)),
         ("Began from", _source(report.get("source"))),
         ("Recipe", f"{report.get('recipe')} (digest {report.get('digest')}, seed {report.get('seed')})"),
-        ("Epochs", _epochs(training, metrics)),
+        ("Epochs", _epochs(training.get("epochs"), whole=whole)),
         ("Steps", _count(training.get("steps"))),
         ("Kept", f"{kept.get(training.get('kept'), training.get('kept'))}, of step {training.get('kept_step'):,}"),
         ("Time of training", duration(training["seconds"]) if training.get("seconds") else None),
@@ -121,15 +137,30 @@ def _machine(machine: dict[str, Any]) -> list[str]:
     return parts
 
 
+def _weights(number: Any, num_trained: int | None) -> str:
+    return _count(number) + ("" if num_trained is None else f", of which {num_trained:,} were trained")
+
+
+def _name_of(source: Any) -> str:
+    return str(source.get("name") or "") if isinstance(source, dict) else ""
+
+
 def _source(source: Any) -> str:
-    return ", ".join(f"{key}: {value}" for key, value in source.items()) if isinstance(source, dict) else ""
+    """Write which model it was, and which recipe made it, as far as that is known."""
+    if not _name_of(source):
+        return ""
+    made = source.get("provenance")
+    known = made if isinstance(made, dict) else {}
+    told = [f"{key} {known[key]}" for key in ("recipe", "seed") if known.get(key) is not None]
+    maker = f" ({', '.join(told)})" if told else ""
+    return f"{_name_of(source)}{maker}, SHA-256 {str(source.get('sha256'))[:12]}"
 
 
 def _count(number: Any) -> str:
     return f"{number:,}" if isinstance(number, int) and number else ""
 
 
-def _charts(metrics: Metrics, steps: Sequence[dict[str, float]], recipe: Recipe) -> list[Chart]:
+def _charts(metrics: Metrics, steps: Sequence[StepRow], recipe: Recipe) -> list[Chart]:
     charts = []
     objective = OBJECTIVES[recipe.objective.name]
     counted = in_training(only_in_training(recipe))
@@ -163,14 +194,14 @@ def _spreads(series: Sequence[tuple[str, list[tuple[float, float]]]]) -> bool:
     return min(values) > 0 and max(values) > 10 * min(values)
 
 
-def _finding(metrics: Metrics, recipe: Recipe) -> str:
+def _finding(metrics: Metrics, recipe: Recipe, *, whole: bool) -> str:
     if not metrics:
         return ""
     last, only_there = metrics[-1], only_in_training(recipe)
     loss = ", with ".join(filter(None, (OBJECTIVES[recipe.objective.name], only_there)))
     seen = "the training pictures" if recipe.augment == Augmentation() else "the training pictures as it was given them"
     # The mean of the steps, during which the network changed; nothing was measured at the end.
-    words = [f"During {_last_epoch(metrics)} the mean loss ({loss}) on {seen} was {last['loss']:.4g}"]
+    words = [f"During {_last_epoch(metrics, whole=whole)} the mean loss ({loss}) on {seen} was {last['loss']:.4g}"]
     if last.get("accuracy") is not None:
         words.append(f", with {100 * last['accuracy']:.1f} % of them right")
     losses = _column(metrics, "val_loss")
@@ -184,10 +215,10 @@ def _finding(metrics: Metrics, recipe: Recipe) -> str:
     return f"{told} {compared('validation', only_there)}" if losses and only_there else told
 
 
-def _last_epoch(metrics: Metrics) -> str:
+def _last_epoch(metrics: Metrics, *, whole: bool) -> str:
     number, step = metrics[-1]["epoch"], metrics[-1]["step"]
     name = "the only epoch" if number == 1 else f"the last of {number:,} epochs"
-    return name if _is_whole(metrics) else f"{name}, cut short at step {step:,},"
+    return name if whole else f"{name}, cut short at step {step:,},"
 
 
 def _finding_of_accuracy(metrics: Metrics) -> list[str]:
@@ -209,15 +240,19 @@ def _finding_of_loss(losses: Sequence[tuple[float, float]], end: int) -> list[st
     return [*words, f"; the lowest was {lowest:.4g} in epoch {best_epoch}"] if lowest < last else words
 
 
-def _epochs(training: dict[str, Any], metrics: Metrics) -> str | int | None:
-    if training.get("epochs") is None or not metrics or _is_whole(metrics):
-        return training.get("epochs")
-    return f"{training['epochs']}, the last cut short"
+def _epochs(number: int | None, *, whole: bool) -> str | int | None:
+    if number is None or whole:
+        return number
+    return f"{number}, {'the last ' if number > 1 else ''}cut short"
 
 
-def _is_whole(metrics: Metrics) -> bool:
-    """Tell whether the last epoch was not cut short by the number of steps."""
-    return int(metrics[-1]["step"]) == int(metrics[-1]["epoch"]) * int(metrics[0]["step"])
+def _is_whole(metrics: Metrics, recipe: Recipe, num_images: int | None) -> bool:
+    """Tell whether the last epoch, if there is one, was not cut short by the number of steps."""
+    if not metrics:
+        return True
+    # The first epoch may be the one that was cut; where nobody wrote down how many pictures there were, it must do.
+    of_an_epoch = batches_of(recipe, num_images).steps_per_epoch if num_images else int(metrics[0]["step"])
+    return int(metrics[-1]["step"]) == int(metrics[-1]["epoch"]) * of_an_epoch
 
 
 def _measurements(report: dict[str, Any]) -> list[tuple[str, str]]:

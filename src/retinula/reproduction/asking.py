@@ -10,7 +10,7 @@ from retinula.files.durable import write_json
 from retinula.prediction.labels import match_labels, read_labels
 from retinula.prediction.predict import Prediction, predict_files
 from retinula.prediction.references import find_pictures
-from retinula.prediction.scoring import score, write_table
+from retinula.prediction.scoring import score, write_work_table
 from retinula.recipe.recipe import Recipe
 from retinula.reproduction.measures import Measured, own_photos, photos_folder
 from retinula.reproduction.photos import LABELS, find_photos
@@ -31,7 +31,7 @@ class AnsweredPhotos(NamedTuple):
 
     def write(self, file: Path) -> None:
         """Write the CSV of the work: `src,correct,model,correct answer,probability`."""
-        write_table(file, self.predictions, self.labels)
+        write_work_table(file, self.predictions, self.labels)
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ def answer_photos(run: Run, folder: Path) -> AnsweredPhotos:
         raise InputError(f"{folder / LABELS}: {matched.left_outside()}")
     labels = matched.labels
     predictions = list(predict_files(model, references))
-    looked_at = {"resize": model.resize, "resample": model.resample, "views": str(model.views)}
+    form = model.form
+    looked_at = {"resize": form.resize, "resample": form.resample, "views": str(form.views)}
     result = {"folder": printable(folder.name), **looked_at, **asdict(score(predictions, labels))}
     return AnsweredPhotos(predictions, labels, result)
 

@@ -12,7 +12,7 @@ from retinula.runs.files import EpochRow
 from retinula.runs.run import Run
 from retinula.text.names import printable
 from retinula.training.outline import Outline
-from retinula.training.ranking import higher_is_better
+from retinula.training.ranking import best_places
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Compared:
             pictures, that.
         rows: its epochs, as `metrics.jsonl` has them.
         value: on its validation pictures, of the weights that it keeps or has kept so far; None without such pictures.
+        loss: of these, likewise, which decides where accuracies are the same.
         seconds: of training.
         test_accuracy: only shown; None where it was not measured or is no classifier.
         finished: whether training came to its end.
@@ -34,6 +35,7 @@ class Compared:
     settings: tuple[str, ...]
     rows: tuple[EpochRow, ...]
     value: float | None
+    loss: float | None
     seconds: float
     test_accuracy: float | None
     finished: bool
@@ -47,13 +49,17 @@ class Choice:
         compared: in the order given.
         metric: by which they were.
         best: place of the best one in `compared`; None where nothing can be said.
+        as_good: places of those than which none is better, where they are several.
         reason: why not, or how it was chosen.
+        by_loss: whether others have the same value as the best one, and its loss is the lowest of theirs.
     """
 
     compared: tuple[Compared, ...]
     metric: ValidationMetric
     best: int | None
     reason: str
+    as_good: tuple[int, ...] = ()
+    by_loss: bool = False
 
 
 def choose(runs: Sequence[Run]) -> Choice:
@@ -81,18 +87,22 @@ def choose(runs: Sequence[Run]) -> Choice:
         )
         for run, recipe, own in zip(runs, recipes, pictures, strict=True)
     )
-    places = [place for place, each in enumerate(compared) if each.value is not None]
-    if len(places) < len(compared):
-        lacking = next(each for each in compared if each.value is None)
+    lacking = next((each for each in compared if each.value is None), None)
+    if lacking is not None:
         what = "no validation pictures to choose by" if lacking.rows or lacking.finished else "finished no epoch yet"
         return Choice(compared, metric, None, f"{printable(lacking.run.name)} has {what}")
     told = {(recipe.data.name, recipe.data.classes, recipe.data.labels, recipe.objective.name) for recipe in recipes}
     if len(told) > 1:
         return Choice(compared, metric, None, "they learn different things: no best one among them")
-    sign = 1 if higher_is_better(metric) else -1
-    best = max(places, key=lambda place: sign * (compared[place].value or 0.0))
+    best = best_places([{metric: each.value, "val_loss": each.loss} for each in compared], metric)
     apart = "" if _chosen_by_the_same(recipes, pictures) else ", on validation pictures of their own each"
-    return Choice(compared, metric, best, f"best by {metric}{apart}; the test pictures were not asked")
+    apart += "; the test pictures were not asked"
+    if len(best) > 1:
+        measures = " and ".join(dict.fromkeys((metric, "val_loss")))
+        return Choice(compared, metric, None, f"the same {measures}{apart}", as_good=tuple(best))
+    by_loss = sum(each.value == compared[best[0]].value for each in compared) > 1
+    how = f"best by val_loss, of those with the same {metric}" if by_loss else f"best by {metric}"
+    return Choice(compared, metric, best[0], f"{how}{apart}", by_loss=by_loss)
 
 
 def _other_pictures(recipe: Recipe, first: Recipe, own: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
@@ -127,6 +137,7 @@ def _compared(run: Run, recipe: Recipe, settings: tuple[str, ...], metric: Valid
         settings=settings,
         rows=rows,
         value=outline.val_accuracy if metric == "val_accuracy" else outline.val_loss,
+        loss=outline.val_loss,
         seconds=sum(row["seconds"] for row in rows),
         test_accuracy=outline.test_accuracy,
         finished=run.finished,

@@ -33,7 +33,7 @@ def curve_on_test(run: Run, test_set: ImageSet, reporter: Reporter) -> list[dict
     missing = [row["epoch"] for row in rows if str(row["epoch"]) not in known]
     for number, epoch in enumerate(missing, start=1):
         reporter.loading("measuring epochs", number, len(missing))
-        result = evaluate(Model.load(run.snapshot_file(epoch)), test_set, split="test").to_dict()
+        result = evaluate(Model.load(run.snapshot_file(epoch)), test_set, split="test", progress=False).to_dict()
         known[str(epoch)] = {"test_loss": result["loss"], "test_accuracy": result.get("accuracy")}
         write_json(file, known)
     return [{**row, **known[str(row["epoch"])]} for row in rows]

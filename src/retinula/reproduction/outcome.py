@@ -10,7 +10,7 @@ from retinula.reproduction.begun_from import begun_from, words_of
 from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import Further
 from retinula.reproduction.place import ANSWERS, changed_before_training
-from retinula.reproduction.table import Row, markdown
+from retinula.reproduction.table import Row, head_for, markdown
 from retinula.runs.run import Run
 from retinula.text.names import printable
 
@@ -51,7 +51,7 @@ class Reproduction:
     def notes(self) -> tuple[str, ...]:
         """What was run, and what goes further, a line each."""
         changed = changed_before_training(self.recipe)
-        settings = "of no shipped recipe" if changed is None else printable(", ".join(changed)) or "as shipped"
+        settings = "from your own recipe file" if changed is None else printable(", ".join(changed)) or "as shipped"
         notes = [
             f"settings: {settings}",
             f"seeds: {', '.join(map(str, self._seeds))}",
@@ -65,7 +65,8 @@ class Reproduction:
     def to_markdown(self) -> str:
         """Return it as a page."""
         notes = [f"- {note}" for note in self.notes]
-        return "\n".join([f"# {self.title}", "", self.recipe.source, "", *markdown(self.rows), "", *notes, ""])
+        table = markdown(self.rows, head_for(self.recipe))
+        return "\n".join([f"# {self.title}", "", self.recipe.source, "", *table, "", *notes, ""])
 
     def to_dict(self) -> dict[str, Any]:
         """Return a value that JSON can hold."""

@@ -29,8 +29,9 @@ def changed_before_training(recipe: Recipe) -> list[str] | None:
     changed = changed_from_shipped(recipe)
     if changed is None:
         return None
-    changed = [each for each in changed if each != "model.name="]  # the model that it begins from brings the network
     weights, usual = recipe.model.weights, load_recipe(recipe.name).model.weights
+    if weights:  # the model that it begins from brings network and normalisation
+        changed = [each for each in changed if each != "model.name=" and not each.startswith("inputs.normalise=")]
     if usual is not None and weights != usual:  # of others `changed_from_shipped` tells the weights
         changed.append(f"model.weights={weights}" if weights else "without model.weights")
     return changed

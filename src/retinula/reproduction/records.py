@@ -36,7 +36,11 @@ def keep_records(runs: Iterable[Run], folder: Path = RECORDS) -> list[Run]:
 def without_folders(recipe: Recipe) -> Recipe:
     """Return a recipe that names no folders of the machine: of each full path the last part."""
     return recipe.changed(
-        data={"name": last_part(recipe.data.name), "more": tuple(map(last_part, recipe.data.more))},
+        data={
+            "name": last_part(recipe.data.name),
+            "more": tuple(map(last_part, recipe.data.more)),
+            "root": last_part(recipe.data.root),
+        },
         model={"weights": last_part(recipe.model.weights)},
         figures={"photos": last_part(recipe.figures.photos)},
     )

@@ -18,7 +18,7 @@ from retinula.reproduction.further import Further, goes_further
 from retinula.reproduction.measures import measure, own_photos, result_metrics
 from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
-from retinula.reproduction.table import first_measured, headline, make_rows, markdown, markdown_line
+from retinula.reproduction.table import first_measured, head_for, headline, make_rows, markdown, markdown_line
 from retinula.runs.run import Run
 from retinula.text.words import plural
 from retinula.training.reporting import Reporter
@@ -98,7 +98,8 @@ def results_page(groups: Sequence[Sequence[Run]], earlier: Collection[str] = ())
     for runs in groups:
         recipe = as_shipped(runs[0].recipe())
         if recipe is not None and recipe.claims:
-            lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", "", *markdown(make_rows(recipe, runs))]
+            lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", ""]
+            lines += markdown(make_rows(recipe, runs), head_for(recipe))
             floor, further = floor_words(recipe, runs), goes_further(recipe, runs, groups)
             lines += ["", f"{floor}."] if floor else []
             lines += [] if further is None else ["", f"{_further_words(further, earlier)}."]

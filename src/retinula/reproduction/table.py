@@ -10,7 +10,7 @@ from retinula.reproduction.measures import AVERAGED_STEPS, NOISE, Measured, meas
 from retinula.runs.run import Run
 
 Verdict = Literal["yes", "no, better", "no, worse", "no, below", "no, above", "not measured", "only shown"]
-HEAD = ("figure", "published", "measured", "holds?")
+_AIM = "this project"  # begins the source of a recipe whose figures are aims that nobody published
 
 
 class _Form(NamedTuple):
@@ -72,12 +72,17 @@ class Row:
 
     @property
     def cells(self) -> tuple[str, str, str, str]:
-        """The columns of `HEAD`."""
+        """The columns of `head_for`."""
         return self.figure, self.published, self.measured, self.verdict
 
     def to_dict(self) -> dict[str, Any]:
         """Return a value that JSON can hold."""
         return asdict(self)
+
+
+def head_for(recipe: Recipe) -> tuple[str, str, str, str]:
+    """Return what the columns of a recipe's table are called."""
+    return "figure", "aim" if recipe.source.startswith(_AIM) else "published", "measured", "holds?"
 
 
 def make_rows(recipe: Recipe, runs: Sequence[Run]) -> list[Row]:
@@ -126,10 +131,10 @@ def judge(claim: Claim, measured: Measured | None) -> Verdict:
     return "no, better" if (difference > 0) == (claim.metric in _MORE_IS_BETTER) else "no, worse"
 
 
-def markdown(rows: Sequence[Row]) -> list[str]:
-    """Lay rows out as a table in Markdown, the faults numbered below it."""
+def markdown(rows: Sequence[Row], head: tuple[str, str, str, str]) -> list[str]:
+    """Lay rows out as a table in Markdown under a head, the faults numbered below it."""
     faults = list(dict.fromkeys(row.fault for row in rows if row.fault))
-    lines = [markdown_line(HEAD), markdown_line(("---",) * len(HEAD))]
+    lines = [markdown_line(head), markdown_line(("---",) * len(head))]
     for row in rows:
         mark = f" [{faults.index(row.fault) + 1}]" if row.fault else ""
         lines.append(markdown_line((row.figure + mark, *row.cells[1:])))

@@ -15,8 +15,15 @@ from retinula.errors import InputError
 from retinula.files.durable import read_text
 from retinula.files.strict_json import read_json
 
-STEP_COLUMNS: Final = ("step", "epoch", "loss", "learning_rate", "seconds")
-StepRow = tuple[int, int, float, float, float]  # the values of `STEP_COLUMNS`
+
+class StepRow(TypedDict):
+    """A step, as `steps.csv` has it; it and its epoch are counted from 1."""
+
+    step: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    seconds: float
 
 
 class EpochRow(TypedDict):
@@ -37,6 +44,7 @@ class EpochRow(TypedDict):
     images_per_second: float | None
 
 
+STEP_COLUMNS: Final = tuple(StepRow.__annotations__)
 EPOCH_COLUMNS: Final = tuple(EpochRow.__annotations__)
 
 # What a value has to be: one of the words below, a table with these keys, or a list of such values. The key `*` stands
@@ -139,8 +147,8 @@ def read_epochs(file: Path) -> list[EpochRow]:
     return rows
 
 
-def read_steps(file: Path) -> list[dict[str, float]]:
-    """Read the steps of a run, by `STEP_COLUMNS`; a last row that a kill cut short is left out.
+def read_steps(file: Path) -> list[StepRow]:
+    """Read the steps of a run; a last row that a kill cut short is left out.
 
     Raises:
         InputError: the file cannot be read, or a row of it is damaged.
@@ -149,14 +157,17 @@ def read_steps(file: Path) -> list[dict[str, float]]:
     try:
         # A row that a kill cut short lacks a column, or has nothing in its last one.
         rows = [row for row in csv.reader(lines) if len(row) == len(STEP_COLUMNS) and row[-1]]
-        steps = [dict(zip(STEP_COLUMNS, map(float, row), strict=True)) for row in rows[1:]]
+        steps = [tuple(map(float, row)) for row in rows[1:]]
     except (ValueError, csv.Error) as error:
         raise InputError(f"{file}: not readable as a table of numbers ({error})") from error
-    if not all(math.isfinite(value) for step in steps for value in step.values()):
+    if not all(math.isfinite(value) for step in steps for value in step):
         raise InputError(f"{file}: a row has a number that is not finite")
-    if not all(step["step"].is_integer() and step["epoch"].is_integer() for step in steps):
+    if not all(step.is_integer() and epoch.is_integer() for step, epoch, *_ in steps):
         raise InputError(f"{file}: a row has a step or an epoch that is no whole number")
-    return steps
+    return [
+        StepRow(step=int(step), epoch=int(epoch), loss=loss, learning_rate=rate, seconds=seconds)
+        for step, epoch, loss, rate, seconds in steps
+    ]
 
 
 def evaluation_key(dataset: str, split: str, tta: str) -> str:
@@ -182,14 +193,10 @@ def own_evaluation(report: Mapping[str, Any], tta: str, split: str = "test") -> 
     return found
 
 
-def step_row(step: Mapping[str, float]) -> StepRow:
-    """Return a step that was read as it was handed over."""
-    return int(step["step"]), int(step["epoch"]), step["loss"], step["learning_rate"], step["seconds"]
-
-
 def step_lines(rows: Iterable[StepRow]) -> str:
     """Write steps as lines of `steps.csv`."""
-    return "".join(f"{step},{epoch},{loss:.9g},{lr:.9g},{s:.6f}\n" for step, epoch, loss, lr, s in rows)
+    form = "{step},{epoch},{loss:.9g},{learning_rate:.9g},{seconds:.6f}\n"  # in the order of `STEP_COLUMNS`
+    return "".join(form.format_map(row) for row in rows)
 
 
 def _table(text: str, place: str, kind: _Kind) -> dict[str, Any]:

@@ -31,7 +31,6 @@ from retinula.runs.files import (
     read_report,
     read_steps,
     step_lines,
-    step_row,
 )
 from retinula.text.names import printable
 
@@ -132,6 +131,11 @@ class Run:
         return self.path / "model.safetensors"
 
     @property
+    def learned_file(self) -> Path:
+        """Digests of the pictures that the model has learned, here and in what it began from."""
+        return self.path / "learned.safetensors"
+
+    @property
     def snapshots(self) -> Path:
         """The folder of the models after each epoch, where the recipe asks for them."""
         return self.path / "epochs"
@@ -228,8 +232,8 @@ class Run:
         """
         return read_epochs(self.metrics_file) if self._holds(self.metrics_file) else []
 
-    def steps(self) -> list[dict[str, float]]:
-        """Read the steps so far, with the columns of `steps.csv`; a last row that a kill cut short is left out.
+    def steps(self) -> list[StepRow]:
+        """Read the steps so far; a last row that a kill cut short is left out.
 
         Raises:
             InputError: the file cannot be read, or a row of it is damaged.
@@ -258,7 +262,7 @@ class Run:
         append_text(self.metrics_file, json.dumps(row, allow_nan=False) + "\n")
 
     def add_steps(self, rows: Iterable[StepRow]) -> None:
-        """Add steps, each with the values of `STEP_COLUMNS`."""
+        """Add steps."""
         lines = step_lines(rows)
         if lines:
             append_text(self.steps_file, lines if self.steps_file.exists() else _STEP_HEAD + lines)
@@ -266,7 +270,7 @@ class Run:
     def cut_logs(self, step: int) -> None:
         """Forget what was logged after `step`: the checkpoint that training goes on from knows nothing of it."""
         metrics = [row for row in self.metrics() if row["step"] <= step]
-        steps = step_lines(step_row(row) for row in self.steps() if row["step"] <= step)
+        steps = step_lines(row for row in self.steps() if row["step"] <= step)
         write_text(self.metrics_file, "".join(json.dumps(row) + "\n" for row in metrics))
         write_text(self.steps_file, _STEP_HEAD + steps)
 
@@ -367,15 +371,12 @@ def list_runs(root: Path = RUNS, tell: Callable[[str], None] = lambda _: None) -
     """
     found = []
     try:
-        folders = list(root.iterdir())
-    except PermissionError as error:
-        tell(_closed(root, error))
-        return []
-    except OSError:
+        folders = [folder for folder in root.iterdir() if not folder.name.startswith(".")]  # one half written has a dot
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            tell(_closed(root, error))
         return []
     for run in map(Run, folders):
-        if run.name.startswith("."):  # a folder half written
-            continue
         try:
             found.append((run.recipe_file.stat().st_mtime_ns, run.name, run))
         except PermissionError as error:

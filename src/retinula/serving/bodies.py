@@ -40,9 +40,10 @@ class Bodies:
         """Yield the whole body; it counts as held until the context is left.
 
         Raises:
-            Refusal: too_large, overloaded, body_too_slow.
+            Refusal: unsupported_type, too_large, overloaded, body_too_slow.
             ClientDisconnect: the client went away.
         """
+        _refuse_packed(request.headers.getlist("content-encoding"))
         self._refuse_announced(request.headers.get("content-length", ""))
         body = bytearray()
         try:
@@ -90,6 +91,15 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Answer]) -> An
         leaving.cancel()
         working.cancel()
         await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+def _refuse_packed(encodings: list[str]) -> None:
+    packed = sorted({word.strip() for value in encodings for word in value.lower().split(",")} - {"", "identity"})
+    if packed:
+        # What would have been taken; RFC 9110, 15.5.16.
+        headers = {"accept-encoding": "identity"}
+        message = f"the body is packed (Content-Encoding: {packed[0][:80]}); send it as it is"
+        raise Refusal("unsupported_type", message, headers)
 
 
 async def _gone(request: Request) -> None:

@@ -28,7 +28,9 @@ PARAMETERS: Final = frozenset({"top", "include"})
 
 _MAX_NAME: Final = 255  # characters of a picture's name that are given back
 _MAX_FIELD: Final = 1024  # bytes of a field that is no file
-_MAX_FIELDS: Final = 16  # that are no files
+_MAX_FIELDS: Final = 16  # that are no files, or stand behind the `?`
+_MAX_HEADERS: Final = 8  # of a part of a form
+_MAX_HEADER: Final = 4096  # bytes of one; taking it to pieces may cost the square of its length
 _PUNCTUATION_EACH: Final = 64  # of JSON, that one picture may need
 
 
@@ -70,10 +72,12 @@ def read_question(
         Refusal: unsupported_type, malformed, too_many_pictures.
     """
     asked = list(query)
+    if len(asked) > _MAX_FIELDS:
+        raise Refusal("malformed", f"behind the ? are more than {_MAX_FIELDS} values")
     unknown = sorted({name for name, _ in asked} - PARAMETERS)
     if unknown:
         raise Refusal("malformed", f"unknown parameter {unknown[0][:80]!r}; there are: include, top")
-    kind, options = parse_options_header(content_type)
+    kind, options = parse_options_header(content_type[:_MAX_HEADER])
     media_type = kind.decode("latin-1")
     if not body:
         raise Refusal("malformed", "the body is empty: send a picture, a form with files, or JSON")
@@ -212,7 +216,9 @@ def _from_form(body: bytes, options: Mapping[bytes, bytes], limits: Limits) -> t
         raise Refusal("malformed", f"the Content-Type {FORM} names no boundary")
     reader = _FormReader(limits)
     try:
-        parser = MultipartParser(boundary, reader.callbacks())
+        parser = MultipartParser(
+            boundary, reader.callbacks(), max_header_count=_MAX_HEADERS, max_header_size=_MAX_HEADER
+        )
         parser.write(body)
         parser.finalize()
     except FormParserError as error:
@@ -224,7 +230,10 @@ def _from_form(body: bytes, options: Mapping[bytes, bytes], limits: Limits) -> t
 
 def _joined(fields: Sequence[tuple[str, str]]) -> dict[str, str]:
     # A form or a query writes a list as several values of one name; commas in one value are as good.
-    return {name: ",".join(value for other, value in fields if other == name and value) for name, _ in fields}
+    values: dict[str, list[str]] = {}
+    for name, value in fields:
+        values.setdefault(name, []).extend([value] if value else [])
+    return {name: ",".join(each) for name, each in values.items()}
 
 
 def _check_number(number: int, limits: Limits) -> None:

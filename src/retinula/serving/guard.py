@@ -5,9 +5,11 @@ Who may ask, headers that keep browsers safe, counting, and that every failure i
 
 import hmac
 import logging
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
+from urllib.parse import unquote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -22,6 +24,7 @@ from retinula.serving.service import to_json
 LOGGER: Final = logging.getLogger("retinula.serving")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})  # no other page can read what they give
+_ABSOLUTE: Final = re.compile(rb"https?://([^/]+)", re.IGNORECASE)
 _PORTS: Final = {"http": ":80", "https": ":443"}
 _CROSS_SITE: Final = (
     "another page, by its Origin not of this Host, asks by way of its visitor's browser; with --token it may "
@@ -89,6 +92,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _without_authority(scope)
         begun = time.perf_counter()
         status = CLIENT_GONE
 
@@ -149,6 +153,16 @@ async def refuse_route(_request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         raise Refusal("method_not_allowed", "there is such a path, but not this method", error.headers)
     raise Refusal("not_found", "there is nothing here; /openapi.json lists what there is")
+
+
+def _without_authority(scope: Scope) -> Scope:
+    """Cut scheme and host off a target that has them; that host counts, and not `Host` (RFC 9112, 3.2.2)."""
+    found = _ABSOLUTE.match(scope.get("raw_path") or b"")
+    if not found:
+        return scope
+    path = scope["raw_path"][found.end() :] or b"/"
+    headers = [(b"host", found[1]), *((name, value) for name, value in scope["headers"] if name != b"host")]
+    return {**scope, "path": unquote(path.decode("ascii")), "raw_path": path, "headers": headers}
 
 
 def _is_of_another_page(headers: Headers) -> bool:

@@ -1,7 +1,6 @@
 """Which pictures of a training set are most like another, in the eyes of a network."""
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
@@ -47,5 +46,5 @@ class Neighbours:
         ]
 
     def _similar(self, index: int, likeness: float) -> Similar:
-        seen = self._model.preprocess.crop_centre(torch.from_numpy(self._images[index : index + 1]))[0].numpy()
+        seen = self._model.preprocess.centre(self._images[index])
         return Similar(seen, self._classes[self._labels[index]], likeness)

@@ -8,7 +8,6 @@ from PIL import Image
 
 from retinula.errors import InputError
 from retinula.images import Images
-from retinula.pictures.shrinking import centre
 from retinula.serving.predictor import Maps, Similar
 from retinula.trained.answers import Probabilities
 from retinula.trained.onnx_model import OnnxModel
@@ -30,7 +29,7 @@ class OnnxPredictor:
         self._model = model
         self.name = name
         self.classes = model.classes
-        self.about: dict[str, Any] = {**model.about, "runs_with": "ONNX Runtime", "tells_unfamiliar": False}
+        self.about: dict[str, Any] = {**model.about, "runs_with": "ONNX Runtime"}
 
     def shrink(self, picture: Image.Image) -> Images:
         """Make it small as the model was trained."""
@@ -42,15 +41,15 @@ class OnnxPredictor:
 
     def seen(self, small: Images) -> Images:
         """Cut out the centre, where the network looks at only that."""
-        return centre(small, self._model.crop)
+        return self._model.form.centre(small)
 
     def probs(self, images: Images) -> Probabilities:
         """Run the graph."""
         return self._model.probs(images)
 
     def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
-        """Run the graph; what is unfamiliar it cannot tell."""
-        return self._model.probs(images), None
+        """Run the graph, which says what is unfamiliar, where the model could tell."""
+        return self._model.judge(images)
 
     def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> Maps:
         """Never asked for."""

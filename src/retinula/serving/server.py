@@ -61,7 +61,9 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        # Every address of this machine is those of IPv4, too, which most clients still ask by.
+        both = address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         # Python adds to the system's words for a failed bind; names that are not found have no number of the system.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
@@ -86,6 +88,13 @@ def is_loopback(listening: socket.socket) -> bool:
     By where it is bound, and not by how that was written: 127.1, or a name, can be this machine, too.
     """
     return ip_address(listening.getsockname()[0]).is_loopback
+
+
+def is_ipv6_alone(listening: socket.socket) -> bool:
+    """Tell whether a socket for every address is not reached by IPv4, as where the system cannot have both in one."""
+    if listening.family != socket.AF_INET6 or not ip_address(listening.getsockname()[0]).is_unspecified:
+        return False
+    return bool(listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
 
 
 def address_of(listening: socket.socket) -> str:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from retinula.images import Images
 from retinula.machine import available_cores
 from retinula.pictures.decoding import UnreadablePicture, as_picture, decode, measure
+from retinula.pictures.levels import to_bytes
 from retinula.pictures.pieces import MOST_SLOW_VALUES
 from retinula.serving.batching import Batcher, Stopped
 from retinula.serving.content import Question, Upload, read_question
@@ -232,7 +233,7 @@ class Service:
         if "seen" in question.include:
             prediction["seen"] = _data_url(self.predictor.seen(small.views[0]))
         if outcome.heatmap is not None:
-            prediction["heatmap"] = _data_url(np.rint(outcome.heatmap[None] * 255).astype(np.uint8))
+            prediction["heatmap"] = _data_url(to_bytes(outcome.heatmap[None]))
         if outcome.similar is not None:
             prediction["similar"] = [
                 {"image": _data_url(each.image), "label": each.label, "likeness": round(each.likeness, 4)}

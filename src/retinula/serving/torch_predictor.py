@@ -58,8 +58,7 @@ class TorchPredictor:
 
     def seen(self, small: Images) -> Images:
         """Cut out the centre, where the network looks at only that."""
-        (seen,) = self._seen(small[None])
-        return np.asarray(seen)
+        return self._model.preprocess.centre(small)
 
     def probs(self, images: Images) -> Probabilities:
         """Run the network."""
@@ -71,16 +70,13 @@ class TorchPredictor:
 
     def heatmaps(self, images: Images, targets: NDArray[np.int64]) -> Maps:
         """Compute what `retinula explain` shows unless told otherwise; the most that was found in a picture is 1."""
-        maps = attribute(self._model, self._seen(images), targets, USUAL)
+        maps = attribute(self._model, self._model.preprocess.centre(images), targets, USUAL)
         most = maps.max(axis=(1, 2), keepdims=True)
         return np.asarray(maps / np.where(most > 0, most, 1), dtype=np.float32)
 
     def similar(self, images: Images) -> list[list[Similar]]:
         """Find the likest pictures from training."""
         return [[] for _ in images] if self._neighbours is None else self._neighbours.of(images)
-
-    def _seen(self, images: Images) -> Images:
-        return np.ascontiguousarray(self._model.preprocess.crop_centre(torch.from_numpy(images)).numpy())
 
 
 def _explains(model: Model) -> bool:

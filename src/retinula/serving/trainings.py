@@ -1,11 +1,13 @@
 """What the page shows of trainings: a list of runs, one of them with its curves and settings, its report.
 
-Only reads, and only below the folder of runs. Runs may be going on, damaged or foreign: what cannot be read of one
-is left out. Knows nothing of HTTP but the refusals.
+Only reads, and only files that lie in the folders of the runs themselves: links may lead anywhere on the machine. Runs
+may be going on, damaged or foreign: what cannot be read of one, or is far larger than any training writes it, is left
+out. Knows nothing of HTTP but the refusals.
 """
 
 import json
 import re
+import stat
 import sys
 import tomllib
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any, Final, get_args
 from markupsafe import escape
 
 from retinula.errors import RetinulaError
+from retinula.files.durable import read_bytes, read_text
 from retinula.recipe.assignment import flat
 from retinula.recipe.differences import last_part
 from retinula.recipe.sections import Training, ValidationMetric
@@ -26,6 +29,8 @@ from retinula.training.outline import Outline
 MAX_RUNS: Final = 500  # the newest
 MAX_EPOCHS: Final = 2000  # of a curve; of longer ones every second, third ... epoch is given
 MAX_REPORT_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES: Final = 32 * 1024 * 1024  # of what else is read; as much as the longest training has of epochs
+MAX_RECIPE_BYTES: Final = 64 * 1024  # of a recipe, which is read in Python
 MAX_DEPTH: Final = 8  # of lists and tables in one another; what lies deeper is left out
 
 _RESULT_KEYS: Final = (
@@ -76,12 +81,11 @@ def report_page(root: Path, name: str) -> bytes:
         Refusal: not_found.
     """
     run = _find(root, name)
-    file = run.report_page
-    try:
-        if file.stat().st_size <= MAX_REPORT_BYTES:
-            return _without_places(file.read_bytes(), run)
-    except OSError:
-        pass
+    if _is_own(run.report_page, MAX_REPORT_BYTES):
+        try:
+            return _without_places(read_bytes(run.report_page, MAX_REPORT_BYTES), run)
+        except RetinulaError:
+            pass
     raise Refusal("not_found", f"there is no report of {name} yet; write it with: retinula report {name}")
 
 
@@ -91,6 +95,15 @@ def _find(root: Path, name: str) -> Run:
         if run.name == name:
             return run
     raise Refusal("not_found", f"there is no training {name[:100]!r} here")
+
+
+def _is_own(file: Path, max_bytes: int = MAX_BYTES) -> bool:
+    """Tell whether a file lies in the run itself, and has no more bytes than are read of it; links are none."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size <= max_bytes
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -113,7 +126,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "test_accuracy": outline.test_accuracy,
         "seconds": report["training"].get("seconds_in_all") if report else None,
         "parameters": report["parameters"] if report else None,
-        "report": run.report_page.is_file(),
+        "report": _is_own(run.report_page, MAX_REPORT_BYTES),
     }
 
 
@@ -126,30 +139,32 @@ def _results(report: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 def _report(run: Run) -> dict[str, Any] | None:
     try:
-        return run.report() if run.finished else None
+        return run.report() if _is_own(run.report_file) else None
     except RetinulaError:
         return None
 
 
 def _environment(run: Run) -> dict[str, Any]:
     try:
-        return run.environment()
+        return run.environment() if _is_own(run.environment_file) else {}
     except RetinulaError:
         return {}
 
 
 def _metrics(run: Run) -> list[EpochRow]:
     try:
-        return run.metrics()
+        return run.metrics() if _is_own(run.metrics_file) else []
     except RetinulaError:
         return []
 
 
 def _recipe(run: Run) -> dict[str, Any]:
     # As it stands in the file: an earlier version's recipe is worth showing, even where this one would not train it.
+    if not _is_own(run.recipe_file, MAX_RECIPE_BYTES):
+        return {}
     try:
-        recipe: dict[str, Any] = _plain(tomllib.loads(run.recipe_file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError):
+        recipe: dict[str, Any] = _plain(tomllib.loads(read_text(run.recipe_file)))
+    except (ValueError, RecursionError):
         return {}
     return recipe
 
@@ -157,7 +172,7 @@ def _recipe(run: Run) -> dict[str, Any]:
 def _only_in_training(run: Run) -> str:
     """Return what the loss in training counts and that of validation does not; nothing where the recipe is not read."""
     try:
-        return only_in_training(run.recipe())
+        return only_in_training(run.recipe()) if _is_own(run.recipe_file, MAX_RECIPE_BYTES) else ""
     except RetinulaError:
         return ""
 

@@ -123,6 +123,15 @@ def fault_in_class_names(
     return f"two classes are called {shown(twice[0])}" if twice else ""
 
 
+def is_address(word: str) -> bool:
+    """Tell whether a word is an address on the web, also as a path writes it.
+
+    >>> is_address("https://example.org/cat.png"), is_address("https:/example.org/cat.png"), is_address("c:/cat.png")
+    (True, True, False)
+    """
+    return word.lower().startswith(("http:/", "https:/", "ftp:/", "s3:/", "gs:/"))
+
+
 def _seen(name: str) -> str:
     """Return what a reader sees of a name: without what only joins, parts or marks letters."""
     return name if name.isascii() else "".join(each for each in name if unicodedata.category(each) != "Cf")

@@ -41,6 +41,33 @@ def percent(share: float, places: int = 1) -> str:
     return f"{100 * share:.{places}f} %"
 
 
+def share(value: float | None, places: int = 2) -> str:
+    """Write a share as a percentage; `-` where there is none.
+
+    >>> share(0.7416), share(0.5, 0), share(None)
+    ('74.16 %', '50 %', '-')
+    """
+    return "-" if value is None else percent(value, places)
+
+
+def number(value: float | None, places: int = 4) -> str:
+    """Write a number; `-` where there is none.
+
+    >>> number(0.90349), number(1.0, 1), number(None)
+    ('0.9035', '1.0', '-')
+    """
+    return "-" if value is None else f"{value:.{places}f}"
+
+
+def reached(metric: str, value: float | None) -> str:
+    """Write what validation pictures gave, a share or a number; `-` where there is none.
+
+    >>> reached("val_accuracy", 0.5), reached("val_loss", 0.5)
+    ('50.00 %', '0.5000')
+    """
+    return share(value) if metric == "val_accuracy" else number(value)
+
+
 def sureness(share: float) -> str:
     """Write how sure an answer is, 0..1, as `percent` does, but so that nothing is rounded up to certainty.
 
@@ -64,13 +91,13 @@ def duration(seconds: float) -> str:
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """Write a number with so many significant digits, in full what rounds to below a million, and a true minus sign.
+    """Write a number with so many significant digits, in full what rounds to below a billion, and a true minus sign.
 
-    >>> rounded(-0.1234), rounded(18250, 3)
-    ('−0.12', '18,200')
+    >>> rounded(-0.1234), rounded(18250, 3), rounded(1.05e6, 3), rounded(2e9)
+    ('−0.12', '18,200', '1,050,000', '2e+09')
     """
     text = f"{value:.{digits}g}"
-    if "e+" in text and abs(float(text)) < 1e6:
+    if "e+" in text and abs(float(text)) < 1e9:
         text = f"{float(text):,.0f}"
     return text.replace("-", "\u2212")
 

@@ -3,18 +3,21 @@
 Knows nothing of torch, so that a model can answer without it.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from retinula.errors import InputError
+from retinula.errors import InputError, nearest
 from retinula.images import Images
 from retinula.pictures.given import GivenPicture, opened
 
 Probabilities = NDArray[np.float32]
+Several = list[Any] | tuple[Any, ...] | Iterator[Any]  # pictures
+OnError = Literal["raise", "skip"]
 AT_ONCE: Final = 64  # views that a model is asked about together: bounds memory whatever the number of pictures
 
 
@@ -72,22 +75,47 @@ def judged(model: Classifier, looked_at: Sequence[Images]) -> Iterator[tuple[Pro
         first = last
 
 
-def answered(model: Classifier, pictures: Sequence[GivenPicture]) -> list[list[Answer]]:
-    """Say what is on each of several pictures, as `ranked` does.
+def answers_to(model: Classifier, picture: Any, on_error: OnError = "raise") -> list[Answer] | list[list[Answer]]:
+    """Say what is on a picture, as `ranked` does; or on each of several, which are a list, a tuple or a generator.
+
+    Args:
+        model: that is asked.
+        picture: a `GivenPicture`, or `Several` of them.
+        on_error: what to do about one of several that cannot be read: `skip` warns, and gives no answers to it.
 
     Raises:
-        InputError: one is no single picture, or cannot be read; says which.
+        InputError: it is no single picture, or cannot be read; of several says which.
     """
+    if on_error not in get_args(OnError):
+        raise InputError(f"there is no on_error={on_error!r}{nearest(str(on_error), get_args(OnError))}")
+    # An open file is one picture, though it can be gone through line by line.
+    if isinstance(picture, list | tuple) or (isinstance(picture, Iterator) and not hasattr(picture, "read")):
+        return _answered(model, picture, on_error)
+    ((probabilities, _),) = judged(model, [model.look_at(opened(picture))])
+    return ranked(model.classes, probabilities)
+
+
+def _answered(model: Classifier, pictures: Iterable[GivenPicture], on_error: OnError) -> list[list[Answer]]:
     found: list[list[Answer]] = []
-    waiting: list[Images] = []
+    waiting: dict[int, Images] = {}  # by their places
+
+    def ask() -> None:
+        for place, (probabilities, _) in zip(waiting, judged(model, [*waiting.values()]), strict=True):
+            found[place] = ranked(model.classes, probabilities)
+        waiting.clear()
+
     for place, picture in enumerate(pictures):
+        found.append([])
         try:
-            waiting.append(model.look_at(opened(picture)))
+            waiting[place] = model.look_at(opened(picture))
         except InputError as error:
-            raise InputError(f"pictures[{place}]: {error}") from error
-        if sum(map(len, waiting)) >= AT_ONCE or place == len(pictures) - 1:
-            found += [ranked(model.classes, probabilities) for probabilities, _ in judged(model, waiting)]
-            waiting.clear()
+            said = f"pictures[{place}]: {error}"
+            if on_error == "raise":
+                raise InputError(said) from error
+            warnings.warn(f"skipped {said}", stacklevel=4)  # the line that called `predict`
+        if sum(map(len, waiting.values())) >= AT_ONCE:
+            ask()
+    ask()
     return found
 
 

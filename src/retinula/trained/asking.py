@@ -7,26 +7,34 @@ import torch
 
 from retinula.errors import InputError, first_line, nearest
 from retinula.forms import Averaging
-from retinula.images import ImageSet, kind_of
+from retinula.images import Images, ImageSet, kind_of
 
 
-def check_images(images: object, shape: tuple[int, ...]) -> None:
-    """See that pictures are uint8 `[N, *shape]` in an array.
+def in_order(images: object, shape: tuple[int, ...]) -> Images:
+    """Return pictures as an array uint8 `[N, *shape]`: of such an array or tensor, or one with channels last.
+
+    Args:
+        images: what was given.
+        shape: channels, height and width. Where both orders fit them, channels come first.
 
     Raises:
-        InputError: they are not; says what they are instead.
+        InputError: they are something else; says what.
     """
+    given = images.numpy(force=True) if isinstance(images, torch.Tensor) and images.dtype == torch.uint8 else images
+    if isinstance(given, np.ndarray) and given.dtype == np.uint8:
+        if given.shape[1:] == shape:
+            return given
+        if given.shape[1:] == (*shape[1:], shape[0]):
+            return given.transpose(0, 3, 1, 2)
     kind = kind_of(images)
     if isinstance(images, list | tuple):
         kind += "; predict takes a list of pictures of any size"
     elif isinstance(images, np.ndarray | torch.Tensor):
-        if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == shape:
-            return
         kind = f"{type(images).__name__} of {images.dtype} {list(images.shape)}"
     elif isinstance(images, ImageSet):
         kind = "an ImageSet: give its images, image_set.images"
     sizes = ", ".join(map(str, shape))
-    raise InputError(f"this model takes uint8 pictures [N, {sizes}] in a NumPy array, not {kind}")
+    raise InputError(f"this model takes uint8 pictures [N, {sizes}] in a NumPy array or a tensor, not {kind}")
 
 
 def check_batches_and_averaging(batch_size: object, tta: object) -> None:

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from retinula.files.strict_json import number
 
 FEWEST = 100  # pictures that a limit is set on, since it is a quantile near an end, and that means come of
 STATISTICS = 16
-AT_ONCE = 1024  # pictures looked at: bounds memory
+AT_ONCE = 512  # pictures looked at: bounds memory
 _SCALES = 4
 _LEVELS = 16  # of brightness, whose entropy is low in drawings and flat areas
 _STEP = 1 / 255  # of a grey value: what is less than that is nothing
@@ -58,7 +57,11 @@ class Familiarity:
 
     def distances(self, images: Tensor) -> Tensor:
         """Return how far each picture (uint8 `[N, C, H, W]`) lies from the training pictures: float64 `[N]`."""
-        offsets = picture_statistics(images) - torch.tensor(self.means, dtype=torch.float64)
+        return self.distances_of(picture_statistics(images))
+
+    def distances_of(self, statistics: Tensor) -> Tensor:
+        """Return the same for pictures whose statistics (float64 `[N, 16]`) are known."""
+        offsets = statistics - torch.tensor(self.means, dtype=torch.float64)
         distances: Tensor = (offsets @ torch.tensor(self.whitening, dtype=torch.float64)).norm(dim=1)
         return distances
 
@@ -145,36 +148,55 @@ def picture_statistics(images: Tensor) -> Tensor:
     Args:
         images: uint8 `[N, C, H, W]` with one channel or three, of any size.
     """
-    return torch.cat([_statistics(part) for part in torch.split(images, AT_ONCE)])
+    return torch.cat([statistics_at_once(part) for part in torch.split(images, AT_ONCE)])
 
 
-def _statistics(images: Tensor) -> Tensor:
-    colours = images.float() / 255
+def statistics_at_once(images: Tensor) -> Tensor:
+    """Return what `picture_statistics` does, but of all pictures together, in operations that a graph can be made of.
+
+    All of it is in double precision: the sums of a picture's pixels then hardly depend on the order that they are
+    added in, so that torch and other programs, which have different ones, come to the same.
+    """
+    colours = images.double() / 255
     colours = colours.expand(-1, 3, -1, -1)
     grey = colours.mean(dim=1, keepdim=True)
     tints = torch.cat((colours[:, :1] - grey, colours[:, 2:] - grey), dim=1)
     columns = [grey.mean(dim=(1, 2, 3)), *tints.mean(dim=(2, 3)).T]
     columns += _contrasts(grey) + _contrasts(tints)
     levels = (grey * _LEVELS).long().clamp_(max=_LEVELS - 1).flatten(1)
-    counts = torch.zeros(len(images), _LEVELS).scatter_add_(1, levels, torch.ones(levels.shape))
+    # The length of the batch is asked of its shape: `len` would fix it in a graph.
+    counts = grey.new_zeros(images.shape[0], _LEVELS).scatter_add_(1, levels, grey.new_ones(levels.shape))
     columns.append(torch.special.entr(counts / levels.shape[1]).sum(dim=1))
     across, down = colours.diff(dim=3).abs(), colours.diff(dim=2).abs()
     steps = torch.cat((across.mean(dim=1).flatten(1), down.mean(dim=1).flatten(1)), dim=1)
     if not steps.shape[1]:  # a single pixel has no neighbours
-        steps = torch.zeros(len(images), 1)
-    columns.append((steps < _FLAT).float().mean(dim=1))
-    squares = steps.square()
-    columns.append((squares.square().mean(dim=1) + _STEP**4).log() - 2 * (squares.mean(dim=1) + _STEP**2).log())
-    return torch.stack(columns, dim=1).double()
+        steps = grey.new_zeros(images.shape[0], 1)
+    columns.append((steps < _FLAT).double().mean(dim=1))
+    squares = (steps / _STEP).square()
+    columns.append((squares.square().mean(dim=1) + 1).log() - 2 * (squares.mean(dim=1) + 1).log())
+    return torch.stack(columns, dim=1)
 
 
 def _contrasts(planes: Tensor) -> list[Tensor]:
     """Return log contrasts, `[N]` each: of each scale what the next coarser one lacks, and that of the coarsest."""
     contrasts = []
     for _ in range(_SCALES):
-        coarse = F.avg_pool2d(planes, 2) if min(planes.shape[2:]) > 1 else planes
-        lacking = planes - F.interpolate(coarse, size=planes.shape[2:], mode="nearest")
-        contrasts.append(lacking.square().mean(dim=(1, 2, 3)))
+        coarse = _halved(planes) if min(planes.shape[2:]) > 1 else planes
+        contrasts.append((planes - _enlarged(coarse, planes.shape[2:])).square().mean(dim=(1, 2, 3)))
         planes = coarse
     contrasts.append((planes - planes.mean(dim=(2, 3), keepdim=True)).square().mean(dim=(1, 2, 3)))
     return [(each + _STEP**2).log() for each in contrasts]
+
+
+def _halved(planes: Tensor) -> Tensor:
+    """Average pixels two by two; a last row or column without a fellow is left out."""
+    height, width = (side // 2 for side in planes.shape[2:])
+    whole = planes[:, :, : 2 * height, : 2 * width]
+    return whole.reshape(-1, planes.shape[1], height, 2, width, 2).mean(dim=(3, 5))
+
+
+def _enlarged(planes: Tensor, size: torch.Size) -> Tensor:
+    """Bring planes to a size by repeating pixels."""
+    for dim, (now, wanted) in enumerate(zip(planes.shape[2:], size, strict=True), start=2):
+        planes = planes.index_select(dim, torch.arange(wanted) * now // wanted)
+    return planes

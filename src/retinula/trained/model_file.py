@@ -17,16 +17,16 @@ from PIL import Image
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.files.strict_json import number, table
 from retinula.files.tensor_file import load_tensors, save_tensors
-from retinula.forms import Averaging, Resample, Resize
+from retinula.forms import Averaging
 from retinula.images import Images, copied
 from retinula.models.catalog import NETWORKS, build_outline
 from retinula.models.head import head_of
 from retinula.models.watching import watched
-from retinula.pictures.given import GivenPicture, opened
-from retinula.pictures.shrinking import Views
+from retinula.pictures.form import Form
+from retinula.pictures.given import GivenPicture
 from retinula.text.names import fault_in_class_names
-from retinula.trained.answers import Answer, Probabilities, answered, judged, ranked
-from retinula.trained.asking import check_batches_and_averaging, check_images, usable_device
+from retinula.trained.answers import Answer, OnError, Probabilities, Several, answers_to
+from retinula.trained.asking import check_batches_and_averaging, in_order, usable_device
 from retinula.trained.familiarity import Familiarity
 from retinula.trained.finding import find_model
 from retinula.transforms.preprocess import Preprocess
@@ -65,7 +65,7 @@ class Model:
     familiarity: Familiarity | None = None
 
     def __repr__(self) -> str:
-        size = "x".join(map(str, (self.preprocess.channels, *self.preprocess.size)))
+        size = "x".join(map(str, self.preprocess.shape))
         gives = f"{len(self.classes)} classes" if self.classifies else "pictures"
         return f"Model({self.network_name}: pictures {size} to {gives})"
 
@@ -80,19 +80,9 @@ class Model:
         return self.task == "classification"
 
     @property
-    def resize(self) -> Resize:
-        """How photos are made small."""
-        return self.preprocess.resize
-
-    @property
-    def resample(self) -> Resample:
-        """By which filter."""
-        return self.preprocess.resample
-
-    @property
-    def views(self) -> Views:
-        """What is looked at of a photo beside the whole."""
-        return self.preprocess.views
+    def form(self) -> Form:
+        """The form of the pictures that it takes; every model has one, whatever computes it."""
+        return self.preprocess
 
     def save(self, path: str | Path) -> None:
         """Write the model file; raises `RetinulaError` where the disk refuses."""
@@ -184,7 +174,7 @@ class Model:
 
     def outputs(
         self,
-        images: Images,
+        images: Images | torch.Tensor,
         *,
         batch_size: int = 500,
         tta: Averaging = "none",
@@ -194,7 +184,7 @@ class Model:
         """Run the network over pictures already at the preprocess's size.
 
         Args:
-            images: uint8 `[N, C, H, W]`.
+            images: uint8 `[N, C, H, W]`, or `[N, H, W, C]` where only this order fits the model.
             batch_size: pictures at a time; bounds memory, does not change the answer beyond rounding.
             tta: averaging at test time: over the mirrored picture, or also over two shifts by a pixel.
             device: where to compute; the processor where none is given.
@@ -203,7 +193,7 @@ class Model:
         Returns:
             float32 logits `[N, K]`, or `[N, C, h, w]` for a reconstruction, in memory of the processor.
         """
-        check_images(images, (self.preprocess.channels, *self.preprocess.size))
+        images = in_order(images, self.preprocess.shape)
         check_batches_and_averaging(batch_size, tta)
         if tta != "none" and not self.classifies:
             raise InputError(f"tta={tta} averages answers about classes; {self.network_name} reconstructs pictures")
@@ -245,7 +235,7 @@ class Model:
 
     def probabilities(
         self,
-        images: Images,
+        images: Images | torch.Tensor,
         *,
         batch_size: int = 500,
         tta: Averaging = "none",
@@ -270,7 +260,7 @@ class Model:
         if not self.classifies:
             raise InputError(f"{self.network_name} reconstructs pictures; it knows no classes")
 
-    def unfamiliar(self, images: Images, logits: torch.Tensor) -> torch.Tensor | None:
+    def unfamiliar(self, images: Images | torch.Tensor, logits: torch.Tensor) -> torch.Tensor | None:
         """Say which pictures are unlike anything it was trained on: bool `[N]`, or None where it cannot tell.
 
         Args:
@@ -279,28 +269,29 @@ class Model:
         """
         if self.familiarity is None:
             return None
-        return self.familiarity.unfamiliar(torch.from_numpy(np.array(images)), logits)
+        return self.familiarity.unfamiliar(torch.from_numpy(np.array(in_order(images, self.preprocess.shape))), logits)
 
     @overload
     def predict(self, picture: GivenPicture) -> list[Answer]: ...
 
     @overload
-    def predict(self, picture: list[Any] | tuple[Any, ...]) -> list[list[Answer]]: ...
+    def predict(self, picture: Several, *, on_error: OnError = "raise") -> list[list[Answer]]: ...
 
-    def predict(self, picture: GivenPicture | list[Any] | tuple[Any, ...]) -> list[Answer] | list[list[Answer]]:
+    def predict(
+        self, picture: GivenPicture | Several, *, on_error: OnError = "raise"
+    ) -> list[Answer] | list[list[Answer]]:
         """Say what is on a picture: every class with its probability, the mean over its views, most likely first.
 
         Args:
             picture: of any size, as `given_picture.opened` takes it: a file, open or not, its bytes, a Pillow image,
-                an array or a tensor. Or a list or tuple of such: of each what it gives alone, but for rounding.
+                an array or a tensor. Or a list, tuple or generator of such: of each what it gives alone, but for
+                rounding.
+            on_error: `skip` gives no answers to those of several that cannot be read, and warns of each.
 
         Raises:
             InputError: it is no picture, or cannot be read.
         """
-        if isinstance(picture, list | tuple):
-            return answered(self, picture)
-        ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
-        return ranked(self.classes, probabilities)
+        return answers_to(self, picture, on_error)
 
     def shrink(self, picture: Image.Image) -> Images:
         """Bring a decoded picture to uint8 `[C, H, W]`, the form that the model takes."""
@@ -378,7 +369,7 @@ def _averaged(network: torch.nn.Module, preprocess: Preprocess, batch: torch.Ten
     """Logits of one batch, averaged as the public CIFAR-10 speed records count: half plain, half shifted."""
 
     def logits(images: torch.Tensor) -> torch.Tensor:
-        inputs = preprocess.normalise(preprocess.crop_centre(images))
+        inputs = preprocess.inputs(images)
         outputs: torch.Tensor = network(inputs.contiguous(memory_format=torch.channels_last))
         return outputs.float()
 

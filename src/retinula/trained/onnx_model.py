@@ -16,19 +16,20 @@ from PIL import Image
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.extras import load
 from retinula.files.onnx_file import read_file, read_metadata
-from retinula.files.strict_json import read_json, whole_number
-from retinula.forms import Resample, Resize
+from retinula.files.strict_json import read_json
 from retinula.images import Images
 from retinula.machine import available_cores
-from retinula.pictures.given import GivenPicture, opened
-from retinula.pictures.shrinking import WHOLE, Views, check_form, look_at, shrink
+from retinula.pictures.form import Form
+from retinula.pictures.given import GivenPicture
 from retinula.text.names import fault_in_class_names
-from retinula.trained.answers import Answer, Probabilities, answered, judged, ranked
+from retinula.trained.answers import Answer, OnError, Probabilities, Several, answers_to
 
-# Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know.
-FORMATS: Final = (1, 2)
+# Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know, 3
+# a second output.
+FORMATS: Final = (1, 2, 3)
 FORMAT_KEY: Final = "retinula_format"
 INPUT: Final = "images"
+UNFAMILIAR: Final = "unfamiliar"  # the second output, of classifiers that can tell
 MAX_CLASSES: Final = 100_000
 _MOST_PIXELS: Final = 12_000_000  # at a time, but for a single picture: some 300 MB on the way through the graph
 _TOLD: Final = ("network", "superclasses", "temperature", "precision", "data_licence", "provenance", "parity")
@@ -42,22 +43,14 @@ class OnnxModel:
         classes: the names of the classes, in the order of the probabilities; none of a model that gives pictures back.
         metadata: all that the file says of itself: `task`, `network`, `classes`, `superclasses`, `preprocess`,
             `temperature`, `data_licence`, `provenance`, `parity` and more, as values of JSON.
-        size: height and width that pictures are brought to.
-        resize: how.
-        resample: by which filter.
-        crop: height and width of the centre that the network sees, or None for all of it.
-        views: what is looked at of a photo beside the whole; the graph itself looks at the whole only.
-        channels: 1 where only the luminance of pictures is looked at, 3 otherwise.
+        form: of the pictures that it takes; the graph itself looks at the whole of a photo only, not at other views.
+        tells_unfamiliar: whether it can tell pictures unlike anything it was trained on.
     """
 
     classes: tuple[str, ...]
     metadata: Mapping[str, Any]
-    size: tuple[int, int]
-    resize: Resize
-    resample: Resample
-    crop: tuple[int, int] | None
-    views: Views
-    channels: int
+    form: Form
+    tells_unfamiliar: bool
     _session: Any
 
     @classmethod
@@ -84,11 +77,7 @@ class OnnxModel:
         """Read the content of such a file; raises as `load`, without the file's name."""
         metadata = _metadata(read_metadata(content))
         try:
-            form = metadata["preprocess"]
-            height, width = (whole_number(side, "size") for side in form["size"])
-            resize, channels = form["resize"], whole_number(form["channels"], "channels")
-            resample = form.get("resample", "bicubic")
-            views = Views.from_dict(form["views"]) if "views" in form else WHOLE
+            form = Form.from_dict(metadata["preprocess"])
             classes = metadata["classes"]
             if not (
                 isinstance(classes, list)
@@ -99,25 +88,14 @@ class OnnxModel:
                 raise ValueError("values out of range")
             if fault := fault_in_class_names(classes, of_model=True):
                 raise ValueError(fault)
-            crop = _crop(form)
-            for shape in ((height, width), crop or (height, width)):
-                check_form(shape, channels, resize, resample)
-            if crop and (crop[0] > height or crop[1] > width):
-                raise ValueError(f"the crop {list(crop)} is larger than the pictures, {[height, width]}")
         except (LookupError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"what it says of itself is not right ({error}); export the model again") from error
         session = _session(content, threads)
-        return cls(
-            tuple(classes),
-            MappingProxyType(metadata),
-            (height, width),
-            resize,
-            resample,
-            crop,
-            views,
-            channels,
-            session,
-        )
+        outputs = [(each.name, each.type) for each in session.get_outputs()]
+        tells = bool(classes) and outputs[1:] == [(UNFAMILIAR, "tensor(bool)")]
+        if len(outputs) != 1 + tells:
+            raise InputError("its outputs are not what its task has; export the model again")
+        return cls(tuple(classes), MappingProxyType(metadata), form, tells, session)
 
     @property
     def task(self) -> str:
@@ -128,25 +106,29 @@ class OnnxModel:
     def about(self) -> dict[str, Any]:
         """What a server or a page tells of it beside its name and classes: values that JSON can hold."""
         told = {key: self.metadata[key] for key in _TOLD if key in self.metadata}
-        return {**told, "input": self.metadata["preprocess"]}
+        return {**told, "tells_unfamiliar": self.tells_unfamiliar, "input": self.metadata["preprocess"]}
 
     def shrink(self, picture: Image.Image) -> Images:
         """Bring a decoded picture to uint8 `[channels, *size]`, as the model that was exported does."""
-        return shrink(picture, self.size, self.resize, self.channels, self.resample)
+        return self.form.shrink(picture)
 
     def look_at(self, picture: Image.Image) -> Images:
         """Bring all views of a decoded picture to uint8 `[V, channels, *size]`, the whole first."""
-        return look_at(picture, self.size, self.resize, self.channels, self.resample, self.views)
+        return self.form.look_at(picture)
 
     def probs(self, images: Images) -> Probabilities:
         """Return float32 `[N, K]` for pictures uint8 `[N, C, H, W]` as `shrink` gives them."""
-        return self.probabilities(in_colour(images))
+        return self.probs_of_photos(in_colour(images))
 
-    def probabilities(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> Probabilities:
+    def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
+        """Return `probs`, and which pictures are unfamiliar, bool `[N]`; None where the file cannot tell."""
+        return self.judge_photos(in_colour(images))
+
+    def probs_of_photos(self, photos: NDArray[np.uint8], *, batch_size: int = 64) -> Probabilities:
         """Return float32 `[N, K]`, rows summing to 1, for pictures of any size.
 
         Args:
-            images: uint8 `[N, H, W, 3]`.
+            photos: uint8 `[N, H, W, 3]`.
             batch_size: pictures at a time, fewer where they are large; bounds memory, does not change the answer
                 beyond rounding.
 
@@ -154,16 +136,24 @@ class OnnxModel:
             InputError: the pictures have another form, or the model gives pictures back.
             RetinulaError: ONNX Runtime fails.
         """
+        return self.judge_photos(photos, batch_size=batch_size)[0]
+
+    def judge_photos(
+        self, photos: NDArray[np.uint8], *, batch_size: int = 64
+    ) -> tuple[Probabilities, NDArray[np.bool_] | None]:
+        """Return the same, and which pictures are unfamiliar, bool `[N]`; None where the file cannot tell."""
         if not self.classes:
             raise InputError(f"{self.metadata.get('network')} gives pictures back; it knows no classes")
-        return np.concatenate(list(self._run(images, batch_size)))
+        outputs = zip(*self._run(photos, batch_size), strict=True)
+        probabilities, *unfamiliar = (np.concatenate(each) for each in outputs)
+        return probabilities, unfamiliar[0] if unfamiliar else None
 
-    def reconstruct(self, images: NDArray[np.uint8], *, batch_size: int = 64) -> NDArray[np.float32]:
+    def reconstruct_photos(self, photos: NDArray[np.uint8], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Return the pictures that the network makes of pictures, which are brought to its size first.
 
         Args:
-            images: uint8 `[N, H, W, 3]`.
-            batch_size: as `probabilities`.
+            photos: uint8 `[N, H, W, 3]`.
+            batch_size: as `probs_of_photos`.
 
         Returns:
             float32 `[N, height, width, channels]` in 0..1.
@@ -174,30 +164,30 @@ class OnnxModel:
         """
         if self.classes:
             raise InputError(f"{self.metadata.get('network')} is a classifier and gives no pictures back")
-        return np.concatenate(list(self._run(images, batch_size)))
+        return np.concatenate([pictures for (pictures,) in self._run(photos, batch_size)])
 
     @overload
     def predict(self, picture: GivenPicture) -> list[Answer]: ...
 
     @overload
-    def predict(self, picture: list[Any] | tuple[Any, ...]) -> list[list[Answer]]: ...
+    def predict(self, picture: Several, *, on_error: OnError = "raise") -> list[list[Answer]]: ...
 
-    def predict(self, picture: GivenPicture | list[Any] | tuple[Any, ...]) -> list[Answer] | list[list[Answer]]:
+    def predict(
+        self, picture: GivenPicture | Several, *, on_error: OnError = "raise"
+    ) -> list[Answer] | list[list[Answer]]:
         """Say what is on a picture, the mean over its views: classes with probabilities, most likely first.
 
         Args:
-            picture: of any size, as `given_picture.opened` takes it. Or a list or tuple of such: of each what it gives
-                alone, but for rounding.
+            picture: of any size, as `given_picture.opened` takes it. Or a list, tuple or generator of such: of each
+                what it gives alone, but for rounding.
+            on_error: `skip` gives no answers to those of several that cannot be read, and warns of each.
 
         Raises:
             InputError: it is no picture, or cannot be read.
         """
-        if isinstance(picture, list | tuple):
-            return answered(self, picture)
-        ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
-        return ranked(self.classes, probabilities)
+        return answers_to(self, picture, on_error)
 
-    def _run(self, images: NDArray[np.uint8], batch_size: int) -> Iterator[NDArray[np.float32]]:
+    def _run(self, images: NDArray[np.uint8], batch_size: int) -> Iterator[list[NDArray[Any]]]:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
             raise InputError(
                 f"a model in ONNX takes uint8 pictures [N, H, W, 3], not {images.dtype} {list(images.shape)}"
@@ -208,15 +198,18 @@ class OnnxModel:
         for start in range(0, len(images), batch_size):
             batch = np.ascontiguousarray(images[start : start + batch_size])
             try:
-                (outputs,) = self._session.run(None, {INPUT: batch})
+                outputs = self._session.run(None, {INPUT: batch})
             except Exception as error:
                 # ONNX Runtime has no common error of its own below Exception.
                 raise RetinulaError(f"ONNX Runtime failed: {first_line(error)}") from error
+            answers, *unfamiliar = outputs
             expected = (len(batch), len(self.classes)) if self.classes else (len(batch),)
-            if outputs.dtype != np.float32 or outputs.shape[: len(expected)] != expected:
-                raise RetinulaError(f"the model gave {outputs.dtype} {list(outputs.shape)} instead of {list(expected)}")
-            if not np.isfinite(outputs).all():
+            if answers.dtype != np.float32 or answers.shape[: len(expected)] != expected:
+                raise RetinulaError(f"the model gave {answers.dtype} {list(answers.shape)} instead of {list(expected)}")
+            if not np.isfinite(answers).all():
                 raise RetinulaError("the model's answers are not finite numbers")
+            if any(told.shape != (len(batch),) for told in unfamiliar):
+                raise RetinulaError(f"the model does not say of each of {len(batch)} pictures whether it is unfamiliar")
             yield outputs
 
 
@@ -225,18 +218,11 @@ def in_colour(images: Images) -> Images:
     return np.broadcast_to(images, (len(images), 3, *images.shape[2:])).transpose(0, 2, 3, 1)
 
 
-def _crop(form: Mapping[str, Any]) -> tuple[int, int] | None:
-    if form.get("crop") is None:
-        return None
-    height, width = form["crop"]
-    return whole_number(height, "crop"), whole_number(width, "crop")
-
-
 def _metadata(raw: Mapping[str, str]) -> dict[str, Any]:
     if FORMAT_KEY not in raw:
         raise InputError("an ONNX file, but not one that retinula export wrote")
     if raw[FORMAT_KEY] not in map(str, FORMATS):
-        read = " and ".join(map(str, FORMATS))
+        read = f"{FORMATS[0]} to {FORMATS[-1]}"
         raise InputError(f"format {raw[FORMAT_KEY][:20]!r}, this version of retinula reads {read}; upgrade retinula")
     try:
         return {key: read_json(value) for key, value in raw.items()}
@@ -251,13 +237,14 @@ def _session(content: bytes, threads: int | None) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or available_cores()
     options.log_severity_level = 4  # what fails is an error here; warnings are for those who write graphs
+    # What was looked through was ONNX; the runtime would take bytes that can be read as its own format for that.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # Threads that spin while they wait take the processor from decoding and from whoever else serves.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise InputError(f"ONNX Runtime cannot use it ({first_line(error)})") from error
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    if [(each.name, each.type) for each in inputs] != [(INPUT, "tensor(uint8)")] or len(outputs) != 1:
+    if [(each.name, each.type) for each in session.get_inputs()] != [(INPUT, "tensor(uint8)")]:
         raise InputError("its input is not uint8 pictures alone; export the model again")
     return session

@@ -66,7 +66,7 @@ def patch_covariance(train_set: ImageSet, preprocess: Preprocess, patch: int) ->
     places = evenly_spread(len(train_set), PICTURES)
     for some in np.array_split(places, -(-len(places) // 500)):
         images = torch.from_numpy(copied(train_set.images, some))
-        inputs = preprocess.normalise(preprocess.crop_centre(images))
+        inputs = preprocess.inputs(images)
         patches = nn.functional.unfold(inputs, patch).transpose(1, 2).reshape(-1, values)
         products += (patches.T @ patches).double()
         total += patches.sum(dim=0)

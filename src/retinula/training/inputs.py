@@ -11,6 +11,7 @@ from retinula.training import processes
 from retinula.training.plan import Plan, side_at
 from retinula.transforms.augment import WHOLE, Drawn, augment_images, spoil
 from retinula.transforms.batches import Batch, generator_for
+from retinula.transforms.levels import unit
 from retinula.transforms.mixing import mix_pairs
 
 
@@ -26,7 +27,7 @@ class Prepared(NamedTuple):
     share: float = 1.0
 
 
-def prepare(plan: Plan, batch: Batch, drawn: Drawn | None = None) -> Prepared:
+def prepare(plan: Plan, batch: Batch, drawn: Drawn | None = None, *, full_size: bool = False) -> Prepared:
     """Take the pictures of a batch, augment, spoil, normalise and mix them; the same step always gives the same.
 
     Of several processes each reads and changes its part alone, unless that takes the pictures of the others.
@@ -35,6 +36,7 @@ def prepare(plan: Plan, batch: Batch, drawn: Drawn | None = None) -> Prepared:
         plan: of the training.
         batch: a step of it.
         drawn: told what chance gave each picture.
+        full_size: leave inputs at the side that the network is asked with, where that of the step is smaller.
     """
     hardware, recipe = plan.hardware, plan.recipe
     part = processes.part_of(len(batch.indices))
@@ -53,7 +55,7 @@ def prepare(plan: Plan, batch: Batch, drawn: Drawn | None = None) -> Prepared:
         part=taken,
     )
     if recipe.augment.random_crop is None:
-        images = plan.preprocess.crop_centre(images)
+        images = plan.preprocess.centre(images)
     inputs = plan.preprocess.normalise(spoil(images, plan.augment, chances, drawn))
     if recipe.objective.reconstructs:
         targets, labels = unit(images), None
@@ -66,7 +68,7 @@ def prepare(plan: Plan, batch: Batch, drawn: Drawn | None = None) -> Prepared:
             inputs, targets = mix_pairs(inputs, one_hot, mixup=mixup, cutmix=cutmix, generator=chances, drawn=drawn)
             labels = None
     inputs, targets, labels = inputs[kept], targets[kept], None if labels is None else labels[kept]
-    side = side_at(recipe.training.sizes, batch.step / plan.num_steps)
+    side = None if full_size else side_at(recipe.training.sizes, batch.step / plan.num_steps)
     if side is not None and (side, side) != inputs.shape[2:]:
         inputs = shrunk(inputs, side)
     inputs = inputs.to(hardware.device).contiguous(memory_format=hardware.memory_format)
@@ -88,8 +90,3 @@ def _share(plan: Plan, positions: np.ndarray, part: processes.Part) -> float:
 def shrunk(inputs: torch.Tensor, side: int) -> torch.Tensor:
     """Bring inputs `[N, C, H, W]` to `[N, C, side, side]`, every pixel of them counted: bilinear, antialiased."""
     return F.interpolate(inputs, size=(side, side), mode="bilinear", antialias=True)
-
-
-def unit(images: torch.Tensor) -> torch.Tensor:
-    """Bring uint8 pictures to float32 in 0..1; floating ones are there already."""
-    return images.float() / 255 if images.dtype == torch.uint8 else images

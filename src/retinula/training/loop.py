@@ -178,7 +178,15 @@ def _run_steps(
                 state.average.update(state.network, state.step)
             now = clock()
             state.sums.add(loss, len(batch.indices), correct, now - begun)
-            rows.append((state.step, batch.epoch + 1, loss, learning_rate, now - begun))
+            rows.append(
+                {
+                    "step": state.step,
+                    "epoch": batch.epoch + 1,
+                    "loss": loss,
+                    "learning_rate": learning_rate,
+                    "seconds": now - begun,
+                }
+            )
             reporter.step(_progress(plan, state, batch, loss, (now - started) / (state.step - first_step)))
             if _ends_epoch(plan, state):
                 row = _end_epoch(plan, state, batch.epoch + 1, learning_rate, run)
@@ -263,12 +271,15 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
 
 
 def _make_ready(plan: Plan, state: TrainState) -> None:
-    """Fit the statistics of an average to its weights, on the pictures of the last steps as these saw them."""
+    """Fit the statistics of an average to its weights, on the pictures of the last steps as these drew them.
+
+    At the side that it is asked with, whatever that of the steps was: maps of another side have other statistics.
+    """
     _settle(state)
     if state.average:
         last = plan.batches.batches(max(state.step - renewing_steps(plan.batches), 0), state.step)
         own = (batch for batch in last if processes.part_of(len(batch.indices)).counts)
-        inputs = (prepare(plan, batch).inputs for batch in own)
+        inputs = (prepare(plan, batch, full_size=True).inputs for batch in own)
         num_inputs = state.average.renew_statistics(inputs, plan.hardware.autocast)
         processes.average_statistics(state.average.normalisations, num_inputs)
 

@@ -21,16 +21,24 @@ def set_out(recipe: Recipe, train_set: ImageSet, validation_set: ImageSet | None
         validation_set: pictures to choose by, or None.
         network: that learns.
     """
-    chosen_by = "none" if validation_set is None else f"{len(validation_set):,}"
-    parts = [f"{plural(len(train_set), 'picture')} to train on, {chosen_by} to choose by"]
+    apart = "none" if validation_set is None else f"{len(validation_set):,}"
+    parts = [f"{plural(len(train_set), 'training picture')}, {apart} for validation"]
     if train_set.labels is not None:
         classes = train_set.classes
         parts.append(f"{plural(len(classes), 'class', 'classes')} ({first_few(classes)})")
     channels, height, width = train_set.shape
-    parts.append(f"{height}x{width} in {'colour' if channels == 3 else 'grey'}")
+    parts.append(f"{height}x{width} in {'colour' if channels == 3 else 'grey'}{_mirrored(recipe)}")
     parts.append(f"{recipe.model.name}, {_parameters(sum(weights.numel() for weights in network.parameters()))}")
     parts.append(_length(recipe, batches_of(recipe, len(train_set)).steps_per_epoch))
     return "; ".join(parts)
+
+
+def _mirrored(recipe: Recipe) -> str:
+    """Say that pictures are mirrored, which nobody may have asked for, and which is wrong of arrows or letters."""
+    if recipe.augment.flip == "none":
+        return ""
+    when = "at random" if recipe.augment.flip == "random" else "every other epoch"
+    return f", mirrored left to right {when} (flip=none if left and right matter)"
 
 
 def _parameters(number: int) -> str:

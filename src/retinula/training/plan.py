@@ -10,7 +10,7 @@ from torch import nn
 from retinula.errors import InputError
 from retinula.images import ImageSet
 from retinula.models.catalog import build, network_named
-from retinula.pictures.shrinking import Views
+from retinula.pictures.views import Views
 from retinula.recipe.recipe import Recipe
 from retinula.text.words import plural
 from retinula.training.hardware import Hardware
@@ -88,7 +88,16 @@ def make_preprocess(recipe: Recipe, train_set: ImageSet) -> Preprocess:
         raise InputError(f"{recipe.model.name} takes pictures in 0..1: give inputs.normalise=unit, no mean and no std")
     asked = recipe.prediction
     views = Views(asked.crops, asked.scales, asked.zooms, asked.mirror)
-    return Preprocess(channels, (height, width), mean, std, inputs.resize, inputs.crop, inputs.resample, views)
+    return Preprocess(
+        channels,
+        (height, width),
+        mean,
+        std,
+        resize=inputs.resize,
+        crop=inputs.crop,
+        resample=inputs.resample,
+        views=views,
+    )
 
 
 def augment_of(recipe: Recipe) -> Augment:

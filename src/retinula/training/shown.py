@@ -3,6 +3,7 @@
 Goes the way that training goes; trains nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from retinula.training.hardware import Hardware
 from retinula.training.inputs import prepare
 from retinula.training.plan import make_plan, make_preprocess
 from retinula.transforms.augment import Drawn
+from retinula.transforms.levels import to_bytes
 from retinula.transforms.preprocess import Preprocess
 
 MOST = 24  # pictures of a batch
@@ -90,7 +92,7 @@ def fed_batch(recipe: Recipe, train_set: ImageSet, *, step: int = 0, most: int =
 def _bytes(inputs: torch.Tensor, preprocess: Preprocess) -> Images:
     view = (1, preprocess.channels, 1, 1)
     unit = inputs.float() * torch.tensor(preprocess.std).view(view) + torch.tensor(preprocess.mean).view(view)
-    pixels: Images = unit.clamp(0, 1).mul(255).round().to(torch.uint8).contiguous().numpy()
+    pixels: Images = to_bytes(unit).contiguous().numpy()
     return pixels
 
 
@@ -98,6 +100,7 @@ def _words(drawn: Drawn, place: int, names: list[str], *, moved: bool) -> list[s
     own = {name: float(values[place]) for name, values in drawn.items() if not torch.isnan(values[place].float())}
     words = []
     if own.get("changed", 1):
+        words += _warped(own)
         if "top" in own:
             words += _place(int(own["top"]), int(own["left"]), moved=moved)
         words += ["mirrored"] if own.get("mirrored") else []
@@ -121,6 +124,17 @@ def _words(drawn: Drawn, place: int, names: list[str], *, moved: bool) -> list[s
 
 def _signed(value: float) -> str:
     return f"{round(value, 2) + 0.0:+.2f}".replace("-", "\u2212")
+
+
+def _warped(own: Mapping[str, float]) -> list[str]:
+    leaned = _degrees("leaned", own.get("sheared", 0.0), "right", "left")
+    turned = _degrees("turned", own.get("turned", 0.0), "left", "right")
+    return [*leaned, *turned, *([f"{own['enlarged']:.2f} times as large"] if "enlarged" in own else [])]
+
+
+def _degrees(word: str, degrees: float, above: str, below: str) -> list[str]:
+    whole = round(abs(degrees))
+    return [f"{word} {whole}\u00b0 {above if degrees > 0 else below}"] if whole else []
 
 
 def _place(top: int, left: int, *, moved: bool) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, Self
 from retinula.extras import load
 from retinula.files.durable import append_text, explained, write_text
 from retinula.recipe.recipe import Recipe
-from retinula.runs.files import EPOCH_COLUMNS, STEP_COLUMNS, EpochRow, StepRow, step_row
+from retinula.runs.files import EPOCH_COLUMNS, EpochRow, StepRow
 from retinula.runs.run import Run
 
 _PLACES = ("epoch", "step")  # where a value was measured: no curves of their own
@@ -29,7 +29,7 @@ class Tracker(Protocol):
     """One form of the logs."""
 
     def add_steps(self, rows: Iterable[StepRow]) -> None:
-        """Take in steps, each with the values of `STEP_COLUMNS`."""
+        """Take in steps, with their rows of `steps.csv`."""
 
     def add_metrics(self, row: EpochRow) -> None:
         """Take in an epoch, with its row of `metrics.jsonl`."""
@@ -130,8 +130,7 @@ class EventFile:
         """Add the values of each step."""
         with explained(self._path):
             for row in rows:
-                values = dict(zip(STEP_COLUMNS, row, strict=True))
-                self._add_scalars("step", values, int(values["step"]))
+                self._add_scalars("step", row, row["step"])
             self._flush()
 
     def add_metrics(self, row: EpochRow) -> None:
@@ -160,7 +159,7 @@ class EventFile:
                 self._write(summary=self._summary.text("recipe", code), step=0)
             self._flush()
         if with_history:  # of a training that is tracked only since it goes on
-            self.add_steps(map(step_row, run.steps()))
+            self.add_steps(run.steps())
             for row in run.metrics():
                 self.add_metrics(row)
 

@@ -6,10 +6,10 @@ from torch import nn
 from retinula.images import ImageSet, copied
 from retinula.metrics import accuracy, cross_entropy
 from retinula.training import processes
-from retinula.training.inputs import unit
 from retinula.training.plan import Plan
 from retinula.transforms.augment import spoil
 from retinula.transforms.batches import generator_for
+from retinula.transforms.levels import unit
 
 VALIDATION_BATCH = 500
 
@@ -34,7 +34,7 @@ def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float
             if not mine and not reconstructs:
                 continue
             images = torch.from_numpy(copied(image_set.images, slice(start, start + VALIDATION_BATCH)))
-            images = plan.preprocess.crop_centre(images)
+            images = plan.preprocess.centre(images)
             seen = spoil(images, plan.augment, chances) if reconstructs else images
             if not mine:
                 continue  # only its noise had to be drawn, for that of the next batch to be the same

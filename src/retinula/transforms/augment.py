@@ -4,7 +4,7 @@ Works on whole batches in memory; every picture has its own parameters, all draw
 seed fixes everything. Belongs to training: evaluation and prediction never see it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -13,7 +13,8 @@ import torch
 from retinula.errors import InputError, nearest
 from retinula.forms import Flip
 from retinula.transforms import colour
-from retinula.transforms.geometry import alternating_flips, crop_and_flip, cut_out
+from retinula.transforms.geometry import alternating_flips, crop_and_flip, cut_out, warp, warps
+from retinula.transforms.levels import to_bytes, unit
 from retinula.transforms.noise import add_noise
 from retinula.transforms.photo import as_photos
 
@@ -30,6 +31,11 @@ class Augment:
     Attributes:
         probability: of a picture being changed at all, by a coin of its own; of the others only the centre is cut out
             where `random_crop` is given. Noise and mixing do not ask it.
+        rotate: turn about the centre by up to so many degrees either way, 0..180; the picture is mirrored past its
+            border.
+        zoom: make so many times as large about the centre, by a factor from low to high: below 1 smaller, and more of
+            what is mirrored past the border comes in.
+        shear: lean to the side by up to so many degrees either way, 0..60.
         flip: left to right: never, by a coin every time, or every other epoch (`alternating`).
         vertical_flip: top to bottom, by a coin.
         crop_padding: shift by up to so many pixels each way; the picture is mirrored past its border.
@@ -47,6 +53,9 @@ class Augment:
     """
 
     probability: float = 1.0
+    rotate: float = 0.0
+    zoom: tuple[float, float] | None = None
+    shear: float = 0.0
     flip: Flip = "none"
     vertical_flip: bool = False
     crop_padding: int = 0
@@ -68,19 +77,27 @@ class Augment:
         for name in ("probability", "photo"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} lies between 0 and 1, not {getattr(self, name)}")
+        for name, most in (("rotate", 180), ("shear", 60)):
+            if not 0 <= getattr(self, name) <= most:
+                raise InputError(f"{name} is in degrees, 0 to {most}, not {getattr(self, name)}")
         for name in ("crop_padding", "cutout", "brightness", "hue", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} must be 0 or above, not {getattr(self, name)}")
         if self.hue > 0.5:
             raise InputError(f"hue must be at most 0.5, half the circle either way, not {self.hue}")
+        self._check_ranges()
+        if self.random_crop is not None and min(self.random_crop) < 1:
+            raise InputError(f"random_crop must be at least 1x1 pixels, not {list(self.random_crop)}")
+
+    def _check_ranges(self) -> None:
         for name in ("contrast", "saturation"):
             limits = getattr(self, name)
             if limits is not None and not 0 <= limits[0] <= limits[1] < float("inf"):
                 raise InputError(f"{name} must be two factors, the lower first and 0 or above, not {list(limits)}")
+        if self.zoom is not None and not 0 < self.zoom[0] <= self.zoom[1] < float("inf"):
+            raise InputError(f"zoom must be two factors, the lower first and above 0, not {list(self.zoom)}")
         if self.noise is not None and not 0 <= self.noise[0] <= self.noise[1] <= 1:
             raise InputError(f"noise must be two deviations in 0..1, the lower first, not {list(self.noise)}")
-        if self.random_crop is not None and min(self.random_crop) < 1:
-            raise InputError(f"random_crop must be at least 1x1 pixels, not {list(self.random_crop)}")
 
     @property
     def changes_colour(self) -> bool:
@@ -139,13 +156,18 @@ def augment_images(
     window = augment.random_crop or (height, width)
     originals = images
     _check_fit(augment, (height, width))
+    warped = _draw_warps(augment, generator, count)
+    sources = warps(count, **warped)[part] if warped else None
+    warped = {name: values[part] for name, values in warped.items()}
     moves = _draw_moves(augment, generator, (height, width), indices, epoch, seed)
     moves = {name: values[part] for name, values in moves.items()}
     colours = _draw_colours(augment, generator, count)
     colours = {name: values[part] for name, values in colours.items()}
     drawn = {} if drawn is None else drawn
-    drawn |= moves | colours
-    if moves:
+    drawn |= warped | moves | colours
+    if sources is not None:
+        images = warp(images, sources, size=window, **moves)
+    elif moves:
         images = crop_and_flip(images, size=window, **moves)
     if augment.photo:
         chosen = torch.rand(count, generator=generator) < augment.photo
@@ -162,7 +184,7 @@ def augment_images(
         drawn |= {"cutout_row": rows, "cutout_column": columns}
         grey = torch.tensor(fill if fill is not None else (0.5,) * channels)
         if images.dtype == torch.uint8:
-            grey = grey.mul(255).round().to(torch.uint8)
+            grey = to_bytes(grey)
         images = cut_out(images, side=augment.cutout, rows=rows, columns=columns, fill=grey)
     if augment.probability < 1 and images is not originals:
         changed = torch.rand(count, generator=generator)[part] < augment.probability
@@ -198,7 +220,7 @@ def _unchanged(images: torch.Tensor, window: tuple[int, int], dtype: torch.dtype
     """Give the centres of the pictures in the form of the changed ones."""
     top, left = (images.shape[2] - window[0]) // 2, (images.shape[3] - window[1]) // 2
     centres = images[:, :, top : top + window[0], left : left + window[1]]
-    return centres if dtype == images.dtype else centres.to(dtype) / 255
+    return centres if dtype == images.dtype else unit(centres)
 
 
 def _check_fit(augment: Augment, size: tuple[int, int]) -> None:
@@ -207,6 +229,16 @@ def _check_fit(augment: Augment, size: tuple[int, int]) -> None:
         raise InputError(f"crop_padding is {augment.crop_padding}, but must be below the side of pictures of {shown}")
     if augment.random_crop and (augment.random_crop[0] > size[0] or augment.random_crop[1] > size[1]):
         raise InputError(f"random_crop is {list(augment.random_crop)}, larger than the pictures, {shown}")
+
+
+def _draw_warps(augment: Augment, generator: torch.Generator, count: int) -> dict[str, torch.Tensor]:
+    """Draw how each picture is turned, scaled and sheared, uniformly within the limits: arguments of `warps`."""
+    limits = {
+        "turned": (-augment.rotate, augment.rotate) if augment.rotate else None,
+        "enlarged": augment.zoom,
+        "sheared": (-augment.shear, augment.shear) if augment.shear else None,
+    }
+    return _drawn_within(limits, generator, count)
 
 
 def _draw_moves(
@@ -241,6 +273,13 @@ def _draw_colours(augment: Augment, generator: torch.Generator, count: int) -> d
         "brightness": (-augment.brightness, augment.brightness) if augment.brightness else None,
         "saturation": augment.saturation,
     }
+    return _drawn_within(limits, generator, count)
+
+
+def _drawn_within(
+    limits: Mapping[str, tuple[float, float] | None], generator: torch.Generator, count: int
+) -> dict[str, torch.Tensor]:
+    """Draw an amount for each picture uniformly between two limits, for every name that has some."""
     return {
         name: torch.rand(count, generator=generator) * (both[1] - both[0]) + both[0]
         for name, both in limits.items()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from retinula.errors import InputError, nearest
 from retinula.transforms.jpeg import stored_as_jpeg
+from retinula.transforms.levels import to_bytes, unit
 
 STRENGTHS: Final = (1, 2, 3, 4, 5)
 _FEW_PIXELS = 16  # of the shorter side: fewer do not make blocks of five sizes
@@ -36,8 +37,8 @@ def corrupt(images: Tensor, kind: str, strength: int, generator: torch.Generator
         raise InputError(f"no corruption {kind!r}{nearest(kind, CORRUPTIONS)}")
     if strength not in STRENGTHS:
         raise InputError(f"the strength of a corruption is 1 to 5, not {strength}")
-    spoilt = CORRUPTIONS[kind](images.float() / 255, strength - 1, generator)
-    return spoilt.clamp(0, 1).mul_(255).round_().to(torch.uint8)
+    spoilt = CORRUPTIONS[kind](unit(images), strength - 1, generator)
+    return to_bytes(spoilt)
 
 
 def _gaussian_noise(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
@@ -73,8 +74,7 @@ def _motion_blur(pictures: Tensor, level: int, generator: torch.Generator) -> Te
 
 def _jpeg(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
     quality = (80, 60, 40, 25, 12)[level]
-    images = pictures.mul(255).round().to(torch.uint8)
-    return stored_as_jpeg(images, [quality] * len(images)).float() / 255
+    return unit(stored_as_jpeg(to_bytes(pictures), [quality] * len(pictures)))
 
 
 def _pixelation(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:

@@ -2,6 +2,8 @@
 
 import torch
 
+from retinula.transforms.levels import to_bytes, unit
+
 
 def add_noise(images: torch.Tensor, deviations: float | torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Return float32 `[N, C, H, W]` in 0..1: the pictures with Gaussian noise added and clipped.
@@ -11,13 +13,12 @@ def add_noise(images: torch.Tensor, deviations: float | torch.Tensor, generator:
         deviations: of the noise on the scale 0..1, one for all pictures or float `[N]`.
         generator: where all chance comes from.
     """
-    clean = images.float() / 255 if images.dtype == torch.uint8 else images.float()
     noise = torch.randn(images.shape, generator=generator)
     if isinstance(deviations, torch.Tensor):
         deviations = deviations.view(-1, 1, 1, 1)
-    return noise.mul_(deviations).add_(clean).clamp_(0, 1)
+    return noise.mul_(deviations).add_(unit(images)).clamp_(0, 1)
 
 
 def noised(images: torch.Tensor, deviation: float, generator: torch.Generator) -> torch.Tensor:
     """Return uint8 `[N, C, H, W]`: uint8 pictures with noise, as a camera's file with 8 bits a value holds them."""
-    return add_noise(images, deviation, generator).mul_(255).round_().to(torch.uint8)
+    return to_bytes(add_noise(images, deviation, generator))

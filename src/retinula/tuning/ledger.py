@@ -38,10 +38,12 @@ _NAME = "study"
 _ABOUT = "about"
 _REASON = "reason"
 _SECONDS = "seconds"
+_LOSS = "loss"
 _TAKEN_UP = "taken_up"
+_FIRST = "first"  # the number of the first trial; studies that do not name it have begun to count at 0
 _STATES: dict[str, State] = {
     "COMPLETE": "finished",
-    "PRUNED": "pruned",
+    "PRUNED": "given up",
     "FAIL": "failed",
     "RUNNING": "running",
     "WAITING": "running",
@@ -78,16 +80,18 @@ class Outcome(NamedTuple):
     """How a trial ended.
 
     Attributes:
-        state: `finished`; `pruned`, which tells later trials to look elsewhere; or `failed`, which tells them nothing.
+        state: `finished`; `given up`, so that later trials look elsewhere; or `failed`, which tells them nothing.
         value: reached in the end, where it is finished.
         reason: in words.
         seconds: of training.
+        loss: on the validation pictures in the end, where it is finished.
     """
 
     state: State
     value: float | None = None
     reason: str = ""
     seconds: float = 0.0
+    loss: float | None = None
 
 
 class Ledger:
@@ -118,6 +122,9 @@ class Ledger:
                 load_if_exists=True,
                 pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, WARMUP_EPOCHS),
             )
+            if _ABOUT not in self._trials.user_attrs:
+                self._trials.set_user_attr(_FIRST, 1)
+            self._first: int = self._trials.user_attrs.get(_FIRST, 0)
 
     @contextlib.contextmanager
     def sharing(self) -> Iterator[None]:
@@ -150,7 +157,7 @@ class Ledger:
     def trials(self) -> list[Trial]:
         """Return all trials, in the order they were begun in."""
         with self._readable():
-            return [_trial(frozen) for frozen in self._trials.get_trials(deepcopy=False)]
+            return [self._trial(frozen) for frozen in self._trials.get_trials(deepcopy=False)]
 
     def take(self, space: Sequence[Dimension], wanted: int, seed: int, first: Mapping[str, Value]) -> Taken | None:
         """Take up a trial that was cut in the middle and that nobody trains, or else draw a new one.
@@ -169,7 +176,7 @@ class Ledger:
             for frozen in trials:
                 lock = self._lock(frozen.number) if frozen.state == TrialState.RUNNING else None
                 if lock is not None:
-                    return _taken(self._open(frozen.number, seed), space, lock, again=True)
+                    return self._taken(self._open(frozen.number, seed), space, lock, again=True)
             waiting = [frozen.number for frozen in trials if frozen.state == TrialState.WAITING]
             if len(trials) - len(waiting) >= wanted:
                 return None
@@ -178,23 +185,28 @@ class Ledger:
             number = min(waiting, default=len(trials))
             lock = self._lock(number)
             if lock is None:
-                raise RetinulaError(f"{self._study.locks}: another process holds trial {number}, which nobody began")
+                held = number + self._first
+                raise RetinulaError(f"{self._study.locks}: another process holds trial {held}, which nobody began")
             self._seed(number, seed)
-            return _taken(self._trials.ask(), space, lock, again=False)
+            return self._taken(self._trials.ask(), space, lock, again=False)
 
     def taken_up_at(self, number: int, step: int) -> int:
         """Note that a trial that was cut goes on from a step; return how often it has gone on from there."""
         with self._readable():
-            trial = self._open(number)
+            trial = self._open(number - self._first)
             steps = [*trial.user_attrs.get(_TAKEN_UP, []), step]
             trial.set_user_attr(_TAKEN_UP, steps)
             return steps.count(step)
 
     def report(self, number: int, epoch: int, value: float) -> bool:
-        """Write down what a trial reached after an epoch, counted from 1; return whether it should be given up."""
+        """Write down what a trial reached after an epoch, counted from 1; return whether it should be given up.
+
+        It should where the best that it has reached so far is worse than the median of what the finished ones reached
+        after that very epoch: a trial is worth what the weights that it keeps have reached.
+        """
         with self._readable():
-            trial = self._open(number)
-            known = self._trials.get_trials(deepcopy=False)[number].intermediate_values
+            trial = self._open(number - self._first)
+            known = self._trials.get_trials(deepcopy=False)[trial.number].intermediate_values
             if epoch - 1 not in known:
                 trial.report(value, epoch - 1)
             return bool(trial.should_prune())
@@ -203,13 +215,34 @@ class Ledger:
         """Write down how a trial ended, and let go of it."""
         state = next(name for name, state in _STATES.items() if state == outcome.state)
         with self._readable():
-            trial = self._open(taken.number)
+            trial = self._open(taken.number - self._first)
             trial.set_user_attr(_REASON, outcome.reason)
             trial.set_user_attr(_SECONDS, outcome.seconds)
+            trial.set_user_attr(_LOSS, outcome.loss)
             value = outcome.value if outcome.state == "finished" else None
-            ended = _trial(self._trials.tell(taken.number, value, state=TrialState[state]))
+            ended = self._trial(self._trials.tell(trial.number, value, state=TrialState[state]))
         taken.lock.release()
         return ended
+
+    def _taken(self, trial: "optuna.Trial", space: Sequence[Dimension], lock: FileLock, *, again: bool) -> Taken:
+        """Draw what is not drawn yet: a kill may have come between two settings."""
+        values = {each.key: _drawn(trial, each) for each in space}
+        return Taken(trial.number + self._first, values, again, lock)
+
+    def _trial(self, frozen: "optuna.trial.FrozenTrial") -> Trial:
+        state = _STATES[frozen.state.name]
+        measured = frozen.intermediate_values
+        value = frozen.value if state == "finished" else measured[max(measured)] if measured else None
+        return Trial(
+            number=frozen.number + self._first,
+            state=state,
+            values=dict(frozen.params),
+            value=value,
+            epochs=len(measured),
+            seconds=frozen.user_attrs.get(_SECONDS),
+            reason=frozen.user_attrs.get(_REASON, ""),
+            loss=frozen.user_attrs.get(_LOSS),
+        )
 
     def _seed(self, number: int, seed: int) -> None:
         self._trials.sampler = optuna.samplers.TPESampler(
@@ -265,29 +298,9 @@ def _refusal(path: Path, error: BaseException) -> RetinulaError:
     return InputError(f"{path} cannot be read as a study ({reason}); name another one with --study")
 
 
-def _taken(trial: "optuna.Trial", space: Sequence[Dimension], lock: FileLock, *, again: bool) -> Taken:
-    """Draw what is not drawn yet: a kill may have come between two settings."""
-    return Taken(trial.number, {each.key: _drawn(trial, each) for each in space}, again, lock)
-
-
 def _drawn(trial: "optuna.Trial", dimension: Dimension) -> Value:
     if isinstance(dimension, Choices):
         return trial.suggest_categorical(dimension.key, dimension.values)
     if dimension.whole:
         return trial.suggest_int(dimension.key, int(dimension.low), int(dimension.high), log=dimension.log)
     return trial.suggest_float(dimension.key, dimension.low, dimension.high, log=dimension.log)
-
-
-def _trial(frozen: "optuna.trial.FrozenTrial") -> Trial:
-    state = _STATES[frozen.state.name]
-    measured = frozen.intermediate_values
-    value = frozen.value if state == "finished" else measured[max(measured)] if measured else None
-    return Trial(
-        number=frozen.number,
-        state=state,
-        values=dict(frozen.params),
-        value=value,
-        epochs=len(measured),
-        seconds=frozen.user_attrs.get(_SECONDS),
-        reason=frozen.user_attrs.get(_REASON, ""),
-    )

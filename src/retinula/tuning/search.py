@@ -35,7 +35,7 @@ class TuningReporter(Reporter):
 
 
 class _GivenUp(Exception):
-    """A trial is worse than the median of those before it."""
+    """The best that a trial has reached so far is worse than the median of those before it after the same epoch."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Search:
             trials = self.ledger.trials()
             best = best_of(trials, self.metric)
             if best is not None:
-                write_best(self.study, self.recipe, best, len(trials), self.space, self.metric)
+                write_best(self.study, self.recipe, best, trials, self.space, self.metric)
             write_table(self.study, trials, self.space, self.metric)
         return trials, best
 
@@ -127,12 +127,13 @@ class Search:
         run = self.study.run(taken.number)
         same = [each for each in self.ledger.trials() if each.state == "finished" and each.values == taken.values]
         if same:
-            return Outcome("finished", same[0].value, f"the same settings as trial {same[0].number}")
+            reason = f"the same settings as trial {same[0].number}"
+            return Outcome("finished", same[0].value, reason, loss=same[0].loss)
         try:
             self._train(taken, run, settings, stop_requested)
         except (_GivenUp, Diverged) as reason:  # settings to keep away from
             shutil.rmtree(run.checkpoints, ignore_errors=True)
-            return Outcome("pruned", reason=str(reason).partition(";")[0], seconds=_seconds(run))
+            return Outcome("given up", reason=str(reason).partition(";")[0], seconds=_seconds(run))
         except RetinulaError as error:
             if isinstance(error, InputError) and not refused_by_system(error):  # settings that do not fit
                 return Outcome("failed", reason=str(error))
@@ -143,10 +144,11 @@ class Search:
             # A fault of ours or of torch: told, but not met again by going on.
             self.ledger.end(taken, Outcome("failed", reason=f"{type(error).__name__}: {error}"))
             raise
-        value = run.report()["training"].get(self.metric)
+        reached = run.report()["training"]
+        value = reached.get(self.metric)
         if value is None:
-            return Outcome("pruned", reason=f"no {self.metric} that is finite", seconds=_seconds(run))
-        return Outcome("finished", value, seconds=_seconds(run))
+            return Outcome("given up", reason=f"no {self.metric} that is finite", seconds=_seconds(run))
+        return Outcome("finished", value, seconds=_seconds(run), loss=reached.get("val_loss"))
 
     def _train(self, taken: Taken, run: Run, settings: Sequence[str], stop_requested: Callable[[], bool]) -> None:
         """Train a trial, or go on with one that was cut; a finished one that was not told about is left as it is."""
@@ -193,7 +195,7 @@ class _TrialReporter(Reporter):
             return
         worse = self._search.ledger.report(self._number, row["epoch"], value)
         if worse and self._comparable and row["step"] < self._num_steps:
-            raise _GivenUp(f"worse than the median after epoch {row['epoch']}")
+            raise _GivenUp(f"its best so far is worse than the median after epoch {row['epoch']}")
 
     def _stop_where_requested(self) -> None:
         if self._stop_requested():

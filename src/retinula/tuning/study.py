@@ -17,11 +17,12 @@ from retinula.recipe.recipe import Recipe
 from retinula.recipe.resetting import with_settings
 from retinula.recipe.sections import ValidationMetric
 from retinula.runs.run import Run
-from retinula.training.ranking import higher_is_better
+from retinula.text.words import first_few
+from retinula.training.ranking import score
 from retinula.tuning.space import Dimension, Value, settings_for
 
 STUDIES = Path("studies")
-State = Literal["finished", "pruned", "failed", "running"]
+State = Literal["finished", "given up", "failed", "running"]
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,15 @@ class Trial:
     """One training of a study.
 
     Attributes:
-        number: counted from 0.
-        state: `pruned` is given up after an epoch; `running` also means cut in the middle.
+        number: counted from 1; from 0 in a study that was begun so.
+        state: `given up` after an epoch; `running` also means cut in the middle.
         values: what was drawn, by the settings' full names.
         value: on the validation pictures: of a finished trial that of the weights it keeps, else the last one measured.
         epochs: that were measured.
         seconds: of training; None while it is running.
         reason: why it was given up or failed, or whose result it shares; else empty.
+        loss: of the weights that a finished trial keeps, which decides where accuracies are the same; None where it is
+            not known.
     """
 
     number: int
@@ -45,6 +48,7 @@ class Trial:
     epochs: int
     seconds: float | None
     reason: str = ""
+    loss: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a value that JSON can hold."""
@@ -53,6 +57,7 @@ class Trial:
             "state": self.state,
             "values": dict(self.values),
             "value": self.value,
+            "loss": self.loss,
             "epochs": self.epochs,
             "seconds": None if self.seconds is None else round(self.seconds, 3),
             "reason": self.reason,
@@ -117,12 +122,11 @@ class Study:
 
 def ranked(trials: Iterable[Trial], metric: ValidationMetric) -> list[Trial]:
     """Return trials, the best first: finished ones before those given up, those before failed and running ones."""
-    order: tuple[State, ...] = ("finished", "pruned", "running", "failed")
-    sign = -1 if higher_is_better(metric) else 1
+    order: tuple[State, ...] = ("finished", "given up", "running", "failed")
 
-    def place(trial: Trial) -> tuple[int, float, int]:
-        value = float("inf") if trial.value is None else sign * trial.value
-        return order.index(trial.state), value, trial.number
+    def place(trial: Trial) -> tuple[int, float, float, int]:
+        value, loss = _score(trial, metric)
+        return order.index(trial.state), -value, -loss, trial.number
 
     return sorted(trials, key=place)
 
@@ -131,6 +135,19 @@ def best_of(trials: Iterable[Trial], metric: ValidationMetric) -> Trial | None:
     """Return the best finished trial, the earliest of equals; None where none has come to its end."""
     first = ranked(trials, metric)[:1]
     return first[0] if first and first[0].state == "finished" else None
+
+
+def as_good_as(best: Trial, trials: Iterable[Trial], metric: ValidationMetric) -> list[Trial]:
+    """Return the other finished trials, of other settings, that have reached what the best one has, in loss as well."""
+    return [
+        trial
+        for trial in trials
+        if trial.state == "finished" and trial.values != best.values and _score(trial, metric) == _score(best, metric)
+    ]
+
+
+def _score(trial: Trial, metric: ValidationMetric) -> tuple[float, float]:
+    return score({"val_loss": trial.loss, metric: trial.value}, metric)
 
 
 def write_table(study: Study, trials: Sequence[Trial], space: Sequence[Dimension], metric: ValidationMetric) -> None:
@@ -146,14 +163,23 @@ def write_table(study: Study, trials: Sequence[Trial], space: Sequence[Dimension
 
 
 def write_best(
-    study: Study, recipe: Recipe, best: Trial, num_trials: int, space: Sequence[Dimension], metric: ValidationMetric
+    study: Study,
+    recipe: Recipe,
+    best: Trial,
+    trials: Sequence[Trial],
+    space: Sequence[Dimension],
+    metric: ValidationMetric,
 ) -> Recipe:
     """Write `best.toml`, the recipe with the best trial's settings, and return it."""
     chosen = settings_for(space, best.values)
     tuned = with_settings(recipe, chosen)
+    others = [str(trial.number) for trial in as_good_as(best, trials, metric)]
+    how = "the best on the validation pictures, by which it was chosen"
+    if others:
+        how = f"the first of those that are as good as each other on the validation pictures, with {first_few(others)}"
     head = (
-        f"# Trial {best.number} of {num_trials}, {metric} {best.value:.4f}: the best on the validation pictures, by "
-        f"which it was chosen.\n# Chosen: {', '.join(chosen)}\n# Command: retinula train {study.best_file}\n"
+        f"# Trial {best.number} of {len(trials)}, {metric} {best.value:.4f}: {how}.\n"
+        f"# Chosen: {', '.join(chosen)}\n# Command: retinula train {study.best_file}\n"
     )
     write_text(study.best_file, head + tuned.to_toml())
     return tuned

@@ -26,9 +26,10 @@ from retinula.training.interruption import stop_requests
 from retinula.training.plan import make_preprocess
 from retinula.transfer import begin_from
 from retinula.tuning.ledger import Ledger, check_installed
+from retinula.tuning.lines import TrialLines
 from retinula.tuning.search import Search, TuningReporter
 from retinula.tuning.space import Dimension, Range, check_space, own_values, read_space, settings_for
-from retinula.tuning.study import STUDIES, Study, Trial
+from retinula.tuning.study import STUDIES, Study, Trial, as_good_as
 
 TRIALS = 20
 TUNED = "-tuned"  # ends the names of recipes that a search chose, which are not those that were published
@@ -43,7 +44,7 @@ class Tuning:
         space: what is chosen from.
         metric: that trials are compared by.
         trials: all of them, in their order.
-        best: the best finished one by validation pictures; None where there is none.
+        best: the best finished one by validation pictures, the earliest of several as good; None where there is none.
         recipe: the one that was tuned, with the best trial's settings, as it lies in the study's `best.toml`.
         figures: files.
     """
@@ -56,6 +57,11 @@ class Tuning:
     recipe: Recipe | None
     figures: tuple[Path, ...]
 
+    @property
+    def as_good(self) -> list[Trial]:
+        """Trials of other settings that have reached the same as the best one, in accuracy and loss."""
+        return [] if self.best is None else as_good_as(self.best, self.trials, self.metric)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a value that JSON can hold."""
         return {
@@ -63,6 +69,7 @@ class Tuning:
             "metric": self.metric,
             "space": [str(each) for each in self.space],
             "best": None if self.best is None else self.best.number,
+            "as_good": [trial.number for trial in self.as_good],
             "run": None if self.best is None else str(self.study.run(self.best.number).path),
             "recipe": None if self.recipe is None else str(self.study.best_file),
             "trials": [trial.to_dict() for trial in self.trials],
@@ -79,6 +86,7 @@ def tune(
     study: str | Path | None = None,
     seed: int | None = None,
     reporter: TuningReporter | None = None,
+    progress: bool = True,
     root: str | Path = RUNS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Tuning:
@@ -95,7 +103,8 @@ def tune(
         study: the folder; `studies/<recipe>` unless given.
         seed: of the drawing; None draws by the study's own, which is 0 where it begins. Validation pictures and
             weights follow the recipe's.
-        reporter: told what happens.
+        reporter: told what happens, instead of lines on standard error.
+        progress: whether to print these where there is no reporter.
         root: the folder of the runs, where the recipe begins from one.
         clock: seconds.
 
@@ -109,7 +118,7 @@ def tune(
         raise InputError(f"{trials} trials are too few; give at least 1")
     if minutes is not None and not minutes > 0:
         raise InputError(f"{minutes:g} minutes are too few; give more than 0")
-    reporter = reporter or TuningReporter()
+    reporter = reporter or (TrialLines() if progress else TuningReporter())
     with stop_requests() as stop_requested:
         search, seed = _prepared(recipe, assignments(settings), study, seed, reporter, Path(root))
         until = float("inf") if minutes is None else clock() + 60 * minutes
@@ -241,5 +250,6 @@ def _result(search: Search) -> Tuning:
     recipe = with_settings(search.recipe, settings_for(space, best.values))
     drawn = [Drawn(each.number, each.state, each.value, dict(each.values)) for each in trials]
     axes = {each.key: isinstance(each, Range) and each.log for each in space}
-    figures = save(tuning_figure(drawn, axes, metric, best.number), study.figures, "tuning")
+    equals = [best.number, *(trial.number for trial in as_good_as(best, trials, metric))]
+    figures = save(tuning_figure(drawn, axes, metric, equals), study.figures, "tuning")
     return Tuning(study, space, metric, tuple(trials), best, recipe, tuple(figures))

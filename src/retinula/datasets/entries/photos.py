@@ -10,6 +10,18 @@ CALTECH101_CLUTTER: Final = "BACKGROUND_Google"
 
 CALTECH256_CLUTTER: Final = "clutter"
 
+
+def _with_clutter(entry: Entry, clutter: str, number: int) -> Entry:
+    """Add the class of pictures that show none of the others; so many pictures are there in all then."""
+    return replace(
+        entry,
+        name=f"{entry.name}-clutter",
+        about=f"{entry.name} and its class of pictures that show none of them",
+        classes=(*entry.classes, clutter),
+        counts={"train": number},
+    )
+
+
 _CALTECH101: Final = Archive(
     name="caltech-101.zip",
     size=137_414_764,
@@ -44,13 +56,7 @@ CALTECH101: Final = Entry(
     carved=True,
 )
 
-CALTECH101_WITH_CLUTTER: Final = replace(
-    CALTECH101,
-    name="caltech101-clutter",
-    about="caltech101 and its class of pictures that show none of them",
-    classes=(*CALTECH101_CLASSES, CALTECH101_CLUTTER),
-    counts={"train": 9_144},
-)
+CALTECH101_WITH_CLUTTER: Final = _with_clutter(CALTECH101, CALTECH101_CLUTTER, 9_144)
 
 _CALTECH256: Final = Archive(
     name="256_ObjectCategories.tar",
@@ -83,13 +89,7 @@ CALTECH256: Final = Entry(
     carved=True,
 )
 
-CALTECH256_WITH_CLUTTER: Final = replace(
-    CALTECH256,
-    name="caltech256-clutter",
-    about="caltech256 and its class of pictures that show none of them",
-    classes=(*CALTECH256_CLASSES, CALTECH256_CLUTTER),
-    counts={"train": 30_607},
-)
+CALTECH256_WITH_CLUTTER: Final = _with_clutter(CALTECH256, CALTECH256_CLUTTER, 30_607)
 
 
 def _linnaeus5(side: int) -> Entry:

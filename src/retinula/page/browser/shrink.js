@@ -1,4 +1,4 @@
-// Making pictures small exactly as Pillow does, byte by byte: what `look_at` does in retinula/pictures/shrinking.py. The
+// Making pictures small exactly as Pillow does, byte by byte: what `look_at` does in retinula/pictures/form.py. The
 // graph can make a picture small too, but goes over every pixel of a photo for every pixel of the small one, and looks at
 // the whole only.
 

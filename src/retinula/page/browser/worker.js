@@ -36,8 +36,10 @@ async function predict(file, include, top) {
   try {
     const { pixels, width, height } = await decode(file, model.input.channels, model.limits.max_pixels);
     const views = lookAt(pixels, width, height, model.input);
-    const likeliest = ranked(await run(views)).slice(0, top);
+    const { means, unfamiliar } = await run(views);
+    const likeliest = ranked(means).slice(0, top);
     const prediction = { name: file.name, width, height, ...likeliest[0], top: likeliest };
+    if (unfamiliar !== null) prediction.unfamiliar = unfamiliar;
     if (include.includes("seen")) prediction.seen = await picture(seen(views[0]));
     return prediction;
   } catch (error) {
@@ -46,19 +48,23 @@ async function predict(file, include, top) {
   }
 }
 
-// Run the network on all views of a picture, [height x width x channels] each; gives the means of the probabilities.
+// Run the network on all views of a picture, [height x width x channels] each; gives the means of the probabilities, and
+// whether the whole, which is the first view, is unfamiliar: null where the graph has no such output.
 async function run(views) {
   const [height, width] = model.input.size;
   const each = height * width * 3;
   const images = new Uint8Array(views.length * each);
   views.forEach((view, index) => images.set(coloured(view), index * each));
   const input = new Tensor("uint8", images, [views.length, height, width, 3]);
-  const [output] = Object.values(await session.run({ [session.inputNames[0]]: input }));
+  const outputs = await session.run({ [session.inputNames[0]]: input });
+  const [probabilities, told] = session.outputNames.map((name) => outputs[name]);
   const count = model.classes.length;
   const means = new Float32Array(count);
-  output.data.forEach((probability, index) => (means[index % count] += probability / views.length));
-  output.dispose();
-  return means;
+  probabilities.data.forEach((probability, index) => (means[index % count] += probability / views.length));
+  const unfamiliar = told ? Boolean(told.data[0]) : null;
+  probabilities.dispose();
+  told?.dispose();
+  return { means, unfamiliar };
 }
 
 // The graph takes colours always: a grey picture is three times the same.

@@ -1,0 +1,81 @@
+"""Tables that are given from Python: a data frame of pandas or polars, or paths and their labels.
+
+Neither package is imported, so that whoever has none of them needs none.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from retinula.errors import InputError
+from retinula.images import kind_of
+
+CALLED: Final = Path("the table given")  # in messages
+
+
+class Frame(Protocol):
+    """A table with named columns, as pandas and polars have it."""
+
+    @property
+    def columns(self) -> Any:
+        """The names of its columns."""
+
+
+Given = Frame | tuple[Iterable[Any], Iterable[Any]]
+
+
+def rows_of(given: object) -> list[list[str]] | None:
+    """Return the rows of a table, the names of its columns first; None of what is no table.
+
+    Args:
+        given: a data frame, or a tuple of paths and labels.
+
+    Raises:
+        InputError: there are not as many paths as labels, or fewer than two columns.
+    """
+    if isinstance(given, tuple):
+        return [["file", "label"], *_pairs(given)]
+    if not hasattr(given, "columns"):
+        return None
+    frame: Any = given
+    named = [str(name) for name in frame.columns]
+    if len(named) < 2:
+        raise InputError(f"{CALLED} needs at least two columns, file and label")
+    rows = frame.itertuples(index=False, name=None) if hasattr(frame, "itertuples") else frame.iter_rows()
+    return [named, *([_word(cell) for cell in row] for row in rows)]
+
+
+def root_of(rows: Sequence[Sequence[str]], file_column: int) -> Path:
+    """Return the folder that the pictures of a table lie in: the nearest that all do, or where we are.
+
+    Args:
+        rows: of the table, without the names of its columns.
+        file_column: where the paths stand.
+    """
+    paths = [row[file_column].strip() for row in rows]
+    if not paths or not all(map(os.path.isabs, paths)):
+        return Path.cwd()
+    try:
+        return Path(os.path.commonpath([Path(path).parent for path in paths]))
+    except ValueError:  # on several drives
+        return Path.cwd()
+
+
+def _pairs(given: tuple[Any, ...]) -> Iterator[list[str]]:
+    whole = len(given) == 2 and not any(isinstance(part, str | bytes | os.PathLike) for part in given)
+    if not whole or not all(isinstance(part, Iterable) for part in given):
+        raise InputError(
+            f"a tuple is taken for paths and their labels, (paths, labels), not for {len(given)} of "
+            f"{', '.join(map(kind_of, given)) or 'nothing'}; further folders and files are given as more"
+        )
+    paths, labels = map(list, given)
+    if len(paths) != len(labels):
+        raise InputError(f"there are {len(paths):,} paths, but {len(labels):,} labels; give a label for each path")
+    return ([_word(path), _word(label)] for path, label in zip(paths, labels, strict=True))
+
+
+def _word(cell: Any) -> str:
+    """Return what stands in a cell, as a file of the table would have it; what is missing is nothing."""
+    missing = cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
+    return "" if missing else os.fspath(cell) if isinstance(cell, os.PathLike) else str(cell)
