@@ -19,6 +19,7 @@ from retinula.evaluation.asked import ask, ask_file
 from retinula.evaluation.caution import CountedAnswers
 from retinula.evaluation.findings import read_inspection
 from retinula.evaluation.label_errors import LabelError
+from retinula.evaluation.learned import LearnedPictures
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.text import inspection_text, text_report
@@ -220,6 +221,36 @@ def test_pictures_are_known_by_their_pixels_whatever_their_split_is_called(
     assert evaluate(run.path, mixed, split="test").num_learned is None
     assert experiment.evaluate_run(run, data="mixed").num_learned is None
     assert experiment.evaluate_run(run, data="own").learned_from
+
+
+@pytest.mark.usefixtures("_trained")
+def test_where_not_all_that_was_learned_can_be_compared_no_picture_is_called_new(make_set: MakeSet) -> None:
+    run = find_run("last")
+    train, new = run_data.own_pictures(run, "train"), make_set(12, seed=31)
+    mixed = train.take(range(5))
+    mixed = replace(mixed, images=np.concatenate([mixed.images, new.images[:1]]), labels=train.known_labels()[:6])
+    kept = LearnedPictures.read(run)
+    assert kept is not None
+    assert evaluate(run.path, new, split="test").num_learned == 0
+    others = {**kept.by_form, "3x9x9": np.arange(2)}
+    for more in (LearnedPictures(kept.by_form, ("theirs",)), LearnedPictures(others)):
+        more.write(run)
+        assert evaluate(run.path, new, split="test").num_learned is None
+        result = evaluate(run.path, mixed, split="test")
+        assert isinstance(result, ClassificationResult)
+        assert (result.num_learned, result.accuracy_of_others, result.learned_from) == (5, None, False)
+        assert text_report(result)[-1] == "At least 5 of the 6 are equal, pixel by pixel, to pictures it learned from."
+
+
+@pytest.mark.usefixtures("_trained")
+def test_training_pictures_at_hand_tell_what_a_run_of_an_earlier_version_did_not_keep() -> None:
+    run = find_run("last")
+    run.learned_file.unlink()
+    assert experiment.evaluate_run(run).num_learned == 1
+    assert experiment.evaluate_run(run, split="train").learned_from
+    begun = run.recipe()
+    run.recipe_file.write_text(begun.changed(model={"weights": "theirs"}).to_toml())
+    assert ask(run).at_least, "of what it began from nobody knows"
 
 
 @pytest.mark.usefixtures("_trained")

@@ -3,6 +3,7 @@
 Brings the rooms together for the command line and for Python; knows nothing of the terminal.
 """
 
+import shlex
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from retinula.datasets.reading import Dataset, Progress, SplitName, lost_classes
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.answered import save_answered
 from retinula.evaluation.asked import Asked, ask
-from retinula.evaluation.learned import begin_learning
+from retinula.evaluation.learned import Learning, begin_learning
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.run_data import (
@@ -102,7 +103,7 @@ def train(
     with processes.joined(), telling(reporter, progress=progress) as shown:
         told = shown if processes.is_first() else Reporter()
         settled, source = processes.by_first(lambda: _settled(recipe, given, run, runs, train_set is not None))
-        sets = processes.by_each(lambda: _sets(settled, given, train_set, validation_set, told))
+        sets = processes.by_each(lambda: _sets(settled, given, train_set, validation_set, told, isinstance(run, Run)))
         processes.by_each(lambda: check_sets(settled, sets.train, sets.validation))
         begun = processes.by_first(lambda: _begun(run, settled, sets.described(), runs))
         if not processes.is_first():
@@ -110,9 +111,12 @@ def train(
         try:
             told_once = [*said_in_vain(settled, given), *_other_than_shipped(source), *_doubts(settled, sets)]
             lines = [] if isinstance(run, Run) else told_once
-            for line in [*lines, *_learning(begun, settled, source, sets)]:
+            learning = None if begun.learned_file.exists() else begin_learning(settled, source, sets.train)
+            for line in [*lines, *_flattering(learning, sets)]:
                 begun.note(line)
                 told.message(line)
+            if learning is not None:
+                learning.whole.write(begun)  # last, since what is kept is told no more
             return _train_in(begun, settled, sets, source, told, checkpoint_seconds)
         except InputError as error:
             begins = not isinstance(run, Run) and not begun.checkpoints.exists()
@@ -145,8 +149,8 @@ def resume(
     def unfinished(told: Reporter) -> tuple[Run, Recipe]:
         run = find_run(name, Path(root), told.message)
         if run.finished:
-            anew = f"train anew with: retinula train {run.recipe_file}"
-            raise InputError(f"{run.path} is finished; {anew}; {more_epochs(run)}")
+            anew = f"train anew with: retinula train {shlex.quote(str(run.recipe_file))}"
+            raise InputError("; ".join(filter(None, (f"{run.path} is finished", anew, more_epochs(run)))))
         if not run.can_go_on and not run.steps():
             told.message(f"{run.path} has no checkpoint yet: it begins anew")
         return run, run.recipe()
@@ -195,7 +199,7 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
             linear = linear_code_psnr(learned, images, result.code_numbers, asked.model.preprocess)
             result = replace(result, linear_psnr=linear)
     known = None if asked.learned is None else torch.from_numpy(asked.learned)
-    result = replace(result, learned_from=asked.learned_from, learned=known)
+    result = replace(result, learned_from=asked.learned_from, learned=known, at_least=asked.at_least)
     if place is None:
         return result
     draw_evaluation(result, images, Run(place).figures)
@@ -254,6 +258,7 @@ def _sets(
     train_set: ImageSet | None,
     validation_set: ImageSet | None,
     reporter: Reporter,
+    goes_on: bool,
 ) -> Sets:
     if train_set is not None:
         if validation_set is None and recipe.data.validation and "data.validation" in assigned_keys(settings):
@@ -265,7 +270,7 @@ def _sets(
         return Sets(train_set, validation_set, (), given=True)
     if validation_set is not None:
         raise InputError("pictures to choose by need pictures to train on: give train_set as well")
-    dataset = load_dataset(recipe, reporter.loading, reporter.message)
+    dataset = load_dataset(recipe, reporter.loading, reporter.message, reporter.message if goes_on else None)
     sets = training_sets(recipe, dataset)
     if dataset.test is None:
         return sets
@@ -273,12 +278,10 @@ def _sets(
     return sets._replace(test_fingerprint=dataset.test.fingerprint(), test_digests=kept)
 
 
-def _learning(begun: Run, recipe: Recipe, source: Source | None, sets: Sets) -> list[str]:
-    """Keep which pictures a run learns, and say what that means for those kept apart; nothing once that is done."""
-    if begun.learned_file.exists():
+def _flattering(learning: Learning | None, sets: Sets) -> list[str]:
+    """Say what a run's learning means for the pictures kept apart; nothing once that is done."""
+    if learning is None:
         return []
-    learning = begin_learning(recipe, source, sets.train)
-    learning.whole.write(begun)
     return learning.told(None if sets.validation is None else digests_of(sets.validation.images), sets.test_digests)
 
 

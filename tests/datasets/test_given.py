@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from retinula.datasets import load
@@ -129,3 +130,26 @@ def test_a_cell_that_is_missing_is_empty() -> None:
 
     rows = rows_of(Frame(["file", "label"], [(Path("a.png"), np.nan), (NAType(), None), (np.str_("b"), np.int64(3))]))
     assert rows == [["file", "label"], ["a.png", ""], ["", ""], ["b", "3"]]
+
+
+def test_numbers_of_arrays_are_plain_ones() -> None:
+    rows = rows_of((["a", "b", "c"], [torch.tensor(3), np.float32("nan"), torch.tensor([True])]))
+    assert rows == [["file", "label"], ["a", "3"], ["b", ""], ["c", "True"]]
+
+
+def test_a_table_whose_rows_cannot_be_read_is_none(tmp_path: Path) -> None:
+    class Columnar:
+        columns = ("file", "label")
+
+    with pytest.raises(InputError, match="a data set is a name, folder or file, not a Columnar"):
+        load.load(Columnar(), cache_dir=tmp_path)
+
+
+def test_pictures_that_all_were_to_train_on_are_refused(folder: Path, tmp_path: Path) -> None:
+    paths = sorted(folder.rglob("*.png"))
+    train = load.load((paths, labels(paths)), cache_dir=tmp_path / "cache").splits["train"]
+    rest = [folder / source for source in train.sources or ()]
+    with pytest.raises(InputError, match="so none is left to test on: give them together, or another seed"):
+        load.load((rest, labels(rest)), root=folder, cache_dir=tmp_path / "cache")
+    again = load.load((rest, labels(rest)), root=folder, seed=1, cache_dir=tmp_path / "cache")
+    assert again.test is not None

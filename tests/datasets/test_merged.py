@@ -126,3 +126,17 @@ def test_a_table_that_lacks_its_pictures_is_refused_beside_others_too(tmp_path: 
     path.write_text("\n".join(["file,label", *(f"{n}.png,cat" for n in range(20))]))
     with pytest.raises(InputError, match="of 20 rows, 19 name no picture that can be used"):
         load.load(folder(tmp_path / "photos"), more=path, cache_dir=tmp_path / "cache")
+
+
+def test_arrays_without_pictures_are_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "none.npz"
+    np.savez_compressed(empty, x_train=np.zeros((0, 9, 9), np.uint8), y_train=np.zeros(0, np.int64))
+    with pytest.raises(InputError, match="none"):
+        load.load(arrays(tmp_path / "mine.npz"), more=empty, cache_dir=tmp_path / "cache")
+
+
+def test_a_class_that_another_part_has_is_not_lost(tmp_path: Path) -> None:
+    path = table(tmp_path / "more")
+    path.write_text(f"{path.read_text()}\nx.png,cat,train\ny.png,eel,train\n")
+    dataset = load.load(folder(tmp_path / "photos"), more=path, cache_dir=tmp_path / "cache")
+    assert [one.source for one in dataset.skipped] == ["labels.csv/x.png", "labels.csv/y.png", "eel"]

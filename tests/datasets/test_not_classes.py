@@ -89,6 +89,8 @@ def test_quantities(labels: list[str], column: str) -> None:
         ([f"{number}.0" for number in range(100)], "target"),
         ([str(number) for number in range(10)], "age"),
         ([str(number) for number in range(30)], "age_group"),
+        ([str(number) for number in range(30)], "age_range"),
+        ([str(number) for number in range(30)], "weight category"),
         ([str(number) for number in range(30)], "passage"),
         (["1.1", "1.2", "2.1", "2.2"], "grade"),
         ([*(str(number) for number in range(30)), "unknown"], "age"),

@@ -176,7 +176,7 @@ def test_a_class_that_loses_all_it_is_trained_on(tmp_path: Path) -> None:
 def test_a_damaged_record_is_made_anew(tmp_path: Path) -> None:
     folder, cache = fill(tmp_path / "set", {"cat": 10, "dog": 10}), tmp_path / "cache"
     before = places(load.load(folder, cache_dir=cache))
-    (record,) = (cache / "splits").iterdir()
+    (record,) = (cache / "splits").glob("*.json")
     whole = json.loads(record.read_bytes())
     without = {split: whole[split] for split in ("train", "test")}  # as earlier versions wrote it
     unusable: tuple[object, ...] = (3, {"train": [1]}, {"train": {}})

@@ -476,3 +476,21 @@ def test_what_is_no_class_is_told(tmp_path: Path, head: str, of: tuple[str, ...]
     with pytest.raises(InputError, match=words):
         loaded(write(tmp_path, "\n".join(filter(None, [head, *rows]))))
     assert len(loaded(write(tmp_path, "\n".join(["file,label", *rows]))).splits["train"].classes) == len(of)
+
+
+def test_absolute_paths_of_a_file_are_names_as_written(tmp_path: Path) -> None:
+    pictures(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    names = [str(tmp_path / name) for name in ("a.png", "b.png", "c.png")]
+    rows = [f"{name},{('cat', 'dog')[n % 2]}" for n, name in enumerate([*names, "d.png"])]
+    found = labels(loaded(write(tmp_path, "\n".join(["file,label", *rows]))))
+    assert sorted(name for part in found.values() for name in part) == [*names, "d.png"]
+
+
+def test_a_run_that_exists_is_told_what_a_new_one_is_refused(tmp_path: Path) -> None:
+    pictures(tmp_path, *(f"{n}.png" for n in range(40)))
+    rows = [f"{n}.png,{n % 20}" for n in range(45)]
+    path = write(tmp_path, "\n".join(["path,age,split", *(f"{row},train" for row in rows)]))
+    told: list[str] = []
+    dataset = load.load(path, cache_dir=tmp_path / "cache", on_doubt=told.append)
+    assert sum(map(len, dataset.splits.values())) == 40
+    assert [line.split(": ")[1][:16] for line in told] == ["age looks like a", "of 45 rows, 5 na"]

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -460,3 +461,14 @@ def test_a_refusal_names_no_temporary(place: str, named: str) -> None:
         explained(Path(place)),
     ):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_reading_a_small_text_takes_little_memory_however_large_it_might_be(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"one\r\ntwo")
+    tracemalloc.start()
+    text = durable.read_text(file)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert text == "one\ntwo"
+    assert peak < 4 * 1024**2

@@ -215,6 +215,8 @@ def test_settings_by_short_name() -> None:
         ("exist_ok", "no run is ever written over: --run takes another name"),
         ("fraction", "a part of the pictures is taken in Python: "),
         ("training.lr", "did you mean 'optimizer.lr'?"),
+        ("prediction.zoom", "did you mean 'zooms'?"),
+        ("prediction.scale", "did you mean 'scales'?"),
         ("device", "what to compute with is chosen for this machine, by measuring, and written into the run's log.txt"),
         ("workers", "what to compute with is chosen for this machine, "),
     ],

@@ -25,12 +25,14 @@ from retinula.evaluation.asked import Asked
 from retinula.evaluation.caution import caution
 from retinula.evaluation.embedding import map_embedding
 from retinula.evaluation.findings import Inspection
+from retinula.evaluation.learned import LearnedPictures
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.robustness import Robustness
 from retinula.evaluation.run_data import OwnPictures
 from retinula.images import Images, ImageSet
 from retinula.metrics import confusion_matrix
+from retinula.pictures.equal import digests_of
 from retinula.plots.figure import INK, SERIES
 from retinula.recipe.sections import Augmentation, Claim, Evaluation, Objective
 from retinula.report import contents as gathering
@@ -857,6 +859,33 @@ def test_near_duplicates_are_not_missed_where_the_training_pictures_have_gone(
     file, contents = write_report(at_hand, tmp_path / "page.html", deep=True)
     assert asked == ["corruptions", "labels", "embedding"] == list(contents.unmeasured)
     assert "Nearly the same Not looked for: the training pictures are not at hand" in Page(file.read_text()).words
+
+
+def test_what_was_learned_along_the_way_is_told_and_not_only_the_own_training_pictures(
+    at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)  # the maps of the reasons take long
+    run = Run(shutil.copytree(at_hand.path, tmp_path / "copy"))
+    test = vars(gathering)["find_own"](at_hand).splits["test"]
+    form, values = digests_of(test.images)
+
+    def words(learned: LearnedPictures) -> str:
+        learned.write(run)
+        return Page(write_report(run, tmp_path / "page.html")[0].read_text()).words
+
+    told = words(LearnedPictures({form: np.unique(values[-7:])}, ("theirs",)))
+    assert "31 test pictures, of which at least 7 are equal, pixel by pixel, to one that it learned from" in told
+    assert "At least 7 of the 31 pictures asked about are equal, pixel by pixel, to one learned from" in told
+    assert "Shown is 1 of those that this training learned from." in told
+    told = words(LearnedPictures({}, ("theirs",)))
+    assert "31 test pictures that were kept away from its training" in told
+    assert "Not known: which pictures the model has learned is not kept of all" in told
+    monkeypatch.setattr(gathering, "find_own", lambda *_: OwnPictures("made", {"test": test}, {}))
+    told = words(LearnedPictures({form: np.unique(values[-7:])}))
+    assert "31 test pictures, of which 7 are equal" in told
+    assert "The pictures that they were learned as are not at hand." in told
+    told = words(LearnedPictures({form: np.arange(1)}))
+    assert "31 test pictures that it had never seen" in told
 
 
 def test_deep_is_refused_where_nothing_can_be_looked_at(

@@ -46,12 +46,14 @@ def test_pictures_of_any_size_are_answered(model: OnnxModel) -> None:
 def test_as_many_pictures_at_a_time_as_have_a_number_of_pixels(model: OnnxModel) -> None:
     sizes: list[int] = []
 
-    def run(outputs: None, inputs: dict[str, Any]) -> list[Any]:
+    def run(outputs: list[str], inputs: dict[str, Any]) -> list[Any]:
+        assert outputs == ["probabilities"], "whether they are unfamiliar is not computed where nobody asks"
         (images,) = inputs.values()
         sizes.append(len(images))
         return [np.full((len(images), 3), 1 / 3, np.float32)]
 
-    watched = replace(model, _session=SimpleNamespace(run=run))
+    named = [SimpleNamespace(name="probabilities"), SimpleNamespace(name="unfamiliar")]
+    watched = replace(model, _session=SimpleNamespace(run=run, get_outputs=lambda: named))
     for number, side, batch_size, expected in (
         (70, 8, 64, [64, 6]),
         (5, 2000, 64, [3, 2]),

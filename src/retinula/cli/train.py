@@ -92,9 +92,10 @@ def _more_epochs(resume: str) -> str:
 
     try:
         run = find_run(resume)
+        more = more_epochs(run) if run.finished else ""
     except RetinulaError:
         return ""
-    return f"; {more_epochs(run)}" if run.finished else ""
+    return f"; {more}" if more else ""
 
 
 def _check_is_there(resume: str | None, target: str, settings: list[str]) -> None:

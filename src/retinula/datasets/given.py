@@ -3,6 +3,7 @@
 Neither package is imported, so that whoever has none of them needs none.
 """
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def rows_of(given: object) -> list[list[str]] | None:
     """
     if isinstance(given, tuple):
         return [["file", "label"], *_pairs(given)]
-    if not hasattr(given, "columns"):
+    if not hasattr(given, "columns") or not (hasattr(given, "itertuples") or hasattr(given, "iter_rows")):
         return None
     frame: Any = given
     named = [str(name) for name in frame.columns]
@@ -77,5 +78,7 @@ def _pairs(given: tuple[Any, ...]) -> Iterator[list[str]]:
 
 def _word(cell: Any) -> str:
     """Return what stands in a cell, as a file of the table would have it; what is missing is nothing."""
+    if hasattr(cell, "item") and math.prod(getattr(cell, "shape", ())) == 1:  # a number of NumPy or PyTorch
+        cell = cell.item()
     missing = cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
     return "" if missing else os.fspath(cell) if isinstance(cell, os.PathLike) else str(cell)

@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from retinula.datasets.copies import Found
 from retinula.datasets.entry import Archive, Entry
 from retinula.datasets.given import CALLED, Given, root_of, rows_of
 from retinula.datasets.options import Options, size_of
-from retinula.datasets.reading import Dataset, Progress
+from retinula.datasets.reading import Dataset, Progress, Reading
 from retinula.datasets.rows import label_columns
 from retinula.datasets.source_kind import kind_of_source
 from retinula.errors import InputError, nearest
@@ -57,6 +58,7 @@ def load(
     offline: bool = False,
     progress: Progress | None = None,
     on_damage: Callable[[str], None] | None = None,
+    on_doubt: Callable[[str], None] | None = None,
 ) -> Dataset:
     """Return a data set ready for use; its pictures are memory-mapped and never written to.
 
@@ -81,12 +83,16 @@ def load(
         progress: told how far a download or the preparation is.
         on_damage: where given, every picture is looked at, not samples, and this is told where a set is prepared anew
             because one is not as it was written.
+        on_doubt: told instead of an error where a table lacks many of its pictures, or its labels look like no classes.
 
     Raises:
         InputError: there is no such data set, or it is not as it must be.
         RetinulaError: it cannot be downloaded, or the cache cannot be written.
     """
-    options = Options(size_of(size), channels, resize, labels, fold, seed, resample, _root(root), progress, on_damage)
+    below = _root(root)
+    options = Options(
+        size_of(size), channels, resize, labels, fold, seed, resample, below, progress, on_damage, on_doubt
+    )
     where = cache_folder(cache_dir)
     rows = rows_of(name)
     if rows is not None:
@@ -94,7 +100,7 @@ def load(
             raise InputError(f"{CALLED} is merged with nothing: write it to a .csv file, and give that")
         return _tabled(rows, options, where)
     name, *more = _names(name, more)
-    if root is not None and not any(kind_of_source(Path(each)) == "table" for each in (name, *more)):
+    if root is not None and all(_is_no_table(each) for each in (name, *more)):
         raise InputError(f"{name} is no table, so its pictures lie nowhere else; leave data.root out")
     if more:
         return _merged([name, *more], options, where)
@@ -218,6 +224,11 @@ def _names(name: object, more: object) -> list[str | Path]:
     return names
 
 
+def _is_no_table(name: str | Path) -> bool:
+    """Tell what is there and no table; of what is not there, nobody knows what was meant."""
+    return (name in CATALOG or Path(name).exists()) and kind_of_source(Path(name)) != "table"
+
+
 def _root(root: str | Path | None) -> Path | None:
     if root is not None and not Path(root).is_dir():
         raise InputError(f"there is no folder {root}; data.root names the one that the pictures of a table lie in")
@@ -327,13 +338,15 @@ def _tabled(rows: list[list[str]], options: Options, where: Path) -> Dataset:
     options = replace(options, root=root)
     words = ("given", hashlib.sha256(repr(rows).encode(errors="surrogateescape")).hexdigest())
     found = own.look_up(CALLED, options, own.record_of(root, options, where, "given"), rows)
-    return _prepared(options.key(own.name_of(root), *words), own.name_of(root), found, where)
+    return _prepared(
+        options.key(own.name_of(root), *words), own.name_of(root), found, where, partial(own.read_given, found)
+    )
 
 
-def _prepared(key: str, name: str, found: own.Own, where: Path) -> Dataset:
+def _prepared(key: str, name: str, found: own.Own, where: Path, read: Callable[[], Reading] | None = None) -> Dataset:
     return cache.prepared(
         key,
-        found.read,
+        read or found.read,
         where,
         printable(name),
         {"copy": OWN_FILES, "source": found.path.name, **found.origin},

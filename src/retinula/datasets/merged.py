@@ -12,10 +12,11 @@ from retinula.datasets.layout import Layout, natural_order
 from retinula.datasets.listing import Files
 from retinula.datasets.options import Options
 from retinula.datasets.own import Own
-from retinula.datasets.reading import SPLITS, Chunk, Reading, Skipped, SplitName, apart
+from retinula.datasets.reading import NONE_LEFT, SPLITS, Chunk, Reading, Skipped, SplitName, apart
 from retinula.datasets.recognition import remembered
 from retinula.errors import InputError
 from retinula.images import Labels
+from retinula.text.names import composed
 
 
 def read(parts: Sequence[Own], options: Options) -> Reading:
@@ -42,10 +43,11 @@ def read(parts: Sequence[Own], options: Options) -> Reading:
     layouts = [layout for _, layout in arranged]
     named = [name for name, _ in others]
     known = [remembered(files, record) for (files, _), record in zip(arranged, records, strict=True)]
-    files, layout = _joined(named, known), _united(named, layouts)
+    layout = _united(named, layouts)
+    files = _joined(named, known, {*layout.classes, *(one for _, reading in arrays for one in reading.classes)})
     if arrays and options.size is None:
         options = _shared_form([shared_size(files, layout)], arrays, options)
-    pictures = read_arranged(parts[0].path, files, layout, options, list(zip(records, layouts, strict=True)))
+    pictures = read_arranged(others[0][1].path, files, layout, options, list(zip(records, layouts, strict=True)))
     if not arrays:
         return pictures
     return _in_turn([("", pictures), *arrays], replace(options, channels=options.channels or 3))
@@ -53,7 +55,12 @@ def read(parts: Sequence[Own], options: Options) -> Reading:
 
 def _shared_form(sizes: Sequence[tuple[int, int]], arrays: Sequence[tuple[str, Reading]], options: Options) -> Options:
     """Return how pictures are wanted that the options leave a choice: as all have them, if they do."""
-    shapes = {next(reading.chunks())[1].images.shape[1:] for _, reading in arrays}
+    shapes = set()
+    for name, reading in arrays:
+        first = next(reading.chunks(), None)
+        if first is None:
+            raise InputError(f"{name} has no pictures that can be used")
+        shapes.add(first[1].images.shape[1:])
     found = {*sizes, *((height, width) for _, height, width in shapes)}
     channels = {number for number, _, _ in shapes}
     size = found.pop() if len(found) == 1 else (LARGEST_KEPT, LARGEST_KEPT)
@@ -106,17 +113,25 @@ def _different(names: Sequence[str]) -> list[str]:
     return different
 
 
-def _joined(names: Sequence[str], parts: Sequence[Files]) -> Files:
+def _joined(names: Sequence[str], parts: Sequence[Files], classes: Collection[str]) -> Files:
+    """Return the pictures of all parts, and of the classes that have lost theirs those that no part has."""
+
     def contents(wanted: Collection[str]) -> Iterator[tuple[str, Path | bytes]]:
         for name, files in zip(names, parts, strict=True):
             inside = {one.removeprefix(f"{name}/") for one in wanted if one.startswith(f"{name}/")}
             for one, content in files.open(inside):
                 yield f"{name}/{one}", content
 
+    skipped = [
+        one if one.reason == NONE_LEFT else Skipped(f"{name}/{one.source}", one.reason)
+        for name, files in zip(names, parts, strict=True)
+        for one in files.skipped
+        if one.reason != NONE_LEFT or composed(one.source) not in classes
+    ]
     return Files(
         [f"{name}/{one}" for name, files in zip(names, parts, strict=True) for one in files.names],
         contents,
-        [Skipped(f"{name}/{one}", why) for name, files in zip(names, parts, strict=True) for one, why in files.skipped],
+        list(dict.fromkeys(skipped)),  # a class may be lost in several
     )
 
 

@@ -21,7 +21,9 @@ _QUANTITIES: Final = frozenset(
         *("salary", "score", "seconds", "size", "speed", "temperature", "volume", "weight", "width", "year", "years"),
     )
 )
-_NAMES_OF_CLASSES: Final = frozenset(("bin", "class", "code", "group", "id", "label"))
+_NAMES_OF_CLASSES: Final = frozenset(
+    ("bin", "category", "class", "code", "grade", "group", "id", "label", "level", "range", "target", "type")
+)
 
 
 def several_labels(labels: Collection[str]) -> str:

@@ -46,6 +46,7 @@ class Options:
     root: Path | None = None
     progress: Progress | None = None
     on_damage: Callable[[str], None] | None = None
+    on_doubt: Callable[[str], None] | None = None
 
     def __post_init__(self) -> None:
         self.form((1, 1), 3)  # refuses what pictures cannot be brought to

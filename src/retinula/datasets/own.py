@@ -1,5 +1,6 @@
 """One's own folders, archives, tables and `.npz` files, each looked at in its way, so that all are read in one."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from retinula.datasets.options import Options
 from retinula.datasets.reading import Reading
 from retinula.datasets.source_kind import SourceKind, kind_of_source
 from retinula.datasets.tables import Listed
+from retinula.errors import InputError
 
 
 class Own(NamedTuple):
@@ -101,10 +103,30 @@ def look_up(path: Path, options: Options, record: Path, rows: Sequence[list[str]
     Raises:
         InputError: it is no such table, or lacks too many of its pictures.
     """
-    listed = tables.find(path, options.progress, options.root, rows)
-    tables.check_found(path, listed)
+    listed = tables.find(path, options.progress, options.root, rows, options.on_doubt)
+    tables.check_found(path, listed, options.on_doubt)
     state = listing_digest(listed.files, path.name, options.progress, listed.said)
     return Own(path, "table", options, record, state, listed=listed)
+
+
+def read_given(found: Own) -> Reading:
+    """Begin to read a table that is given from Python, all of which share what was set apart in their folder.
+
+    Args:
+        found: what `look_up` has found.
+
+    Raises:
+        InputError: a table before it has taken all that could be set apart to train on.
+    """
+    reading = found.read()
+    train = found.listed.found.get("train", {}) if found.listed else {}
+    alike = Counter(label for label, _ in train.values())
+    if "test" not in reading.splits and max(alike.values(), default=0) > 1:
+        raise InputError(
+            f"{found.path} has only pictures that were set apart to train on when others of their folder were given, "
+            "so none is left to test on: give them together, or another seed to set some apart anew"
+        )
+    return reading
 
 
 def record_of(path: Path, options: Options, where: Path, *words: str) -> Path:

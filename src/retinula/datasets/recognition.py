@@ -1,6 +1,7 @@
 """Pictures of one's own that were moved, renamed or copied, recognised by what is in their files.
 
 So that who puts a picture into the folder of another class does not move it between training and test.
+A name that was there before keeps its split, whatever is in the file now: where files are renumbered, nothing is seen.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ _END: Final = 32 * 1024  # bytes: of a larger file than two of these only the fi
 def past_splits(files: Files, record: Path | None) -> dict[str, SplitName]:
     """Return the splits that pictures had before, also of those that had another name then.
 
+    A name that was there before keeps its split, whatever is in the file now.
     Only files are opened that are new and as large as one that was there before.
 
     Args:

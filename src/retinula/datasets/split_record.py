@@ -4,15 +4,20 @@ Knows only names, and what stands for one, such as a digest; which pictures are 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from retinula.datasets.lock import locked
 from retinula.datasets.reading import SplitName
 from retinula.files.durable import make_folder, write_json
 
 TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
 _HALVES: Final[tuple[SplitName, ...]] = ("train", "test")
+_PATIENCE_SECONDS: Final = 10.0  # a record is written in far less
+
+_Places = dict[str, SplitName]
+_Digests = dict[str, str]
 
 
 def read_record(record: Path | None) -> dict[str, SplitName]:
@@ -48,13 +53,8 @@ def write_record(record: Path | None, splits: Mapping[SplitName, Iterable[str]],
     """
     if record is None:
         return
-    known, digests = read_with_digests(record)
     places = {name: split for split in _HALVES for name in splits.get(split, ())}
-    places = places if forgetting else {**known, **places}
-    if places == known:
-        return
-    make_folder(record.parent)
-    _write(record, places, digests)
+    _rewrite(record, lambda known, digests: (places if forgetting else {**known, **places}, digests))
 
 
 def add_digests(record: Path, digests: Mapping[str, str]) -> None:
@@ -63,10 +63,21 @@ def add_digests(record: Path, digests: Mapping[str, str]) -> None:
     Raises:
         RetinulaError: it cannot be written.
     """
-    places, known = read_with_digests(record)
-    added = {**known, **{name: digest for name, digest in digests.items() if name in places}}
-    if added != known:
-        _write(record, places, added)
+
+    def added(places: _Places, known: _Digests) -> tuple[_Places, _Digests]:
+        return places, {**known, **{name: digest for name, digest in digests.items() if name in places}}
+
+    _rewrite(record, added)
+
+
+def _rewrite(record: Path, change: Callable[[_Places, _Digests], tuple[_Places, _Digests]]) -> None:
+    """Write what a change makes of a record, if it is another; what others write meanwhile is not lost."""
+    found = read_with_digests(record)
+    if change(*found) == found:  # then it may lie where nothing can be written
+        return
+    make_folder(record.parent)
+    with locked(record.with_name(f".{record.stem}.lock"), patience=_PATIENCE_SECONDS):
+        _write(record, *change(*read_with_digests(record)))
 
 
 def _write(record: Path, places: Mapping[str, SplitName], digests: Mapping[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Data sets that a table names: pictures, their classes and, if it says so, their splits. Knows nothing of models."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 from unicodedata import normalize
@@ -98,7 +98,11 @@ def arranged(path: Path, listed: Listed, seed: int, record: Path | None) -> tupl
 
 
 def find(
-    path: Path, progress: Progress | None = None, root: Path | None = None, rows: Sequence[list[str]] | None = None
+    path: Path,
+    progress: Progress | None = None,
+    root: Path | None = None,
+    rows: Sequence[list[str]] | None = None,
+    on_doubt: Callable[[str], None] | None = None,
 ) -> Listed:
     """Find the pictures that a table names.
 
@@ -108,10 +112,13 @@ def find(
             how many of them were found.
         root: the folder that paths begin at, resolved; the table's own where None.
         rows: of a table that is no file, its rows, with its header.
+        on_doubt: told instead of an error where the labels look like no classes.
 
     Raises:
         InputError: it is no such table, names a picture twice, or an unknown split, or has no column of classes.
     """
+    # Of a file, absolute paths are names as they are written: which pictures are to test on depends on their names.
+    keeps_absolute = root is None and rows is None
     root = root or path.resolve().parent
     table = read_rows(path) if rows is None else [*rows]
     if _is_of_pixels(table[-1]):
@@ -128,7 +135,8 @@ def find(
     skipped: list[Skipped] = []
     number_of: dict[Path, int] = {}
     for number, written, label, split, place, reason in told:
-        name, is_spelled = printable(written), reason != _MISSING and not Path(written).is_absolute()
+        name = printable(written)
+        is_spelled = reason != _MISSING and (keeps_absolute or not Path(written).is_absolute())
         if reason == _MISSING:
             place, reason = elsewhere.get(parts_of(written), (place, reason))
         if reason:
@@ -146,19 +154,20 @@ def find(
         return ((name, paths[name]) for name in wanted)
 
     labels = [label for pictures in found.values() for label, _ in pictures.values()]
-    _check_labels(path, columns, labels)
+    _check_labels(path, columns, labels, on_doubt)
     left = {*map(composed, labels)}
     lost = dict.fromkeys(row.label for row in told if row.label and composed(row.label) not in left)
     skipped += [Skipped(label, NONE_LEFT) for label in lost]
     return Listed(Files(sorted(paths, key=natural_order), contents, skipped, paths), found, columns)
 
 
-def check_found(path: Path, listed: Listed) -> None:
+def check_found(path: Path, listed: Listed, on_doubt: Callable[[str], None] | None = None) -> None:
     """See that a table does not lack so many of its pictures that it is hardly meant so.
 
     Args:
         path: the table.
         listed: what `find` found.
+        on_doubt: told instead of an error.
 
     Raises:
         InputError: more than a tenth of its rows name no picture, or none for sure.
@@ -170,14 +179,21 @@ def check_found(path: Path, listed: Listed) -> None:
         return
     lost = [one.source for one in files.skipped if one.reason == NONE_LEFT]
     classes = f", and no picture is left of {first_few(lost, _LOST_NAMED)}" if lost else ""
-    raise InputError(
+    _doubt(
         f"{path}: of {num_rows:,} rows, {len(missed):,} name no picture that can be used{classes}; the first is "
         f"{missed[0].source}: {missed[0].reason}; mend the paths, name the folder that they begin at "
-        "(data.root=FOLDER), or take those rows out"
+        "(data.root=FOLDER), or take those rows out",
+        on_doubt,
     )
 
 
-def _check_labels(path: Path, columns: Columns, labels: Sequence[str]) -> None:
+def _doubt(reason: str, told: Callable[[str], None] | None) -> None:
+    if told is None:
+        raise InputError(reason)
+    told(reason)
+
+
+def _check_labels(path: Path, columns: Columns, labels: Sequence[str], on_doubt: Callable[[str], None] | None) -> None:
     if columns.says_classes:
         return
     different = dict.fromkeys(labels)
@@ -190,14 +206,16 @@ def _check_labels(path: Path, columns: Columns, labels: Sequence[str]) -> None:
         )
     column = columns.called(columns.label)
     if label := several_labels(different):
-        raise InputError(
+        _doubt(
             f"{path}: {column} looks like several labels a picture ({label!r}); Retinula tells classes only, one a "
-            "picture; if each combination is meant as a class, call the column label"
+            "picture; if each combination is meant as a class, call the column label",
+            on_doubt,
         )
     if is_quantity(different, column):
-        raise InputError(
+        _doubt(
             f"{path}: {column} looks like a quantity, of {num_classes:,} different values; Retinula tells classes "
-            "only: write ranges (under 20, 20 to 40), or, if the numbers name classes, call the column label"
+            "only: write ranges (under 20, 20 to 40), or, if the numbers name classes, call the column label",
+            on_doubt,
         )
 
 
@@ -242,9 +260,7 @@ def _elsewhere(
     found: dict[tuple[str, ...], tuple[Path, str]] = {}
     # A pipe may be called like a picture, and a link to a picture means the same one.
     for parts, names in meant(paths, written, lambda name: paths[name].is_file()).items():
-        inside = (
-            [name for name in names if split in map(SPLIT_NAMES.get, name.lower().split("/")[:-1])] if split else []
-        )
+        inside = [name for name in names if split and _lies_in(name, split)]
         places = list(dict.fromkeys(paths[name] for name in inside or names))
         reason = ""
         if len(places) > 1:

@@ -39,6 +39,7 @@ class Asked:
         own: all of the run's own pictures; None where it is asked about another data set.
         of_run: whether what is found belongs in the run, not in a folder of somebody's choice.
         place: the folder where what is found and its figures go; None where nothing is written.
+        at_least: whether the model learned others, too, that cannot be compared with these pictures.
     """
 
     run: Run | None
@@ -51,6 +52,7 @@ class Asked:
     of_run: bool
     place: Path | None
     learned: NDArray[np.bool_] | None = None
+    at_least: bool = False
 
 
 def ask(
@@ -111,8 +113,10 @@ def about(
         split: which part of their data set they are.
         own: all of the run's own pictures; None where it is asked about another data set.
     """
-    learned = learned_of(run, model, images, split)
-    return Asked(run, recipe, model, images, split, learned.from_these, own, True, run.path, learned.each)
+    learned = learned_of(run, model, images, split, own)
+    return Asked(
+        run, recipe, model, images, split, learned.from_these, own, True, run.path, learned.each, learned.at_least
+    )
 
 
 def ask_file(

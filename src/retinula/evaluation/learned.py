@@ -60,6 +60,10 @@ class LearnedPictures:
         """Say of each picture whether one that is equal to it in every pixel was learned: bool `[N]`."""
         return np.isin(asked.values, self.by_form.get(asked.form, ()))
 
+    def leaves_open(self, form: str) -> bool:
+        """Say whether the model has learned more than can be compared with pictures of a form."""
+        return bool(self.untold or self.by_form.keys() - {form})
+
     def also(self, other: "LearnedPictures") -> "LearnedPictures":
         """Return what both have learned."""
         forms = {*self.by_form, *other.by_form}
@@ -146,6 +150,22 @@ def begin_learning(recipe: Recipe, source: Source | None, train_set: ImageSet) -
         same = "source" not in told and told.get("fingerprint") == train_set.fingerprint()
         before = own if same else LearnedPictures({}, (name,))
     return Learning(own, before, name, "" if run is None else _hint(recipe, run, name))
+
+
+def learned_by(run: Run, train_set: ImageSet | None) -> LearnedPictures | None:
+    """Return what a run's model has learned; None where nobody knows.
+
+    Args:
+        run: a run that has begun.
+        train_set: its very training pictures, where they are at hand; they tell what a run of an earlier version did
+            not keep.
+    """
+    kept = LearnedPictures.read(run)
+    if kept is not None or train_set is None:
+        return kept
+    form, values = digests_of(train_set.images)
+    weights = run.recipe().model.weights
+    return LearnedPictures({form: np.unique(values)}, () if weights is None else (weights,))
 
 
 def _hint(recipe: Recipe, run: Run, name: str) -> str:

@@ -189,7 +189,7 @@ def _known(run: Run | None, model: Model, image_set: ImageSet, split: str) -> di
         run = None
     learned = learned_of(run, model, image_set, split)
     each = None if learned.each is None else torch.from_numpy(learned.each)
-    return {"learned_from": learned.from_these, "learned": each}
+    return {"learned_from": learned.from_these, "learned": each, "at_least": learned.at_least}
 
 
 def _ask(runner: _Runner, labels: Tensor) -> Answered:

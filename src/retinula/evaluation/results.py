@@ -56,6 +56,8 @@ class Evaluation:
         learned_from: whether the model was trained on these very pictures.
         learned: of each picture whether the model learned one equal in every pixel, bool `[N]`; None where nobody
             knows.
+        at_least: whether the model learned others, too, that cannot be compared with these, so that `learned` may lack
+            some.
     """
 
     dataset: str
@@ -69,6 +71,7 @@ class Evaluation:
     provenance: dict[str, str]
     learned_from: bool = False
     learned: Tensor | None = None
+    at_least: bool = False
 
     @property
     def images_per_second(self) -> float:
@@ -77,7 +80,7 @@ class Evaluation:
 
     @property
     def num_learned(self) -> int | None:
-        """How many of the pictures the model has learned, equal in every pixel; None where nobody knows."""
+        """How many of the pictures the model has learned, at least, equal in every pixel; None where nobody knows."""
         return None if self.learned is None else int(self.learned.sum())
 
     def to_dict(self) -> dict[str, Any]:
@@ -169,7 +172,7 @@ class ClassificationResult(Evaluation):
 
         None where there are none such, or where nobody knows.
         """
-        if self.learned is None or self.learned.all():
+        if self.learned is None or self.at_least or self.learned.all():
             return None
         return self.right[~self.learned].double().mean().item()
 

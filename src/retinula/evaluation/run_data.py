@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName, pictures_of
 from retinula.errors import InputError
-from retinula.evaluation.learned import LearnedPictures
+from retinula.evaluation.learned import learned_by
 from retinula.images import ImageSet
 from retinula.pictures.equal import Digests, digests_of
 from retinula.recipe.recipe import Recipe
@@ -64,10 +64,12 @@ class Learned(NamedTuple):
     Attributes:
         from_these: whether it learned from these very ones: its own, or the same set under another name.
         each: of each picture whether it learned one equal in every pixel, bool `[N]`; None where nobody knows.
+        at_least: whether it learned others, too, that cannot be compared with these, so that `each` tells not of all.
     """
 
     from_these: bool
     each: NDArray[np.bool_] | None
+    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,10 @@ class OwnPictures:
 
 
 def load_dataset(
-    recipe: Recipe, progress: Progress | None = None, on_damage: Callable[[str], None] | None = None
+    recipe: Recipe,
+    progress: Progress | None = None,
+    on_damage: Callable[[str], None] | None = None,
+    on_doubt: Callable[[str], None] | None = None,
 ) -> Dataset:
     """Load the recipe's pictures, all splits of them, in the form and with the classes that it asks for.
 
@@ -109,6 +114,7 @@ def load_dataset(
         recipe: names the data set.
         progress: told how far a download or the preparation is.
         on_damage: as for `load`: where given, every picture is compared with what was prepared.
+        on_doubt: as for `load`: where a training begins, a table that is hardly meant so is an error.
     """
     inputs = recipe.inputs
     dataset = load(
@@ -123,6 +129,7 @@ def load_dataset(
         root=recipe.data.root,
         progress=progress,
         on_damage=on_damage,
+        on_doubt=on_doubt,
     )
     if not recipe.data.classes:
         return dataset
@@ -225,7 +232,8 @@ def find_own(run: Run, progress: Progress | None = None, remark: Callable[[str],
     """
     recipe = run.recipe()
     # All are looked at here, so that damage is not taken for a change.
-    dataset = load_dataset(recipe, progress, remark or (lambda _: None))
+    told = remark or (lambda _: None)
+    dataset = load_dataset(recipe, progress, told, told)
     sets = training_sets(recipe, dataset)
     found: dict[SplitName, ImageSet | None] = {"train": sets.train, "validation": sets.validation, "test": dataset.test}
     changed = _changed(run, sets.described())
@@ -243,7 +251,9 @@ def find_own(run: Run, progress: Progress | None = None, remark: Callable[[str],
     return OwnPictures(recipe.data.name, splits, changed)
 
 
-def learned_of(run: Run | None, model: Model, image_set: ImageSet, split: str) -> Learned:
+def learned_of(
+    run: Run | None, model: Model, image_set: ImageSet, split: str, own: OwnPictures | None = None
+) -> Learned:
     """Look what a model has learned of pictures that it is asked about.
 
     Args:
@@ -251,12 +261,17 @@ def learned_of(run: Run | None, model: Model, image_set: ImageSet, split: str) -
         model: what is asked.
         image_set: about these pictures.
         split: which part of a data set they are.
+        own: the run's own pictures, where they are at hand; they tell what a run of an earlier version did not keep.
     """
     if run is None:
         return Learned(model.provenance.get("fingerprint") == image_set.fingerprint(), None)
-    learned = LearnedPictures.read(run)
-    each = None if learned is None else learned.has(digests_of(image_set.images))
-    return Learned(_learned_from(run, image_set, split, each), each)
+    learned = learned_by(run, None if own is None else own.splits.get("train"))
+    if learned is None:
+        return Learned(_learned_from(run, image_set, split, None), None)
+    asked = digests_of(image_set.images)
+    each, at_least = learned.has(asked), learned.leaves_open(asked.form)
+    from_these = _learned_from(run, image_set, split, each)
+    return Learned(from_these, None if at_least and not each.any() else each, at_least)
 
 
 def _learned_from(run: Run, image_set: ImageSet, split: str, each: NDArray[np.bool_] | None) -> bool:

@@ -141,7 +141,8 @@ def _learned(evaluation: Evaluation) -> str:
     others = evaluation.accuracy_of_others if isinstance(evaluation, ClassificationResult) else None
     right = "" if others is None else f"; right for {percent(others)} of the others"
     equal = f"{'is' if number == 1 else 'are'} equal, pixel by pixel, to pictures it learned from"
-    return f"{number:,} of the {evaluation.num_images:,} {equal}{right}."
+    least = "At least " if evaluation.at_least else ""
+    return f"{least}{number:,} of the {evaluation.num_images:,} {equal}{right}."
 
 
 def _results(evaluation: Evaluation) -> list[str]:

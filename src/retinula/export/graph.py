@@ -16,7 +16,7 @@ from onnx import ModelProto, TensorProto, compose, helper
 from retinula.export.nodes import Nodes
 from retinula.export.preprocessing import INPUTS, resizing
 from retinula.export.tracing import traced
-from retinula.export.unfamiliar import DISTANCES, SMALL, distances_graph, judged
+from retinula.export.unfamiliar import DISTANCES, SMALL, add_limits, distances_graph
 from retinula.models.reconstructing import Reconstructs
 from retinula.trained.familiarity import Familiarity
 from retinula.trained.model_file import Model
@@ -129,7 +129,7 @@ def _answer(model: Model) -> onnx.GraphProto:
     takes = [helper.make_tensor_value_info(_LOGITS, TensorProto.FLOAT, shape)]
     gives = [helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, shape)]
     if (familiarity := _familiarity(model)) is not None:
-        judged(nodes, familiarity, _LOGITS)
+        add_limits(nodes, familiarity, _LOGITS)
         takes.append(helper.make_tensor_value_info(DISTANCES, TensorProto.DOUBLE, ["N"]))
         gives.append(helper.make_tensor_value_info(UNFAMILIAR, TensorProto.BOOL, ["N"]))
     return nodes.graph("answer", takes, gives)

@@ -15,6 +15,7 @@ from onnx import ModelProto, NodeProto
 
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.export.preprocessing import INPUTS
+from retinula.export.unfamiliar import PREFIX
 from retinula.extras import load
 from retinula.images import Images, ImageSet, copied, evenly_spread
 from retinula.text.words import percent
@@ -24,7 +25,7 @@ NUM_CALIBRATION: Final = 512  # pictures; more change nothing that can be measur
 
 _BATCH: Final = 64
 _HEAVY: Final = ("Conv", "Gemm", "MatMul", "MaxPool", "Add", "ReduceMean", "GlobalAveragePool")
-_OURS: Final = ("preprocess_", "answer_")  # exact by design, or too little work to gain from
+_OURS: Final = ("preprocess_", PREFIX, "answer_")  # exact by design, or too little work to gain from
 
 
 @dataclass(frozen=True)

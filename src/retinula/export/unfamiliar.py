@@ -44,12 +44,12 @@ def distances_graph(familiarity: Familiarity, form: Form) -> ModelProto:
     """
     example = torch.zeros(2, *form.shape, dtype=torch.uint8)
     takes, gives = SMALL.removeprefix(PREFIX), DISTANCES.removeprefix(PREFIX)
-    graph = traced(_Distances(familiarity), example, takes, gives, "what pictures the model knows")
+    graph = traced(_Distances(familiarity).eval(), example, takes, gives, "what pictures the model knows")
     prefixed: ModelProto = compose.add_prefix(graph, PREFIX)  # torch gives names that the network's graph has too
     return prefixed
 
 
-def judged(nodes: Nodes, familiarity: Familiarity, logits: Name) -> None:
+def add_limits(nodes: Nodes, familiarity: Familiarity, logits: Name) -> None:
     """End with `UNFAMILIAR`: which pictures are farther than the limit, or have less energy than theirs."""
     limit = nodes.constant(familiarity.farthest, np.float64)
     if familiarity.least_energy is None:

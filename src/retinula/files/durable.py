@@ -6,6 +6,7 @@ of what is written.
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from retinula.errors import WRONG_PLACE, InputError, RetinulaError
 
 UNFINISHED: Final = ".retinula-"  # how names of temporary files begin: short, for no name may be longer than 255 bytes
 MAX_TEXT_BYTES: Final = 1024**3  # of a text; 20 million steps of a training
+_GROWTH: Final = 1024**2  # by which a file may grow while it is read
 _LONGEST_ENDING: Final = 16
 _ABANDONED_SECONDS: Final = 600.0
 
@@ -193,7 +195,8 @@ def read_bytes(path: Path, max_bytes: int) -> bytes:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise InputError(f"{path}: not an ordinary file")
-        content = file.read(max_bytes + 1) if found.st_size <= max_bytes else b""
+        # Not up to `max_bytes` in one go: Python sets that much memory apart before it reads.
+        content = file.read(min(found.st_size + _GROWTH, max_bytes + 1)) if found.st_size <= max_bytes else b""
     if max(found.st_size, len(content)) > max_bytes:
         raise InputError(f"{path}: larger than {max_bytes:,} bytes")
     return content
@@ -204,13 +207,13 @@ def _opened_at_once(path: str, flags: int) -> int:
 
 
 def read_text(path: Path) -> str:
-    """Read a file of UTF-8.
+    """Read a file of UTF-8; however its lines end, they end in line feeds here.
 
     Raises:
         InputError: as `read_bytes`, or it is no such text.
     """
     try:
-        return read_bytes(path, MAX_TEXT_BYTES).decode("utf-8")
+        return io.TextIOWrapper(io.BytesIO(read_bytes(path, MAX_TEXT_BYTES)), encoding="utf-8").read()
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a text file in UTF-8") from error
 

@@ -275,7 +275,7 @@ def _check_size(picture: ImageFile.ImageFile, content: bytes, max_pixels: int | 
     if max(width, height) > MAX_SIDE:
         raise UnreadablePicture(f"a side of {size} is above {MAX_SIDE:,} pixels", too_large=True)
     if isinstance(picture, TiffFile) and is_swollen(content, width * height):
-        raise UnreadablePicture(f"the TIFF file has tiles far larger than its {size} pixels", too_large=True)
+        raise UnreadablePicture(f"the TIFF file names tiles or samples that {size} pixels do not need", too_large=True)
 
 
 def _size(source: Path | bytes) -> int:

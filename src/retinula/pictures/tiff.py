@@ -45,7 +45,7 @@ def num_values(content: bytes, most: int) -> int:
 
 
 def is_swollen(content: bytes, num_pixels: int) -> bool:
-    """Tell whether a file that Pillow has opened has tiles that hold far more than the picture.
+    """Tell whether a file that Pillow has opened has tiles far larger than the picture, or of sizes that none can read.
 
     Args:
         content: all of it.

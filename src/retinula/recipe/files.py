@@ -242,15 +242,15 @@ def _hint(key: str, known: Iterable[str]) -> str:
     settings = setting_names()
     if word in ANSWERS:
         return f"; {ANSWERS[word]}"
+    siblings = [name.rpartition(".")[2] for name in settings if section and name.rpartition(".")[0] == section]
     meant = next((name for name in settings if name.endswith(f".{word}")), ELSEWHERE.get(word, key))
-    if section == _OF_ITS_OWN and not meant.startswith(f"{section}."):
+    if siblings and (section == _OF_ITS_OWN) != meant.startswith(f"{_OF_ITS_OWN}."):
         meant = key
     inside = [name for name in settings if name.startswith(f"{meant}.")]
     if inside:
         return f"; the section {meant!r} has {', '.join(inside)}"
     if meant != key:
         return f"; did you mean {meant!r}?"
-    siblings = [name.rpartition(".")[2] for name in settings if section and name.rpartition(".")[0] == section]
     return (nearest(word, siblings) if siblings else nearest(key, known)) or _SHOWN
 
 

@@ -87,7 +87,9 @@ class Section(BaseModel, metaclass=_InOneLine):
 
 
 class Data(Section):
-    """Which pictures: a name of the catalog, or a folder or archive; and what is set apart to choose by.
+    """Which pictures: a name of the catalog, or a folder, archive, table or `.npz` file; and what is set apart.
+
+    `validation` is the share that is set apart to choose by.
 
     `more` are further folders, archives, tables or `.npz` files of one's own, merged with the first. `root` is the
     folder that the paths of tables begin at, if it is not their own. `fold` is the number of a published

@@ -18,7 +18,7 @@ from retinula.evaluation.findings import Inspection, read_inspection
 from retinula.evaluation.label_errors import check_findable
 from retinula.evaluation.measuring import evaluate, evaluate_answered
 from retinula.evaluation.results import ClassificationResult
-from retinula.evaluation.run_data import OwnPictures, find_own
+from retinula.evaluation.run_data import OwnPictures, find_own, learned_of
 from retinula.explanation.attribution import check_explainable
 from retinula.images import ImageSet
 from retinula.inspection import check_classifies, look_closer
@@ -62,7 +62,10 @@ class Contents:
         contact: pictures of each class, of the training pictures or, without these, of those measured on.
         contact_split: which ones.
         learned_sources: for each training picture the file it came from, or None.
-        duplicates: pictures both learned from and asked about.
+        num_learned: how many of the pictures asked about the model has learned, here or in what it began from; None
+            where nobody knows.
+        at_least: whether there may be more of them.
+        duplicates: those among the run's own training pictures, where these are at hand.
         labels: pictures asked about whose labels are likely wrong.
         pairs: pictures that are nearly the same, and among which.
         spoilt: how it does on spoilt pictures.
@@ -87,6 +90,8 @@ class Contents:
     contact: tuple[ContactRow, ...] = ()
     contact_split: str = ""
     learned_sources: Sequence[str] | None = None
+    num_learned: int | None = None
+    at_least: bool = False
     duplicates: DuplicatesPart | None = None
     labels: LabelsPart | None = None
     pairs: tuple[PairsPart, ...] | None = None
@@ -144,6 +149,9 @@ def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) ->
         fed=None if train_set is None else fed_part(recipe, train_set, sheet, SMALL_BYTES),
     )
     if measured is not None:
+        known = learned_of(run, model, measured, split, own)
+        number = None if known.each is None else int(known.each.sum())
+        contents = replace(contents, num_learned=number, at_least=known.at_least)
         learned = _comparable(train_set, measured)
         if learned is not None:
             contents = replace(contents, duplicates=duplicates_part(learned, measured, split, sheet))

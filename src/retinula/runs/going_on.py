@@ -1,5 +1,7 @@
 """How to go on with a training, as the end of a message."""
 
+import shlex
+
 from retinula.runs.run import Run
 
 
@@ -7,9 +9,19 @@ def going_on(run: Run, *, given: bool) -> str:
     """Say how to go on with a training, on pictures that were `given` or that its recipe names."""
     if given:
         return f"go on with train(recipe, train_set, validation_set, run=Run({str(run.path)!r}))"
-    return f"go on with: retinula train --resume {run.path}"
+    return f"go on with: retinula train --resume {shlex.quote(str(run.path))}"
 
 
 def more_epochs(run: Run) -> str:
-    """Say how to train a finished one for longer."""
-    return f"for five more epochs: retinula train {run.recipe_file} --model {run.path} epochs=5"
+    """Say how to train a finished one for longer; nothing of one that gives pictures back: none begins from it.
+
+    Raises:
+        InputError: its files cannot be read or are not whole.
+    """
+    if run.recipe().objective.reconstructs:
+        return ""
+    recipe, path = str(run.recipe_file), str(run.path)
+    if run.environment()["data"].get("given"):
+        settings = {"model.weights": path, "epochs": 5}
+        return f"for five more epochs: train({recipe!r}, train_set, validation_set, settings={settings})"
+    return f"for five more epochs: retinula train {shlex.quote(recipe)} --model {shlex.quote(path)} epochs=5"

@@ -1,6 +1,6 @@
 """What the page shows of trainings: a list of runs, one of them with its curves and settings, its report.
 
-Only reads, and only files that lie in the folders of the runs themselves: links may lead anywhere on the machine. Runs
+Only reads, and only ordinary files: a run's folder may be a link, its files may not, for links may lead anywhere. Runs
 may be going on, damaged or foreign: what cannot be read of one, or is far larger than any training writes it, is left
 out. Knows nothing of HTTP but the refusals.
 """
@@ -68,7 +68,7 @@ def details(root: Path, name: str) -> dict[str, Any]:
             "curves": rows[::step],
             "only_in_training": _only_in_training(run),
             "results": _results(_report(run)),
-            "settings": _settings(_recipe(run)),
+            "settings": _settings(_recipe(run) or {}),
         }
     )
     return told
@@ -81,9 +81,10 @@ def report_page(root: Path, name: str) -> bytes:
         Refusal: not_found.
     """
     run = _find(root, name)
-    if _is_own(run.report_page, MAX_REPORT_BYTES):
+    recipe = _recipe(run)  # without it nobody knows which places to leave out
+    if recipe is not None and _is_own(run.report_page, MAX_REPORT_BYTES):
         try:
-            return _without_places(read_bytes(run.report_page, MAX_REPORT_BYTES), run)
+            return _without_places(read_bytes(run.report_page, MAX_REPORT_BYTES), run, recipe)
         except RetinulaError:
             pass
     raise Refusal("not_found", f"there is no report of {name} yet; write it with: retinula report {name}")
@@ -107,7 +108,7 @@ def _is_own(file: Path, max_bytes: int = MAX_BYTES) -> bool:
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    report, recipe = _report(run), _recipe(run)
+    report, recipe = _report(run), _recipe(run) or {}
     training = _part(recipe, "training")
     usual: ValidationMetric = _TRAINING["metric"].default
     metric = next((name for name in get_args(ValidationMetric) if name == training.get("metric")), usual)
@@ -158,14 +159,14 @@ def _metrics(run: Run) -> list[EpochRow]:
         return []
 
 
-def _recipe(run: Run) -> dict[str, Any]:
-    # As it stands in the file: an earlier version's recipe is worth showing, even where this one would not train it.
+def _recipe(run: Run) -> dict[str, Any] | None:
+    """Return a recipe as it stands in its file, even of an earlier version; None where it cannot be read."""
     if not _is_own(run.recipe_file, MAX_RECIPE_BYTES):
-        return {}
+        return None
     try:
         recipe: dict[str, Any] = _plain(tomllib.loads(read_text(run.recipe_file)))
     except (ValueError, RecursionError):
-        return {}
+        return None
     return recipe
 
 
@@ -193,14 +194,17 @@ def _rounded(value: Any) -> Any:
     return [_rounded(each) for each in value] if isinstance(value, list) else last_part(value)
 
 
-def _without_places(page: bytes, run: Run) -> bytes:
+def _without_places(page: bytes, run: Run, recipe: dict[str, Any]) -> bytes:
     """Leave out of a report where its run lies, and what the recipe has a path of.
 
     On the disk its commands have the whole path and work everywhere; so changed, in the folder above the runs.
     """
     folder = run.path.resolve()
     places = {str(folder): f"{folder.parent.name}/{folder.name}"}
-    values = [value for value in flat(_recipe(run)).values() if isinstance(value, str)]
+    given = flat(recipe).values()
+    values = [
+        each for value in given for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)
+    ]
     places |= {value: Path(value).name for value in values if Path(value).is_absolute()}
     for place, name in places.items():
         page = _renamed(_renamed(page, place, name), _in_shell(place), _in_shell(name))

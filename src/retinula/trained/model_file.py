@@ -283,7 +283,7 @@ class Model:
         """Say what is on a picture: every class with its probability, the mean over its views, most likely first.
 
         Args:
-            picture: of any size, as `given_picture.opened` takes it: a file, open or not, its bytes, a Pillow image,
+            picture: of any size, as `pictures.given.opened` takes it: a file, open or not, its bytes, a Pillow image,
                 an array or a tensor. Or a list, tuple or generator of such: of each what it gives alone, but for
                 rounding.
             on_error: `skip` gives no answers to those of several that cannot be read, and warns of each.

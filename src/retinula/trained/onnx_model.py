@@ -136,14 +136,14 @@ class OnnxModel:
             InputError: the pictures have another form, or the model gives pictures back.
             RetinulaError: ONNX Runtime fails.
         """
-        return self.judge_photos(photos, batch_size=batch_size)[0]
+        self._check_knows_classes()
+        return np.concatenate([answers for (answers,) in self._run(photos, batch_size, answers_alone=True)])
 
     def judge_photos(
         self, photos: NDArray[np.uint8], *, batch_size: int = 64
     ) -> tuple[Probabilities, NDArray[np.bool_] | None]:
         """Return the same, and which pictures are unfamiliar, bool `[N]`; None where the file cannot tell."""
-        if not self.classes:
-            raise InputError(f"{self.metadata.get('network')} gives pictures back; it knows no classes")
+        self._check_knows_classes()
         outputs = zip(*self._run(photos, batch_size), strict=True)
         probabilities, *unfamiliar = (np.concatenate(each) for each in outputs)
         return probabilities, unfamiliar[0] if unfamiliar else None
@@ -178,7 +178,7 @@ class OnnxModel:
         """Say what is on a picture, the mean over its views: classes with probabilities, most likely first.
 
         Args:
-            picture: of any size, as `given_picture.opened` takes it. Or a list, tuple or generator of such: of each
+            picture: of any size, as `pictures.given.opened` takes it. Or a list, tuple or generator of such: of each
                 what it gives alone, but for rounding.
             on_error: `skip` gives no answers to those of several that cannot be read, and warns of each.
 
@@ -187,7 +187,13 @@ class OnnxModel:
         """
         return answers_to(self, picture, on_error)
 
-    def _run(self, images: NDArray[np.uint8], batch_size: int) -> Iterator[list[NDArray[Any]]]:
+    def _check_knows_classes(self) -> None:
+        if not self.classes:
+            raise InputError(f"{self.metadata.get('network')} gives pictures back; it knows no classes")
+
+    def _run(
+        self, images: NDArray[np.uint8], batch_size: int, *, answers_alone: bool = False
+    ) -> Iterator[list[NDArray[Any]]]:
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not images.size:
             raise InputError(
                 f"a model in ONNX takes uint8 pictures [N, H, W, 3], not {images.dtype} {list(images.shape)}"
@@ -195,10 +201,11 @@ class OnnxModel:
         if batch_size < 1:
             raise InputError(f"a batch holds at least one picture, not {batch_size}")
         batch_size = min(batch_size, max(1, _MOST_PIXELS // (images.shape[1] * images.shape[2])))
+        wanted = [self._session.get_outputs()[0].name] if answers_alone else None  # of None the runtime gives all
         for start in range(0, len(images), batch_size):
             batch = np.ascontiguousarray(images[start : start + batch_size])
             try:
-                outputs = self._session.run(None, {INPUT: batch})
+                outputs = self._session.run(wanted, {INPUT: batch})
             except Exception as error:
                 # ONNX Runtime has no common error of its own below Exception.
                 raise RetinulaError(f"ONNX Runtime failed: {first_line(error)}") from error

@@ -19,8 +19,11 @@ MOST_LINES = 50  # about epochs; where they are more, only the slow ones among t
 def print_line(text: str) -> None:
     """Print a line on standard error, so that what a program prints as its result stays by itself."""
     if sys.stderr is not None:  # as it is in a program of windows
-        with suppress(OSError):  # whoever reads it may stop: that is no reason to lose a training
-            sys.stderr.write(f"{printable_text(text)}\n")
+        # Whoever reads it may stop, close it, or take less than all of Unicode: that is no reason to lose a training.
+        with suppress(OSError, ValueError):
+            encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+            line = printable_text(text).encode(encoding, "backslashreplace").decode(encoding)
+            sys.stderr.write(f"{line}\n")
             sys.stderr.flush()
 
 

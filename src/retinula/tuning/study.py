@@ -138,7 +138,12 @@ def best_of(trials: Iterable[Trial], metric: ValidationMetric) -> Trial | None:
 
 
 def as_good_as(best: Trial, trials: Iterable[Trial], metric: ValidationMetric) -> list[Trial]:
-    """Return the other finished trials, of other settings, that have reached what the best one has, in loss as well."""
+    """Return the other finished trials, of other settings, that have reached what the best one has, in loss as well.
+
+    Of trials whose loss is not known, as those of earlier versions, nobody can say so: none.
+    """
+    if best.loss is None:
+        return []
     return [
         trial
         for trial in trials
