@@ -117,12 +117,12 @@ def check(
     """
     from retinula.datasets.catalog import CATALOG
     from retinula.datasets.check import check_dataset, check_files
-    from retinula.datasets.load import load, meant_by, split_record
+    from retinula.datasets.load import is_no_table, load, meant_by, split_record
     from retinula.datasets.source_kind import kind_of_source
     from retinula.errors import InputError
 
     path = Path(source)
-    if root is not None and kind_of_source(path) != "table":
+    if root is not None and is_no_table(source):
         raise InputError(f"{source} is no table, so its pictures lie nowhere else; leave --root out")
     own = source not in ("", *CATALOG) and (path.is_dir() or path.is_file()) and meant_by(path) is None
     with counting() as progress:

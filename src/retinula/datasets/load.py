@@ -100,7 +100,7 @@ def load(
             raise InputError(f"{CALLED} is merged with nothing: write it to a .csv file, and give that")
         return _tabled(rows, options, where)
     name, *more = _names(name, more)
-    if root is not None and all(_is_no_table(each) for each in (name, *more)):
+    if root is not None and all(is_no_table(each) for each in (name, *more)):
         raise InputError(f"{name} is no table, so its pictures lie nowhere else; leave data.root out")
     if more:
         return _merged([name, *more], options, where)
@@ -224,7 +224,7 @@ def _names(name: object, more: object) -> list[str | Path]:
     return names
 
 
-def _is_no_table(name: str | Path) -> bool:
+def is_no_table(name: str | Path) -> bool:
     """Tell what is there and no table; of what is not there, nobody knows what was meant."""
     return (name in CATALOG or Path(name).exists()) and kind_of_source(Path(name)) != "table"
 
