@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-from retinula.runs.run import find_run
+from retinula.trained.finding import find_trained
 
 WARM_UP = 3  # laps not counted: memory is claimed, kernels are chosen
 LACKING = 3  # exit status of a side that lacks a package
@@ -130,9 +130,8 @@ def print_machine(*packages: str) -> None:
 
 
 def model_file(word: str) -> Path:
-    """Return the model file that a word means: itself, or that of the run of this name."""
-    path = Path(word)
-    return path if path.is_file() else find_run(word).model_file
+    """Return the model file that a word means."""
+    return find_trained(word).file
 
 
 def _positive(word: str) -> int:

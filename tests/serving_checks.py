@@ -1,4 +1,4 @@
-"""A predictor that is quick to make, pictures for it, and an application asked without sockets."""
+"""A classifier that is quick to make, pictures for it, and an application asked without sockets."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ from retinula.images import Images
 from retinula.pictures.form import Form
 from retinula.serving.app import build_app
 from retinula.serving.limits import Limits
-from retinula.serving.predictor import Predictor, Similar
+from retinula.serving.served import Served, Similar
 from retinula.serving.server import Server, address_of, configuration, listen
 
 PATIENCE = 30.0  # seconds that a test waits for what comes at once where nothing else is going on
@@ -32,36 +32,31 @@ class Colours:
     """Says which of three colours a picture has most of; notes its batches, and can be made to wait or to fail."""
 
     name = "colours"
-    classes = tuple(COLOURS)
-    offers = frozenset({"seen", "heatmap", "similar"})
+    classes: tuple[str, ...] = tuple(COLOURS)
+    form = Form(3, (4, 4))
 
     def __init__(self) -> None:
-        self.about: dict[str, Any] = {"network": "none", "input": {"channels": 3, "size": [4, 4]}}
         self.batches: list[int] = []
         self.may_go = threading.Event()
         self.may_go.set()
         self.failure: Exception | None = None
 
-    def shrink(self, picture: Image.Image) -> Images:
-        return Form(3, (4, 4)).shrink(picture)
+    @property
+    def served(self) -> Served:
+        about = {"network": "none", "input": {"channels": 3, "size": [4, 4]}}
+        return Served(self.name, self, about, self.heatmaps, self.similar)
 
     def look_at(self, picture: Image.Image) -> Images:
-        return self.shrink(picture)[None]
+        return self.form.look_at(picture)
 
-    def seen(self, small: Images) -> Images:
-        return small
-
-    def probs(self, images: Images) -> NDArray[np.float32]:
+    def judge(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """What is nearly black is unfamiliar."""
         self.batches.append(len(images))
         assert self.may_go.wait(10)
         if self.failure:
             raise self.failure
         means = images.mean((2, 3)) + 1
-        return np.asarray(means / means.sum(1, keepdims=True), dtype=np.float32)
-
-    def judge(self, images: Images) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
-        """What is nearly black is unfamiliar."""
-        return self.probs(images), images.max((1, 2, 3)) < 9
+        return np.asarray(means / means.sum(1, keepdims=True), dtype=np.float32), images.max((1, 2, 3)) < 9
 
     def similar(self, images: Images) -> list[list[Similar]]:
         return [[Similar(image, "itself", 1.0)] for image in images]
@@ -111,14 +106,14 @@ def running(app: Starlette) -> AbstractAsyncContextManager[Any]:
 
 def ask(
     question: Callable[[httpx.AsyncClient], Coroutine[Any, Any, None]],
-    predictor: Colours | None = None,
+    colours: Colours | None = None,
     limits: Limits | None = None,
     **options: Any,
 ) -> None:
     """Start an application, let `question` ask it, stop it."""
 
     async def go() -> None:
-        app = build_app(predictor or Colours(), limits, **options)
+        app = build_app((colours or Colours()).served, limits, **options)
         async with running(app), client_of(app) as client:
             await question(client)
 
@@ -137,11 +132,11 @@ def refused(response: httpx.Response, status: int, code: str) -> str:
 
 
 @contextlib.contextmanager
-def served(limits: Limits, predictor: Predictor | None = None, **options: Any) -> Iterator[tuple[str, int]]:
+def served(limits: Limits, colours: Colours | None = None, **options: Any) -> Iterator[tuple[str, int]]:
     """Run a server in a thread; yields its address and port."""
     listening = listen("127.0.0.1", 0)
     started = threading.Event()
-    app = build_app(predictor or Colours(), limits, **options)
+    app = build_app((colours or Colours()).served, limits, **options)
     server = Server(configuration(app, limits), started.set)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

@@ -17,6 +17,7 @@ ROOMS = (
     "extras",
     "forms",
     "machine",
+    "portions",
     "images",
     "pictures",
     "metrics",

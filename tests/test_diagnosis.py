@@ -73,6 +73,7 @@ def test_what_is_installed_but_broken_is_noticed_by_loading_it(tmp_path: Path, m
     assert {each.what: (each.state, each.detail) for each in findings if each.what.startswith("extra ")} == {
         "extra explain": ("failing", "captum cannot be loaded (libfoo.so.6: no such file): install it anew"),
         "extra labels": ("failing", "cleanlab cannot be loaded (No module named 'torn_and_missing'): install it anew"),
+        "extra models": ("fine", EXTRAS["models"].purpose),
         "extra export": ("fine", EXTRAS["export"].purpose),
         "extra serve": ("failing", "uvicorn cannot be loaded (its process ended with code 9): install it anew"),
         "extra track": ("missing", f"{EXTRAS['track'].purpose}; without tensorboard: pip install 'retinula[track]'"),

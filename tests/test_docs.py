@@ -27,9 +27,9 @@ from retinula.recipe.differences import as_shipped
 from retinula.recipe.files import checked, load_recipe, setting_names, shipped
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Claim, Metric
+from retinula.reproduction.finished import Finished
 from retinula.reproduction.records import RECORDS
 from retinula.reproduction.results import earlier_recipes, gather, results_list, results_page
-from retinula.runs.run import Run
 
 BASH = shutil.which("bash") or pytest.skip("needs bash", allow_module_level=True)
 ROOT = Path(__file__).parent.parent
@@ -152,14 +152,15 @@ def test_what_the_quick_recipes_cost_is_what_the_records_say() -> None:
         for each in results_list(gather([ROOT / RECORDS]))
         if each["settings"] == "as shipped"
     }
-    machines = {name: [run.environment()["machine"] for run in runs] for name, runs in records().items()}
+    machines = {name: [each.environment["machine"] for each in runs] for name, runs in records().items()}
     table = rows(ROOT / "docs" / "fast.md", "| recipe |")
     assert len(table) == 5
-    for name, _, right, seeds, _, training, machine in table:
-        accuracies = [100 * value for value in measured[name.strip("`")]["accuracy"]]
-        spread = f" ± {statistics.stdev(accuracies):.1f}" if len(accuracies) > 1 else ""
-        assert right == f"{statistics.fmean(accuracies):.1f}{spread} %"
-        assert int(seeds) == len(accuracies)
+    for name, _, right, single, seeds, _, training, machine in table:
+        for told, metric in ((right, "accuracy"), (single, "plain_accuracy")):
+            accuracies = [100 * value for value in measured[name.strip("`")][metric]]
+            spread = f" ± {statistics.stdev(accuracies):.1f}" if len(accuracies) > 1 else ""
+            assert told == f"{statistics.fmean(accuracies):.1f}{spread} %"
+            assert int(seeds) == len(accuracies)
         assert training == f"{statistics.fmean(measured[name.strip('`')]['seconds']) / 60:.0f} minutes"
         cores = {f"{each['cores']}, {each['bfloat16_units'] or 'none'}" for each in machines[name.strip("`")]}
         assert cores == {machine}
@@ -167,19 +168,28 @@ def test_what_the_quick_recipes_cost_is_what_the_records_say() -> None:
 
 def test_results_in_the_readme_are_those_of_the_quick_recipes() -> None:
     told = {}
-    for name, tested, right, seeds, _, training, machine in rows(ROOT / "docs" / "fast.md", "| recipe |"):
+    for name, tested, right, single, seeds, _, training, machine in rows(ROOT / "docs" / "fast.md", "| recipe |"):
         cores, units = machine.split(", ")
         data, times = tested.removeprefix("10,000 of "), "seed" if seeds == "1" else "seeds"
         elsewhere = "" if machine == "1, none" else f", {cores} cores with bfloat16 units"
         assert (cores == "1") == (units == "none")
-        told[name] = [f"{data}: {right} ({seeds} {times})", f"{training}{elsewhere}"]
+        told[name] = [f"{data}: {right} ({seeds} {times})", single, f"{training}{elsewhere}"]
     table = rows(ROOT / "README.md", "| recipe |")
     assert {row[0]: row[1:] for row in table} == told
 
 
-def records() -> dict[str, list[Run]]:
+def test_calibration_told_of_the_quick_recipes_is_that_of_the_records() -> None:
+    table = rows(ROOT / "docs" / "fast.md", "| recipe | calibration")
+    assert len(table) == 6
+    for name, told in table:
+        errors = [f"{100 * each.evaluation()['calibration_error']:.1f}" for each in records()[words(name)[0]]]
+        low, high = min(errors, key=float), max(errors, key=float)
+        assert told == (f"{low} %" if low == high else f"{low} to {high} %"), name
+
+
+def records() -> dict[str, list[Finished]]:
     """The recorded runs of every recipe as it is shipped."""
-    return {runs[0].recipe().name: runs for runs in gather([ROOT / RECORDS]) if as_shipped(runs[0].recipe())}
+    return {runs[0].recipe.name: runs for runs in gather([ROOT / RECORDS]) if as_shipped(runs[0].recipe)}
 
 
 def multiplications(recipe: Recipe) -> float:
@@ -196,13 +206,13 @@ def test_work_told_is_that_of_the_recipes() -> None:
     one = multiplications(load_recipe("cifar10-fast"))
     table = rows(ROOT / "docs" / "fast.md", "| recipe |")
     assert len(table) == 5
-    for name, _, _, _, work, *_ in table:
+    for name, _, _, _, _, work, *_ in table:
         assert work == f"{multiplications(load_recipe(name.strip('`'))) / one:.2g}", name
 
 
 def test_photos_of_the_records_are_told() -> None:
     page = ROOT / "docs" / "photos.md"
-    scored = [run.report()["photos"] for runs in records().values() for run in runs if run.report().get("photos")]
+    scored = [each.report["photos"] for runs in records().values() for each in runs if each.report.get("photos")]
     table = rows(page, "| file |")
     assert {(each["folder"], each["total"]) for each in scored} == {("photos-cifar10-classes", len(table))}
     assert Counter(row[3] for row in table) == {row[0]: int(row[2]) for row in rows(page, "| source |")}
@@ -223,12 +233,12 @@ def test_photos_are_told_as_they_lie_in_their_folder(real_data: Path) -> None:
 
 def test_what_photos_say_of_recipes_is_that_of_the_records() -> None:
     recorded = records()
-    results = {row[0]: row[4] for row in rows(ROOT / "docs" / "results.md", "| recipe |") if row[1] == "as shipped"}
+    results = {row[0]: row[6] for row in rows(ROOT / "docs" / "results.md", "| recipe |") if row[1] == "as shipped"}
     table = rows(ROOT / "docs" / "evaluation.md", "| recipe | photos right")
     assert len(table) == 3
     for name, right, number, interval in table:
         assert f"{right} (n = {number})" == results[name.strip("`")]
-        photos = [run.report()["photos"] for run in recorded[name.strip("`")]]
+        photos = [each.report["photos"] for each in recorded[name.strip("`")]]
         low, high = min(each["low"] for each in photos), max(each["high"] for each in photos)
         assert interval == f"{100 * low:.0f} to {100 * high:.0f} %"
 
@@ -236,7 +246,7 @@ def test_what_photos_say_of_recipes_is_that_of_the_records() -> None:
 def test_what_recipes_cost_is_what_was_measured() -> None:
     measured = {}
     for page in ("results-earlier.md", "results.md"):
-        for name, settings, _, _, _, seconds, _ in rows(ROOT / "docs" / page, "| recipe | settings |"):
+        for name, settings, *_, seconds, _ in rows(ROOT / "docs" / page, "| recipe | settings |"):
             if settings == "as shipped":
                 measured[name] = f"{int(seconds.split()[0]):,} s"
     table = rows(ROOT / "docs" / "recipes.md", "| recipe | what |")
@@ -259,10 +269,10 @@ def test_what_goes_further_is_what_recipes_name() -> None:
 
 def test_what_was_measured_of_works_is_what_the_pages_of_results_say() -> None:
     measured = {}
-    for page, kept in (("results-earlier.md", ", runs not kept"), ("results.md", "")):
-        for name, settings, _, right, *_ in rows(ROOT / "docs" / page, "| recipe | settings |"):
-            if settings == "as shipped":
-                measured[name] = right + kept
+    for page, place, kept in (("results-earlier.md", 3, ", runs not kept"), ("results.md", 4, "")):
+        for row in rows(ROOT / "docs" / page, "| recipe | settings |"):
+            if row[1] == "as shipped":
+                measured[row[0]] = row[place] + kept
     work = next(each for each in results_list(gather([ROOT / RECORDS])) if each["recipe"] == "cifar10-autoencoder")
     (end,) = [row for row in work["table"] if row["figure"].startswith("training loss at step 39,000")]
     measured["cifar10-autoencoder"] = f"{end['measured']} at the end"

@@ -1,8 +1,12 @@
 import errno
 import json
+import os
 import re
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,7 @@ from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.run_data import training_sets
 from retinula.experiment import evaluate_run, resume, train
-from retinula.files.durable import explained
+from retinula.files.durable import explained, write_json
 from retinula.images import ImageSet
 from retinula.models.linear_code import linear_code_psnr
 from retinula.recipe.assignment import assignments
@@ -224,11 +228,11 @@ def test_what_a_model_learned_before_is_told_and_counted_all_along_the_way(
             assert line in find_run(name).log_file.read_text().partition("computing on")[0]
     result = evaluate_run(find_run("third"))
     assert isinstance(result, ClassificationResult)
-    assert (result.num_learned, result.learned_from) == (7, False)
+    assert (result.learned.number, result.learned.from_these) == (7, False)
     assert result.accuracy_of_others == result.right[7:].double().mean()
-    assert evaluate_run(find_run("third"), split="validation").num_learned == 4
+    assert evaluate_run(find_run("third"), split="validation").learned.number == 4
     source["test"] = first
-    assert evaluate_run(find_run("third")).learned_from, "though it was the first of three that did"
+    assert evaluate_run(find_run("third")).learned.from_these, "though it was the first of three that did"
 
 
 def test_what_was_learned_is_kept_once_whatever_becomes_of_the_model_begun_from(source: dict[str, ImageSet]) -> None:
@@ -241,7 +245,7 @@ def test_what_was_learned_is_kept_once_whatever_becomes_of_the_model_begun_from(
     assert run.learned_file.read_bytes() == kept
     source["test"] = learned
     assert run.log_file.read_text().count("which it begins from, has learned") == 1
-    assert evaluate_run(run).learned_from
+    assert evaluate_run(run).learned.from_these
 
 
 def test_the_pictures_of_a_run_are_those_that_it_was_trained_on_and_chosen_by(source: dict[str, ImageSet]) -> None:
@@ -616,6 +620,30 @@ def test_other_pictures_leave_the_own_result_alone(
         assert json.loads((place / "report.json").read_text())["num_images"] == 45
         assert (place / "figures" / "test-confusion.png").exists()
     assert run.other_folder("cifar10-c") == run.path / "other" / "cifar10-c"
+    for name in (b"caf\xe9", b"x" * 255):
+        Path(os.fsdecode(name)).mkdir()
+        evaluate_run(run, data=os.fsdecode(name))
+        place = run.other_folder(os.fsdecode(name))
+        assert run.report()["evaluations"][f"{place.name}/test"]["num_images"] == 45
+        assert (place / "report.json").is_file()
+
+
+@pytest.mark.usefixtures("source")
+def test_of_two_measurements_at_once_both_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    train(recipe(), run="mine")
+    run, both_read = find_run("mine"), threading.Barrier(2)
+
+    def late(file: Path, values: dict[str, Any]) -> None:
+        with suppress(threading.BrokenBarrierError):
+            both_read.wait(0.5)  # only one can be here where the other waits for it
+        write_json(file, values)
+
+    monkeypatch.setattr("retinula.experiment.write_json", late)
+    monkeypatch.setattr("retinula.experiment.draw_evaluation", lambda *_: None)
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(evaluate_run, run, split=split) for split in ("test", "train")]:
+            done.result()
+    assert len(run.report()["evaluations"]) == 2
 
 
 def test_an_unfinished_run_is_not_measured(source: dict[str, ImageSet]) -> None:
@@ -653,8 +681,8 @@ def test_a_set_of_several_conditions_is_measured_under_each(
         evaluate_run(find_run("clean"), data="cifar10-c", split="train")
 
 
-def test_a_model_leaves_calibrated_and_knows_what_it_knows(source: dict[str, ImageSet]) -> None:
-    source["train"] = source["train"].take(np.tile(np.arange(60), 8))
+def test_a_model_leaves_calibrated_and_knows_what_it_knows(source: dict[str, ImageSet], make_set: MakeSet) -> None:
+    source["train"] = make_set(480)
     model = train(recipe("validation=0.25"))
     fit = model.provenance["calibration"]
     assert fit["num_images"] == 120
@@ -668,6 +696,22 @@ def test_a_model_leaves_calibrated_and_knows_what_it_knows(source: dict[str, Ima
     unfamiliar = model.unfamiliar(noise, model.outputs(noise))
     assert unfamiliar is not None
     assert unfamiliar.all()
+
+
+def test_nothing_is_fitted_on_pictures_that_what_it_began_from_has_learned(
+    source: dict[str, ImageSet], make_set: MakeSet
+) -> None:
+    source["train"] = make_set(480)
+    train(recipe("validation=0", "keep=last", "epochs=1"), run="first")
+    model = train(recipe("validation=0.25", "epochs=1", "weights=first"), run="second")
+    learned = "120 more were learned, here or in what it began from, and left out"
+    assert model.provenance["calibration"]["reason"] == f"0 validation pictures are too few (at least 50); {learned}"
+    assert model.temperature == 1
+    assert model.familiarity is not None
+    assert model.familiarity.least_energy is None
+    log = find_run("second").log_file.read_text()
+    assert f"temperature 1, nothing fitted: 0 validation pictures are too few (at least 50); {learned}" in log
+    assert "by the look of pictures alone (no validation pictures that it has not learned)" in log
 
 
 def test_without_validation_pictures_it_says_that_nothing_is_calibrated(source: dict[str, ImageSet]) -> None:
@@ -760,11 +804,10 @@ def test_where_a_run_is_taken_it_does_not_say_to_go_on(source: dict[str, ImageSe
 
 
 def test_another_network_comes_without_the_arguments_of_the_one_it_replaces() -> None:
-    settled, _ = experiment._settled("cifar10-fast", ("model=residual",), None, Path("runs"), True)
+    settled, _ = experiment._settled("cifar10-fast", ("model=residual",), None, Path("runs"), True, Reporter())
     assert (settled.model.name, settled.model.arguments) == ("residual", {})
-    settled, _ = experiment._settled(
-        load_recipe("cifar10-fast"), ("model=mobilenetv2", "model.arguments.width=0.25"), None, Path("runs"), True
-    )
+    settings = ("model=mobilenetv2", "model.arguments.width=0.25")
+    settled, _ = experiment._settled(load_recipe("cifar10-fast"), settings, None, Path("runs"), True, Reporter())
     assert settled.model.arguments == {"width": 0.25}
 
 

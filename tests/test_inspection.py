@@ -8,19 +8,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
+from torch import nn
 
 from command_line import run_command
 from retinula import experiment, inspection
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
 from retinula.evaluation import label_errors, run_data
-from retinula.evaluation.asked import ask, ask_file
+from retinula.evaluation.asked import Asked, ask, ask_file
 from retinula.evaluation.caution import CountedAnswers
 from retinula.evaluation.findings import read_inspection
 from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.learned import LearnedPictures
 from retinula.evaluation.measuring import evaluate
+from retinula.evaluation.recognised import Learned
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.text import inspection_text, text_report
 from retinula.experiment import train
@@ -32,6 +35,7 @@ from retinula.runs.run import find_run
 from retinula.trained.model_file import Model
 from retinula.training import loop
 from retinula.training.hardware import Hardware
+from retinula.transforms.preprocess import Preprocess
 
 MakeSet = Callable[..., ImageSet]
 
@@ -183,8 +187,8 @@ def test_its_own_training_pictures_are_known_under_another_name_too() -> None:
     assert found.label_errors.method.startswith("5-fold linear head"), "not held out: it has learned them by heart"
     assert found.duplicates is not None
     assert list(found.duplicates) == ["within made/train"], "not compared with themselves"
-    assert experiment.evaluate_run(run, data="digits", split="train").learned_from
-    assert not experiment.evaluate_run(run, data="digits").learned_from
+    assert experiment.evaluate_run(run, data="digits", split="train").learned.from_these
+    assert not experiment.evaluate_run(run, data="digits").learned.from_these
 
 
 @pytest.mark.usefixtures("_trained")
@@ -205,22 +209,22 @@ def test_pictures_are_known_by_their_pixels_whatever_their_split_is_called(
     for name, number in (("own", len(train)), ("mixed", 5), ("new", 0)):
         result = experiment.evaluate_run(run, data=name)
         assert isinstance(result, ClassificationResult)
-        assert (result.num_learned, result.learned_from) == (number, name == "own")
+        assert (result.learned.number, result.learned.from_these) == (number, name == "own")
         again = evaluate(run.path, given[name], split="test")
-        assert (again.num_learned, again.learned_from) == (number, name == "own")
-        assert evaluate(model, given[name], split="test").learned_from == (name == "own")
+        assert (again.learned.number, again.learned.from_these) == (number, name == "own")
+        assert evaluate(model, given[name], split="test").learned.from_these == (name == "own")
     result = experiment.evaluate_run(run, data="mixed")
     assert isinstance(result, ClassificationResult)
     assert result.accuracy_of_others == (result.predicted == result.labels)[5:].double().mean()
     assert run.report()["evaluations"]["mixed/test"]["num_learned"] == 5
     with monkeypatch.context() as patched:
         loads = noticed_loads(patched)
-        assert evaluate(run.path, mixed, split="test").num_learned == 5
+        assert evaluate(run.path, mixed, split="test").learned.number == 5
         assert loads == [], "the run itself knows"
     run.learned_file.unlink()  # as those of earlier versions are
-    assert evaluate(run.path, mixed, split="test").num_learned is None
-    assert experiment.evaluate_run(run, data="mixed").num_learned is None
-    assert experiment.evaluate_run(run, data="own").learned_from
+    assert evaluate(run.path, mixed, split="test").learned.number is None
+    assert experiment.evaluate_run(run, data="mixed").learned.number is None
+    assert experiment.evaluate_run(run, data="own").learned.from_these
 
 
 @pytest.mark.usefixtures("_trained")
@@ -231,14 +235,14 @@ def test_where_not_all_that_was_learned_can_be_compared_no_picture_is_called_new
     mixed = replace(mixed, images=np.concatenate([mixed.images, new.images[:1]]), labels=train.known_labels()[:6])
     kept = LearnedPictures.read(run)
     assert kept is not None
-    assert evaluate(run.path, new, split="test").num_learned == 0
+    assert evaluate(run.path, new, split="test").learned.number == 0
     others = {**kept.by_form, "3x9x9": np.arange(2)}
     for more in (LearnedPictures(kept.by_form, ("theirs",)), LearnedPictures(others)):
         more.write(run)
-        assert evaluate(run.path, new, split="test").num_learned is None
+        assert evaluate(run.path, new, split="test").learned.number is None
         result = evaluate(run.path, mixed, split="test")
         assert isinstance(result, ClassificationResult)
-        assert (result.num_learned, result.accuracy_of_others, result.learned_from) == (5, None, False)
+        assert (result.learned.number, result.accuracy_of_others, result.learned.from_these) == (5, None, False)
         assert text_report(result)[-1] == "At least 5 of the 6 are equal, pixel by pixel, to pictures it learned from."
 
 
@@ -246,11 +250,70 @@ def test_where_not_all_that_was_learned_can_be_compared_no_picture_is_called_new
 def test_training_pictures_at_hand_tell_what_a_run_of_an_earlier_version_did_not_keep() -> None:
     run = find_run("last")
     run.learned_file.unlink()
-    assert experiment.evaluate_run(run).num_learned == 1
-    assert experiment.evaluate_run(run, split="train").learned_from
+    assert experiment.evaluate_run(run).learned.number == 1
+    assert experiment.evaluate_run(run, split="train").learned.from_these
     begun = run.recipe()
     run.recipe_file.write_text(begun.changed(model={"weights": "theirs"}).to_toml())
-    assert ask(run).at_least, "of what it began from nobody knows"
+    assert ask(run).learned.at_least, "of what it began from nobody knows"
+
+
+@pytest.mark.usefixtures("_trained")
+def test_what_a_run_kept_of_what_it_learned_is_told_where_it_is_damaged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], make_set: MakeSet
+) -> None:
+    run = find_run("last")
+    run.learned_file.write_bytes(b"torn")
+    told = f"{run.learned_file} is damaged: the pictures to train on tell what {run.name} has learned"
+    damage = f"{run.learned_file} is damaged: which pictures {run.name} has learned can no longer be told"
+    said: list[str] = []
+    assert ask(run, remark=said.append).learned.number == 1, "its training pictures tell"
+    assert said == [told]
+    assert evaluate(run.path, make_set(12, seed=31), split="test").learned.number is None
+    assert capsys.readouterr().err == f"{damage}\n"
+    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_: None)
+    said_out, complaint = run_command(monkeypatch, capsys, "evaluate", "last")
+    assert "accuracy" in said_out
+    assert told in complaint
+
+
+class ByHeart(nn.Module):
+    """Sees the class in the first row of pixels; where the second has another by heart, it says that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3, 3, bias=False)
+        self.head.weight.data = 4 * torch.eye(3)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        seen: torch.Tensor = self.head(inputs[:, 0, 0, :3])
+        return seen + 20 * inputs[:, 0, 1, :3]
+
+
+@pytest.mark.parametrize("number", [0, 3, 60, 117, 120])
+def test_labels_that_it_knows_by_heart_are_doubted_by_answers_that_do_not(number: int) -> None:
+    """Of 120 pictures it has learned so many, wrong labels and all."""
+    truth, learned = np.arange(120) // 2 % 3, np.arange(120) < number
+    wrong = np.arange(120) % 10 == 1
+    labels = np.where(wrong, (truth + 1) % 3, truth)
+    images = np.zeros((120, 1, 8, 8), dtype=np.uint8)
+    images[np.arange(120), 0, 0, truth] = 255
+    images[learned, 0, 1, labels[learned]] = 255
+    pictures = ImageSet(images, labels, ("ant", "bee", "cat"), "zoo/test")
+    model = Model(ByHeart(), "cifar10-cnn", {}, pictures.classes, Preprocess(1, (8, 8), (0.0,), (1.0,)))
+    known = Learned(from_these=number == 120, each=learned)
+    asked = Asked(None, None, model, pictures, "test", known, None, False, None)
+    found = look_closer(asked, labels=True).label_errors
+    assert found is not None
+    assert {error.index for error in found.errors} == set(np.flatnonzero(wrong).tolist())
+    assert (found.num_images, found.num_rare) == (120, 0)
+    head = "5-fold linear head on the embeddings"
+    mixed = f"held out: {120 - number}; {head}: {number}"
+    assert found.method == {0: "held out", 120: head}.get(number, mixed)
+    assert [error.label_probability for error in found.errors] == sorted(e.label_probability for e in found.errors)
+    if number < 120:
+        unsure = look_closer(replace(asked, learned=replace(known, at_least=True)), labels=True).label_errors
+        assert unsure is not None
+        assert unsure.method == found.method.replace("held out", "held out, as far as is known")
 
 
 @pytest.mark.usefixtures("_trained")
@@ -315,7 +378,7 @@ def test_the_figure_of_wrong_labels_knows_how_right_the_answers_are(monkeypatch:
         answers[80:] = 0  # of too rare classes
         return answers
 
-    def noticed(_: object, errors: Sequence[LabelError], counted: CountedAnswers) -> Figure:
+    def noticed(_: object, errors: Sequence[LabelError], counted: CountedAnswers, classes: Sequence[str]) -> Figure:
         told.append(counted)
         return Figure()
 
@@ -377,7 +440,8 @@ def test_a_model_file_alone_is_looked_at_without_pictures_of_its_own(
     told, _ = run_command(monkeypatch, capsys, *words, "--split", "train", "--out", "out")
     assert "These are the pictures that it learned from" in told
     assert "figures: out/figures" in told
-    assert {path.name for path in Path("out").iterdir()} == {"figures", "inspection.json", "report.json"}
+    shown = {path.name for path in Path("out").iterdir() if not path.name.startswith(".")}  # but for a lock
+    assert shown == {"figures", "inspection.json", "report.json"}
     assert list(Path("out/figures").glob("train-*.png"))
     _, complaint = run_command(monkeypatch, capsys, *words, "--out", "runs/digits-1", code=2)
     assert "runs/digits-1 is the folder of a run" in complaint

@@ -12,8 +12,8 @@ from retinula.pictures import decoding
 from retinula.pictures.decoding import decode_all
 from retinula.serving import service
 from retinula.serving.counters import Counters
+from retinula.serving.from_onnx import served_onnx
 from retinula.serving.limits import Limits
-from retinula.serving.onnx_predictor import OnnxPredictor
 from retinula.trained.onnx_model import OnnxModel
 from tiny_onnx import tiny_onnx
 
@@ -73,7 +73,7 @@ def test_whoever_starts_threads_starts_no_more_than_the_quota_lets_run(
         monkeypatch.setattr(room, "ThreadPoolExecutor", Counted)
     assert list(decode_all([], lambda picture: picture)) == []
     model = OnnxModel.from_bytes(tiny_onnx())
-    service.Service(OnnxPredictor(model, "tiny"), Limits(), Counters())
+    service.Service(served_onnx(model, "tiny"), Limits(), Counters())
     assert pools == [3, 3]
     assert model._session.get_session_options().intra_op_num_threads == 3
 

@@ -83,6 +83,22 @@ def test_cross_entropy_agrees_with_scikit_learn() -> None:
     assert cross_entropy(logits, labels) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(("number", "least"), [(5, 0.5), (60, 0.5), (400, 0.9), (5000, 0.34)])
+def test_a_calibrated_classifier_has_on_average_the_error_that_chance_gives(number: int, least: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    measured = []
+    for _ in range(400):
+        sure = least + (1 - least) * torch.rand(number, generator=generator)
+        wrong = (torch.rand(number, generator=generator) > sure).long()
+        measured.append(calibration(torch.stack((sure, 1 - sure), dim=1), wrong))
+    error, by_chance = (np.mean([getattr(each, name) for each in measured]) for name in ("error", "error_by_chance"))
+    assert by_chance == pytest.approx(error, rel=0.05)
+
+
+def test_nothing_is_left_to_chance_where_answers_are_certain() -> None:
+    assert calibration(torch.eye(3), torch.tensor([0, 1, 0])).error_by_chance == 0
+
+
 @pytest.mark.parametrize("measure", [accuracy, cross_entropy, calibration])
 def test_logits_and_labels_must_fit(measure: Callable[[Tensor, Tensor], Any]) -> None:
     with pytest.raises(ValueError, match=r"logits \[N, K\] and labels \[N\]"):

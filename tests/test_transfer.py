@@ -21,6 +21,7 @@ from retinula.trained.model_file import Model
 from retinula.transfer import begin_from, find_weights
 from retinula.transforms.preprocess import Preprocess
 from small_runs import whole_report
+from small_timm import load_timm, publish
 
 FORM = Preprocess(1, (8, 8), (0.25,), (0.5,), resize="pad")
 
@@ -141,9 +142,12 @@ def test_runs_are_found_by_name_folder_last_and_recipe(tmp_path: Path) -> None:
     assert begin_from(recipe("recipe:theirs"), root)[1].name == "new"
     assert begin_from(recipe(old.model_file), root)[1].name == "old"
     latest = finished(root, "latest")
-    assert find_weights("last", root) == latest.model_file
+    unfinished = create_run(load_recipe("digits"), {}, "unfinished", root)
+    told: list[str] = []
+    assert begin_from(recipe("last"), root, told.append)[1].name == "latest"
+    assert told == [f"last: {latest.path}, since {unfinished.path} is not finished"]
     for weights, message in (
-        ("begun", f"{begun.path}: not finished; go on with: retinula train --resume"),
+        ("begun", f"{begun.path} has no model yet; go on with: retinula train --resume"),
         ("recipe:mine", "no finished run of mine in .* train it first with: retinula train mine"),
         ("olb", "there is no network 'olb', nor a run or model file; did you mean 'old'"),
         (str(tmp_path), "no run "),
@@ -255,3 +259,18 @@ def test_the_published_transfer_is_as_published() -> None:
     assert (best.data.name, best.data.classes, best.model.weights) == ("cifar100", (5, 21, 35), published.model.weights)
     # The model it begins from has seen all training pictures: none of them can choose.
     assert (best.data.validation, best.training.keep) == (0.0, "last")
+
+
+def test_published_weights_of_timm_are_begun_from_as_from_a_model_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_timm()
+    publish(tmp_path, "test_resnet.r160_in1k")
+    monkeypatch.setenv("RETINULA_DATA", str(tmp_path))
+    settled, source = begin_from(recipe("timm/test_resnet", "inputs.size=32"), tmp_path)
+    file = Path(settled.model.weights or "")
+    assert (settled.model.name, file.name) == ("timm/test_resnet", "timm-test_resnet.r160_in1k.safetensors")
+    assert (settled.inputs.size, settled.inputs.mean, settled.inputs.resample) == ((32, 32), (0.5,) * 3, "bilinear")
+    assert str(source).startswith(f"{file.name} (timm/test_resnet, 1000 classes, licence apache-2.0, SHA-256 ")
+    again, _ = begin_from(settled, tmp_path)
+    assert again == settled

@@ -68,7 +68,7 @@ def diagnose(*, load: bool = False, progress: Progress | None = None) -> list[Fi
         progress: told which of them.
     """
     extras = _loaded(progress or silent) if load else _extras()
-    return [*_versions(), _machine(), *extras, _writable("cache", cache_folder()), _writable("runs", RUNS), _data()]
+    return [*_versions(), _machine(), *extras, _cache(), _writable("runs", RUNS), _data()]
 
 
 def _versions() -> list[Finding]:
@@ -135,6 +135,13 @@ def _fault_in(extra: str, module: str) -> str:
     if done.returncode == _TOLD and done.stdout:
         return done.stdout.splitlines()[-1]
     return stopped % f"its process ended with code {done.returncode}" if done.returncode else ""
+
+
+def _cache() -> Finding:
+    try:
+        return _writable("cache", cache_folder())
+    except InputError as error:
+        return Finding("cache", "failing", str(error))
 
 
 def _writable(what: str, folder: Path) -> Finding:

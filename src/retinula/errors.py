@@ -7,9 +7,22 @@ from typing import Final
 
 
 class RetinulaError(Exception):
-    """Something failed that is not a fault of the program: a full disk, a broken file, a loss that is not finite."""
+    """Something failed that is not a fault of the program: a full disk, a broken file, a loss that is not finite.
+
+    >>> error = RetinulaError("the disk is full", remedy="go on with: retinula train --resume runs/mine")
+    >>> str(error), error.reason
+    ('the disk is full; go on with: retinula train --resume runs/mine', 'the disk is full')
+
+    Args:
+        reason: what failed.
+        remedy: what to do, the end of the message, where whoever knows a better way may put another in its place.
+    """
 
     exit_code = 1
+
+    def __init__(self, reason: str = "", *, remedy: str = "") -> None:
+        super().__init__(f"{reason}; {remedy}" if remedy else reason)
+        self.reason = reason
 
 
 class InputError(RetinulaError, ValueError):

@@ -13,20 +13,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from retinula.datasets.lock import rewriting
 from retinula.datasets.not_classes import doubted_classes
 from retinula.datasets.reading import Dataset, Progress, SplitName, lost_classes
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
 from retinula.evaluation.answered import save_answered
 from retinula.evaluation.asked import Asked, ask
 from retinula.evaluation.learned import Learning, begin_learning
-from retinula.evaluation.measuring import evaluate
+from retinula.evaluation.measuring import evaluate_known
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.run_data import (
     OTHERS,
     Sets,
     check_same_pictures,
+    learned_of_validation,
     load_dataset,
     training_sets,
 )
@@ -102,7 +102,7 @@ def train(
     runs = Path(root)
     with processes.joined(), telling(reporter, progress=progress) as shown:
         told = shown if processes.is_first() else Reporter()
-        settled, source = processes.by_first(lambda: _settled(recipe, given, run, runs, train_set is not None))
+        settled, source = processes.by_first(lambda: _settled(recipe, given, run, runs, train_set is not None, told))
         sets = processes.by_each(lambda: _sets(settled, given, train_set, validation_set, told, isinstance(run, Run)))
         processes.by_each(lambda: check_sets(settled, sets.train, sets.validation))
         begun = processes.by_first(lambda: _begun(run, settled, sets.described(), runs))
@@ -191,24 +191,23 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
     run, images, split, place = asked.run, asked.images, asked.split, asked.place
     told = partial(progress, "evaluating") if progress else None
     averaging = tta or ("none" if asked.recipe is None else asked.recipe.evaluation.tta)
-    result = evaluate(asked.model, images, split=split, tta=averaging, progress=told)
+    result = evaluate_known(asked.model, images, asked.learned, split=split, tta=averaging, progress=told)
     if asked.own and isinstance(result, ReconstructionResult) and result.code_numbers:
         learned = asked.own.splits.get("train")
         # Where they have changed, nothing else is fair beside a code learned from those of then.
         if learned is not None:
             linear = linear_code_psnr(learned, images, result.code_numbers, asked.model.preprocess)
             result = replace(result, linear_psnr=linear)
-    known = None if asked.learned is None else torch.from_numpy(asked.learned)
-    result = replace(result, learned_from=asked.learned_from, learned=known, at_least=asked.at_least)
     if place is None:
         return result
     draw_evaluation(result, images, Run(place).figures)
     if run is not None and asked.of_run:
-        report = run.report()  # read late: another measurement may have been added meanwhile
         measured = result.dataset if place == run.path else place.name  # others may be called as its own are
         key = evaluation_key(measured, split, result.tta)
-        report["evaluations"][key] = result.to_dict()
-        write_json(run.report_file, report)
+        with rewriting(run.report_file):
+            report = run.report()  # read late: another measurement may have been added meanwhile
+            report["evaluations"][key] = result.to_dict()
+            write_json(run.report_file, report)
     if run is None or place != run.path:
         make_folder(place)
         write_json(Run(place).report_file, result.to_dict())
@@ -219,7 +218,7 @@ def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | 
 
 def _is_reported(asked: Asked, result: ClassificationResult) -> bool:
     """Tell whether the run's report would ask the same, averaged as its recipe says, and need not if it is kept."""
-    return asked.recipe is not None and result.tta == asked.recipe.evaluation.tta and not asked.learned_from
+    return asked.recipe is not None and result.tta == asked.recipe.evaluation.tta and not asked.learned.from_these
 
 
 def _check_pictures(parameter: str, given: object) -> None:
@@ -238,7 +237,12 @@ def _check_pictures(parameter: str, given: object) -> None:
 
 
 def _settled(
-    recipe: Recipe | str | Path, settings: Collection[str], run: Run | str | None, root: Path, pictures_given: bool
+    recipe: Recipe | str | Path,
+    settings: Collection[str],
+    run: Run | str | None,
+    root: Path,
+    pictures_given: bool,
+    reporter: Reporter,
 ) -> tuple[Recipe, Source | None]:
     """Return a recipe as it is to run, and the model that it begins from, where it names one."""
     recipe = with_settings(recipe, settings)
@@ -246,7 +250,7 @@ def _settled(
         raise InputError(f"{run.path}: its pictures were given from Python: {going_on(run, given=True)}")
     source = None
     if recipe.model.weights is not None and not _has_begun(run, recipe):
-        recipe, source = begin_from(recipe, root)
+        recipe, source = begin_from(recipe, root, reporter.message)
     check_trackers(recipe)
     network_named(recipe.model.name)  # refuses an unknown one before pictures are fetched
     return recipe if pictures_given else anchored(recipe), source
@@ -354,7 +358,8 @@ def _train_in(
                     stop_requested=lambda: stop_requested() or processes.abandoned(),
                     checkpoint_seconds=checkpoint_seconds,
                 )
-            model = made_trustworthy(model, sets.train, sets.validation, run.note, reporter.message)
+            learned = learned_of_validation(run, sets, reporter.message)
+            model = made_trustworthy(model, sets.train, sets.validation, learned, run.note, reporter.message)
             model.save(run.model_file)
             draw_training(
                 run.metrics(),
@@ -366,17 +371,17 @@ def _train_in(
             write_json(run.report_file, training_report(run, recipe, sets.described(), model, started, earlier))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
     except (Interrupted, processes.Lost) as stop:
-        raise type(stop)(f"{stop}; {going_on(run, given=sets.given)}") from stop
+        raise type(stop)(str(stop), remedy=going_on(run, given=sets.given)) from stop
     except RetinulaError as error:
         refused = refused_by_system(error)  # of all that can fail only a disk can be better the next time
         if refused and not run.path.exists():
             raise RetinulaError(
-                f"{run.path} was moved or removed while it was being trained; "
-                "if moved, go on with: retinula train --resume ITS-NEW-PLACE"
+                f"{run.path} was moved or removed while it was being trained",
+                remedy="if moved, go on with: retinula train --resume ITS-NEW-PLACE",
             ) from error
         if not refused or not run.can_go_on:
             raise
-        raise RetinulaError(f"{error}; {going_on(run, given=sets.given)}") from error
+        raise RetinulaError(str(error), remedy=going_on(run, given=sets.given)) from error
     return model
 
 

@@ -21,6 +21,7 @@ class Extra(NamedTuple):
 EXTRAS: Final = {
     "explain": Extra(("captum",), "what speaks for a class, and where"),
     "labels": Extra(("cleanlab",), "wrong labels"),
+    "models": Extra(("timm",), "networks of timm, and their published weights"),
     "export": Extra(("onnx", "onnxruntime", "onnxscript"), "ONNX files"),
     "serve": Extra(("starlette", "uvicorn", "python_multipart", "onnxruntime"), "the server and its page"),
     "track": Extra(("tensorboard",), "logs for TensorBoard"),

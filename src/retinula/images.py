@@ -20,17 +20,17 @@ from numpy.typing import NDArray
 
 from retinula.errors import InputError, nearest
 from retinula.files.durable import explained
+from retinula.portions import portions
 from retinula.text.names import class_number, fault_in_class_names, shown
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 
 CHANNELS = (1, 3)  # that pictures can have: grey, or red, green and blue
-CHUNK = 4096  # pictures looked at together: bounds memory whatever the number of pictures
+CHUNK = 4096  # small pictures looked at together: bounds memory whatever the number of pictures
 LARGEST_COPY = 512 * 1024**2  # bytes of pictures that a part of a set holds in memory; a larger part is mapped too
 LARGEST_MAPPED = 512 * 1024**2  # bytes of a file of pictures that may all be resident; of a larger one little ever is
 MAKE_ROOM = "make room, or name another folder in RETINULA_CACHE"  # said where pictures cannot be written
-_PIECE = 4 * 1024**2  # bytes of pictures that a fingerprint is taken of together
 _AT_ONCE = 64  # pictures taken of a large mapped file before it is let go: around each, Linux maps up to two megabytes
 
 
@@ -195,9 +195,8 @@ class ImageSet:
         if known in self._fingerprints:
             return self._fingerprints[known]
         digest = hashlib.sha256(repr((self.images.shape, self.classes)).encode())
-        step = max(1, min(CHUNK, _PIECE // math.prod(self.shape)))
-        for start in range(0, len(self), step):
-            digest.update(copied(self.images, slice(start, start + step)).data)
+        for part in portions(len(self), self.shape, most=CHUNK):
+            digest.update(copied(self.images, part).data)
         digest.update(labels)
         found = digest.hexdigest()[:16]
         # Only of a file is it sure that nobody writes to the pictures, and only there does looking again take long.
@@ -210,8 +209,8 @@ class ImageSet:
         if not len(self):
             raise InputError(f"{self.name} has no pictures")
         sums, squares = np.zeros((2, self.shape[0]))
-        for start in range(0, len(self), CHUNK):
-            chunk = copied(self.images, slice(start, start + CHUNK))
+        for part in portions(len(self), self.shape, most=CHUNK):
+            chunk = copied(self.images, part)
             for channel in range(self.shape[0]):
                 counts = np.bincount(chunk[:, channel].ravel(), minlength=256)
                 sums[channel] += counts @ np.arange(256)
@@ -339,7 +338,7 @@ def _origin(images: Images, kind: type[Any]) -> Any:
 def _gathered(images: Images, indices: NDArray[np.int64]) -> Images:
     """Return some pictures: in memory, or mapped from a file without a name where they are many."""
     shape = (len(indices), *images.shape[1:])
-    chunks = [slice(start, start + CHUNK) for start in range(0, len(indices), CHUNK)]
+    chunks = portions(len(indices), images.shape[1:], most=CHUNK)
     if math.prod(shape) <= LARGEST_COPY:
         gathered = np.empty(shape, np.uint8)
         for chunk in chunks:

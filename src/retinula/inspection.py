@@ -5,7 +5,7 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 
 import numpy as np
 import torch
@@ -19,7 +19,15 @@ from retinula.evaluation.duplicates import find_near_duplicates
 from retinula.evaluation.embedding import MAPPED, map_embedding
 from retinula.evaluation.findings import Inspected, Inspection, add_inspection
 from retinula.evaluation.fitting import labels_for
-from retinula.evaluation.label_errors import check_findable, find_label_errors, out_of_fold
+from retinula.evaluation.label_errors import (
+    BY_HEAD,
+    HELD_OUT,
+    PERHAPS_HELD_OUT,
+    LabelErrors,
+    check_findable,
+    find_label_errors,
+    out_of_fold,
+)
 from retinula.evaluation.robustness import SAMPLE, measure_robustness
 from retinula.evaluation.run_data import find_own
 from retinula.forms import Averaging
@@ -81,7 +89,7 @@ def look_closer(
     if duplicates:
         looks.append(("duplicates", "looking for near-duplicates", lambda: _near_duplicates(asked, features, progress)))
     if corruptions:
-        looks.append(("corruptions", "corrupting", lambda: _under_corruptions(asked, num_images, tta, told)))
+        looks.append(("corruptions", "corrupting", lambda: _under_corruptions(asked, truth, num_images, tta, told)))
     fingerprint = images.fingerprint()
     found, impossible = Inspection(), {}
     for name, what, look in looks:
@@ -123,28 +131,40 @@ def _training_pictures(asked: Asked, progress: Progress | None) -> ImageSet:
     return (asked.own or find_own(asked.run, progress)).of("train")
 
 
-def _under_corruptions(asked: Asked, num_images: int, tta: Averaging, progress: Progress) -> tuple[Inspection, Figures]:
+def _under_corruptions(
+    asked: Asked, truth: torch.Tensor, num_images: int, tta: Averaging, progress: Progress
+) -> tuple[Inspection, Figures]:
     told = partial(progress, "corrupting")
     found = measure_robustness(asked.model, asked.images, num_images=num_images, tta=tta, progress=told)
-    return Inspection(robustness=found), {"robustness": examination.robustness(found)}
+    labels = truth.numpy()[drawn(len(truth), found.num_images)]  # of the pictures that were spoilt
+    answered = CountedAnswers(found.num_images, round(found.clean * found.num_images), int(np.bincount(labels).max()))
+    return Inspection(robustness=found), {"robustness": examination.robustness(found, answered)}
 
 
 def _wrong_labels(
     asked: Asked, logits: torch.Tensor, features: torch.Tensor, truth: torch.Tensor
 ) -> tuple[Inspection, Figures]:
-    model, images = asked.model, asked.images
-    if asked.learned_from:  # by heart, perhaps: what the model answers says nothing of the labels
-        method = "5-fold linear head on the embeddings"
-        answers = out_of_fold(features.numpy(), truth.numpy(), len(model.classes))
-    else:
-        method, answers = "held out", model.calibrated(logits).numpy()
-    found = find_label_errors(answers, truth.numpy(), model.classes, method=method, sources=images.sources)
+    model, images, labels = asked.model, asked.images, truth.numpy()
+    by_heart = asked.learned.by_heart(len(images))  # what the model answers to these says nothing of their labels
+    find = partial(find_label_errors, labels=labels, classes=model.classes, sources=images.sources)
+    answers = model.calibrated(logits).numpy()
+    looks = []
+    if not by_heart.all():
+        method = HELD_OUT if asked.learned.is_all_known else PERHAPS_HELD_OUT
+        looks.append(find(np.where(by_heart[:, None], 0, answers), method=method, only=~by_heart))
+    if by_heart.any():
+        by_head = out_of_fold(features.numpy(), labels, len(model.classes))
+        looks.append(find(by_head, method=BY_HEAD, only=by_heart))
+        answers = np.where(by_heart[:, None], by_head, answers)
+    found = reduce(LabelErrors.joined, looks)
     if not found.errors:
         return Inspection(label_errors=found), {}
-    looked, labels = answers.any(axis=1), truth.numpy()
+    looked = answers.any(axis=1)
     right = int((answers.argmax(axis=1) == labels)[looked].sum())
     answered = CountedAnswers(found.num_images, right, int(np.bincount(labels[looked]).max()))
-    return Inspection(label_errors=found), {"label-errors": examination.label_errors(images, found.errors, answered)}
+    return Inspection(label_errors=found), {
+        "label-errors": examination.label_errors(images, found.errors, answered, model.classes)
+    }
 
 
 def _near_duplicates(asked: Asked, features: torch.Tensor, progress: Progress | None) -> tuple[Inspection, Figures]:
@@ -160,7 +180,7 @@ def _near_duplicates(asked: Asked, features: torch.Tensor, progress: Progress | 
     figures = {"duplicates": examination.near_duplicates(images, images, within)} if within else {}
     impossible, others = {}, None
     try:
-        others = None if asked.learned_from else _training_pictures(asked, progress)
+        others = None if asked.learned.from_these else _training_pictures(asked, progress)
     except InputError as error:
         impossible["between"] = str(error)
     if others is not None:

@@ -145,6 +145,15 @@ class Calibration:
     accuracy: float
     bins: tuple[CalibrationBin, ...]
 
+    @property
+    def error_by_chance(self) -> float:
+        """The error to be expected of a perfectly calibrated model that is as sure of as many pictures, 0..1.
+
+        In a bin the number of right answers is binomial then; its mean distance from the mean is de Moivre's.
+        """
+        counted = [(row.count, row.confidence) for row in self.bins if row.confidence is not None]
+        return math.fsum(_mean_deviation(*each) for each in counted) / sum(count for count, _ in counted)
+
 
 def calibration(probabilities: Tensor, labels: Tensor, bins: int = CALIBRATION_BINS) -> Calibration:
     """Compare how sure the answers are with how often they are right (Guo et al. 2017, arXiv:1706.04599).
@@ -241,6 +250,19 @@ def binary_entropy_floor(images: Tensor) -> float:
         values = torch.arange(256, dtype=torch.float64) / 255
         return (counts @ _coin_entropy(values) / images.numel()).item()
     return math.fsum(_coin_entropy(part.double()).sum().item() for part in _chunks(images)) / images.numel()
+
+
+def _mean_deviation(number: int, share: float) -> float:
+    """Return how far the number of successes in so many trials lies from its mean on average (de Moivre 1730).
+
+    >>> round(_mean_deviation(1, 0.9), 12), round(_mean_deviation(2, 0.5), 12)
+    (0.18, 0.5)
+    """
+    if not 0 < share < 1:
+        return 0.0
+    above = int(number * share) + 1
+    chosen = math.lgamma(number + 1) - math.lgamma(above + 1) - math.lgamma(number - above + 1)
+    return 2 * above * math.exp(chosen + above * math.log(share) + (number - above + 1) * math.log1p(-share))
 
 
 def _coin_entropy(share: Tensor) -> Tensor:

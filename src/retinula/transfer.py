@@ -4,20 +4,24 @@ The network, its arguments and all that turns pictures into inputs come from the
 the network a new head. Knows nothing of pictures, and trains nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from retinula.errors import InputError, nearest
-from retinula.files.durable import sha256_of
+from retinula.files.durable import reading, sha256_of
 from retinula.models.catalog import NETWORKS, build_outline
 from retinula.models.elsewhere import known_elsewhere
 from retinula.models.head import head_of
+from retinula.models.timm_networks import is_of_timm
 from retinula.recipe.differences import changed_from_shipped
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Inputs
-from retinula.runs.run import RUNS, Run, find_run, list_runs
+from retinula.runs.run import RUNS, Run, list_runs
+from retinula.trained.finding import find_trained
 from retinula.trained.model_file import Model
+from retinula.trained.pretrained import pretrained_file
 from retinula.transforms.preprocess import Preprocess
 
 NEWEST_OF = "recipe:"  # before a recipe's name: the newest finished run of it, as it is shipped if there is one
@@ -40,27 +44,33 @@ class Source:
     changed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.model.network_name}, {len(self.model.classes)} classes, SHA-256 {self.sha256[:12]})"
+        licence = self.model.provenance.get("licence")
+        under = f", licence {licence}" if isinstance(licence, str) and licence else ""
+        told = f"{self.model.network_name}, {len(self.model.classes)} classes{under}, SHA-256 {self.sha256[:12]}"
+        return f"{self.name} ({told})"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what reports and model files record: name, digest, and the model's own provenance."""
         return {"name": self.name, "sha256": self.sha256, "provenance": dict(self.model.provenance)}
 
 
-def begin_from(recipe: Recipe, root: Path = RUNS) -> tuple[Recipe, Source]:
+def begin_from(
+    recipe: Recipe, root: Path = RUNS, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Recipe, Source]:
     """Read the model that a recipe begins from, and write into the recipe what comes from it.
 
     The recipe returned says all by itself: network, arguments, inputs, the file in full and its SHA-256. Where the
     recipe has settings of its own, they have to leave the layers as they are.
 
     Args:
-        recipe: with `model.weights`: a model file, a run, `last`, or `recipe:NAME` for its newest finished run.
+        recipe: with `model.weights`: what `find_weights` takes.
         root: the folder of the runs.
+        tell: as of `find_finished`.
 
     Raises:
         InputError: there is no such model, it is not for classes, or the recipe contradicts it.
     """
-    path = find_weights(recipe.model.weights or "", root).resolve()
+    path = find_weights(recipe.model.weights or "", root, tell).resolve()
     model = Model.load(path)
     sha256 = sha256_of(path)
     if recipe.model.weights_sha256 not in (None, sha256):
@@ -96,28 +106,30 @@ def run_of(path: Path) -> Run | None:
     return run if run.recipe_file.is_file() and run.model_file == path else None
 
 
-def find_weights(weights: str, root: Path = RUNS) -> Path:
+def find_weights(weights: str, root: Path = RUNS, tell: Callable[[str], None] = lambda _: None) -> Path:
     """Return the model file that `weights` means.
 
     Args:
-        weights: a model file; a run's folder, its name under `root`, or `last`; or `recipe:NAME`.
+        weights: what `find_trained` takes; `recipe:NAME`; or `timm/NAME`, whose weights are fetched where they are not
+            at hand.
         root: the folder of the runs.
+        tell: as of `find_finished`.
 
     Raises:
-        InputError: there is none, or the run is not finished.
+        InputError: there is none, or the run has no model yet.
+        RetinulaError: weights cannot be fetched.
     """
     if weights.startswith(NEWEST_OF):
         return _newest(weights.removeprefix(NEWEST_OF), root).model_file
-    path = Path(weights)
-    if path.is_file():
-        return path
-    if weights != "last" and not (path.is_dir() or (root / weights).is_dir()):
+    if is_of_timm(weights):
+        return pretrained_file(weights)
+    with reading(weights):
+        is_there = weights == "last" or any(place.exists() for place in (Path(weights), root / weights))
+    if not is_there:
         known = {*NETWORKS, *(run.name for run in list_runs(root))}
         hint = known_elsewhere(weights) or nearest(weights, known)
         raise InputError(f"there is no network {weights!r}, nor a run or model file{hint}")
-    run = find_run(path if path.is_dir() else weights, root)
-    run.report()  # refuses an unfinished one
-    return run.model_file
+    return find_trained(weights, root, tell).file
 
 
 def _changed(run: Run) -> tuple[str, ...]:

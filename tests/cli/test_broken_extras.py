@@ -17,6 +17,7 @@ from retinula.extras import EXTRAS
 BROKEN = {
     "captum": (("explain", "mine", "cat.png"), ImportError("libfoo.so.6: no such file\nwhile loading")),
     "cleanlab": (("evaluate", "mine", "--labels"), ModuleNotFoundError("No module named 'tqdm'")),
+    "timm": (("models", "timm/resnet18"), RuntimeError("operator torchvision::nms does not exist")),
     "onnx": (("export", "mine"), TypeError("Descriptors cannot be created directly")),
     "onnxruntime": (("export", "mine"), OSError("libonnxruntime.so: invalid ELF header")),
     "onnxscript": (("export", "mine"), AttributeError("module 'onnx' has no attribute 'x'")),

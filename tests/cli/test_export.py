@@ -146,7 +146,9 @@ def test_a_file_says_what_was_measured_and_that_it_looks_once(
     ) in err
     exported = OnnxModel.load("runs/mine/model.onnx")
     assert exported.metadata["provenance"]["result"] == exported.about["provenance"]["result"] == result
-    assert serve._predictor("mine", 0).about["provenance"]["result"] == result
+    served, runs = serve._served("mine", 0)
+    assert served.about["provenance"]["result"] == result
+    assert runs == Path("runs").resolve()
 
     words = ("export", "mine", "--data", "digits", "--format", "npz")
     _, err = run_command(monkeypatch, capsys, *words)

@@ -75,6 +75,21 @@ def test_help_names_what_pages_rely_on(command: str, told: str) -> None:
     assert told in " ".join(each.help for each in commands.commands[command].params if each.help)
 
 
+def test_without_a_home_matplotlib_says_nothing_of_its_own(tmp_path: Path) -> None:
+    code = (
+        "import sys; from retinula.cli import main; sys.argv = ['retinula', '--version']\n"
+        "try: main.main()\n"
+        "except SystemExit: import matplotlib"
+    )
+    hidden = ("HOME", "MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+    environment = {key: value for key, value in os.environ.items() if key not in hidden} | {"HOME": os.devnull}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, cwd=tmp_path, timeout=60
+    )
+    assert (done.stdout.startswith("retinula "), done.stderr) == (True, "")
+
+
 @pytest.mark.slow
 def test_help_is_there_at_once(tmp_path: Path) -> None:
     times = []
@@ -98,8 +113,8 @@ def test_help_is_there_at_once(tmp_path: Path) -> None:
         (("evaluate", "last", "--epochs", "3"), 2, "No such option: --epochs"),
         (("train", "--colour", "red"), 2, "--colour"),
         (("train", "--model", "resnet"), 2, "no network 'resnet'"),
-        (("train", "--model", "ResNet18"), 2, "no networks trained elsewhere are shipped: the nearest is residual"),
-        (("train", "model=yolo11n-cls"), 2, "no networks trained elsewhere are shipped: the nearest is residual"),
+        (("train", "--model", "ResNet18"), 2, "of others' networks there are those of timm: --model timm/resnet18"),
+        (("train", "model=yolo11n-cls"), 2, "of others' networks there are those of timm: --model timm/resnet18"),
         (("models", "mobilenet_v2"), 2, "did you mean 'mobilenetv2'"),
         (("train", "--model", "last"), 2, "there is no run in"),
         (("train", "--model", "broken.safetensors"), 2, "broken.safetensors: not a safetensors file"),

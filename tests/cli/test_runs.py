@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from command_line import run_command
-from retinula.cli.trained import newest_finished
+from retinula.cli.terminal import remark
 from retinula.errors import InputError
 from retinula.files.durable import write_json
 from retinula.recipe.files import load_recipe
 from retinula.recipe.sections import Data
 from retinula.recipe.targets import find_recipe
-from retinula.runs.run import LOCK, Run, create_run
+from retinula.runs.locking import LOCK
+from retinula.runs.run import Run, create_run
+from retinula.trained.finding import find_finished
 from small_runs import SURROUNDINGS, epoch_row, whole_report
 
 Capture = pytest.CaptureFixture[str]
@@ -87,24 +89,13 @@ def test_a_run_that_may_only_be_read_is_not_in_training(begun: Run) -> None:
     assert not begun.in_training()
 
 
-def test_what_needs_a_model_takes_the_newest_finished_run(begun: Run, capsys: Capture) -> None:
-    assert begun.path.exists()
-    assert newest_finished("last") == "runs/done"
-    assert capsys.readouterr().err == "last: runs/done, since runs/begun is not finished\n"
-    assert newest_finished("begun") == "begun"
-    write_json(begun.report_file, {})
-    assert newest_finished("last") == "runs/begun"
-    assert capsys.readouterr().err == ""
-
-
 def test_where_no_run_is_finished_last_is_the_one_begun_last(
     begun: Run, finished: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     finished.report_file.unlink()
-    assert newest_finished("last") == "last"
-    said = "runs/begun: not finished; go on with: retinula train --resume runs/begun"
+    said = "runs/begun has no model yet; go on with: retinula train --resume runs/begun"
     assert said in run_command(monkeypatch, capsys, "evaluate", "last", code=2)[1]
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match="runs/begun: not finished; go on with"):
         begun.report()
 
 
@@ -228,5 +219,5 @@ def test_a_folder_that_may_not_be_entered_is_told(
         listed, said = run_command(monkeypatch, capsys, *words)
         assert finished.name in listed
         assert said.endswith(f"{told}\n")
-    assert newest_finished("last") == "runs/done"
+    assert find_finished("last", tell=remark) == finished
     assert capsys.readouterr().err == f"{told}\n"

@@ -13,7 +13,7 @@ from retinula.cli import serve
 from retinula.cli.serve import TOKEN_VARIABLE
 from retinula.extras import EXTRAS
 from retinula.recipe.files import load_recipe
-from retinula.runs.run import create_run
+from retinula.runs.run import RUNS, create_run
 from retinula.serving import server
 from serving_checks import Colours
 from tiny_onnx import tiny_onnx
@@ -81,7 +81,8 @@ def test_a_variable_without_a_token_in_it_is_not_served_without_one(
 
 def test_a_file_is_called_after_its_run(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(tiny_onnx(provenance={"run": "mine"}))
-    assert serve._predictor(str(tmp_path / "model.onnx"), 0).name == "mine"
+    served, runs = serve._served(str(tmp_path / "model.onnx"), 0)
+    assert (served.name, runs) == ("mine", RUNS)
 
 
 @pytest.mark.usefixtures("call")
@@ -93,7 +94,7 @@ def test_programs_are_told_where_it_listens(
         when_started()
 
     ports: list[int] = []
-    monkeypatch.setattr(serve, "_predictor", lambda *_: Colours())
+    monkeypatch.setattr(serve, "_served", lambda *_: (Colours().served, Path("runs")))
     monkeypatch.setattr(server, "run", run)
     out, err = run_command(monkeypatch, capsys, "serve", "begun", *FREE, "--json")
     (port,) = ports
@@ -109,7 +110,7 @@ def test_programs_are_told_where_it_listens(
 def test_where_clients_of_ipv4_are_left_out_it_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], both: bool
 ) -> None:
-    monkeypatch.setattr(serve, "_predictor", lambda *_: Colours())
+    monkeypatch.setattr(serve, "_served", lambda *_: (Colours().served, Path("runs")))
     monkeypatch.setattr(server, "run", lambda *_: None)
     monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: both)
     _, err = run_command(monkeypatch, capsys, "serve", "begun", *FREE, "--host", "::", "--token", "secret")

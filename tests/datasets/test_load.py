@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -239,6 +240,15 @@ def test_loads_folders_and_archives_of_them(tmp_path: Path, cache: Path) -> None
         assert train.provenance["source"] == source.name
         assert len(dataset.splits["test"]) == 4
     assert load.load(str(folder), cache_dir=cache, size=(8, 8), channels=1).splits["test"].shape == (1, 8, 8)
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="all names are text there")
+def test_what_is_told_of_a_folder_can_be_written_whatever_its_name_is(tmp_path: Path, cache: Path) -> None:
+    folder = make_photos(tmp_path / os.fsdecode(b"caf\xe9"))
+    for more in ((), [make_photos(tmp_path / "more")]):
+        train = load.load(folder, more=more, cache_dir=cache).splits["train"]
+        assert train.provenance["source"].startswith(r"caf\xe9")
+        assert train.name.startswith(r"caf\xe9")
 
 
 def test_a_single_further_folder_may_be_named(tmp_path: Path, cache: Path) -> None:

@@ -172,6 +172,11 @@ def test_long_names_are_cut_between_letters() -> None:
     assert safe_names(["猫" * 100, "猫" * 101]) == ["猫" * 66, "猫" * 66 + "_2"]
 
 
+def test_where_the_system_speaks_ascii_names_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "ascii")
+    assert safe_names(["b\xefld", "b\xfcld"]) == ["b_ld", "b_ld_2"]
+
+
 def test_ordinary_names_stay() -> None:
     names = ["cat", "aquarium_fish", "maple tree", "n01440764", "ёлка", "0", "a.b"]
     assert safe_names(names) == names

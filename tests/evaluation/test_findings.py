@@ -1,15 +1,26 @@
 """What a closer look has found, written and read again."""
 
 import inspect
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
-from retinula.evaluation.findings import Inspection, read_inspection
+from retinula.evaluation.findings import Inspected, Inspection, add_inspection, read_inspection
 from retinula.evaluation.robustness import Robustness
 from retinula.evaluation.text import LOOKS
+from retinula.files.durable import write_json
 from retinula.inspection import look_closer
+
+
+def found(split: SplitName) -> Inspected:
+    return Inspected("made", split, "", Inspection(duplicates={}))
 
 
 @pytest.mark.parametrize(
@@ -55,5 +66,34 @@ def test_what_was_not_looked_for_is_named_and_joined_with_what_is_newer() -> Non
 def test_nobody_has_looked_or_may_not(tmp_path: Path) -> None:
     assert read_inspection(tmp_path / "inspection.json", "test") is None
     (tmp_path / "inspection.json").mkdir()
+    for file in (tmp_path / "inspection.json", tmp_path / ("x" * 300) / "inspection.json"):
+        with pytest.raises(InputError, match="cannot be read"):
+            read_inspection(file, "test")
     with pytest.raises(InputError, match="cannot be read"):
-        read_inspection(tmp_path / "inspection.json", "test")
+        add_inspection(tmp_path / ("x" * 300) / "inspection.json", found("test"))
+
+
+def test_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    pipe = tmp_path / "inspection.json"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match=r"inspection\.json: not an ordinary file"):
+        read_inspection(pipe, "test")
+    with pytest.raises(InputError, match=r"inspection\.json: not an ordinary file"):
+        add_inspection(pipe, found("test"))
+
+
+def test_of_two_who_look_at_once_both_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    both_read = threading.Barrier(2)
+
+    def late(file: Path, values: dict[str, Any]) -> None:
+        with suppress(threading.BrokenBarrierError):
+            both_read.wait(0.3)  # only one can be here where the other waits for it
+        write_json(file, values)
+
+    monkeypatch.setattr("retinula.evaluation.findings.write_json", late)
+    file = tmp_path / "inspection.json"
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(add_inspection, file, found(split)) for split in ("test", "validation")]:
+            done.result()
+    assert read_inspection(file, "test") is not None
+    assert read_inspection(file, "validation") is not None

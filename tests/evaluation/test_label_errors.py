@@ -142,6 +142,12 @@ def test_probabilities_are_those_of_the_answers_also_where_a_class_does_not_occu
     assert (found[7].label_probability, found[7].probability) == (0.02, 0.6)
 
 
+def test_a_label_that_one_picture_has_is_neither_doubted_nor_complained_of() -> None:
+    labels = np.array([0, 1] * 20 + [2])
+    answers = np.full((41, 4), 0.1) + 0.6 * np.eye(4)[[0, 1] * 20 + [0]]
+    assert find_label_errors(answers, labels, CLASSES).errors == ()
+
+
 def test_pictures_are_numbered_from_0() -> None:
     result = LabelErrors(5, "held out", (LabelError(0, None, "ant", "bee", 0.1, 0.9),))
     assert LabelErrors.from_dict(result.to_dict()) == result

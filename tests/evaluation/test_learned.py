@@ -1,5 +1,6 @@
 """What a model has learned along all trainings that led to it: kept with a run, taken over, told."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from retinula.evaluation.learned import LearnedPictures, Learning, begin_learning
+from retinula.errors import InputError
+from retinula.evaluation.learned import LearnedPictures, Learning, begin_learning, learned_by
+from retinula.files.tensor_file import save_tensors
 from retinula.images import ImageSet
 from retinula.pictures.equal import digests_of
 from retinula.recipe.files import load_recipe
@@ -46,7 +49,7 @@ def source(**provenance: Any) -> Source:
     return Source(Model(torch.nn.Identity(), "residual", {}, ("a", "b"), form, provenance=provenance), "m", "0" * 64)
 
 
-def test_what_is_written_is_read_and_what_cannot_be_read_tells_nothing(tmp_path: Path, make_set: MakeSet) -> None:
+def test_what_is_written_is_read_and_what_is_missing_tells_nothing(tmp_path: Path, make_set: MakeSet) -> None:
     small, large = make_set(20), make_set(9, size=9, channels=3)
     whole = learned(small, large, small)
     assert {form: len(values) for form, values in whole.by_form.items()} == {"1x8x8": 20, "3x9x9": 9}
@@ -59,10 +62,48 @@ def test_what_is_written_is_read_and_what_cannot_be_read_tells_nothing(tmp_path:
     assert read.has(digests_of(asked)).tolist() == [True] * 2 + [False] * 4
     assert read.has(digests_of(large.images)).all()
     assert not read.has(digests_of(make_set(5, size=10).images)).any(), "of another form none is equal"
-    run.learned_file.write_bytes(run.learned_file.read_bytes()[:-1])
+    run.learned_file.unlink()
     assert LearnedPictures.read(run) is None
-    run.model_file.rename(run.learned_file)
-    assert LearnedPictures.read(run) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"torn", None], ids=["empty", "torn", "of something else"])
+def test_what_is_damaged_is_told_and_counts_as_unknown(
+    content: bytes | None, tmp_path: Path, make_set: MakeSet
+) -> None:
+    old, new = make_set(20), make_set(20, seed=1)
+    run = begun(tmp_path, "theirs", learned(old))
+    if content is None:
+        save_tensors(run.learned_file, {"1x8x8": torch.arange(3)}, {"else": []})
+    else:
+        run.learned_file.write_bytes(content)
+    damage = f"{run.learned_file} is damaged: which pictures theirs has learned can no longer be told"
+    with pytest.raises(InputError, match=re.escape(f"{run.learned_file} is damaged")):
+        LearnedPictures.read(run)
+    learning = begin_learning(following(run.model_file), source(fingerprint="other"), new)
+    assert learning.whole.untold == ("theirs",)
+    assert learning.told(digests_of(old.images), None) == [f"{damage}: validation and test pictures may be among them"]
+    alike = begin_learning(following(run.model_file), source(fingerprint=new.fingerprint()), new)
+    assert alike.told(digests_of(old.images), None) == [], "the model file tells"
+    said: list[str] = []
+    assert learned_by(run, None, said.append) is None
+    kept = learned_by(run, new, said.append)
+    assert kept is not None
+    assert kept.of(digests_of(new.images)).from_these
+    assert said == [damage, f"{run.learned_file} is damaged: the pictures to train on tell what theirs has learned"]
+
+
+def test_of_a_run_that_began_from_another_training_pictures_do_not_tell_all(tmp_path: Path, make_set: MakeSet) -> None:
+    new, said = make_set(20), list[str]()
+    run = begun(tmp_path, "later", None, "weights='theirs'")
+    run.learned_file.write_bytes(b"torn")
+    kept = learned_by(run, new, said.append)
+    assert kept is not None
+    assert kept.of(digests_of(make_set(20, seed=1).images)).number is None
+    (line,) = said
+    assert line == (
+        f"{run.learned_file} is damaged: of the pictures that later has learned "
+        "only those to train on can still be told"
+    )
 
 
 def test_it_is_told_how_many_of_each_split_were_learned_here_and_before(tmp_path: Path, make_set: MakeSet) -> None:

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from retinula.errors import InputError
-from retinula.evaluation.robustness import measure_robustness
+from retinula.evaluation.intervals import interval_of_mean
+from retinula.evaluation.robustness import Robustness, measure_robustness
 from retinula.images import ImageSet
 from retinula.trained.model_file import Model
 from retinula.transforms.corruption import CORRUPTIONS
@@ -44,6 +45,19 @@ def test_what_changes_brightness_costs_accuracy_and_what_does_not_costs_none() -
     assert done[-1] == (40 * 76, 40 * 76)
     assert measure_robustness(MODEL, made()) == result
     assert result.to_dict()["mean_corruption_accuracy"] == result.mean
+
+
+def test_the_mean_is_known_as_well_as_so_many_pictures_tell() -> None:
+    result = measure_robustness(MODEL, made(), kinds=("brightness",))  # dark ones at two strengths right, others always
+    assert result.interval == pytest.approx(interval_of_mean(0.7, 0.09, 40))
+    values = result.to_dict()
+    assert (values["mean_corruption_accuracy_low"], values["mean_corruption_accuracy_high"]) == result.interval
+    assert Robustness.from_dict(values) == result
+    with pytest.raises(ValueError, match="each 0 to 1"):
+        Robustness.from_dict(values | {"mean_corruption_accuracy_high": 1.5})
+    for end in ("low", "high"):  # as earlier versions wrote it
+        del values[f"mean_corruption_accuracy_{end}"]
+    assert Robustness.from_dict(values).interval is None
 
 
 def test_a_sample_says_so() -> None:

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,10 @@ from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.findings import Inspection
 from retinula.evaluation.intervals import wilson_interval
 from retinula.evaluation.label_errors import LabelError, LabelErrors
+from retinula.evaluation.recognised import Learned
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.robustness import Robustness
-from retinula.evaluation.text import inspection_text, is_few, text_report, verdict
+from retinula.evaluation.text import error_by_chance, inspection_text, is_few, text_report, verdict
 from retinula.metrics import Calibration, CalibrationBin, calibration, confusion_matrix
 
 LABELS = torch.tensor([0, 0, 1, 1, 2, 2])
@@ -68,7 +70,8 @@ def test_a_classification_in_words() -> None:
         "zoo, test pictures: accuracy 83.33 % (5 of 6 right; 95 % interval 43.6 to 97.0 %)",
         "Loss 0.5000; a blind guess has 1.0986.",
         "On average it is 80.0 % sure and right for 83.3 %: as far as 6 pictures can tell, its probabilities can be "
-        "believed (calibration error 3.3 %; so few pictures overstate it).",
+        "believed (calibration error 3.3 %; chance alone would give a perfectly calibrated model about 13.1 % on as "
+        "many pictures).",
         "Most often mistaken:",
         "  ant taken for bee: 1 of 2",
         "Most confident mistakes:",
@@ -93,7 +96,7 @@ def test_what_is_known_besides_is_said() -> None:
         top5=0.99,
         superclasses=("insect", "insect", "beast"),
         split="train",
-        learned_from=True,
+        learned=Learned(from_these=True),
         unverified_copy=True,
         tta="mirror",
         plain_accuracy=0.9417,
@@ -112,18 +115,22 @@ def test_what_is_known_besides_is_said() -> None:
 
 
 def test_pictures_that_it_learned_from_are_counted() -> None:
-    learned = torch.tensor([True, False, True, False, False, False])
-    lines = text_report(replace(result(), learned=learned))
+    learned = np.array([True, False, True, False, False, False])
+
+    def known(each: np.ndarray | None) -> ClassificationResult:
+        return replace(result(), learned=Learned(each=each))
+
+    lines = text_report(known(learned))
     assert lines[-1] == (
         "2 of the 6 are equal, pixel by pixel, to pictures it learned from; right for 75.0 % of the others."
     )
-    (line,) = set(text_report(replace(result(), learned=learned & False | (torch.arange(6) == 1)))) - set(lines)
+    (line,) = set(text_report(known(np.arange(6) == 1))) - set(lines)
     assert line == "1 of the 6 is equal, pixel by pixel, to pictures it learned from; right for 100.0 % of the others."
-    assert replace(result(), learned=learned).to_dict()["accuracy_of_others"] == 0.75
+    assert known(learned).to_dict()["accuracy_of_others"] == 0.75
     for none in (None, learned & False):
-        assert text_report(replace(result(), learned=none)) == text_report(result())
-    assert replace(result(), learned=learned & False).accuracy_of_others == result().accuracy
-    assert replace(result(), learned=learned | True).accuracy_of_others is None
+        assert text_report(known(none)) == text_report(result())
+    assert known(learned & False).accuracy_of_others == result().accuracy
+    assert known(learned | True).accuracy_of_others is None
     assert result().accuracy_of_others is None
 
 
@@ -247,6 +254,18 @@ def test_a_few_very_sure_answers_tell_little(number: int, right: int, words: str
     assert is_few(measured) == (number < 500)
 
 
+def test_what_chance_adds_to_a_calibration_error_is_said_where_it_is_much() -> None:
+    def measured(error: float, number: int) -> Calibration:
+        return Calibration(error, 0.9, 0.9 - error, (CalibrationBin(0.0, 1.0, number, 0.9, 0.9 - error),))
+
+    few, many = measured(0.03, 100), measured(0.03, 10_000)
+    assert error_by_chance(few) == (
+        "; chance alone would give a perfectly calibrated model about 2.4 % on as many pictures"
+    )
+    assert error_by_chance(many) == "", "0.24 % of 3 %"
+    assert error_by_chance(measured(0.2, 100)) == "", "2.4 % of 20 %, however few they are"
+
+
 def test_sure_and_unsure_answers_together_vary_less_than_answers_that_are_all_quite_sure() -> None:
     halves = (CalibrationBin(0.4, 0.5, 100, 0.5, 0.39), CalibrationBin(0.9, 1.0, 100, 1.0, 1.0))
     surplus = Calibration(0.055, 0.75, 0.695, halves)
@@ -323,16 +342,18 @@ def test_a_kind_without_words_is_our_mistake() -> None:
 
 def test_how_many_pictures_have_a_near_duplicate_is_said() -> None:
     pairs = tuple(NearDuplicate(one, two, True, 1.0, (0, 0)) for one in range(5) for two in range(one + 1, 5))
-    lines = inspection_text(Inspection(duplicates={"within a": pairs, "between a and b": pairs[:4]}), result())
+    found = {"within a": pairs, "between a and b": pairs[:4], "within b": ()}
+    lines = inspection_text(Inspection(duplicates=found), result())
     assert lines == [
-        "Near-duplicates within a: of 5 pictures; 10 pairs, 10 equal in every pixel.",
+        "Near-duplicates within a: 5 pictures in 10 pairs, 10 of them equal in every pixel.",
         "  picture 0 and picture 1: equal",
         "  picture 0 and picture 2: equal",
         "  picture 0 and picture 3: equal",
-        "Near-duplicates between a and b: of 1 picture; 4 pairs, 4 equal in every pixel.",
+        "Near-duplicates between a and b: 1 picture of the first in 4 pairs, 4 of them equal in every pixel.",
         "  picture 0 and picture 1: equal",
         "  picture 0 and picture 2: equal",
         "  picture 0 and picture 3: equal",
+        "Near-duplicates within b: none.",
     ]
 
 
@@ -346,7 +367,7 @@ def test_what_is_to_be_corrected_is_named_by_its_file() -> None:
         "  picture 1,001 (cats/1001.png): called cat, likely dog (97.0 %)",
         "  picture 1,002 (cats/1002.png): called cat, likely dog (97.0 %)",
         caution(result()),
-        "Near-duplicates between a and b: of 1 picture; 1 pair, 0 equal in every pixel.",
+        "Near-duplicates between a and b: 1 picture of the first in 1 pair, 0 of them equal in every pixel.",
         "  picture 1 (cats/1.png) and picture 7 (dogs/7.png): agree by 0.971",
     ]
     written = json.loads(json.dumps(found.to_dict()))
@@ -390,12 +411,19 @@ def test_what_a_model_near_chance_finds_is_not_to_be_believed(measured: Classifi
     assert lines.count(caution(measured)) == 1
     assert ("fog costs most" in " ".join(lines)) != by_chance
     assert lines.index(caution(measured)) == (0 if by_chance else len(lines) - 1)
+    known = inspection_text(Inspection(replace(spoilt, interval=(0.415, 0.486))), measured)
+    assert "45.0 % right on average (95 % interval 41.5 to 48.6 %), 50.0 % unspoilt" in " ".join(known)
     none = inspection_text(Inspection(duplicates={"within a": ()}), measured)
     assert len(none) == 1, "near-duplicates are found by pixels"
 
 
 def test_the_caution_names_what_the_model_and_a_blind_guess_get_right() -> None:
     assert caution(answered((1000, 0), (900, 100))) == (
-        "With 55.0 % of 2,000 pictures right it can hardly be told from a blind guess (50.0 %): what is found by its "
+        "With 55.0 % of 2,000 pictures right (a blind guess: 50.0 %) it is right too seldom: what is found by its "
+        "answers is mostly its own mistakes."
+    )
+    assert caution(answered((510, 490), (490, 510))) == (
+        "With 51.0 % of 2,000 pictures right it can hardly be told from a blind guess (50.0 %): what is found by its "
         "answers means nothing."
     )
+    assert "hardly be told" not in caution(answered((100, 900), (900, 100))), "it can: it is wrong nearly always"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from familiarity_checks import TOLD, unlike_photos
 from retinula.datasets.load import load
 from retinula.evaluation import trust
+from retinula.evaluation.recognised import NOTHING_KNOWN, Learned
 from retinula.evaluation.trust import made_trustworthy
 from retinula.images import ImageSet, copied
 from retinula.trained.familiarity import picture_statistics
@@ -43,13 +44,15 @@ def zoo(number: int) -> ImageSet:
     return ImageSet(images, np.arange(number) % 2, CLASSES, "zoo")
 
 
-def trusted(factor: float, train_set: ImageSet, validation_set: ImageSet | None) -> tuple[Model, list[str]]:
+def trusted(
+    factor: float, train_set: ImageSet, validation_set: ImageSet | None, learned: Learned = NOTHING_KNOWN
+) -> tuple[Model, list[str]]:
     """A network that is sure by so much, and what is said of it."""
     channels, *size = train_set.shape
     preprocess = Preprocess(channels, (size[0], size[1]), mean=(0.0,) * channels, std=(1.0,) * channels)
     model = Model(network=Sure(factor), network_name="residual", arguments={}, classes=CLASSES, preprocess=preprocess)
     said: list[str] = []
-    return made_trustworthy(model, train_set, validation_set, said.append), said
+    return made_trustworthy(model, train_set, validation_set, learned, said.append), said
 
 
 def lines(factor: float, number: int = 120) -> list[str]:
@@ -73,6 +76,49 @@ def test_without_enough_validation_pictures_the_look_of_others_sets_a_limit(num_
     assert model.familiarity is not None
     assert model.familiarity.least_energy is None
     assert trusted(4.0, pictures, None)[0].familiarity == model.familiarity
+
+
+def test_what_it_has_learned_all_the_same_has_no_part_in_what_is_fitted() -> None:
+    mixed = zoo(240)
+    known = np.arange(240) >= 120  # right every time, as what is known by heart is; of the others every tenth is wrong
+    labels = np.where(~known & (np.arange(240) % 10 < 1), 1 - mixed.known_labels(), mixed.known_labels())
+    mixed = replace(mixed, labels=labels)
+    model, said = trusted(4.0, zoo(300), mixed, Learned(each=known))
+    alone, said_alone = trusted(4.0, zoo(300), mixed.take(~known))
+    assert model.temperature == alone.temperature > 1
+    assert model.familiarity == alone.familiarity
+    assert said[0] == f"{said_alone[0]}; 120 more were learned, here or in what it began from, and left out"
+    assert trusted(4.0, zoo(300), mixed)[0].temperature < alone.temperature
+
+
+@pytest.mark.parametrize(
+    ("learned", "number", "few", "more"),
+    [
+        (Learned(from_these=True), 0, "no validation pictures", "120 more were"),
+        (Learned(each=np.arange(120) >= 30), 30, "only 30 validation pictures", "90 more were"),
+        (Learned(each=np.arange(120) >= 30, at_least=True), 30, "only 30 validation pictures", "90 more were"),
+    ],
+)
+def test_where_it_has_learned_nearly_all_nothing_is_fitted_on_them(
+    learned: Learned, number: int, few: str, more: str
+) -> None:
+    model, said = trusted(4.0, zoo(300), zoo(120), learned)
+    reason = f"{number} validation pictures are too few (at least 50); {more} learned, here or in what it began from, "
+    assert said[0] == f"temperature 1, nothing fitted: {reason}and left out"
+    assert model.provenance["calibration"]["reason"] == f"{reason}and left out"
+    assert f"by the look of pictures alone ({few} that it has not learned): " in said[1]
+    assert model.temperature == 1
+    assert model.familiarity is not None
+    assert model.familiarity.least_energy is None
+
+
+def test_where_nobody_knows_what_was_learned_before_the_fit_is_doubted() -> None:
+    model, said = trusted(4.0, zoo(300), zoo(120), Learned(at_least=True))
+    sure, plain = trusted(4.0, zoo(300), zoo(120))
+    assert model.temperature == sure.temperature != 1
+    assert said[0] == (
+        f"{plain[0]}; what it began from may have learned some of them, so its probabilities may be too sure"
+    )
 
 
 def test_means_are_those_of_training_pictures() -> None:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,20 @@ def test_what_goes_in_comes_out(tmp_path: Path) -> None:
     for name, tensor in TENSORS.items():
         assert loaded[name].dtype == tensor.dtype
         assert torch.equal(loaded[name], tensor)
+
+
+def test_a_folder_may_be_called_in_another_encoding(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")) / "a.safetensors"
+    try:
+        path.parent.mkdir()
+    except OSError:
+        pytest.skip("names are UTF-8 here")
+    save_tensors(path, TENSORS, {"a": 1})
+    loaded, header = load_tensors(path)
+    assert (loaded.keys(), header) == (TENSORS.keys(), {"a": 1})
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="not a safetensors file, or cut short"):
+        load_tensors(path)
 
 
 def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:

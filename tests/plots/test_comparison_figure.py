@@ -8,7 +8,7 @@ ROWS = [{"epoch": epoch, "val_accuracy": epoch / 10, "val_loss": 1 / epoch} for 
 
 @pytest.mark.parametrize(("metric", "named"), [("val_accuracy", "accuracy"), ("val_loss", "loss")])
 def test_a_line_each(metric: str, named: str) -> None:
-    figure = compared_curves({"one": ROWS, "a name " * 14: ROWS[:2], "none": []}, metric, "one")
+    figure = compared_curves({"one": ROWS, "a name " * 14: ROWS[:2], "none": []}, metric, ["one"])
     assert words(figure).startswith(f"one has the best validation {named}")
     assert_whole(figure)
     (axes,) = figure.axes
@@ -21,6 +21,12 @@ def test_a_line_each(metric: str, named: str) -> None:
     assert labels[0] == "one"
     assert "\n" in labels[1]
     assert labels[2] == "none (no validation)"
-    shared = compared_curves({"one": ROWS, "two": ROWS}, metric, "one", by_loss=True)
-    assert words(shared).startswith(f"one has the lowest loss at the best validation {named}")
-    assert words(compared_curves({"one": ROWS, "two": ROWS}, metric, None)).startswith(f"Validation {named} of 2 train")
+    both = {"one": ROWS, "two": ROWS}
+    seeds = compared_curves({**both, "three": ROWS}, metric, ["one", "two"])
+    assert words(seeds).startswith(f"one and two have the best validation {named}")
+    undecided = compared_curves(both, metric, [], "they cannot be told apart by 144 pictures")
+    assert words(undecided).startswith(f"Validation {named} of 2 trainings: they cannot be told apart by 144 pictures")
+    by_chance = compared_curves(both, metric, ["two"], "perhaps by chance")
+    assert words(by_chance).startswith(f"two has the best validation {named}, perhaps by chance After each epoch")
+    assert len({line.get_linewidth() for line in undecided.axes[0].lines}) == 1
+    assert words(compared_curves(both, metric, [])).startswith(f"Validation {named} of 2 trainings After each epoch")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from figure_checks import assert_repeats, assert_whole, words
 from retinula.evaluation.denoising import Denoising
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
+from retinula.evaluation.text import error_by_chance
 from retinula.images import ImageSet
 from retinula.metrics import calibration
 from retinula.metrics import confusion_matrix as count_confusion
@@ -154,6 +155,18 @@ def test_of_thousands_of_classes_the_most_confused_are_shown() -> None:
     assert_whole(figure)
 
 
+def test_boxes_are_explained_where_such_a_class_is_shown() -> None:
+    nushu = chr(0x1B170)  # in no font of an ordinary system
+    drawn = {
+        confusion_matrix(counts(2), ("ant", nushu)): 1,
+        confusion_matrix(counts(2), ("ant", "bee"), ("beast", nushu)): 1,
+        confusion_matrix(counts(130), [*(f"c{number}" for number in range(129)), nushu]): 1,
+        confusion_matrix(counts(130), [*(f"c{number}" for number in range(60)), nushu, *map(str, range(69))]): 0,
+    }
+    for figure, times in drawn.items():
+        assert words(figure).count("\u25a1 is a letter that no font here has") == times
+
+
 @pytest.mark.parametrize("number", [3, 20, 25])
 def test_long_and_strange_names_are_never_cut(number: int) -> None:
     names = [
@@ -180,7 +193,13 @@ def test_reliability_shows_the_bins() -> None:
     figure = reliability(measured)
     upper, lower = figure.axes
     assert words(figure).startswith("On average 84.2 % sure, right for 58.3 %: it is surer than it should be")
-    assert "Calibration error 40.8 %: the mean distance of the bars from the red marks over 24" in words(figure)
+    assert words(figure).endswith(
+        "Calibration error 40.8 %: the mean distance of the bars from the red marks over 24 pictures. Above its mark "
+        "it could be surer, below it is too sure."
+    )
+    few = calibration(probabilities[:1], torch.tensor([0]), bins=5)
+    assert f"red marks over 1 picture{error_by_chance(few)}. Above its mark" in words(reliability(few))
+    assert "chance alone" in error_by_chance(few)
     assert (20 * abs(90 - 50) + 4 * abs(55 - 100)) / 24 == pytest.approx(100 * measured.error, abs=1e-4)
     patches: list[Any] = list(upper.patches)
     bars = [(bar.get_x() + bar.get_width() / 2, bar.get_height(), to_hex(bar.get_facecolor())) for bar in patches]

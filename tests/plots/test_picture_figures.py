@@ -85,6 +85,9 @@ def test_few_examples_leave_no_empty_frames(number: int, pictures: int) -> None:
 
 ANSWERS = [Answer(name, share) for name, share in zip("abcdefghijkl", (0.5, *[0.05] * 9, 0.03, 0.02), strict=True)]
 SEEN = np.full((3, 4, 5), 7, dtype=np.uint8)
+LETTERS = tuple("abcdefghijkl")
+NUSHU = chr(0x1B170)  # in no font of an ordinary system
+EXPLAINED = "\u25a1 is a letter that no font here has: install one, for example fonts-noto-core."
 
 
 def bars(axes: Axes) -> list[tuple[str, float, str]]:
@@ -97,7 +100,7 @@ def bars(axes: Axes) -> list[tuple[str, float, str]]:
 
 def test_prediction_shows_both_pictures_and_the_likeliest_classes() -> None:
     photo = Image.new("RGB", (1300, 650), (10, 20, 30))
-    figure = prediction(photo, SEEN, ANSWERS, name="cat.jpg", top=3)
+    figure = prediction(photo, SEEN, ANSWERS, name="cat.jpg", classes=LETTERS, top=3)
     given, small, chart = figure.axes
     assert words(figure) == "cat.jpg: a, 50.0 % sure"
     assert shown(given).shape == (320, 640, 3)
@@ -113,14 +116,14 @@ def test_prediction_shows_both_pictures_and_the_likeliest_classes() -> None:
 
 def test_prediction_that_is_right_and_that_is_wrong() -> None:
     grey = np.full((30, 20), 100, dtype=np.uint8)
-    right = prediction(grey, SEEN, ANSWERS, name="x", correct="a", top=2)
+    right = prediction(grey, SEEN, ANSWERS, name="x", classes=LETTERS, correct="a", top=2)
     assert words(right) == f"x: {RIGHT} a, 50.0 % sure {RIGHT} marks the true class."
     assert right.axes[0].get_title() == "as given, 20 x 30"
     assert [name for name, _, _ in bars(right.axes[2])] == [f"{RIGHT} a", "b"]
-    wrong = prediction(grey, SEEN, ANSWERS, name="x", correct="l", top=2)
+    wrong = prediction(grey, SEEN, ANSWERS, name="x", classes=LETTERS, correct="l", top=2)
     assert words(wrong).startswith(f"x: {WRONG} a, 50.0 % sure; it is l")
     assert bars(wrong.axes[2])[-1] == (f"{RIGHT} l", 2, SKY.lower())
-    stranger = prediction(grey, SEEN, ANSWERS, name="x", correct="unheard of", top=2)
+    stranger = prediction(grey, SEEN, ANSWERS, name="x", classes=LETTERS, correct="unheard of", top=2)
     assert words(stranger).startswith(f"x: {WRONG} a, 50.0 % sure; it is unheard of")
     assert len(bars(stranger.axes[2])) == 2
 
@@ -128,13 +131,44 @@ def test_prediction_that_is_right_and_that_is_wrong() -> None:
 def test_prediction_with_long_names_and_a_tall_picture() -> None:
     answers = [Answer("a class whose name goes on and on, as folders' names do " * 2, 1.0), Answer("b" * 80, 0.0)]
     photo = Image.new("RGBA", (20, 400), (255, 0, 0, 0))
-    figure = prediction(photo, SEEN, answers, name="a_file_with_a_long_name_" * 8)
+    classes = [answer.label for answer in answers]
+    figure = prediction(photo, SEEN, answers, name="a_file_with_a_long_name_" * 8, classes=classes)
     assert_whole(figure)
     assert shown(figure.axes[0])[0, 0].tolist() == [255, 255, 255]  # what is transparent is seen over white
     chart = figure.axes[2]
     assert "".join(bars(chart)[1][0].split()) == "b" * 80
     number = chart.texts[0].get_window_extent()
     assert number.x1 <= chart.get_window_extent().x1  # the number beside a full bar has its place
+    assert [text.get_text() for text in chart.texts] == ["over 99.9", "under 0.1"], "nothing is rounded to certainty"
+
+
+@pytest.mark.parametrize(
+    ("unfamiliar", "correct", "said"),
+    [
+        (True, None, "x: unlike anything it was trained on; if it must say: a, 50.0 % sure"),
+        (True, "b", f"x: unlike anything it was trained on; if it must say: {WRONG} a, 50.0 % sure; it is b"),
+        (False, None, "x: a, 50.0 % sure"),
+        (None, None, "x: a, 50.0 % sure"),
+    ],
+)
+def test_prediction_of_what_is_unlike_anything_learned_says_so(
+    unfamiliar: bool | None, correct: str | None, said: str
+) -> None:
+    grey = np.full((30, 20), 100, dtype=np.uint8)
+    figure = prediction(grey, SEEN, ANSWERS, name="x", classes=LETTERS, correct=correct, unfamiliar=unfamiliar, top=2)
+    assert words(figure).removesuffix(f" {RIGHT} marks the true class.") == said
+    assert_whole(figure)
+
+
+def test_a_class_that_cannot_be_drawn_has_the_number_that_it_has_everywhere() -> None:
+    answers = [Answer(NUSHU, 0.75), Answer("ant", 0.25)]
+    grey = np.full((30, 20), 100, dtype=np.uint8)
+    figure = prediction(grey, SEEN, answers, name="x", classes=("ant", NUSHU), correct=NUSHU)
+    assert words(figure).startswith(f"x: {RIGHT} \u25a1 (class 1), 75.0 % sure")
+    assert words(figure).replace("- ", "-").endswith(EXPLAINED)
+    assert [name for name, _, _ in bars(figure.axes[2])] == [f"{RIGHT} \u25a1 (class 1)", "ant"]
+    named = prediction(grey, SEEN, answers[1:], name="x", classes=("ant", NUSHU))
+    assert "\u25a1" not in words(named), "what is not drawn is not explained"
 
 
 def places(sheet: NDArray[Any], side: int, gap: int) -> list[list[int | None]]:
@@ -171,12 +205,11 @@ def test_a_contact_sheet_has_a_row_for_every_class() -> None:
 
 
 def test_boxes_in_names_are_explained() -> None:
-    nushu = chr(0x1B170)  # in no font of an ordinary system
-    figures = [contact_sheet(numbered([0, 1, 1], 3, ("ant", name))) for name in ("bee", nushu)]
-    figures += [answered_examples(numbered([0, 1], 2, ("ant", nushu)), np.eye(2, dtype=np.float32))]
-    words = [" ".join(text.get_text() for text in figure.texts).replace("- ", "-") for figure in figures]
-    explained = "\u25a1 is a letter that no font here has: install one, for example fonts-noto-cjk."
-    assert [explained in each for each in words] == [False, True, True]
+    figures = [contact_sheet(numbered([0, 1, 1], 3, ("ant", name))) for name in ("bee", NUSHU)]
+    of_some, certain = numbered([0, 1], 2, ("ant", "bee", NUSHU)), np.eye(3, dtype=np.float32)
+    figures += [answered_examples(of_some, certain[answered]) for answered in ([0, 1], [0, 2])]
+    said = [words(figure).replace("- ", "-") for figure in figures]
+    assert [each.count(EXPLAINED) for each in said] == [0, 1, 0, 1]
     assert [label.get_text() for label in figures[1].axes[0].get_yticklabels()] == ["ant (1)", "\u25a1 (class 1) (2)"]
 
 
@@ -252,4 +285,4 @@ def test_the_same_pictures_give_the_same_files(tmp_path: Path) -> None:
     assert_repeats(lambda: answered_examples(image_set, torch.eye(3)[[0] * 20], number=2), tmp_path)
     assert_repeats(lambda: contact_sheet(image_set, per_class=3), tmp_path)
     photo = Image.new("RGB", (40, 30), (10, 20, 30))
-    assert_repeats(lambda: prediction(photo, SEEN, ANSWERS, name="x"), tmp_path)
+    assert_repeats(lambda: prediction(photo, SEEN, ANSWERS, name="x", classes=LETTERS), tmp_path)

@@ -1,5 +1,7 @@
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -140,3 +142,18 @@ def test_names_that_are_not_text(tmp_path: Path) -> None:
     (reference,) = find_pictures([path])
     assert reference.src == f"{tmp_path}/\\xff.png"
     assert reference.content == Path(path)
+
+
+def test_names_in_a_folder_where_the_system_speaks_ascii(tmp_path: Path) -> None:
+    written(tmp_path, {"\xfcn\xef/b\xefld.png": b"x", "\xfcn\xef/b\xefld.heic": b"x"})
+    code = (
+        "from retinula.prediction.references import find_pictures\n"
+        "for each in find_pictures(['\\udcc3\\udcbcn\\udcc3\\udcaf']):\n"
+        "    print(ascii(each.src), each.content and each.content.read_bytes())"
+    )
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env={**os.environ, **locale}, cwd=tmp_path, capture_output=True, check=True, text=True
+    )
+    assert done.stdout.splitlines() == [r"'\xfcn\xef/b\xefld.heic' b''", r"'\xfcn\xef/b\xefld.png' b'x'"]

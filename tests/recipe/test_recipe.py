@@ -378,6 +378,25 @@ def test_a_recipe_is_changed_by_sections_and_not_checked() -> None:
     assert recipe.changed(training={"steps": 7}).training.epochs is not None, "two lengths would be refused if checked"
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer": {"learning_rate": 5.0}}, "^optimizer has no 'learning_rate'; known: betas, .*lr, "),
+        ({"optimiser": {"lr": 5.0}}, "^a recipe has no 'optimiser'; did you mean 'optimizer'?"),
+        ({"seed": {"first": 1}}, "^seed is no section"),
+    ],
+)
+def test_what_a_recipe_does_not_have_cannot_be_changed(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Recipe(name="a").changed(**changes)
+
+
+def test_shipped_recipes_are_read_once_and_nobody_alters_them() -> None:
+    assert shipped() is shipped()
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        shipped()["mine"] = ""  # type: ignore[index]
+
+
 def test_every_objective_but_that_for_classes_reconstructs() -> None:
     names = get_args(Objective.model_fields["name"].annotation)
     assert [name for name in names if not Objective(name=name).reconstructs] == ["cross_entropy"]

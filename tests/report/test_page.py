@@ -25,6 +25,7 @@ from retinula.evaluation.asked import Asked
 from retinula.evaluation.caution import caution
 from retinula.evaluation.embedding import map_embedding
 from retinula.evaluation.findings import Inspection
+from retinula.evaluation.label_errors import LabelError, LabelErrors
 from retinula.evaluation.learned import LearnedPictures
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult
@@ -33,14 +34,15 @@ from retinula.evaluation.run_data import OwnPictures
 from retinula.images import Images, ImageSet
 from retinula.metrics import confusion_matrix
 from retinula.pictures.equal import digests_of
-from retinula.plots.figure import INK, SERIES
+from retinula.plots.figure import GREY, SERIES
 from retinula.recipe.sections import Augmentation, Claim, Evaluation, Objective
 from retinula.report import contents as gathering
 from retinula.report import reasons
-from retinula.report.answers import DRAWN, LISTED, answers_part
+from retinula.report.answers import DRAWN, LISTED, TABLED, answers_part
 from retinula.report.contents import Contents, gather
-from retinula.report.doubts import LabelsPart
-from retinula.report.page import MOST_BYTES, commands, render, write_report
+from retinula.report.doubts import LabelsPart, labels_part
+from retinula.report.grid import grid
+from retinula.report.page import MOST_BYTES, commands, environment, render, write_report
 from retinula.report.reconstruction import ReconstructionPart
 from retinula.report.sheet import Sheet
 from retinula.report.spoilt import spoilt_part
@@ -53,19 +55,26 @@ from retinula.trained.model_file import Model
 
 
 class Page(HTMLParser):
-    """Gathers tags with their attributes, and the text."""
+    """Gathers tags with their attributes, and the text; what only isolates a name or lets it break parts no words."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
+        self.text: list[str] = [""]
+        self.parts = True
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self.parts = tag not in ("bdi", "wbr")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.parts = tag != "bdi"
 
     def handle_data(self, data: str) -> None:
-        self.text.append(data)
+        if self.parts:
+            self.text.append("")
+        self.text[-1] += data
 
     def named(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
@@ -109,6 +118,31 @@ def test_foreign_text_stays_text(written: tuple[str, Contents]) -> None:
     assert " ".join(QUOTED.split()) in page.words, "an expression in a name is not computed"
     data = json.loads(re.findall(r'<script type="application/json" id="cells">(.*?)</script>', written[0])[0])
     assert data["classes"] == [HOSTILE, QUOTED, PLAIN]
+
+
+def test_a_name_keeps_the_order_of_what_stands_around_it_and_may_break(written: tuple[str, Contents]) -> None:
+    bear = "\u062f\u0628_\u0628"  # written right to left
+    filters = environment().filters
+    assert filters["name"](f"{bear}<b>") == f"<bdi>{bear.replace('_', '_<wbr>')}&lt;b&gt;</bdi>"
+    answers = written[1].answers
+    assert answers is not None
+    renamed = replace(answers.result, classes=(bear, *answers.result.classes[1:]))
+    part = answers_part(renamed, np.zeros((31, 1, 8, 8), dtype=np.uint8), Sheet((8, 8)))
+    text = render(replace(written[1], answers=part)).split("<script")[0]
+    shown = re.sub(r'"[^"]*"', "", text).replace("_<wbr>", "_")  # attributes hold text alone
+    assert shown.count(bear) == shown.count(f"<bdi>{bear}</bdi>") > 5
+    assert bear in Page(text).words
+
+
+def test_tables_can_be_gone_through_without_a_mouse_and_say_of_what_their_heads_are(
+    written: tuple[str, Contents],
+) -> None:
+    page = Page(written[0])
+    wide = [each for each in page.named("div") if each.get("class") == "wide"]
+    assert len(wide) >= 3
+    assert all((each.get("tabindex"), each.get("role")) == ("0", "region") for each in wide)
+    assert all(each.get("aria-label") for each in wide)
+    assert {each.get("scope") for each in page.named("th")} <= {"row", "col"}
 
 
 def test_every_cell_opens_the_pictures_behind_it(written: tuple[str, Contents]) -> None:
@@ -201,6 +235,68 @@ def test_of_very_many_classes_only_what_can_be_opened_has_pictures(written: tupl
     part = answers_part(result, np.zeros((2 * number, 1, 8, 8), dtype=np.uint8), sheet)
     assert part.pictures.keys() == {f"{cell.true}-{cell.answer}" for cell in part.commonest}
     assert len(part.pictures) == len(sheet) == LISTED
+
+
+def answers_of(confusion: torch.Tensor, like: ClassificationResult, classes: tuple[str, ...]) -> ClassificationResult:
+    """Answers that are counted so."""
+    labels, answers = torch.cartesian_prod(*2 * [torch.arange(len(classes))]).T.repeat_interleave(
+        confusion.flatten(), dim=1
+    )
+    logits = torch.nn.functional.one_hot(answers, len(classes)).float()
+    return replace(
+        like,
+        labels=labels,
+        logits=logits,
+        probabilities=logits,
+        confusion=confusion,
+        classes=classes,
+        num_images=len(labels),
+    )
+
+
+@pytest.mark.parametrize(("mistakes", "worst"), [(8, 0.4), (2, 0.1), (1, 0.05), (0, 0.05)])
+def test_what_is_mistaken_is_coloured_by_the_largest_share(
+    written: tuple[str, Contents], mistakes: int, worst: float
+) -> None:
+    like = written[1].answers
+    assert like is not None
+    confusion = torch.diag(torch.tensor([20, 20, 20]))
+    confusion[0, 0], confusion[0, 1] = 20 - mistakes, mistakes
+    confusion[2, 2], confusion[2, 0] = 19, 1
+    result = answers_of(confusion, like.result, like.classes)
+    part = answers_part(result, np.zeros((60, 1, 8, 8), dtype=np.uint8), Sheet((8, 8)))
+    assert part.worst == worst
+    strengths = [[cell.strength for cell in row] for row in part.matrix]
+    assert strengths[0] == pytest.approx([(20 - mistakes) / 20, mistakes / 20 / worst, 0])
+    assert strengths[2] == pytest.approx([0.05 / worst, 0, 0.95])
+    said = Page(render(replace(written[1], answers=part))).words
+    assert f"right 0 % 100 % taken for another 0 % {100 * worst:.0f} %" in said
+
+
+def test_a_matrix_of_many_classes_names_them_and_has_a_scale(written: tuple[str, Contents]) -> None:
+    like, number = written[1].answers, TABLED + 10
+    assert like is not None
+    names = (*(f"kind {place}" for place in range(number - 1)), "a <b>name</b> that is too long to be written")
+    confusion = torch.diag(torch.full((number,), 10))
+    confusion[3, 3], confusion[3, 7] = 6, 4
+    result = answers_of(confusion, like.result, names)
+    part = answers_part(result, np.zeros((10 * number, 1, 8, 8), dtype=np.uint8), Sheet((8, 8)))
+    assert part.matrix == ()
+    text = render(replace(written[1], answers=part))
+    drawing = re.search(r'<svg class="dots".*?</svg>', text, re.DOTALL)
+    assert drawing is not None
+    page, drawn = Page(drawing[0]), grid(names)
+    assert len(page.named("title")) == 2 * len(drawn.names)
+    assert [page.text.count(words) for words in (names[0], names[-1], "a <b>name</b> that is t\u2026")] == [4, 2, 2]
+    fields = {each["data-cell"]: each for each in page.named("rect") if "data-cell" in each}
+    assert len(fields) == number + 1
+    wrong = fields["3-7"]
+    assert (wrong["class"], float(wrong["fill-opacity"] or 0)) == ("wrong", 1), "the commonest has the whole colour"
+    assert (wrong["x"], wrong["y"]) == (str(drawn.start + 7 * drawn.field), str(drawn.start + 3 * drawn.field))
+    assert float(fields["3-3"]["fill-opacity"] or 0) == pytest.approx(0.15 + 0.85 * 0.6)
+    said = Page(text).words
+    assert "A click opens the pictures behind a field" in said
+    assert "right 0 % 100 % taken for another 0 % 40 %" in said
 
 
 def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +457,12 @@ def test_what_was_trained_is_told_from_what_was_taken_over(
         assert "apart; the others come from low ." in page.words
     assert lead in page.words
     assert told in page.words
-    assert "Beside the figures it aims at Set by: this project. figure aim measured holds?" in page.words
+    assert "Beside the figures it aims at Set by: this project. figure aim ± tolerance measured holds?" in page.words
+    published = at_hand.recipe().changed(claims=claims, source="a work")
+    copy.recipe_file.write_text(published.to_toml())
+    page = Page(write_report(copy)[0].read_text(encoding="utf-8"))
+    said = "Beside the published figures Published in: a work. figure published ± tolerance measured holds?"
+    assert said in page.words
 
 
 def test_all_computers_are_told_that_it_was_trained_on(at_hand: Run, tmp_path: Path) -> None:
@@ -476,7 +577,7 @@ def test_a_number_is_not_parted_from_its_unit(at_hand: Run, written: tuple[str, 
         measurements=(("other", "81.2 % of 31"),),
         claims=(Row("accuracy", "90.0 %", "81.2 %", "no, worse", "it has 5.0 % too few", 0.812, None, (0.812,)),),
     )
-    labels = LabelsPart(1, 31, 0, True, ())
+    labels = LabelsPart(1, 31, 0, by_model=True, by_head=False, surely=True, shown=())
     changed = replace(contents, training=training, answers=replace(contents.answers, result=guessed), labels=labels)
     page = render(changed)
     said = re.sub(r"<(style|script).*?</\1>", "", page, flags=re.DOTALL)
@@ -498,7 +599,9 @@ def test_the_best_epoch_that_is_told_is_the_one_that_is_kept(at_hand: Run, tmp_p
 
 def test_classes_have_the_colours_that_they_have_in_figures(written: tuple[str, Contents]) -> None:
     by_day = re.findall(r"--c\d:(#\w+)", written[0])[: len(SERIES) + 1]
-    assert by_day == [colour.lower() for colour in (*SERIES, INK)]
+    assert by_day == [colour.lower() for colour in (*SERIES, GREY)]
+    by_night = re.findall(r"--ink:(#\w+)|--c6:(#\w+)", written[0].split("prefers-color-scheme:dark")[1])
+    assert by_night[0][0] != by_night[1][1], "a rim of the ink's colour around a wrong answer is seen on every mark"
 
 
 def test_what_a_deep_evaluation_found_is_shown(inspected: Run) -> None:
@@ -518,8 +621,11 @@ def test_what_a_deep_evaluation_found_is_shown(inspected: Run) -> None:
     assert contents.pairs is not None
     between, within = contents.pairs
     assert (between.number, between.exact, between.differing, between.pictures) == (2, 1, 1, 2)
-    assert [one.index for one in between.shown] == [2, 30], "different names come first"
-    assert "2 of the 31 pictures asked about are nearly the same as one learned from" in page.words
+    assert [one.index for one in between.shown] == [2, 30], "different labels come first"
+    assert (
+        "2 of the 31 pictures asked about are nearly the same as one learned from, shifted, brighter or stored anew, "
+        "in 2 pairs: 1 equal in every pixel, 1 with two different labels."
+    ) in page.words
     assert "No two of the pictures asked about are nearly the same." in page.words
     assert within.shown == ()
     assert "--deep" not in page.words
@@ -610,6 +716,49 @@ def test_photos_are_told_with_their_number_interval_and_way(at_hand: Run, tmp_pa
         ("cifar10-c", "50.00 % of 950,000 right (49.0 to 51.0 %)"),
         ("photos", "53 of 59 right, 89.8 % (79.5 to 95.3 %), seen by squash, the whole, bicubic"),
     )
+
+
+@pytest.mark.parametrize(
+    ("tta", "words"),
+    [
+        ({}, ""),
+        ({"tta": "none"}, ""),
+        ({"tta": "mirror"}, ", answers averaged over mirrored pictures"),
+        ({"tta": "mirror-shift"}, ", answers averaged over mirrored and shifted pictures"),
+        ({"tta": "of a later version"}, ", answers averaged over several views"),
+    ],
+)
+def test_of_what_was_measured_it_is_told_how_answers_were_averaged(
+    at_hand: Run, tmp_path: Path, tta: dict[str, str], words: str
+) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    measured = {"accuracy": 0.5, "num_correct": 50, "num_images": 100} | tta
+    copy.report_file.write_text(json.dumps(at_hand.report() | {"evaluations": {"made/test": measured}}))
+    assert training_part(copy).measurements == (("made/test", f"50.00 % of 100 right (40.4 to 59.6 %){words}"),)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "held_out", "number", "told"),
+    [
+        (1.0, 0.8, 1000, True),
+        (0.93, 0.8, 10, False),  # of ten, eight right say no more than 49 to 94 %
+        (1.0, 0.95, 10_000, False),  # a small one, however sure
+        (0.8, 1.0, 1000, False),
+        (1.0, 0.85, None, False),  # nobody knows of how many
+    ],
+)
+def test_a_gap_is_only_pointed_out_where_it_is_no_chance(
+    at_hand: Run, tmp_path: Path, accuracy: float, held_out: float, number: int | None, told: bool
+) -> None:
+    copy = Run(tmp_path / "copy")
+    shutil.copytree(at_hand.path, copy.path)
+    rows = [row | {"accuracy": accuracy, "val_accuracy": held_out} for row in at_hand.metrics()]
+    copy.metrics_file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    report = at_hand.report()
+    report["data"]["num_validation_images"] = number
+    copy.report_file.write_text(json.dumps(report))
+    assert ("much better on pictures it has learned from" in training_part(copy).finding) == told
 
 
 def test_charts_are_told_in_words_and_name_their_loss(written: tuple[str, Contents]) -> None:
@@ -796,7 +945,9 @@ def test_deep_measures_what_is_missing_and_keeps_it_look_by_look(
     assert both == kept | {"near_duplicates": both["near_duplicates"]}
     (exact,) = (pair for pair in both["near_duplicates"]["between made/test and made/train"] if pair["exact"])
     assert (exact["index"], exact["other"]) == (30, 0)
-    assert "1 of the 31 pictures asked about is nearly the same" in Page(inspected.report_page.read_text()).words
+    said = Page(inspected.report_page.read_text()).words
+    assert "1 of the 31 pictures asked about is nearly the same as one learned from, shifted, brighter" in said
+    assert "in one pair: 1 equal in every pixel, 0 with two different labels." in said
 
 
 @pytest.mark.parametrize("change", [{"fingerprint": "0" * 64}, {"robustness": 3}, {}])
@@ -810,7 +961,7 @@ def test_deep_looks_anew_where_findings_cannot_be_used_or_not_surely(
 
     def looked(about: Asked, *, progress: object, **looks: bool) -> Inspection:
         asked.append(looks)
-        assert about.learned is not None  # as `evaluate --deep` asks, which goes by it where labels are doubted
+        assert about.learned.each is not None  # as `evaluate --deep` asks, which goes by it where labels are doubted
         return Inspection.from_dict(found)
 
     monkeypatch.setattr(gathering, "look_closer", looked)
@@ -886,6 +1037,11 @@ def test_what_was_learned_along_the_way_is_told_and_not_only_the_own_training_pi
     assert "The pictures that they were learned as are not at hand." in told
     told = words(LearnedPictures({form: np.arange(1)}))
     assert "31 test pictures that it had never seen" in told
+    run.learned_file.write_bytes(b"torn")
+    said: list[str] = []
+    _, contents = write_report(run, tmp_path / "page.html", remark=said.append)
+    assert contents.learned.number is None
+    assert said == [f"{run.learned_file} is damaged: which pictures copy has learned can no longer be told"]
 
 
 def test_deep_is_refused_where_nothing_can_be_looked_at(
@@ -981,6 +1137,26 @@ def test_near_chance_nothing_is_said_to_cost_most_and_the_doubts_are_doubted(ins
     assert "most:" not in said
     assert "costs most" not in said
     assert "Saturation" not in said
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("held out", "where the model, which never saw it, says"),
+        ("held out, as far as is known", "where the model, which never saw it as far as is known, says"),
+        ("5-fold linear head on the embeddings", "where a head trained without it says"),
+        (
+            "held out: 30; 5-fold linear head on the embeddings: 1",
+            "where the model, which never saw it, or, where the model learned the picture, a head trained without it "
+            "says",
+        ),
+    ],
+)
+def test_who_doubts_a_label_is_told(inspected: Run, method: str, words: str) -> None:
+    _, contents = write_report(inspected)
+    found = LabelErrors(31, method, (LabelError(3, None, "ant", "bee", 0.01, 0.98),))
+    part = labels_part(found, ImageSet(np.zeros((31, 1, 8, 8), np.uint8), None, (), "zoo"), Sheet((8, 8)))
+    assert f"a label is doubted {words} something else" in Page(render(replace(contents, labels=part))).words
 
 
 def test_saturation_that_goes_both_ways_says_so(inspected: Run, monkeypatch: pytest.MonkeyPatch) -> None:

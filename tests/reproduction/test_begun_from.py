@@ -117,14 +117,14 @@ def test_a_broken_model_does_not_hide_the_others() -> None:
 def test_table_and_results_say_from_which_model_it_begins() -> None:
     usual = first("usual")
     made = reproduce(work(), 1, root=ROOT, folder=Path("out"))
-    digest = made.runs[0].recipe().model.weights_sha256 or ""
+    digest = made.runs[0].recipe.model.weights_sha256 or ""
     assert f"- begun from: usual (SHA-256 {digest[:12]})\n" in Path("out/table.md").read_text()
     assert json.loads(Path("out/table.json").read_text())["begun_from"] == {"name": "usual", "sha256": digest}
     page, (listed,) = results_page(gather([ROOT])), results_list(gather([ROOT]))
     assert f"\nModels begun from:\n\n- after, seed 0: usual (SHA-256 {digest[:12]})\n" in page
     assert listed["begun_from"] == {"name": "usual", "sha256": digest}
-    report = made.runs[0].report()
+    report = made.runs[0].report
     report["source"]["provenance"]["digest"] = load_recipe("digits", ["steps=2"]).digest()
-    write_json(made.runs[0].report_file, report)
+    write_json(made.runs[0].run.report_file, report)
     assert f"(SHA-256 {digest[:12]}), which was not trained as shipped\n" in results_page(gather([ROOT]))
     assert usual.finished

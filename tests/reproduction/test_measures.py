@@ -5,17 +5,18 @@ from typing import Any
 import pytest
 
 from retinula.recipe.files import load_recipe
-from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure
-from retinula.runs.run import Run, create_run
+from retinula.reproduction.finished import Finished
+from retinula.reproduction.measures import AVERAGED_STEPS, Measured, measure, num_images
+from retinula.runs.run import create_run
 from small_runs import step_row, whole_report
 
 
-def finished(tmp_path: Path, report: dict[str, Any] | None = None, *, losses: tuple[float, ...] = ()) -> Run:
+def finished(tmp_path: Path, report: dict[str, Any] | None = None, *, losses: tuple[float, ...] = ()) -> Finished:
     """A run that says what it is told to."""
     run = create_run(load_recipe("digits"), {}, root=tmp_path)
     run.add_steps(step_row(number, loss=loss, seconds=number / 1000) for number, loss in enumerate(losses, start=1))
     run.report_file.write_text(json.dumps(whole_report(**(report or {}))))
-    return run
+    return Finished.read(run)
 
 
 def test_mean_and_deviation() -> None:
@@ -67,6 +68,20 @@ def test_a_recipe_that_averages_is_measured_averaging(tmp_path: Path) -> None:
     run.report_file.write_text(json.dumps(whole_report(evaluations=evaluations)))
     assert run.evaluation() == {"loss": 2.0}
     assert run.evaluation("train") == {}
+
+
+def test_a_single_look_is_told_of_recipes_that_average_and_of_others(tmp_path: Path) -> None:
+    averaged = create_run(load_recipe("digits", ["tta=mirror"]), {}, root=tmp_path)
+    single = create_run(load_recipe("digits"), {}, root=tmp_path)
+    for key, told in (("plain_accuracy", 0.7), ("accuracy", None)):
+        evaluations = {"digits/test": {"accuracy": 0.6}, "digits/test/mirror": {"accuracy": 0.8, "num_images": 9}}
+        evaluations["digits/test/mirror"] |= {} if told is None else {key: told}
+        for run in (averaged, single):
+            run.report_file.write_text(json.dumps(whole_report(evaluations=evaluations)))
+        by_many, by_one = Finished.read(averaged), Finished.read(single)
+        assert measure([by_many], "plain_accuracy") == (None if told is None else Measured((told,)))
+        assert measure([by_one], "plain_accuracy") == Measured((0.6,)), "reports of earlier versions lack it"
+        assert (num_images([by_many, by_many]), num_images([by_one])) == ((9,), ())
 
 
 def test_a_folders_measurements_are_found_by_its_name(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ def test_changed_settings_seeds_and_runs_are_told(
         f"settings: {settings}",
         "seeds: 0, 1",
         "runs: digits-seed0, digits-seed1",
-        "cifar10-fast goes further; there is no run of it here: measure it with `retinula reproduce cifar10-fast`",
+        "cifar10-fast is meant to go further; there is no run of it here: measure it with "
+        "`retinula reproduce cifar10-fast`",
     ]
     tables = [("table", name) for name in ("table.md", "layers.txt", "classes-test.csv")]
     written = [*tables, ("figures", "figures"), ("photos", "photos.csv")]

@@ -241,4 +241,4 @@ def test_a_reconstruction_is_not_asked_for_classes(tmp_path: Path) -> None:
     settled = load_recipe("digits", settings).model_copy(update={"claims": claims})
     result = reproduce(settled, 1, root=Path("runs"), folder=Path("out"), photos=photos)
     assert result.rows[0].mean is not None
-    assert "photos" not in result.runs[0].report()
+    assert "photos" not in result.runs[0].report

@@ -1,6 +1,5 @@
 """The page of results and the records it is made of."""
 
-import itertools
 import json
 import shutil
 from pathlib import Path
@@ -88,6 +87,16 @@ def test_the_page_of_results_is_made_of_reports(trained: Path) -> None:
 
 
 @pytest.mark.usefixtures("_undrawn")
+def test_what_was_gathered_is_read_once(trained: Path) -> None:
+    (run,) = finished_runs(trained, 1)
+    groups = gather([Path("runs")])
+    page, listed = results_page(groups), results_list(groups)
+    for file in (run.report_file, run.recipe_file, run.environment_file):
+        file.unlink()
+    assert (results_page(groups), results_list(groups)) == (page, listed)
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_records_say_what_their_runs_said_when_the_runs_are_gone() -> None:
     shipped = load_recipe("digits", ["steps=2"]).model_copy(update={"claims": CLAIMS})
     for settled in (shipped, shipped.model_copy(update={"model": recipe("model.name=mobilenetv2").model})):
@@ -98,7 +107,7 @@ def test_records_say_what_their_runs_said_when_the_runs_are_gone() -> None:
     told = json.loads(first.environment_file.read_text())
     first.environment_file.write_text(json.dumps({**told, "command": ["retinula", "train", "/home/me/digits.toml"]}))
     records = Path("docs/records")
-    kept = keep_records(itertools.chain.from_iterable(gather([Path("runs")])), records)
+    kept = keep_records([each.run for runs in gather([Path("runs")]) for each in runs], records)
     assert sum(file.stat().st_size for file in records.rglob("*")) < 200_000, "no weights, no figures"
     assert not list(records.rglob("*.safetensors"))
     assert ["retinula", "train", "digits.toml"] in [run.environment()["command"] for run in kept]
@@ -112,7 +121,7 @@ def test_records_say_what_their_runs_said_when_the_runs_are_gone() -> None:
     report["evaluations"]["digits/test"]["accuracy"] = 0.125
     newer.report_file.write_text(json.dumps(report))
     assert page_of(records, Path("runs")) == page_of(Path("runs"), records) != page
-    again = keep_records(itertools.chain.from_iterable(gather([records, Path("runs")])), records)
+    again = keep_records([each.run for runs in gather([records, Path("runs")]) for each in runs], records)
     assert sorted(run.path for run in again) == sorted(run.path for run in kept), "the newer took the older's place"
     assert page_of(records) == page_of(records, Path("runs"))
 
@@ -137,6 +146,7 @@ def test_networks_trained_alike_stand_beside_each_other() -> None:
     assert int(cells[3][3]) == 2 * int(cells[2][3])
     assert [row[5] for row in cells[2:]] == ["21 ± 1 s (n = 2)", "21 ± 1 s (n = 2)"]
     assert all("(n = 2)" in row[6] for row in cells[2:])
+    assert cells[0][6] == "result"
     model = Model.load("runs/digits-seed0")
     assert cells[3][1] == f"{sum(p.numel() for p in model.network.parameters()):,}"
 

@@ -2,6 +2,7 @@ from typing import get_args
 
 import pytest
 
+from retinula.recipe.files import load_recipe
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Claim, Metric
 from retinula.reproduction import table
@@ -15,11 +16,13 @@ from retinula.reproduction.table import (
     judge,
     make_rows,
     markdown,
+    shown_row,
     spread,
 )
 
 CLAIM = Claim(metric="accuracy", value=0.7416, tolerance=0.015)
 LOSS = Claim(metric="loss", value=0.585, tolerance=0.01)
+PLAIN = Claim(metric="plain_accuracy", value=0.5)
 
 
 @pytest.mark.parametrize(
@@ -51,16 +54,46 @@ def test_the_edge_of_a_tolerance_belongs_to_it(tolerance: float) -> None:
 
 def test_a_mean_that_rounds_to_what_would_hold_is_written_more_exactly() -> None:
     least = Claim(metric="accuracy", value=0.94, tolerance=0.0, at_least=True)
-    assert claim_row(least, Measured((0.9400, 0.9400, 0.9400))).verdict == "yes"
-    row = claim_row(least, Measured((0.9400, 0.9398, 0.9401)))
+    assert claim_row(least, Measured((0.9400, 0.9400, 0.9400)), "right").verdict == "yes"
+    row = claim_row(least, Measured((0.9400, 0.9398, 0.9401)), "right")
     assert row.cells[1:] == ("at least 94.00 %", "93.997 ± 0.015 % (n = 3)", "no, below")
-    assert claim_row(CLAIM, Measured((0.756604,))).cells[2:] == ("75.6604 % (n = 1)", "no, better")
+    assert claim_row(CLAIM, Measured((0.756604,)), "right").cells[2:] == ("75.6604 % (n = 1)", "no, better")
+
+
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        (CLAIM, "74.16 ± 1.50 %"),
+        (Claim(metric="loss", value=0.576, tolerance=0.003), "0.5760 ± 0.0030"),
+        (Claim(metric="accuracy", value=0.8, tolerance=0.01, at_least=True), "at least 80.00 %, less 1.00"),
+        (Claim(metric="accuracy", value=0.94, tolerance=0.0, at_least=True), "at least 94.00 %"),
+        (Claim(metric="seconds", value=179), "179 s"),
+    ],
+)
+def test_what_is_tolerated_stands_beside_what_is_claimed(claim: Claim, told: str) -> None:
+    row = claim_row(claim, Measured((0.5,)), "figure")
+    assert row.published == told
+    assert shown_row("figure", claim.metric, Measured((0.5,)), claim).published == told.replace(" ± 1.50", "").replace(
+        " ± 0.0030", ""
+    ).removesuffix(", less 1.00"), "of what is only shown nothing is tolerated"
+    head = head_for(Recipe(name="a", claims=(claim,)))
+    assert head[1] == ("published ± tolerance" if "±" in told else "published")
+
+
+def test_an_average_over_looks_is_called_one() -> None:
+    recipe = load_recipe("digits", ["tta=mirror"]).model_copy(update={"claims": (CLAIM, LOSS, PLAIN)})
+    assert [row.figure for row in make_rows(recipe, [])] == [
+        "test accuracy, mean of two looks",
+        "test loss, mean of two looks",
+        "test accuracy by a single look",
+    ]
 
 
 def test_of_every_measure_more_is_better_or_less_is_or_neither() -> None:
     more = [metric for metric in get_args(Metric) if judge(measured_by(metric), Measured((0.9,))) == "no, better"]
     less = [metric for metric in get_args(Metric) if judge(measured_by(metric), Measured((0.1,))) == "no, better"]
-    assert more == ["accuracy", "train_accuracy", "photos_accuracy", "psnr", "psnr_gain", "psnr_over_linear"]
+    shares = ["accuracy", "plain_accuracy", "train_accuracy", "photos_accuracy"]
+    assert more == [*shares, "psnr", "psnr_gain", "psnr_over_linear"]
     assert less == ["loss", "step_loss", "lowest_step_loss", "val_loss", "seconds", "step_seconds"]
     assert set(get_args(Metric)) - {*more, *less} == {"epochs"}
 
@@ -72,7 +105,7 @@ def measured_by(metric: Metric) -> Claim:
 def test_nothing_measured_bears_nothing_out() -> None:
     assert judge(CLAIM, None) == "not measured"
     (row,) = make_rows(Recipe(name="a", claims=(CLAIM,)), [])
-    assert row.cells == ("test accuracy", "74.16 %", "-", "not measured")
+    assert row.cells == ("test accuracy", "74.16 ± 1.50 %", "-", "not measured")
 
 
 def test_figures_are_written_with_their_units() -> None:

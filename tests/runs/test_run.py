@@ -1,22 +1,25 @@
 import errno
 import json
 import os
+import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from retinula.errors import InputError, RetinulaError
 from retinula.files import durable
 from retinula.files.durable import _umask
 from retinula.recipe.files import load_recipe
 from retinula.recipe.recipe import Recipe
-from retinula.runs import run
+from retinula.runs import locking, run
 from retinula.runs.elsewhere import WrittenElsewhere
+from retinula.runs.locking import LOCK
 from retinula.runs.run import Run, create_run, find_run, list_runs
-from retinula.trained.finding import find_model
 from small_runs import SURROUNDINGS, epoch_row, step_row, whole_report
 
 
@@ -35,6 +38,20 @@ def test_runs_are_numbered_and_the_last_is_found(tmp_path: Path, recipe: Recipe)
     assert find_run("last", tmp_path).name == "digits-3"
     assert find_run("digits-2", tmp_path) == find_run(tmp_path / "digits-2", tmp_path)
     assert find_run("digits-2", tmp_path).recipe() == recipe
+
+
+def test_a_copy_is_not_the_run_begun_last(tmp_path: Path, recipe: Recipe) -> None:
+    for hour, name in enumerate(("old", "new")):
+        create_run(recipe, {"started": f"2026-11-30T1{hour}:00:00+00:00"}, name, tmp_path)
+    for name in ("new", "old"):
+        run = Run(tmp_path / name)
+        os.utime(run.recipe_file, (0, 0))
+        shutil.copytree(run.path, tmp_path / f"backup-of-{name}", copy_function=shutil.copyfile)
+    assert [run.name for run in list_runs(tmp_path)] == ["backup-of-old", "old", "backup-of-new", "new"]
+    unknown: tuple[Any, ...] = ({}, {"started": "yesterday"}, {"started": 7}, [])
+    for begun in unknown:
+        (tmp_path / "backup-of-old" / "environment.json").write_text(json.dumps(begun))
+        assert find_run("last", tmp_path).name == "backup-of-old", "where nothing tells, the time of the recipe does"
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "last", "", "-x", "x" * 200])
@@ -96,25 +113,6 @@ def test_of_a_folder_that_is_not_there_nothing_is_told(
     assert Run("runs/z1").finished
 
 
-def test_a_model_is_found_by_the_name_of_its_run(
-    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    done, begun = create_run(recipe, {}, "done"), create_run(recipe, {}, "begun")
-    done.model_file.touch()
-    done.report_file.write_text("{}")
-    os.utime(done.recipe_file, (0, 0))  # so that the other was begun later
-    for name in ("done", "runs/done", done.path, done.model_file, "last"):
-        assert find_model(name) == done.model_file
-    with pytest.raises(
-        InputError, match=r"^runs/begun has no model yet; go on with: retinula train --resume runs/begun$"
-    ):
-        find_model("begun")
-    with pytest.raises(InputError, match=r"^no run 'bgun'; did you mean 'begun'\?$"):
-        find_model("bgun")
-    assert begun.steps() == []
-
-
 def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:
     run = create_run(recipe, {}, root=tmp_path)
     assert (run.metrics(), run.steps()) == ([], [])
@@ -151,6 +149,36 @@ def test_only_one_process_trains_in_a_folder(tmp_path: Path, recipe: Recipe) -> 
         run.lock()
     with run.lock():
         pass
+
+
+def test_who_only_looks_whether_somebody_trains_keeps_nobody_from_it(
+    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = create_run(recipe, {}, root=tmp_path)
+    for patience in ("_PATIENCE_SECONDS", "_LOOKING_SECONDS"):
+        monkeypatch.setattr(locking, patience, 30.0)  # on a busy machine a moment may be long
+
+    def look_for_a_moment() -> None:
+        looking = FileLock(run.path / LOCK, thread_local=False)
+        looking.acquire()
+        threading.Timer(0.1, looking.release).start()
+
+    look_for_a_moment()
+    assert not run.in_training(), "as it is for whoever looks beside it"
+    look_for_a_moment()
+    with run.lock():
+        monkeypatch.undo()
+        assert run.in_training()
+    assert not run.in_training()
+
+
+def test_of_other_pictures_a_folder_is_named_whatever_they_are_called(tmp_path: Path) -> None:
+    for name in (b"caf\xe9", b"x" * 255, "é".encode() * 127, b"photos"):
+        data = tmp_path / os.fsdecode(name)
+        data.mkdir()
+        place = Run(tmp_path / "run").other_folder(str(data))
+        place.mkdir(parents=True)
+        assert place.name.encode().startswith(name[:200].replace(b"\xe9", rb"\xe9"))
 
 
 def test_reports(tmp_path: Path, recipe: Recipe) -> None:

@@ -128,7 +128,7 @@ class _Looking(Colours):
 
     def look_at(self, picture: Image.Image) -> Images:
         left = picture.crop((0, 0, picture.width // 2, picture.height))
-        return np.stack([self.shrink(picture), self.shrink(left), self.shrink(left)])
+        return np.stack([self.form.shrink(picture), self.form.shrink(left), self.form.shrink(left)])
 
 
 def test_the_answer_is_the_mean_over_all_that_is_looked_at() -> None:
@@ -328,10 +328,10 @@ def test_paths_and_methods_that_there_are_not() -> None:
 
 
 def test_where_too_many_wait_the_next_is_sent_away_and_the_rest_share_batches() -> None:
-    predictor = Colours()
+    colours = Colours()
 
     async def question(client: httpx.AsyncClient) -> None:
-        predictor.may_go.clear()
+        colours.may_go.clear()
         tasks = []
         for colour in ("red", "green", "blue"):
             tasks.append(asyncio.create_task(client.post("/v1/predict", content=png(colour), headers=PNG)))
@@ -340,30 +340,30 @@ def test_where_too_many_wait_the_next_is_sent_away_and_the_rest_share_batches() 
         refused(response, 429, "too_many_waiting")
         assert response.headers["retry-after"] == "1"
         assert "retinula_waiting_requests 3\n" in (await client.get("/metrics")).text
-        predictor.may_go.set()
+        colours.may_go.set()
         assert [labels(await task) for task in tasks] == [["red"], ["green"], ["blue"]]
-        assert predictor.batches == [1, 2]
+        assert colours.batches == [1, 2]
         assert "retinula_waiting_requests 0\n" in (await client.get("/metrics")).text
         assert labels(await client.post("/v1/predict", content=png(), headers=PNG)) == ["red"]
 
-    ask(question, predictor, Limits(max_waiting=3))
+    ask(question, colours, Limits(max_waiting=3))
 
 
 def test_what_takes_too_long_is_given_up() -> None:
-    predictor = Colours()
+    colours = Colours()
 
     async def question(client: httpx.AsyncClient) -> None:
-        predictor.may_go.clear()
+        colours.may_go.clear()
         response = await client.post("/v1/predict", content=png(), headers=PNG)
         refused(response, 503, "too_slow")
         assert "retry-after" in response.headers
-        predictor.may_go.set()
+        colours.may_go.set()
 
-    ask(question, predictor, Limits(seconds=0.1))
+    ask(question, colours, Limits(seconds=0.1))
 
 
 def test_a_late_request_is_refused_at_once_and_counts_until_its_thread_has_returned_which_decodes_no_more() -> None:
-    predictor = Slow()
+    colours = Slow()
 
     async def question(client: httpx.AsyncClient) -> None:
         files = [("p", (str(n), png())) for n in range(3)]
@@ -372,41 +372,41 @@ def test_a_late_request_is_refused_at_once_and_counts_until_its_thread_has_retur
         assert time.monotonic() - begun < PATIENCE / 2  # its thread waits for all of it
         assert "retinula_waiting_requests 1\n" in (await client.get("/metrics")).text
         refused(await client.post("/v1/predict", content=png(), headers=PNG), 429, "too_many_waiting")
-        predictor.may_look.set()
+        colours.may_look.set()
         while "retinula_waiting_requests 0\n" not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.01)
-        assert predictor.looked == 1
+        assert colours.looked == 1
 
-    ask(question, predictor, Limits(seconds=0.4, max_waiting=1))
+    ask(question, colours, Limits(seconds=0.4, max_waiting=1))
 
 
 def test_the_body_of_a_late_request_counts_as_held_until_its_thread_has_returned() -> None:
-    predictor, picture = Slow(), png()
+    colours, picture = Slow(), png()
 
     async def question(client: httpx.AsyncClient) -> None:
         refused(await client.post("/v1/predict", content=picture, headers=PNG), 503, "too_slow")
         refused(await client.post("/v1/predict", content=picture, headers=PNG), 503, "overloaded")
-        predictor.may_look.set()
+        colours.may_look.set()
         while "retinula_waiting_requests 0\n" not in (await client.get("/metrics")).text:
             await asyncio.sleep(0.01)
         response = await client.post("/v1/predict", content=picture, headers=PNG)
         assert "overloaded" not in response.text
 
-    ask(question, predictor, Limits(seconds=0.4, max_bytes=len(picture), max_held_bytes=2 * len(picture) - 1))
+    ask(question, colours, Limits(seconds=0.4, max_bytes=len(picture), max_held_bytes=2 * len(picture) - 1))
 
 
 def test_bodies_whose_turn_never_came_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("retinula.serving.service._MAX_THREADS", 1)
-    predictor, forgotten = Slow(), []
+    colours, forgotten = Slow(), []
 
     class Body(bytes):
         def __del__(self) -> None:
             forgotten.append(len(self))
 
     async def go() -> None:
-        async with Service(predictor, Limits(seconds=0.4), Counters()) as service:
+        async with Service(colours.served, Limits(seconds=0.4), Counters()) as service:
             first = asyncio.create_task(service.answer("image/png", png(), []))
-            while not predictor.looked:
+            while not colours.looked:
                 await asyncio.sleep(0.01)
             others = [asyncio.create_task(service.answer("image/png", Body(size), [])) for size in (7, 8)]
             outcomes = await asyncio.gather(first, *others, return_exceptions=True)
@@ -416,7 +416,7 @@ def test_bodies_whose_turn_never_came_are_forgotten(monkeypatch: pytest.MonkeyPa
             gc.collect()
             assert sorted(forgotten) == [7, 8]
             assert (service.waiting, service.kept_bytes) == (1, len(png()))
-            predictor.may_look.set()
+            colours.may_look.set()
             while service.waiting:
                 await asyncio.sleep(0.01)
             assert service.kept_bytes == 0
@@ -428,16 +428,16 @@ def test_bodies_whose_turn_never_came_are_forgotten(monkeypatch: pytest.MonkeyPa
     ("failure", "status", "code"), [(MemoryError(), 503, "overloaded"), (ArithmeticError("secret"), 500, "failed")]
 )
 def test_a_failing_model_is_an_answer_and_not_the_end(failure: Exception, status: int, code: str) -> None:
-    predictor = Colours()
+    colours = Colours()
 
     async def question(client: httpx.AsyncClient) -> None:
-        predictor.failure = failure
+        colours.failure = failure
         message = refused(await client.post("/v1/predict", content=png(), headers=PNG), status, code)
         assert "secret" not in message
-        predictor.failure = None
+        colours.failure = None
         assert labels(await client.post("/v1/predict", content=png("green"), headers=PNG)) == ["green"]
 
-    ask(question, predictor)
+    ask(question, colours)
 
 
 def test_a_body_that_does_not_arrive_and_one_too_much_at_once() -> None:
@@ -634,17 +634,17 @@ def test_a_long_answer_is_the_same_answer() -> None:
 
 
 def test_stopping_answers_what_has_begun() -> None:
-    predictor = Colours()
+    colours = Colours()
 
     async def go() -> None:
-        app = build_app(predictor)
+        app = build_app(colours.served)
         async with client_of(app) as client:
             async with running(app):
-                predictor.may_go.clear()
+                colours.may_go.clear()
                 task = asyncio.create_task(client.post("/v1/predict", content=png("green"), headers=PNG))
-                while not predictor.batches:
+                while not colours.batches:
                     await asyncio.sleep(0.01)
-                asyncio.get_running_loop().call_later(0.05, predictor.may_go.set)
+                asyncio.get_running_loop().call_later(0.05, colours.may_go.set)
             assert labels(await task) == ["green"]
         assert not [thread for thread in threading.enumerate() if thread.name.startswith(("batcher", "decode"))]
 

@@ -78,7 +78,7 @@ METHODS = st.sampled_from(["POST"] * 9 + ["GET", "HEAD", "PUT", "DELETE", "OPTIO
 @pytest.fixture(scope="module")
 def asked() -> Iterator[tuple[asyncio.Runner, httpx.AsyncClient, list[int]]]:
     statuses: list[int] = []
-    app = build_app(Colours(), Limits(max_bytes=2000, max_pixels=10_000, max_pictures=3))
+    app = build_app(Colours().served, Limits(max_bytes=2000, max_pixels=10_000, max_pictures=3))
     with asyncio.Runner() as runner:
         context, client = running(app), client_of(app)
         runner.run(context.__aenter__())

@@ -13,9 +13,11 @@ import pytest
 
 from browser_checks import READY, Pages, until
 from retinula.files.spreadsheets import harmless
+from retinula.prediction.scoring import COLUMNS
 from retinula.recipe.files import load_recipe
 from retinula.runs.run import Run
 from retinula.serving.limits import Limits
+from retinula.text.words import share
 from retinula.training.loss_words import compared, in_training, only_in_training
 from serving_checks import BLACK, COLOURS, Colours, png, served
 from small_runs import epoch_row, whole_report
@@ -173,11 +175,13 @@ def test_many_pictures_are_a_table_that_sorts_and_saves(open_page: Pages, addres
         page.click("#download")
     download.value.save_as(tmp_path / "answers.csv")
     rows = list(csv.reader((tmp_path / "answers.csv").read_text().splitlines()))
-    assert rows[0] == ["src", "model", "probability", "second", "second probability"]
+    assert rows[0] == ["file", "answer", "probability", "unfamiliar"]
+    assert set(rows[0]) < set(COLUMNS)
     # In the order that is shown, equal answers as they came.
     shown = [named[0]["name"], named[3]["name"], named[1]["name"], "./=1+1.png", named[2]["name"]]
     assert [row[0] for row in rows[1:]] == shown
     assert [row[1] for row in rows[1:]] == ["red", "red", "green", "green", "blue"]
+    assert {row[3] for row in rows[1:]} == {"False"}
     assert float(rows[1][2]) == pytest.approx(256 / 258, abs=1e-6)
     page.click("tbody tr:nth-child(1) .look")
     page.wait_for_selector(".looked canvas")
@@ -185,15 +189,33 @@ def test_many_pictures_are_a_table_that_sorts_and_saves(open_page: Pages, addres
     assert page.evaluate("document.activeElement.id") == "answer"
 
 
+def test_what_is_unfamiliar_among_many_is_said(open_page: Pages, address: str, tmp_path: Path) -> None:
+    page = open_page(address, **PHONE)
+    page.set_input_files("#files", files("red", BLACK))
+    page.wait_for_selector("#list table")
+    marked = [row.split() for row in page.locator("#list tbody td.label").all_inner_texts()]
+    assert [row[1:] for row in marked] == [[], ["unfamiliar"]]
+    notice = page.inner_text("#list .notice")
+    assert notice.startswith("Pictures unlike anything the network was trained on: 1.")
+    assert page.inner_text("#status") == f"2 pictures, all read. {notice}"
+    with page.expect_download() as download:
+        page.click("#download")
+    download.value.save_as(tmp_path / "answers.csv")
+    told = [row["unfamiliar"] for row in csv.DictReader((tmp_path / "answers.csv").read_text().splitlines())]
+    assert told == ["False", "True"]
+    page.set_input_files("#files", files("red", "green"))
+    until(page, "document.querySelector('#list td.label')?.closest('table').querySelector('.mark') === null")
+    assert page.locator("#list .notice").count() == 0
+
+
 def test_the_table_is_written_by_the_rule_of_predict(open_page: Pages, address: str) -> None:
     page = open_page(address)
     entries = [
-        {"file": {"name": name}, "prediction": {"label": name, "probability": 0.75, "top": [{}, top]}}
+        {"file": {"name": name}, "prediction": {"label": name, "probability": 0.75, "top": []}}
         for name in SPREADSHEET_CASES
-        for top in [{"label": name, "probability": 0.25}]
     ]
     written = page.evaluate("async (entries) => (await import('/page/list.js')).csvOf(entries)", entries)
-    rows = [[harmless(name, "./"), cell, "0.750000", cell, "0.250000"] for name, cell in SPREADSHEET_CASES.items()]
+    rows = [[harmless(name, "./"), cell, "0.750000", ""] for name, cell in SPREADSHEET_CASES.items()]
     assert list(csv.reader(io.StringIO(written, newline="")))[1:] == rows
 
 
@@ -265,14 +287,14 @@ def test_what_was_answered_stays_where_a_later_answer_fails(open_page: Pages, ad
 
 
 def test_a_newer_question_wins(open_page: Pages) -> None:
-    predictor = Colours()
-    with served(LIMITS, predictor) as (address, _):
+    colours = Colours()
+    with served(LIMITS, colours) as (address, _):
         page = open_page(address)
-        predictor.may_go.clear()
+        colours.may_go.clear()
         page.set_input_files("#files", files("red"))
         until(page, "document.querySelector('#status').textContent !== ''")
         page.set_input_files("#files", files("blue"))
-        threading.Timer(0.2, predictor.may_go.set).start()
+        threading.Timer(0.2, colours.may_go.set).start()
         page.wait_for_selector(".verdict")
         page.wait_for_timeout(300)
         assert page.inner_text(".verdict").startswith("blue")
@@ -350,6 +372,7 @@ def test_trainings_are_shown_and_compared(open_page: Pages, address: str) -> Non
     page.check("#run-first")
     page.wait_for_selector(".chart")
     assert page.locator(".chart").count() == 2
+    assert page.inner_text("summary").startswith("Settings (")
     assert page.locator(".chart:first-child polyline.first").count() == 4  # two curves, and their two samples
     assert "validation: 71.43%" in page.locator(".chart").first.inner_text()
     assert "training, with label smoothing 0.1: 0.02" in page.locator(".chart").nth(1).inner_text()
@@ -357,6 +380,7 @@ def test_trainings_are_shown_and_compared(open_page: Pages, address: str) -> Non
     page.wait_for_selector(".chart polyline.second")
     differing = page.locator("h3:has-text('Settings that differ') + div tbody tr").all_inner_texts()
     assert [row.split("\t") for row in differing] == [["optimizer.lr", "0.1", "0.2"]]
+    assert page.inner_text("summary").startswith("Settings that are the same (")
     with page.context.expect_page() as opened:
         page.click("#runs a")
     report = opened.value
@@ -403,6 +427,37 @@ def test_losses_that_do_not_count_the_same_are_not_called_alike(open_page: Pages
         assert not re.search("[a-z]", "".join(loss.locator("p").all_inner_texts()))
 
 
+def test_trainings_are_told_as_terminal_and_report_tell_them(open_page: Pages, tmp_path: Path) -> None:
+    told: dict[str, dict[str, Any]] = {
+        "classes": {"val_accuracy": 1 / 32, "val_loss": 2.5},
+        "pictures": {"val_loss": 0.0109},
+    }
+    for name, reached in told.items():
+        run = Run(tmp_path / "runs" / name)
+        run.path.mkdir(parents=True)
+        run.recipe_file.write_text(load_recipe("digits").to_toml())
+        run.add_metrics(epoch_row(1, **reached))
+        run.add_metrics(epoch_row(2, **reached))
+        training = {**reached, "seconds": 13.2, "seconds_in_all": 39.0}
+        run.report_file.write_text(json.dumps(whole_report(training=training)))
+    with served(LIMITS, runs=tmp_path / "runs") as (address, _):
+        page = open_page(address, **PHONE)
+        page.click("#tab-runs")
+        page.wait_for_selector("#runs table")
+        cells = {name: page.inner_text(f"#runs tr:has(#run-{name}) td.number >> nth=0") for name in told}
+        assert cells == {"classes": "3.12%", "pictures": "loss 0.0109"}
+        assert share(1 / 32) == "3.12 %"
+        page.check("#run-pictures")
+        page.wait_for_selector(".chart text")
+        results = page.locator(".facts tbody").first.inner_text()
+        assert "Validation\tloss 0.0109" in results
+        assert "Seconds\t13" in results
+        heights = page.eval_on_selector_all(
+            ".chart text", "all => all.map((each) => each.getBoundingClientRect().height)"
+        )
+        assert min(heights) > 12
+
+
 @pytest.mark.parametrize("locale", ["en-GB", "ru-RU"])
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 def test_it_fits_a_phone_and_can_be_read(open_page: Pages, address: str, locale: str, scheme: str) -> None:
@@ -428,6 +483,37 @@ def test_it_fits_a_phone_and_can_be_read(open_page: Pages, address: str, locale:
     assert len(contrasts) > 40
     assert min(contrast for _, contrast in contrasts) >= 4.5, sorted(contrasts, key=lambda each: each[1])[:3]
     assert page.evaluate("document.documentElement.lang") == locale[:2]
+
+
+def test_names_of_any_length_and_direction_fit_a_phone(open_page: Pages, tmp_path: Path) -> None:
+    long = "Donaudampfschifffahrtsgesellschaftskapitaen" * 2
+    colours = Colours()
+    colours.name, colours.classes = long, (long, "תמונה", "blue")
+    run = Run(tmp_path / "runs" / long)
+    run.path.mkdir(parents=True)
+    run.recipe_file.write_text(load_recipe("digits").to_toml())
+    for epoch in (1, 2):
+        run.add_metrics(epoch_row(epoch, val_loss=0.3, val_accuracy=epoch / 7))
+    with served(LIMITS, colours, runs=run.path.parent) as (address, _):
+        page = open_page(address, **PHONE)
+        assert page.locator("#known bdi").all_inner_texts() == list(colours.classes)
+        assert not wide(page)
+        picture = {**files("red")[0], "name": f"{long}.png"}
+        page.set_input_files("#files", picture)
+        page.wait_for_selector(".looked canvas")
+        for place in (".verdict", ".bars li:first-child .name", ".looked figcaption"):
+            assert page.inner_text(f"{place} bdi") == long
+        assert not wide(page)
+        page.set_input_files("#files", [picture, *files("green")])
+        page.wait_for_selector("#list table")
+        assert page.locator("#list td.label bdi").all_inner_texts() == [long, "תמונה"]
+        assert not wide(page)
+        page.click("#tab-runs")
+        page.check("#runs input")
+        page.wait_for_selector(".chart polyline.first")
+        assert not wide(page)
+        page.set_viewport_size({"width": 720, "height": 800})  # where name and language stand beside each other
+        assert not wide(page)
 
 
 def test_a_table_fits_the_narrowest_phone(open_page: Pages, address: str) -> None:

@@ -77,9 +77,9 @@ def test_a_body_that_comes_a_byte_at_a_time_is_cut_too() -> None:
 
 
 def test_a_large_answer_that_is_not_fetched_does_not_hold_the_connection() -> None:
-    predictor = Colours()
+    colours = Colours()
     limits = Limits(seconds=0.4, head_seconds=0.3)
-    with served(limits, predictor) as (address, port), socket.create_connection(("127.0.0.1", port)) as connection:
+    with served(limits, colours) as (address, port), socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         files = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2000
         connection.settimeout(1)
@@ -184,17 +184,17 @@ def test_a_body_too_large_is_refused_before_it_has_arrived() -> None:
 
 
 def test_a_client_that_goes_away_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
-    predictor = Colours()
+    colours = Colours()
     limits = Limits(seconds=5, head_seconds=2)
-    with caplog.at_level(logging.ERROR), served(limits, predictor) as (address, port):
-        predictor.may_go.clear()
+    with caplog.at_level(logging.ERROR), served(limits, colours) as (address, port):
+        colours.may_go.clear()
         body = png()
         head = HALF_BODY.partition(b"Content-Length")[0] + f"Content-Length: {len(body)}\r\n\r\n".encode()
         for whole in (True, False):
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 connection.sendall(head + (body if whole else body[:20]))
                 time.sleep(0.1)
-        predictor.may_go.set()
+        colours.may_go.set()
         response = httpx.post(f"{address}/v1/predict", content=png("green"), headers=PNG)
         assert response.json()["predictions"][0]["label"] == "green"
         assert "retinula_waiting_requests 0\n" in httpx.get(f"{address}/metrics").text
@@ -202,18 +202,18 @@ def test_a_client_that_goes_away_leaves_nothing_behind(caplog: pytest.LogCapture
 
 
 def test_pictures_of_a_client_that_went_away_are_decoded_no_more() -> None:
-    predictor = Slow()
+    colours = Slow()
     content = json.dumps({"pictures": [base64_of(png())] * 3}).encode()
     head = f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
-    with served(Limits(seconds=PATIENCE), predictor) as (address, port):
+    with served(Limits(seconds=PATIENCE), colours) as (address, port):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(head.encode() + b"\r\n\r\n" + content)
-            wait_for(lambda: predictor.looked)
+            wait_for(lambda: colours.looked)
         time.sleep(0.2)
         assert "retinula_waiting_requests 1\n" in httpx.get(f"{address}/metrics").text
-        predictor.may_look.set()
+        colours.may_look.set()
         wait_for(lambda: "retinula_waiting_requests 0\n" in httpx.get(f"{address}/metrics").text)
-        assert predictor.looked == 1
+        assert colours.looked == 1
 
 
 def wait_for(told: Callable[[], object]) -> None:

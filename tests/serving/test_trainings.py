@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
         "photos-0badcafe/test": {"dataset": "digits", "split": "test", "accuracy": 0.1},
         "digits/test": {"dataset": "digits", "split": "test", "accuracy": 0.9, "accuracy_low": 0.8, "per_class": {}},
     }
-    report = whole_report(training={"val_accuracy": 0.61, "seconds_in_all": 5.5}, evaluations=evaluations)
+    report = whole_report(training={"val_accuracy": 0.61, "val_loss": 0.7, "seconds": 5.5}, evaluations=evaluations)
     (root / "whole" / "report.json").write_text(json.dumps(report))
     (root / "whole" / "report.html").write_text("<!doctype html><p>all of it</p>")
     recipe = root / "broken" / "recipe.toml"
@@ -59,6 +59,7 @@ def test_runs_are_listed_whatever_state_they_are_in(root: Path) -> None:
             "finished": True,
             "epochs": 2,
             "val_accuracy": 0.61,
+            "val_loss": 0.7,
             "test_accuracy": 0.9,
             "seconds": 5.5,
             "parameters": 7,

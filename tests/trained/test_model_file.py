@@ -245,6 +245,18 @@ def test_averaging_by_hand(model: Model) -> None:
     assert torch.allclose(model.outputs(PICTURES, batch_size=3), model.outputs(PICTURES), atol=1e-6)
 
 
+def test_large_pictures_go_through_a_network_few_at_a_time_unless_more_are_asked_for(model: Model) -> None:
+    form = Preprocess(3, (224, 224), (0.0,) * 3, (1.0,) * 3)
+    large = replace(model, network=torch.nn.Sequential(torch.nn.AvgPool2d(224), torch.nn.Flatten()), preprocess=form)
+    images = np.zeros((40, 3, 224, 224), np.uint8)
+    batches: list[int] = []
+    large.outputs(images, on_batch=batches.append)
+    assert batches == [13, 13, 13, 1]
+    batches.clear()
+    large.outputs(images, batch_size=39, on_batch=batches.append)
+    assert batches == [39, 1]
+
+
 def test_one_picture_in_any_form(model: Model, tmp_path: Path) -> None:
     array = PICTURES[0, 0]
     picture = Image.fromarray(array)

@@ -64,6 +64,9 @@ def test_as_many_pictures_at_a_time_as_have_a_number_of_pixels(model: OnnxModel)
         assert watched.probs_of_photos(images, batch_size=batch_size).shape == (number, 3)
         assert sizes == expected
         sizes.clear()
+    seen_large = replace(watched, form=Form(3, (224, 224)))
+    seen_large.probs_of_photos(np.zeros((30, 8, 8, 3), np.uint8))
+    assert sizes == [13, 13, 4]
 
 
 def test_what_is_unfamiliar_is_told_where_the_file_can(model: OnnxModel) -> None:

@@ -1,7 +1,6 @@
 """What networks are given of the training pictures before the first step."""
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -123,21 +122,29 @@ def test_batches_of_one_picture_are_taken_by_all_other_networks(tmp_path: Path) 
     check_single(network, recipe, (3, 8, 8))
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_it_learns_in_either_precision(precision: Literal["float32", "bfloat16"], tmp_path: Path) -> None:
-    """Three brightnesses, told apart after a few steps, whatever the processor has for bfloat16."""
+def test_it_learns_in_either_precision(tmp_path: Path) -> None:
+    """Three brightnesses, told apart after a few steps, whatever the processor has for bfloat16.
+
+    All pictures are in every batch. Of small ones the running statistics are those of the last few, and it was a matter
+    of luck in either precision whether answers by them were right after so few steps.
+    """
     image_set = pictures(90)
     shade = (np.arange(90) % 3 * 40)[:, None, None, None]
     bright = np.clip(image_set.images // 2 + shade, 0, 255).astype(np.uint8)
     shaded = ImageSet(bright, image_set.labels, image_set.classes, image_set.name)
-    recipe = small(steps=24, precision=precision)
     network = build("whitened", num_classes=3, size=(16, 16), width1=8, width2=8, width3=8)
-    hardware = choose_hardware(network, (3, 16, 16), precision=recipe.training.precision, threads=1, num_images=8)
-    run = create_run(recipe, {}, root=tmp_path)
-    model = train(recipe, shaded, None, run, hardware=hardware)
-    assert f" in {precision}" in str(model.provenance["hardware"])
-    answers = model.outputs(shaded.images).argmax(dim=1)
-    assert float((answers == torch.from_numpy(np.arange(90) % 3)).float().mean()) > 0.9
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        recipe = small(batch_size=90, steps=24, precision=precision)
+        hardware = choose_hardware(network, (3, 16, 16), precision=recipe.training.precision, threads=1, num_images=8)
+        run = create_run(recipe, {}, root=tmp_path)
+        model = train(recipe, shaded, None, run, hardware=hardware)
+        assert f" in {precision}" in str(model.provenance["hardware"])
+        answers = model.outputs(shaded.images).argmax(dim=1)
+        assert float((answers == torch.from_numpy(np.arange(90) % 3)).float().mean()) > 0.9
+        losses.append(run.metrics()[-1]["loss"])
+    fallen = np.log(3) - np.array(losses)  # from that of equal probabilities
+    assert abs(fallen[1] / fallen[0] - 1) < 0.05
 
 
 def test_sizes_are_refused_where_the_inputs_are_no_squares(tmp_path: Path) -> None:

@@ -1,10 +1,9 @@
 """Reporters that are ready: what they say, where, and when they say nothing."""
 
-import sys
-
 import pytest
 
-from retinula.training.lines import LineReporter, Lines, print_line, telling
+from retinula.errors import Interrupted
+from retinula.training.lines import LineReporter, Lines, telling
 from retinula.training.reporting import Reporter, StepProgress
 from small_runs import epoch_row
 
@@ -71,11 +70,17 @@ def test_who_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr() == ("", "one\\x1b[2J\n")
 
 
-def test_nothing_is_lost_with_whoever_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone:
-        def write(self, text: str) -> None:
-            raise BrokenPipeError
+def test_what_ends_a_training_is_told_whoever_has_stopped_taking_lines() -> None:
+    def write(text: str) -> None:
+        raise BrokenPipeError(text)
 
-    for gone in (Gone(), None):
-        monkeypatch.setattr(sys, "stderr", gone)
-        print_line("a decision")
+    def ended(error: Exception | None) -> None:
+        with LineReporter(write) as reporter:
+            reporter._untold = "epoch 3"
+            if error is not None:
+                raise error
+
+    with pytest.raises(Interrupted, match="all is saved"):
+        ended(Interrupted("all is saved"))
+    with pytest.raises(BrokenPipeError, match="epoch 3"):
+        ended(None)

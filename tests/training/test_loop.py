@@ -274,6 +274,42 @@ def test_another_recipe_or_other_pictures_do_not_go_on(make_set: MakeSet, tmp_pa
         train(recipe, make_set(seed=5), None, run)
 
 
+@pytest.mark.parametrize(
+    ("file", "kept", "missing"),
+    [("metrics.jsonl", None, "2 of 2"), ("metrics.jsonl", 1, "1 of 2"), ("steps.csv", None, "10 of 10")],
+)
+def test_without_the_logs_of_what_was_computed_it_does_not_go_on(
+    file: str, kept: int | None, missing: str, make_set: MakeSet, tmp_path: Path
+) -> None:
+    run = create_run(small(), {}, root=tmp_path)
+    steps = iter(range(1, 100))
+    with pytest.raises(Interrupted):
+        train(small(), make_set(), None, run, hardware=PLAIN, stop_requested=lambda: next(steps) == 10)
+    lines = (run.path / file).read_text().splitlines(keepends=True)
+    (run.path / file).unlink()
+    if kept is not None:
+        (run.path / file).write_text("".join(lines[kept:]))
+    before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    with pytest.raises(InputError, match=rf"{file}: {missing} rows are missing .* step 10 .* begin a new run$"):
+        train(small(), make_set(), None, run)
+    after = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    before.pop("log.txt")
+    after.pop("log.txt")
+    assert after == before
+    assert run.checkpoint_step() == 10
+
+
+def test_an_epoch_is_saved_before_it_is_told(make_set: MakeSet, tmp_path: Path) -> None:
+    class Fails(Reporter):
+        def epoch(self, row: EpochRow) -> None:
+            raise BrokenPipeError
+
+    run = create_run(small(), {}, root=tmp_path)
+    with pytest.raises(BrokenPipeError):
+        train(small(), make_set(), None, run, hardware=PLAIN, reporter=Fails(), checkpoint_seconds=0)
+    assert run.checkpoint_step() == len(run.steps()) == 4
+
+
 def test_a_damaged_checkpoint_costs_a_generation_only(make_set: MakeSet, tmp_path: Path) -> None:
     recipe = small()
     whole_run, whole = fitted(recipe, make_set, tmp_path)

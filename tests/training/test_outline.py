@@ -40,6 +40,10 @@ def test_an_unfinished_run_has_reached_what_it_would_keep(
 def test_a_finished_run_has_reached_what_its_report_says(tmp_path: Path) -> None:
     run = create_run(load_recipe("digits", ["tta=mirror"]), {}, root=tmp_path)
     run.add_metrics(epoch_row(1, val_accuracy=0.1, val_loss=1.0))
-    evaluations = {"digits/test": {"accuracy": 0.7}, "digits/test/mirror": {"accuracy": 0.75}}
+    evaluations = {"digits/test": {"accuracy": 0.7}, "digits/test/mirror": {"accuracy": 0.75, "plain_accuracy": 0.7}}
     write_json(run.report_file, whole_report(training={"val_accuracy": 0.8}, evaluations=evaluations))
-    assert Outline.of(run, run.recipe(), run.metrics()) == Outline(2, 0.8, None, 0.75)
+    assert Outline.of(run, run.recipe(), run.metrics()) == Outline(2, 0.8, None, 0.75, test_plain_accuracy=0.7)
+    evaluations["digits/test"]["plain_accuracy"] = 0.7
+    single = create_run(load_recipe("digits"), {}, root=tmp_path)
+    write_json(single.report_file, whole_report(evaluations=evaluations))
+    assert Outline.of(single, single.recipe(), []).test_plain_accuracy is None, "it has no other looks"

@@ -9,7 +9,7 @@ from torch import nn
 from retinula.images import ImageSet
 from retinula.metrics import accuracy, cross_entropy
 from retinula.recipe.files import load_recipe
-from retinula.training import processes, validation
+from retinula.training import processes
 from retinula.training.hardware import Hardware
 from retinula.training.plan import Plan, make_plan, make_preprocess
 from retinula.training.validation import validate
@@ -43,15 +43,18 @@ def test_all_pictures_are_measured_however_many_at_once(
         logits = network(plan.preprocess.normalise(torch.from_numpy(held_out.images)))
         labels = torch.from_numpy(held_out.known_labels())
         assert_same(whole, (cross_entropy(logits, labels), accuracy(logits, labels)))
-    monkeypatch.setattr(validation, "VALIDATION_BATCH", 16)
+    monkeypatch.setattr("retinula.portions.VALUES", 16 * 64)
+    batches: list[int] = []
+    network.register_forward_pre_hook(lambda _, inputs: batches.append(len(inputs[0])))
     assert_same(validate(plan, network, held_out), whole)
+    assert batches == [16, 16, 8]
 
 
 @pytest.mark.parametrize("settings", [(), (*RECONSTRUCTION, "noise=[0.1,0.2]")])
 def test_processes_measure_together_what_one_does(
     make_set: MakeSet, monkeypatch: pytest.MonkeyPatch, settings: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(validation, "VALIDATION_BATCH", 16)
+    monkeypatch.setattr("retinula.portions.VALUES", 16 * 64)
     plan, network, held_out = planned(make_set, *settings)
     whole = validate(plan, network, held_out)
     parts: list[torch.Tensor] = []

@@ -9,6 +9,8 @@ import re
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -242,6 +244,16 @@ def test_what_kills_the_process_again_and_again_is_left_aside() -> None:
     assert found.trials[0].reason == "it was taken up 3 times after step 0 and came no further"
 
 
+def test_what_was_stopped_or_refused_by_a_disk_is_taken_up_as_often_as_it_takes() -> None:
+    full = RetinulaError("cannot write x: No space left on device")
+    full.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    for stop in [Interrupted("stopped")] * (search.CUT_OFTEN + 1) + [full] * (search.CUT_OFTEN + 1):
+        with pytest.raises(type(stop), match=r"; go on with: retinula tune --study studies/digits --trials 1$"):
+            searched(RATE, trials=1, reporter=Stops(1, 1, stop))
+    (trial,) = searched(RATE, trials=1).trials
+    assert (trial.state, trial.reason) == ("finished", "")
+
+
 def test_what_is_worse_than_the_median_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
 
@@ -472,10 +484,30 @@ def test_a_disk_that_refuses_stops_it_and_it_goes_on_later(number: int, monkeypa
     assert [trial.state for trial in searched(RATE, trials=2).trials] == ["finished", "finished"]
 
 
+def test_of_a_trial_that_was_removed_it_says_how_to_go_on_with_the_search() -> None:
+    class Removes(TuningReporter):
+        def step(self, progress: StepProgress) -> None:
+            run = Study(Path("studies/digits")).run(1)
+            shutil.rmtree(run.path)
+            run.note("no folder")
+
+    with pytest.raises(RetinulaError) as caught:
+        searched(RATE, trials=1, reporter=Removes())
+    removed = f"{Study(Path('studies/digits')).run(1).path} was moved or removed while it was being trained"
+    assert str(caught.value) == f"{removed}; go on with: retinula tune --study studies/digits --trials 1"
+    assert searched(RATE, trials=1).trials[0].state == "finished"
+
+
 def test_without_optuna_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda _: None)
     with pytest.raises(InputError, match=r"tuning needs optuna.*pip install 'retinula\[tune\]'"):
         searched(RATE)
+
+
+def test_optuna_is_loaded_once_a_search_begins() -> None:
+    code = "import sys, retinula.tuning.tune; print({'optuna', 'sqlalchemy'} & sys.modules.keys() or 'neither')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "neither\n"
 
 
 def test_from_python_a_trial_is_a_line_unless_it_shall_not(capsys: pytest.CaptureFixture[str]) -> None:

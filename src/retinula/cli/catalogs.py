@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from retinula.cli.terminal import AsJson, say, say_json
-from retinula.cli.trained import newest_finished, trained_model
+from retinula.cli.terminal import AsJson, remark, say, say_json
+from retinula.cli.trained import trained_model
 from retinula.errors import InputError
+from retinula.extras import how_to_install, is_here
 from retinula.text.words import table
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def models(
         str | None,
         typer.Argument(
             metavar="[NAME|RUN]",
-            help="One of them, or a run's folder or name, 'last' or a model file: its layers and arguments.",
+            help="One of them or of timm's (timm/NAME), or a run's folder or name, 'last' or a model file: its layers "
+            "and arguments.",
         ),
     ] = None,
     settings: Annotated[
@@ -50,7 +52,7 @@ def models(
 
     Of each layer its shape, parameters and multiply-adds; of the whole also the memory, and its own arguments.
     """
-    from retinula.models.catalog import NETWORKS
+    from retinula.models.catalog import NETWORKS, is_network
     from retinula.models.summary import layer_table, summarize
 
     if name is None:
@@ -65,8 +67,10 @@ def models(
         ]
         for line in table(("name", "task", "parameters", "multiply-adds", "what it is"), rows):
             say(line)
+        needed = "" if is_here("models") else f" ({how_to_install('models')})"
+        say(f"and those of timm, such as timm/resnet18{needed}")
         return
-    shown = _of_catalog(name, settings or []) if name in NETWORKS else _of_a_run(name, settings or [])
+    shown = _of_catalog(name, settings or []) if is_network(name) else _of_a_run(name, settings or [])
     summary = summarize(shown.network, shown.input_shape, batch_size)
     if as_json:
         say_json({**summary.to_dict(), "name": shown.name, "arguments": shown.arguments})
@@ -75,7 +79,7 @@ def models(
         say(line)
     say(f"network {shown.name}, inputs {'x'.join(map(str, shown.input_shape))}")
     arguments = ", ".join(f"{key}={json.dumps(value)}" for key, value in shown.arguments.items())
-    usual = name in NETWORKS and not settings
+    usual = is_network(name) and not settings
     say(f"arguments{' (model.arguments.NAME=VALUE), unless given' if usual else ''}: {arguments or 'none'}")
 
 
@@ -90,11 +94,11 @@ class _Shown(NamedTuple):
 
 def _of_catalog(name: str, settings: list[str]) -> _Shown:
     """Build a network of the catalog in its published setting, but for what is set."""
-    from retinula.models.catalog import NETWORKS, build
+    from retinula.models.catalog import build, network_named
     from retinula.recipe.assignment import ARGUMENTS, parse
     from retinula.recipe.files import checked
 
-    entry = NETWORKS[name]
+    entry = network_named(name)
     arguments: dict[str, Any] = {}
     inputs: dict[str, Any] = {"size": entry.size, "channels": entry.channels}
     num_classes = entry.num_classes
@@ -110,7 +114,7 @@ def _of_catalog(name: str, settings: list[str]) -> _Shown:
         else:
             arguments[key.removeprefix(ARGUMENTS)] = value
     model = {"name": name, "arguments": arguments}
-    recipe = checked({"name": name, "model": model, "inputs": inputs}, f"retinula models {name}")
+    recipe = checked({"name": "shown", "model": model, "inputs": inputs}, f"retinula models {name}")
     size, channels = recipe.inputs.size or entry.size, recipe.inputs.channels or entry.channels
     network = build(name, num_classes=num_classes, channels=channels, size=size, **recipe.model.arguments)
     return _Shown(network, name, (channels, *size), {**entry.arguments, **recipe.model.arguments})
@@ -118,14 +122,14 @@ def _of_catalog(name: str, settings: list[str]) -> _Shown:
 
 def _of_a_run(name: str, settings: list[str]) -> _Shown:
     """Load the network of a run or model file."""
-    from retinula.models.catalog import NETWORKS
+    from retinula.models.catalog import network_named
     from retinula.transfer import find_weights
 
-    weights = find_weights(newest_finished(name))
+    weights = find_weights(name, tell=remark)
     if settings:
         raise InputError(f"{name} is a trained network, which is shown as it is: leave {settings[0]} out")
     model = trained_model(str(weights))
-    arguments = {**NETWORKS[model.network_name].arguments, **model.arguments}
+    arguments = {**network_named(model.network_name).arguments, **model.arguments}
     return _Shown(model.network, model.network_name, model.preprocess.input_shape, arguments)
 
 

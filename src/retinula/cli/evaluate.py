@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, trained_model, without_pictures
+from retinula.cli.trained import RunOrModel, found_model, without_pictures
 from retinula.errors import InputError
 from retinula.forms import Averaging
 
@@ -73,28 +73,28 @@ def evaluate(
     Accuracy with its interval, of each class, and how sure it is against how often it is right. Of a model file alone
     --data names the pictures, and nothing is written unless --out says where.
     """
-    from retinula.runs.run import Run, find_run
-
-    alone = Path(run).is_file()
-    if alone and data is None:
+    found = found_model(run)  # before torch is loaded, which takes seconds
+    if found.run is None and data is None:
         raise without_pictures(run)
-    found = None if alone else find_run(run)  # before torch is loaded, which takes seconds
     from retinula.evaluation.asked import ask, ask_file
     from retinula.evaluation.label_errors import check_findable
     from retinula.evaluation.results import ClassificationResult
     from retinula.evaluation.text import LOOKS, inspection_text, text_report
     from retinula.experiment import measure
     from retinula.inspection import check_classifies, look_closer
+    from retinula.runs.run import Run
+    from retinula.trained.model_file import Model
 
     closer = deep or corruptions or labels or duplicates or embedding
     if deep or labels:
         check_findable()  # before the pictures are loaded and measured
     inspection = None
     with counting() as progress:
-        if found is None:
-            asked = ask_file(trained_model(run), data=data or "", split=split.value, folder=out, progress=progress)
+        if found.run is None:
+            model = Model.load(found.file)
+            asked = ask_file(model, data=data or "", split=split.value, folder=out, progress=progress)
         else:
-            asked = ask(found, data=data, split=split.value, folder=out, progress=progress, remark=remark)
+            asked = ask(found.run, data=data, split=split.value, folder=out, progress=progress, remark=remark)
         averaging: Averaging | None = None if tta is None else "mirror-shift" if tta else "none"
         if closer:
             check_classifies(asked.model, asked.run)

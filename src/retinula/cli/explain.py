@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, trained_model, without_pictures
+from retinula.cli.trained import RunOrModel, found_model, without_pictures
 from retinula.errors import InputError, nearest
 from retinula.files.durable import check_folder
 
 if TYPE_CHECKING:
     from retinula.depiction import NamedPicture
     from retinula.images import ImageSet
+    from retinula.trained.finding import Found
     from retinula.trained.model_file import Model
 
 
@@ -82,19 +83,20 @@ def explain(
     Draws where what speaks for a class lies, what convolutions make of pictures, or their weights.
     """
     _check_options(images, method, classes, top, layer, channel, data)
-    model = trained_model(run)
+    found = found_model(run)  # before torch is loaded
     from retinula import depiction
     from retinula.explanation.attribution import ATTRIBUTIONS
     from retinula.plots.figure import save
-    from retinula.runs.run import find_run
+    from retinula.trained.model_file import Model
 
-    folder = out or (Path("figures") if Path(run).is_file() else find_run(run).figures)
+    model = Model.load(found.file)
+    folder = out or (found.run.figures if found.run else Path("figures"))
     check_folder(folder)
     if method is Method.FILTERS:
         drawing = depiction.depict_filters(model, layer, channel or 0, remark)
     elif method is Method.EXCITING:
         depiction.depicted_layers(model, layer)  # a wrong one is refused before pictures are loaded
-        drawing = depiction.depict_exciting(model, _set_for(run, model, data), layer)
+        drawing = depiction.depict_exciting(model, _set_for(found, model, data), layer)
     elif method is Method.FEATURES:
         drawing = depiction.depict_features(model, _pictures(images or []), layer)
     else:
@@ -186,12 +188,11 @@ def _pictures(sources: list[str]) -> "Iterator[NamedPicture]":
         raise InputError(f"no picture could be read; the last was {refused}")
 
 
-def _set_for(run: str, model: "Model", data: str | None) -> "ImageSet":
+def _set_for(found: "Found", model: "Model", data: str | None) -> "ImageSet":
     from retinula.evaluation.run_data import other_pictures, own_pictures
-    from retinula.runs.run import find_run
 
     if data is not None:
         return other_pictures(data, model, "test")
-    if Path(run).is_file():
-        raise without_pictures(run)
-    return own_pictures(find_run(run), "test")
+    if found.run is None:
+        raise without_pictures(found.file)
+    return own_pictures(found.run, "test")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, called, trained_model, with_result
+from retinula.cli.trained import RunOrModel, called, found_model, with_result
 from retinula.errors import InputError
 from retinula.extras import load, need
 from retinula.files.durable import check_destination, check_folder
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from retinula.export.parity import Photo
     from retinula.images import ImageSet
     from retinula.prediction.references import Reference
+    from retinula.trained.finding import Found
     from retinula.trained.model_file import Model
 
 
@@ -88,23 +89,28 @@ def export(
     need("export", "retinula export")
     for module in ("onnx", "onnxruntime"):
         load("export", "retinula export", module)
-    _check_options(run, kind, int8, out, source, photos)
-    model = _told(trained_model(run), run)
+    _check_options(kind, int8, out, source, photos)
+    found = found_model(run)  # before torch is loaded
+    if int8 and found.run is None:
+        raise InputError(f"--int8 takes the ranges of values from the training pictures: name the run that {run} is of")
     from retinula.evaluation.run_data import other_pictures
     from retinula.export.browser_runtime import browser_runtime
     from retinula.export.files import export_int8, export_npz, export_onnx, export_torch
     from retinula.export.parity import proof_of
     from retinula.export.web import check_free, check_task, export_web
+    from retinula.trained.model_file import Model
 
-    path = out or _beside(run, _usual_name(kind, int8))
+    model = Model.load(found.file)
+    model = with_result(model, found.run) if found.run else model
+    path = out or found.file.parent / _usual_name(kind, int8)
     (check_destination if kind in ENDINGS else check_folder)(path)
     with counting() as progress:
         runtime = None
         if kind is Format.WEB:
-            check_task(model.task, _name_of(run, model))
+            check_task(model.task, _name_of(found, model))
             check_free(path)
             runtime = browser_runtime(source, progress)
-        splits = _splits(run, int8, progress) if data is None or int8 else {}
+        splits = _splits(found, int8, progress) if data is None or int8 else {}
         given = None if data is None else other_pictures(data, model, "test", progress)
         pictures = given or _first_of(splits, "test", "validation", "train")
         proof = proof_of(pictures, _photos(photos) if photos else None, photos or "")
@@ -122,7 +128,7 @@ def export(
                 )
             return {Format.TORCH: export_torch, Format.NPZ: export_npz}.get(kind, export_onnx)(model, proof, file)
 
-        exported = export_web(path, write, runtime, _name_of(run, model)) if runtime else write(path)
+        exported = export_web(path, write, runtime, _name_of(found, model)) if runtime else write(path)
     if kind in (Format.ONNX, Format.TORCH) and model.preprocess.views.number > 1:
         remark(
             f"what is written looks at one view of a photo; retinula predict and serve average over "
@@ -133,15 +139,11 @@ def export(
     _tell(exported, as_json)
 
 
-def _check_options(
-    run: str, kind: Format, int8: bool, out: Path | None, source: Path | None, photos: str | None
-) -> None:
+def _check_options(kind: Format, int8: bool, out: Path | None, source: Path | None, photos: str | None) -> None:
     if photos and kind in (Format.TORCH, Format.NPZ):
         raise InputError(f"--format {kind.value} takes pictures of the model's size only: leave --photos out")
     if int8 and kind not in (Format.ONNX, Format.WEB):
         raise InputError("--int8 belongs to --format onnx or web")
-    if int8 and Path(run).is_file():
-        raise InputError(f"--int8 takes the ranges of values from the training pictures: name the run that {run} is of")
     if source is not None and kind is not Format.WEB:
         raise InputError("--from belongs to --format web")
     if out is not None and kind in ENDINGS and out.suffix.lower() != ENDINGS[kind]:
@@ -192,18 +194,6 @@ def _tell(exported: "Exported", as_json: bool) -> None:
     say(f"{exported.path}  ({exported.num_bytes / 1024**2:.1f} MiB)")
 
 
-def _beside(run: str, name: str) -> Path:
-    from retinula.runs.run import find_run
-
-    return (Path(run).parent if Path(run).is_file() else find_run(run).path) / name
-
-
-def _told(model: "Model", run: str) -> "Model":
-    from retinula.runs.run import find_run
-
-    return model if Path(run).is_file() else with_result(model, find_run(run))
-
-
 def _remark_on_averaging(result: "Mapping[str, Any]") -> None:
     if result.get("tta", "none") != "none" and "plain_accuracy" in result:
         remark(
@@ -213,11 +203,9 @@ def _remark_on_averaging(result: "Mapping[str, Any]") -> None:
         )
 
 
-def _name_of(run: str, model: "Model") -> str:
+def _name_of(found: "Found", model: "Model") -> str:
     """Return what a page calls the model, as that of `retinula serve` does."""
-    from retinula.runs.run import find_run
-
-    return called(Path(run), model.provenance) if Path(run).is_file() else find_run(run).name
+    return found.run.name if found.run else called(found.file, model.provenance)
 
 
 def _photos(folder: str) -> "Iterator[Photo]":
@@ -252,13 +240,14 @@ def _decoded(references: "Sequence[Reference]", number: int, folder: str) -> "It
         raise InputError(f"no picture of {folder} could be read")
 
 
-def _splits(run: str, int8: bool, progress: "Progress") -> "Mapping[SplitName, ImageSet]":
+def _splits(found: "Found", int8: bool, progress: "Progress") -> "Mapping[SplitName, ImageSet]":
     from retinula.evaluation.run_data import find_own
-    from retinula.runs.run import find_run
 
-    if Path(run).is_file():
-        raise InputError(f"nobody knows which pictures {run} has seen: name its run, or other pictures with --data")
-    own = find_own(find_run(run), progress)
+    if found.run is None:
+        raise InputError(
+            f"nobody knows which pictures {found.file} has seen: name its run, or other pictures with --data"
+        )
+    own = find_own(found.run, progress)
     if own.changed:
         remedy = "" if int8 else "; prove it on pictures of your choice with --data"
         raise InputError(f"{own.first_change}{remedy}")

@@ -5,9 +5,9 @@ Only here and in its neighbours are imports made inside functions, so that `reti
 
 import atexit
 import gc
+import logging
 import os
 import sys
-from contextlib import suppress
 from typing import IO, Annotated, Any
 
 import typer
@@ -31,7 +31,7 @@ from retinula.cli import (
 )
 from retinula.cli.targets import as_setting
 from retinula.errors import WRONG_PLACE, Interrupted, RetinulaError, ran_out_of_memory
-from retinula.text.names import printable_text
+from retinula.text.remarks import remark
 from retinula.version import __version__
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, Interrupted.exit_code
@@ -86,6 +86,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    # Where it may not write into the home folder, matplotlib makes a temporary one, and need not say so.
+    logging.getLogger("matplotlib").addHandler(logging.NullHandler())
     # Without it Python looks through all that was ever imported once more for garbage before it goes, which takes
     # longer than an answer does. What is registered for the end still runs, threads are joined, streams flushed; only
     # what hangs in a circle is not finalised any more, and no file is left open in one.
@@ -114,7 +116,7 @@ def _exit_code() -> int:
         if hasattr(error, "format_message"):  # what typer itself complains about: an unknown option and the like
             message = error.format_message()
             if message.startswith("Usage:"):  # nothing but a group's name was given: its help, as it is laid out
-                typer.echo(message, err=True)
+                remark(message)
                 return WRONG_USE
             return _complain(_setting_meant(error) or f"{message} (see --help)", WRONG_USE)
         if os.environ.get(TRACEBACK):
@@ -143,9 +145,7 @@ def _setting_meant(error: Any) -> str | None:
 
 
 def _complain(message: str, code: int) -> int:
-    line = printable_text(" ".join(message.split()))
-    with suppress(OSError):  # the terminal has gone, or the disk is full
-        typer.echo(f"retinula: {line}", err=True)
+    remark(f"retinula: {' '.join(message.split())}")
     return code
 
 

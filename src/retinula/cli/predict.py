@@ -299,7 +299,9 @@ def _draw(
                 model.form.centre(model.shrink(picture)),
                 prediction.answers,
                 name=reference.src,
+                classes=model.classes,
                 correct=answers.get(prediction.src),
+                unfamiliar=prediction.unfamiliar,
                 top=top,
             )
             save(figure, folder, name)

@@ -30,9 +30,9 @@ def report(
 
     It needs no network and no other file. A page that is there stays where no pictures of the run can be had.
     """
-    from retinula.runs.run import find_run
+    from retinula.trained.finding import find_finished
 
-    found = find_run(run)  # before torch is loaded, which takes seconds
+    found = find_finished(run, tell=remark)  # before torch is loaded, which takes seconds
     from retinula.evaluation.text import LOOKS
     from retinula.report.contents import deep_look
     from retinula.report.page import write_report
@@ -40,7 +40,7 @@ def report(
     again = f"{deep_look(found)}{'' if out is None else f' --out {shlex.quote(str(out))}'}"
     try:
         with counting() as progress:
-            file, contents = write_report(found, out, progress, deep=deep)
+            file, contents = write_report(found, out, progress, deep=deep, remark=remark)
     except KeyboardInterrupt as stop:
         if not deep:
             raise

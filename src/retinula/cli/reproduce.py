@@ -90,7 +90,7 @@ def results(
             say_json(results_list(groups))
             return
         if write:
-            keep_records(run for runs in groups for run in runs)
+            keep_records(each.run for runs in groups for each in runs)
             groups = gather([RECORDS])  # what is left out has been told
         page = results_page(groups, earlier_recipes(PAGE.parent))
     if not write:

@@ -9,7 +9,7 @@ import typer
 from retinula.cli.terminal import AsJson, remark, say, say_json
 from retinula.errors import InputError
 from retinula.text.names import printable
-from retinula.text.words import listed, number, reached, share, table
+from retinula.text.words import listed, number, percent, reached, share, table
 
 if TYPE_CHECKING:
     from retinula.runs.files import EpochRow
@@ -127,7 +127,7 @@ def compare(
 ) -> None:
     """Set trainings beside each other, in a table and a figure.
 
-    The best is told by its validation pictures, never by the test.
+    The best is told by its validation pictures, never by the test, and only where chance does not explain its lead.
     """
     from retinula.plots.comparison import MOST, compared_curves
     from retinula.plots.figure import save
@@ -138,13 +138,14 @@ def compare(
         raise InputError(f"{len(runs)} runs are too many to compare; name up to {MOST}")
     choice = choose([find_run(run, tell=remark) for run in runs])
     names = _distinct([each.run.path for each in choice.compared])
-    best = None if choice.best is None else names[choice.best]
+    best, as_good = [names[place] for place in choice.best], [names[place] for place in choice.as_good]
     curves = {name: each.rows for name, each in zip(names, choice.compared, strict=True)}
     shown = any(row[choice.metric] is not None for rows in curves.values() for row in rows)
     files = []
     if shown:
-        files = save(compared_curves(curves, choice.metric, best, by_loss=choice.by_loss), out, "validation-by-epoch")
-    as_good = [names[place] for place in choice.as_good]
+        those = "they" if len(as_good) == len(names) else listed(as_good)
+        undecided = f"{those} {choice.undecided}" if as_good else choice.undecided
+        files = save(compared_curves(curves, choice.metric, best, undecided), out, "validation-by-epoch")
     if as_json:
         found = [
             {
@@ -154,8 +155,11 @@ def compare(
                 "epochs": len(each.rows),
                 "finished": each.finished,
                 choice.metric: each.value,
+                f"{choice.metric}_interval": each.interval,
+                "num_validation_images": each.num_images,
                 "seconds": each.seconds,
                 "test_accuracy": each.test_accuracy,
+                "test_plain_accuracy": each.test_plain_accuracy,
             }
             for name, each in zip(names, choice.compared, strict=True)
         ]
@@ -163,30 +167,37 @@ def compare(
             {
                 "runs": found,
                 "metric": choice.metric,
-                "best": best,
-                "as_good": as_good,
+                "best": best[0] if len(best) == 1 else None,
+                "as_good": as_good or (best if len(best) > 1 else []),
+                "undecided": choice.undecided,
                 "reason": choice.reason,
                 "files": [str(file) for file in files],
             }
         )
         return
+    averaged = any(each.test_plain_accuracy is not None for each in choice.compared)
+    shares = choice.metric == "val_accuracy"
     rows = [
         (
             printable(name),
             reached(choice.metric, each.value),
+            *([_bounds(each.interval), number(each.num_images, 0)] if shares else []),
             f"{len(each.rows)}{'' if each.finished else ' so far'}",
             f"{each.seconds:.0f}",
             share(each.test_accuracy),
+            *([share(each.test_plain_accuracy)] if averaged else []),
             printable(", ".join(each.settings)) or ("-" if place else "compared with this"),
         )
         for place, (name, each) in enumerate(zip(names, choice.compared, strict=True))
     ]
-    for line in table(("run", choice.metric, "epochs", "seconds", "test", "differs in"), rows):
+    chance = ("95 % interval", "pictures") if shares else ()
+    looks = ("by a single look",) if averaged else ()
+    for line in table(("run", choice.metric, *chance, "epochs", "seconds", "test", *looks, "differs in"), rows):
         say(line)
-    if best is not None:
-        say(f"best     {printable(best)} ({choice.reason})")
+    if best:
+        say(f"best     {printable(listed(best))} ({choice.reason})")
     elif as_good:
-        say(f"best     none: {printable(listed(as_good))} are as good as each other ({choice.reason})")
+        say(f"best     none: {printable(listed(as_good))} {choice.undecided} ({choice.reason})")
     else:
         say(choice.reason)
     if files:
@@ -203,6 +214,10 @@ def _distinct(paths: list[Path]) -> list[str]:
     """Return the names of folders, or their whole paths where two of them are called the same."""
     names = [path.name for path in paths]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
+
+
+def _bounds(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else f"{100 * interval[0]:.1f} to {percent(interval[1])}"
 
 
 def _state(row: dict[str, Any]) -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, remark, say, say_json
-from retinula.cli.trained import RunOrAnyModel, called, is_onnx, trained_model, with_result
+from retinula.cli.trained import RunOrAnyModel, called, found_model, is_onnx, with_result
 from retinula.errors import InputError, RetinulaError
 from retinula.extras import load, need
 
 if TYPE_CHECKING:
     from retinula.runs.run import Run
     from retinula.serving.neighbours import Neighbours
-    from retinula.serving.predictor import Predictor
+    from retinula.serving.served import Served
     from retinula.trained.model_file import Model
 
 MIB = 1024 * 1024
@@ -101,10 +101,10 @@ def serve(
     # Before the model is read: a port that is taken should not take seconds to find out.
     listening = listen(host, port)
     with listening:
-        predictor = _predictor(run, similar)
+        served, runs = _served(run, similar)
         # With a token a page elsewhere cannot ask, whatever its name points to.
         hosts = None if token else allowed_hosts(listening, host)
-        app = build_app(predictor, limits, token=token, hosts=hosts, runs=_folder_of_runs(run))
+        app = build_app(served, limits, token=token, hosts=hosts, runs=runs)
         if not is_loopback(listening) and token is None:
             remark(f"anyone who reaches this machine on port {listening.getsockname()[1]} can ask; --token closes that")
         if is_ipv6_alone(listening):
@@ -113,37 +113,34 @@ def serve(
 
         def tell() -> None:
             if as_json:
-                say_json({"name": predictor.name, "address": address, "port": listening.getsockname()[1]})
+                say_json({"name": served.name, "address": address, "port": listening.getsockname()[1]})
             else:
-                say(f"{predictor.name}: {address} (Ctrl-C stops)")
+                say(f"{served.name}: {address} (Ctrl-C stops)")
 
         run_server(app, listening, limits, tell)
     remark("stopped")
 
 
-def _folder_of_runs(run: str) -> Path:
-    """Return the folder whose trainings are shown: that of the run that is served, or the usual one."""
-    from retinula.runs.run import RUNS, find_run
+def _served(run: str, num_similar: int) -> "tuple[Served, Path]":
+    """Return what is served, and the folder whose trainings are shown: that of its run, or the usual one."""
+    from retinula.runs.run import RUNS
 
-    return RUNS if is_onnx(run) or Path(run).is_file() else find_run(run).path.resolve().parent
-
-
-def _predictor(run: str, num_similar: int) -> "Predictor":
     path = Path(run)
     if is_onnx(run):
-        from retinula.serving.onnx_predictor import OnnxPredictor
+        from retinula.serving.from_onnx import served_onnx
         from retinula.trained.onnx_model import OnnxModel
 
         exported = OnnxModel.load(path)
-        return OnnxPredictor(exported, called(path, exported.metadata.get("provenance")))
-    model = trained_model(run)
-    from retinula.runs.run import find_run
-    from retinula.serving.torch_predictor import TorchPredictor
+        return served_onnx(exported, called(path, exported.metadata.get("provenance"))), RUNS
+    found = found_model(run)  # before torch is loaded
+    from retinula.serving.from_model import served_model
+    from retinula.trained.model_file import Model
 
-    if path.is_file():
-        return TorchPredictor(model, called(path, model.provenance))
-    found = find_run(run)
-    return TorchPredictor(with_result(model, found), found.name, _neighbours(model, found, num_similar))
+    model, own = Model.load(found.file), found.run
+    if own is None:
+        return served_model(model, called(found.file, model.provenance)), RUNS
+    served = served_model(with_result(model, own), own.name, _neighbours(model, own, num_similar))
+    return served, own.path.resolve().parent
 
 
 def _neighbours(model: "Model", run: "Run", number: int) -> "Neighbours | None":

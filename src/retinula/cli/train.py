@@ -10,7 +10,6 @@ import typer
 
 from retinula.cli.targets import one_target
 from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json
-from retinula.cli.trained import newest_finished
 from retinula.errors import InputError, Interrupted, RetinulaError
 from retinula.text.words import plural, share
 from retinula.training.reporting import Reporter
@@ -30,8 +29,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NETWORK|RUN|FILE",
-            help="A network by name (see: retinula models), or a run or model file to begin from "
-            "(the setting model.weights).",
+            help="A network by name (see: retinula models), or what to begin from (the setting model.weights): a run, "
+            "a model file, or published weights of timm, such as timm/resnet18.",
             show_default=False,
         ),
     ] = None,
@@ -65,8 +64,8 @@ def train(
     if procs not in (1, announced):
         raise InputError(f"there are {announced} processes already, started by torchrun: leave --procs out")
     speaks = processes.speaks()
-    if model is not None:  # of several processes the first one's is taken
-        settings = [_beginning(newest_finished(model) if speaks else model), *settings]
+    if model is not None:
+        settings = [_beginning(model), *settings]
     if freeze:
         settings = ["model.freeze=true", *settings]
     try:

@@ -10,10 +10,10 @@ import typer
 
 from retinula.cli.terminal import remark
 from retinula.errors import InputError, RetinulaError
-from retinula.text.names import printable
 
 if TYPE_CHECKING:
     from retinula.runs.run import Run
+    from retinula.trained.finding import Found
     from retinula.trained.model_file import Model
 
 # Names of the files that training and export write: they say nothing of a model.
@@ -25,61 +25,36 @@ RESULT = (
 )
 
 
-def newest_finished(run: str) -> str:
-    """Return, where `last` is given, the folder of the newest finished run; all else, or where there is none, as it is.
-
-    Only what needs a model asks for it: to go on with a run, or to look at it, `last` is the one begun last.
-    """
-    if run != "last":
-        return run
-    from retinula.runs.run import list_runs
-
-    runs = list_runs(tell=remark)
-    finished = [each for each in runs if each.finished]
-    if not finished:
-        return run
-    if finished[-1] != runs[-1]:
-        remark(printable(f"last: {finished[-1].path}, since {runs[-1].path} is not finished"))
-    return str(finished[-1].path)
-
-
-RunOrModel = Annotated[
-    str,
-    typer.Argument(metavar="RUN", help="A run's folder or name, 'last', or a model file.", callback=newest_finished),
-]
+RunOrModel = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder or name, 'last', or a model file.")]
 RunOrAnyModel = Annotated[
     str,
     typer.Argument(
-        metavar="RUN",
-        help="A run's folder or name, 'last', a model file, or a .onnx file of retinula export.",
-        callback=newest_finished,
+        metavar="RUN", help="A run's folder or name, 'last', a model file, or a .onnx file of retinula export."
     ),
 ]
-FinishedRun = Annotated[
-    str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.", callback=newest_finished)
-]
+FinishedRun = Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")]
 
 
-def without_pictures(run: str) -> InputError:
+def without_pictures(run: str | Path) -> InputError:
     """Return the refusal to ask a model file about pictures of its own."""
     return InputError(f"{run} is a model without pictures of its own: name some with --data")
 
 
-def trained_model(run: str) -> "Model":
-    """Load the model of a run, or of a model file; whether it is there is said before torch is loaded."""
-    path = Path(run)
+def found_model(run: str) -> "Found":
+    """Find the model that RUN means, which does not load torch, and say which run `last` is."""
     if is_onnx(run):
         raise InputError(f"{run} only answers (retinula predict, retinula serve); name the run that it came from")
-    if not path.is_file():
-        from retinula.runs.run import find_run
+    from retinula.trained.finding import find_trained
 
-        found = find_run(run)
-        path = found.path
-        if not found.model_file.exists():
-            raise InputError(f"{path} has no model yet; {found.unfinished()}")
+    return find_trained(run, tell=remark)
+
+
+def trained_model(run: str) -> "Model":
+    """Load the model that RUN means."""
+    file = found_model(run).file
     from retinula.trained.model_file import Model
 
-    return Model.load(path)
+    return Model.load(file)
 
 
 def is_onnx(run: str) -> bool:

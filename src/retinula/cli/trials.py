@@ -19,11 +19,8 @@ class TrialsReporter(TrainingReporter, TrialLines):
         """Name the trial on the bar."""
         self._trial = f"trial {number}, {wanted} in all"
 
-    def step(self, progress: StepProgress) -> None:
-        """Move the bar."""
-        super().step(progress)
-        if self._bar is not None:
-            self._bar.update(self._task, description=f"{self._trial}: epoch {progress.epoch}/{progress.num_epochs}")
+    def _described(self, progress: StepProgress) -> str:
+        return f"{self._trial}: {super()._described(progress)}"
 
     def epoch(self, row: EpochRow) -> None:
         """Say nothing: a trial has one line."""

@@ -23,6 +23,7 @@ from retinula.images import CHUNK, copied
 from retinula.pictures.by_class import FEW
 from retinula.pictures.decoding import UnreadablePicture, decode_all, full_size, is_faint
 from retinula.pictures.equal import pixel_digest
+from retinula.portions import portions
 from retinula.text.names import printable
 from retinula.text.words import first_few, plural
 
@@ -331,9 +332,9 @@ def check_dataset(dataset: Dataset, *, progress: Progress | None = None) -> Chec
     findings = _Findings()
     total, done = sum(map(len, dataset.splits.values())), 0
     for split, image_set in dataset.splits.items():
-        for start in range(0, len(image_set), CHUNK):
-            images = copied(image_set.images, slice(start, start + CHUNK))
-            for number, image in enumerate(images, start):
+        for part in portions(len(image_set), image_set.shape, most=CHUNK):
+            images = copied(image_set.images, part)
+            for number, image in enumerate(images, part.start):
                 source = f"{split}/{number}" if image_set.sources is None else image_set.sources[number]
                 label = "" if image_set.labels is None else image_set.classes[image_set.labels[number]]
                 findings.add(Place(source, split, label), _look(image, image.shape[1:]))

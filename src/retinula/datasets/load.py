@@ -7,6 +7,7 @@ the network. What was found is prepared once, and opened from the cache afterwar
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,6 @@ from retinula.text.names import printable
 DATA_VARIABLE: Final = "RETINULA_DATA"
 CACHE_VARIABLE: Final = "RETINULA_CACHE"
 _LONGEST_NAME: Final = 100
-
 # Where packages of the system put data sets: Debian's dataset-fashion-mnist, for one.
 SYSTEM_FOLDERS: Final = (Path("/usr/share/datasets"),)
 
@@ -89,25 +89,24 @@ def load(
         InputError: there is no such data set, or it is not as it must be.
         RetinulaError: it cannot be downloaded, or the cache cannot be written.
     """
-    below = _root(root)
     options = Options(
-        size_of(size), channels, resize, labels, fold, seed, resample, below, progress, on_damage, on_doubt
+        size_of(size), channels, resize, labels, fold, seed, resample, _root(root), progress, on_damage, on_doubt
     )
-    where = cache_folder(cache_dir)
     rows = rows_of(name)
     if rows is not None:
         if more:
             raise InputError(f"{CALLED} is merged with nothing: write it to a .csv file, and give that")
-        return _tabled(rows, options, where)
+        return _tabled(rows, options, cache_folder(cache_dir))
     name, *more = _names(name, more)
     if root is not None and all(is_no_table(each) for each in (name, *more)):
         raise InputError(f"{name} is no table, so its pictures lie nowhere else; leave data.root out")
     if more:
-        return _merged([name, *more], options, where)
+        return _merged([name, *more], options, cache_folder(cache_dir))
     if isinstance(name, str) and name in CATALOG:
         entry = CATALOG[name]
         if entry.archive is None:
-            return _made(entry, options, where)
+            return _made(entry, options, cache_dir)
+        where = cache_folder(cache_dir)
         found = _obtain(entry, entry.archive, where, search_folders(search), offline, progress)
         return _official(entry, found, options, where)
     path = Path(name)
@@ -117,7 +116,7 @@ def load(
         raise InputError(f"there is no data set, folder or file {str(name)!r}{nearest(str(name), CATALOG)}")
     if not path.is_file() and not path.is_dir():  # reading from it might never end
         raise InputError(f"{name} is neither a folder nor an ordinary file")
-    meant = meant_by(path)
+    meant, where = meant_by(path), cache_folder(cache_dir)
     if meant is not None and meant.archive is not None:
         return _official(meant, copies.examine(meant.archive, path, where), options, where)
     return _own(path, options, where)
@@ -178,7 +177,9 @@ def is_here(name: str, *, cache_dir: Path | None = None, search: Sequence[Path] 
     entry = _entry(name)
     if entry.archive is None:
         return True
-    folders = [*search_folders(search), copies.downloads(cache_folder(cache_dir))]
+    folders = search_folders(search)
+    with suppress(InputError):  # nothing was ever downloaded
+        folders.append(copies.downloads(cache_folder(cache_dir)))
     try:
         return copies.locate(entry.archive, folders) is not None
     except InputError:
@@ -186,9 +187,16 @@ def is_here(name: str, *, cache_dir: Path | None = None, search: Sequence[Path] 
 
 
 def cache_folder(cache_dir: Path | None = None) -> Path:
-    """Return the folder for downloads and prepared sets: the one given, or RETINULA_CACHE, or the user's cache."""
+    """Return the folder for downloads and prepared sets: the one given, or RETINULA_CACHE, or the user's cache.
+
+    Raises:
+        InputError: it lies in the home folder of a user who has none, as in a container.
+    """
     named = os.environ.get(CACHE_VARIABLE)
-    return (cache_dir or Path(named or platformdirs.user_cache_dir("retinula"))).expanduser()
+    try:
+        return (cache_dir or Path(named or platformdirs.user_cache_dir("retinula"))).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"this user has no home folder to keep data in: name a folder in {CACHE_VARIABLE}") from error
 
 
 def search_folders(search: Sequence[Path] | None = None) -> list[Path]:
@@ -200,7 +208,7 @@ def search_folders(search: Sequence[Path] | None = None) -> list[Path]:
     given = search is not None
     if search is None:
         search = [Path(word) for word in os.environ.get(DATA_VARIABLE, "").split(os.pathsep) if word]
-    folders = [folder.expanduser() for folder in search]
+    folders = [Path(os.path.expanduser(folder)) for folder in search]  # noqa: PTH111 - Path's fails without a home
     for place in folders:
         if not place.is_dir():
             raise InputError(f"there is no folder {place} to search for data; correct {DATA_VARIABLE}")
@@ -306,7 +314,7 @@ def _official(entry: Entry, found: Found, options: Options, where: Path) -> Data
     )
 
 
-def _made(entry: Entry, options: Options, where: Path) -> Dataset:
+def _made(entry: Entry, options: Options, cache_dir: Path | None) -> Dataset:
     options.refuse(entry.name)
     provenance = {"source": entry.name, "licence": entry.licence, "citation": entry.citation}
     if entry.name == "digits":
@@ -316,7 +324,7 @@ def _made(entry: Entry, options: Options, where: Path) -> Dataset:
     return cache.prepared(
         options.key(entry.name, entry.name),
         lambda: shapes.read(size=form.size, channels=form.channels, seed=options.seed),
-        where,
+        cache_folder(cache_dir),
         entry.name,
         {"copy": "drawn here", **provenance},
         progress=options.progress,
@@ -349,7 +357,7 @@ def _prepared(key: str, name: str, found: own.Own, where: Path, read: Callable[[
         read or found.read,
         where,
         printable(name),
-        {"copy": OWN_FILES, "source": found.path.name, **found.origin},
+        {"copy": OWN_FILES, "source": printable(found.path.name), **found.origin},
         state=found.state,
         progress=found.options.progress,
         on_damage=found.options.on_damage,
@@ -369,7 +377,7 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
     parts = [own.look_at(path, options, where) for path in paths]
     provenance = {
         "copy": OWN_FILES,
-        "source": ", ".join(path.name for path in paths),
+        "source": ", ".join(printable(path.name) for path in paths),
         "listing": " ".join(part.state for part in parts),
     }
     joined = "+".join(map(own.name_of, paths))[:_LONGEST_NAME]
@@ -385,6 +393,8 @@ def _merged(names: Sequence[str | Path], options: Options, where: Path) -> Datas
     )
 
 
-def split_record(path: Path, *, seed: int = 0, root: Path | None = None, cache_dir: Path | None = None) -> Path:
-    """Return the file that remembers which pictures of one's own were set apart for testing, once they were loaded."""
-    return own.record_of(path.resolve(), Options(seed=seed, root=root), cache_folder(cache_dir))
+def split_record(path: Path, *, seed: int = 0, root: Path | None = None, cache_dir: Path | None = None) -> Path | None:
+    """Return the file that remembers which of one's own pictures were set apart for testing; None without a cache."""
+    with suppress(InputError):
+        return own.record_of(path.resolve(), Options(seed=seed, root=root), cache_folder(cache_dir))
+    return None

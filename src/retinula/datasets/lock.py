@@ -12,6 +12,7 @@ import filelock
 
 PATIENCE_SECONDS = 600.0
 _AT_ONCE_SECONDS = 0.2
+_REWRITING_SECONDS = 10.0  # a file is read, changed and written in far less
 
 
 @contextmanager
@@ -34,6 +35,17 @@ def locked(path: Path, waiting: Callable[[], None] | None = None, patience: floa
     finally:
         if held:
             lock.release()
+
+
+@contextmanager
+def rewriting(file: Path) -> Iterator[None]:
+    """Keep others that ask for it, too, from changing a file while it is read, changed and written during the block.
+
+    Args:
+        file: it; its folder exists.
+    """
+    with locked(file.with_name(f".{file.stem}.lock"), patience=_REWRITING_SECONDS):
+        yield
 
 
 @contextmanager

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from retinula.datasets.lock import locked
+from retinula.datasets.lock import rewriting
 from retinula.datasets.reading import SplitName
 from retinula.files.durable import make_folder, write_json
 
 TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
 _HALVES: Final[tuple[SplitName, ...]] = ("train", "test")
-_PATIENCE_SECONDS: Final = 10.0  # a record is written in far less
 
 _Places = dict[str, SplitName]
 _Digests = dict[str, str]
@@ -76,7 +75,7 @@ def _rewrite(record: Path, change: Callable[[_Places, _Digests], tuple[_Places, 
     if change(*found) == found:  # then it may lie where nothing can be written
         return
     make_folder(record.parent)
-    with locked(record.with_name(f".{record.stem}.lock"), patience=_PATIENCE_SECONDS):
+    with rewriting(record):
         _write(record, *change(*read_with_digests(record)))
 
 

@@ -1,6 +1,7 @@
 """Writing every picture of a data set as a file: a folder a split, in it a folder a class."""
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
@@ -66,11 +67,13 @@ def safe_names(names: Iterable[str]) -> list[str]:
     >>> safe_names(["cat", "either/or", "CAT", ".."])
     ['cat', 'either_or', 'CAT_2', '_']
     """
+    encoding = sys.getfilesystemencoding()  # in the locale C it may be ASCII
     taken: set[str] = set()
     result = []
     for name in names:
         # A leading dot would hide the folder, trailing dots and spaces vanish on Windows.
-        short = _UNSAFE.sub("_", name).encode("utf-8", "replace")[:_LONGEST_NAME].decode("utf-8", "ignore")
+        named = name.encode(encoding, "replace").decode(encoding)
+        short = _UNSAFE.sub("_", named).encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
         plain = short.strip(" ").lstrip(".").rstrip(". ") or "_"
         if _DEVICES.fullmatch(plain):
             plain = f"_{plain}"

@@ -4,11 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from retinula.datasets.reading import Progress, SplitName
 from retinula.errors import InputError
+from retinula.evaluation.recognised import Learned
 from retinula.evaluation.run_data import (
     OTHERS,
     OwnPictures,
@@ -34,12 +32,10 @@ class Asked:
         model: that came of it.
         images: the pictures.
         split: which part of their data set they are.
-        learned_from: whether the model learned from these very pictures.
-        learned: of each picture whether it learned one equal in every pixel, bool `[N]`; None where nobody knows.
+        learned: what the model has learned of them.
         own: all of the run's own pictures; None where it is asked about another data set.
         of_run: whether what is found belongs in the run, not in a folder of somebody's choice.
         place: the folder where what is found and its figures go; None where nothing is written.
-        at_least: whether the model learned others, too, that cannot be compared with these pictures.
     """
 
     run: Run | None
@@ -47,12 +43,10 @@ class Asked:
     model: Model
     images: ImageSet
     split: SplitName
-    learned_from: bool
+    learned: Learned
     own: OwnPictures | None
     of_run: bool
     place: Path | None
-    learned: NDArray[np.bool_] | None = None
-    at_least: bool = False
 
 
 def ask(
@@ -75,7 +69,8 @@ def ask(
             folder of theirs in it.
         remedy: what to do where the run's own pictures have changed, the end of the message.
         progress: told how far loading is.
-        remark: told where others of the run's own pictures have changed, but not these.
+        remark: told where others of the run's own pictures have changed, but not these, and where what it kept of the
+            pictures that it learned is damaged.
 
     Raises:
         InputError: the run is not finished or damaged, the folder is a run's, or there are no such pictures.
@@ -91,7 +86,7 @@ def ask(
     else:
         own = find_own(run, progress, remark)
         images = pictures_to_measure(own, split, remedy, remark)
-    asked = about(run, recipe, model, images, split, own)
+    asked = about(run, recipe, model, images, split, own, remark)
     return replace(asked, of_run=folder is None, place=place)
 
 
@@ -102,6 +97,7 @@ def about(
     images: ImageSet,
     split: SplitName,
     own: OwnPictures | None,
+    remark: Callable[[str], None] | None = None,
 ) -> Asked:
     """Return a finished run's model beside pictures that are loaded; what is found belongs in the run.
 
@@ -112,11 +108,10 @@ def about(
         images: the pictures.
         split: which part of their data set they are.
         own: all of the run's own pictures; None where it is asked about another data set.
+        remark: told where what the run kept of the pictures that it learned is damaged.
     """
-    learned = learned_of(run, model, images, split, own)
-    return Asked(
-        run, recipe, model, images, split, learned.from_these, own, True, run.path, learned.each, learned.at_least
-    )
+    learned = learned_of(run, model, images, split, own, remark)
+    return Asked(run, recipe, model, images, split, learned, own, of_run=True, place=run.path)
 
 
 def ask_file(
@@ -144,7 +139,7 @@ def ask_file(
         _check_place(folder, named=True)
     images = other_pictures(data, model, split, progress)
     learned = learned_of(None, model, images, split)
-    return Asked(None, None, model, images, split, learned.from_these, None, False, folder, learned.each)
+    return Asked(None, None, model, images, split, learned, None, of_run=False, place=folder)
 
 
 def _check_place(place: Path, *, named: bool) -> None:

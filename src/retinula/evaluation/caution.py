@@ -63,7 +63,7 @@ class CountedAnswers:
 
 
 def is_near_chance(result: HowRight) -> bool:
-    """Tell whether a model, as far as so many pictures can say, is hardly more often right than a blind guess."""
+    """Tell whether a model, as far as so many pictures can say, is too seldom right for its answers to say anything."""
     low, _ = result.accuracy_interval
     return low < result.chance + HARDLY * (1 - result.chance)
 
@@ -71,8 +71,15 @@ def is_near_chance(result: HowRight) -> bool:
 def caution(result: HowRight) -> str:
     """Say how far to believe what was found among the pictures that a model was measured on."""
     if is_near_chance(result):
+        low, high = result.accuracy_interval
+        right, guess = f"With {percent(result.accuracy)} of {plural(result.num_images, 'picture')}", result.chance
+        if low <= guess <= high:
+            return (
+                f"{right} right it can hardly be told from a blind guess ({percent(guess)}): "
+                "what is found by its answers means nothing."
+            )
         return (
-            f"With {percent(result.accuracy)} of {plural(result.num_images, 'picture')} right it can hardly be told "
-            f"from a blind guess ({percent(result.chance)}): what is found by its answers means nothing."
+            f"{right} right (a blind guess: {percent(guess)}) it is right too seldom: "
+            "what is found by its answers is mostly its own mistakes."
         )
     return "Look before you believe it: rare kinds are among them, and a weak model doubts much that is right."

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from retinula.images import Images, evenly_spread
 from retinula.metrics import psnr, ssim
+from retinula.portions import portions
 from retinula.transforms.batches import generator_for
 from retinula.transforms.levels import unit
 from retinula.transforms.noise import noised
@@ -42,14 +43,14 @@ class Denoising:
     ssim: float
 
 
-def measure_denoising(images: Images, answer: Answer, crop: Crop, batch_size: int) -> tuple[Denoising, ...]:
+def measure_denoising(images: Images, answer: Answer, crop: Crop, batch_size: int | None) -> tuple[Denoising, ...]:
     """Measure every level of noise, on at most 2,000 pictures spread evenly over the set.
 
     Args:
         images: uint8 `[N, C, H, W]`, at least one picture.
         answer: turns uint8 pictures into what the network makes of them, float in 0..1.
         crop: cuts out of uint8 pictures what the network sees of them.
-        batch_size: pictures at a time.
+        batch_size: pictures at a time, by their size where None.
     """
     chosen = evenly_spread(len(images), MOST_IMAGES)
     return tuple(_measure(images, chosen, level, answer, crop, batch_size) for level in NOISE_LEVELS)
@@ -66,12 +67,12 @@ def _measure(
     level: float,
     answer: Answer,
     crop: Crop,
-    size: int,
+    size: int | None,
 ) -> Denoising:
     chances = noise_for(level)
     sums = torch.zeros(4, dtype=torch.float64)
-    for start in range(0, len(chosen), size):
-        clean = torch.from_numpy(np.array(images[chosen[start : start + size]]))
+    for part in portions(len(chosen), images.shape[1:], size):
+        clean = torch.from_numpy(np.array(images[chosen[part]]))
         spoiled = noised(clean, level, chances)
         answers = answer(spoiled.numpy())
         targets, seen = unit(crop(clean)), unit(crop(spoiled))

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from retinula.datasets.lock import rewriting
 from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelErrors
 from retinula.evaluation.robustness import Robustness
-from retinula.files.durable import make_folder, reading, write_json
+from retinula.files.durable import make_folder, read_text, reading, write_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,26 +124,33 @@ def add_inspection(file: Path, inspected: Inspected) -> None:
     Forgotten is what was found among other pictures of the same split, and what cannot be read.
 
     Raises:
-        RetinulaError: the file cannot be written.
+        RetinulaError: the file cannot be written, or what lies in its place is none.
     """
+    with reading(file):
+        is_odd = file.exists() and not file.is_file()
+    if is_odd:  # a pipe keeps one waiting who writes to it
+        raise InputError(f"{file}: not an ordinary file")
     split, found = inspected.split, inspected.found
-    try:
-        before, same = _read(file), read_inspection(file, split)
-    except InputError:
-        before, same = {}, None
-    if same is not None and (same.dataset, same.fingerprint) == (inspected.dataset, inspected.fingerprint):
-        found = same.found.joined(found)
     about = {"dataset": inspected.dataset, "split": split, "fingerprint": inspected.fingerprint}
     make_folder(file.parent)
-    write_json(file, before | {split: about | found.to_dict()})
+    with rewriting(file):
+        try:
+            before, same = _read(file), read_inspection(file, split)
+        except InputError:
+            before, same = {}, None
+        if same is not None and (same.dataset, same.fingerprint) == (inspected.dataset, inspected.fingerprint):
+            found = same.found.joined(found)
+        write_json(file, before | {split: about | found.to_dict()})
 
 
 def _read(file: Path) -> dict[str, Any]:
     """Return what was found by split, as the file holds it; earlier versions wrote that of one split alone."""
-    with _whole(file):
+    with reading(file):
         if not file.exists():
             return {}
-        values = json.loads(file.read_text(encoding="utf-8"))
+    text = read_text(file)
+    with _whole(file):
+        values = json.loads(text)
         if "dataset" in values:
             return {values["split"]: values}
         return dict(values.items())
@@ -151,8 +159,7 @@ def _read(file: Path) -> dict[str, Any]:
 @contextmanager
 def _whole(file: Path) -> Iterator[None]:
     """Say in one line why the file of what was found cannot be used."""
-    with reading(file):
-        try:
-            yield
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-            raise InputError(f"{file} is not whole; look again with: retinula report {file.parent} --deep") from error
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise InputError(f"{file} is not whole; look again with: retinula report {file.parent} --deep") from error

@@ -1,12 +1,13 @@
 """Labels that are likely wrong, found by confident learning (Northcutt et al. 2021, arXiv:1911.00068) with cleanlab.
 
 A label is doubted where a model that never saw it says something else, more surely than it usually is of that class.
-Test and validation pictures have such answers at hand. Of the pictures that a model was trained on, its answers say
-nothing, since it knows them by heart: for those a linear head is trained anew on the embeddings, five times, each
-time without a fifth of the pictures. The body below has still seen their labels, so fewer errors are found than by
-training everything anew. Knows nothing of files.
+Pictures that a model has not learned have such answers at hand. Of those that it has, its answers say nothing, since
+it knows them by heart: for those a linear head is trained anew on the embeddings, five times, each time without a
+fifth of all pictures. The body below has still seen their labels, so fewer errors are found than by training
+everything anew. Knows nothing of files.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +22,9 @@ from retinula.errors import InputError
 from retinula.extras import load
 
 FOLDS = 5
+HELD_OUT = "held out"  # how answers were got: by the model itself, of pictures that it has not learned
+PERHAPS_HELD_OUT = f"{HELD_OUT}, as far as is known"
+BY_HEAD = f"{FOLDS}-fold linear head on the embeddings"
 
 Floats = NDArray[np.floating[Any]]
 
@@ -52,7 +56,7 @@ class LabelErrors:
 
     Attributes:
         num_images: how many labels were looked at.
-        method: how the answers were got: `held out` or `5-fold linear head on the embeddings`.
+        method: how the answers were got: `HELD_OUT`, `PERHAPS_HELD_OUT`, `BY_HEAD`, or how many in which way.
         errors: what was found.
         num_rare: how many labels besides were not looked at, since too few pictures have the same.
     """
@@ -61,6 +65,15 @@ class LabelErrors:
     method: str
     errors: tuple[LabelError, ...]
     num_rare: int = 0
+
+    def joined(self, other: "LabelErrors") -> "LabelErrors":
+        """Return what was found among both, which are different pictures of one set, by answers got in two ways."""
+        return LabelErrors(
+            self.num_images + other.num_images,
+            "; ".join(f"{each.method}: {each.num_images:,}" for each in (self, other)),
+            tuple(sorted((*self.errors, *other.errors), key=lambda error: error.label_probability)),
+            self.num_rare + other.num_rare,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
@@ -100,12 +113,14 @@ def find_label_errors(
     labels: NDArray[np.int64],
     classes: Sequence[str],
     *,
-    method: str = "held out",
+    method: str = HELD_OUT,
     sources: Sequence[str] | None = None,
+    only: NDArray[np.bool_] | None = None,
 ) -> LabelErrors:
     """Find labels that answers which did not know them speak against.
 
-    A picture of a class that no label names is not found by that: nothing tells how sure answers usually are of it.
+    A picture of a class that no label names is not found by that: nothing tells how sure answers usually are of it. Nor
+    is a label doubted that only one picture has.
 
     Args:
         probabilities: `[N, K]`, each row summing to 1, from a model that was not trained on these labels; a row of
@@ -114,6 +129,7 @@ def find_label_errors(
         classes: K names.
         method: how the answers were got, for the result.
         sources: for each picture its file.
+        only: of each picture whether its label is looked at; the others but tell how sure answers usually are.
 
     Raises:
         InputError: cleanlab is not installed, or broken; or an answer is no number.
@@ -121,24 +137,30 @@ def find_label_errors(
     cleanlab = _cleanlab()
     if not np.isfinite(probabilities).all():
         raise InputError("the model's answers are no finite numbers: they say nothing of labels")
+    only = np.ones(len(labels), np.bool_) if only is None else only
     answered = np.flatnonzero(probabilities.any(axis=1))
-    num_rare = len(labels) - len(answered)
+    num_images = int(only[answered].sum())
+    num_rare = int(only.sum()) - num_images
     probabilities, labels = probabilities[answered], labels[answered]
     present = np.unique(labels)
     if len(present) < 2:
-        return LabelErrors(len(labels), method, (), num_rare)
+        return LabelErrors(num_images, method, (), num_rare)
     among = np.maximum(np.asarray(probabilities, dtype=np.float64)[:, present], 1e-12)
     among /= among.sum(axis=1, keepdims=True)  # cleanlab wants every class to occur; what is reported are the answers
-    found = cleanlab.find_label_issues(
-        np.searchsorted(present, labels),
-        among,
-        filter_by="both",
-        return_indices_ranked_by="self_confidence",
-        n_jobs=1,
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "May not flag all label issues in class")  # with one picture, said above
+        found = cleanlab.find_label_issues(
+            np.searchsorted(present, labels),
+            among,
+            filter_by="both",
+            return_indices_ranked_by="self_confidence",
+            n_jobs=1,
+        )
     errors = []
     for place in np.asarray(found).tolist():
         answer, suggestion, index = probabilities[place], int(probabilities[place].argmax()), int(answered[place])
+        if not only[index]:
+            continue
         errors.append(
             LabelError(
                 index=index,
@@ -149,7 +171,7 @@ def find_label_errors(
                 probability=float(answer[suggestion]),
             )
         )
-    return LabelErrors(len(labels), method, tuple(errors), num_rare)
+    return LabelErrors(num_images, method, tuple(errors), num_rare)
 
 
 def out_of_fold(features: Floats, labels: NDArray[np.int64], num_classes: int, seed: int = 0) -> Floats:

@@ -4,7 +4,7 @@ A run takes over those of the model that it begins from, so that one file tells 
 files alone, tell nothing of pictures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from retinula.errors import InputError, RetinulaError
+from retinula.evaluation.recognised import Learned
 from retinula.files.tensor_file import load_tensors, save_tensors
 from retinula.images import ImageSet
 from retinula.pictures.equal import Digests, digests_of
@@ -40,12 +41,18 @@ class LearnedPictures:
 
     @classmethod
     def read(cls, run: Run) -> "LearnedPictures | None":
-        """Read what a run keeps; None where there is nothing that can be read."""
+        """Read what a run keeps; None where it keeps nothing, as those of earlier versions.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if not run.learned_file.exists():
+            return None
         try:
             tensors, header = load_tensors(run.learned_file)
             return cls({form: values.numpy() for form, values in tensors.items()}, tuple(map(str, header[_UNTOLD])))
-        except (InputError, LookupError, TypeError):
-            return None
+        except (InputError, LookupError, TypeError) as error:
+            raise InputError(f"{run.learned_file} is damaged") from error
 
     def write(self, run: Run) -> None:
         """Keep it with a run.
@@ -60,9 +67,10 @@ class LearnedPictures:
         """Say of each picture whether one that is equal to it in every pixel was learned: bool `[N]`."""
         return np.isin(asked.values, self.by_form.get(asked.form, ()))
 
-    def leaves_open(self, form: str) -> bool:
-        """Say whether the model has learned more than can be compared with pictures of a form."""
-        return bool(self.untold or self.by_form.keys() - {form})
+    def of(self, asked: Digests) -> Learned:
+        """Return what the model has learned of some pictures."""
+        each, at_least = self.has(asked), bool(self.untold or self.by_form.keys() - {asked.form})
+        return Learned(bool(each.all()), None if at_least and not each.any() else each, at_least)
 
     def also(self, other: "LearnedPictures") -> "LearnedPictures":
         """Return what both have learned."""
@@ -80,12 +88,14 @@ class Learning(NamedTuple):
         before: those of the model; none where it begins from none.
         model: what that is called.
         hint: how to have other validation pictures, the end of a message.
+        damage: why what it had learned can no longer be told, where that was kept once.
     """
 
     own: LearnedPictures
     before: LearnedPictures
     model: str
     hint: str
+    damage: str = ""
 
     @property
     def whole(self) -> LearnedPictures:
@@ -119,7 +129,10 @@ class Learning(NamedTuple):
 
     def _unknown(self, forms: set[str]) -> list[str]:
         among = "validation and test pictures may be among them"
-        lines = [f"which pictures {name} has learned is kept nowhere: {among}" for name in self.before.untold]
+        reasons = {name: f"which pictures {name} has learned is kept nowhere" for name in self.before.untold}
+        if self.damage:
+            reasons[self.model] = self.damage
+        lines = [f"{reason}: {among}" for reason in reasons.values()]
         if others := sorted(self.before.by_form.keys() - forms):
             lines.append(
                 f"{self.model} has learned pictures of {' and '.join(others)}, which cannot be compared with those of "
@@ -143,29 +156,50 @@ def begin_learning(recipe: Recipe, source: Source | None, train_set: ImageSet) -
     file = Path(recipe.model.weights)
     run = run_of(file)
     name = printable(file.name if run is None else run.name)
-    before = None if run is None else LearnedPictures.read(run)
+    before, damage = None, ""
+    try:
+        before = None if run is None else LearnedPictures.read(run)
+    except InputError as error:
+        damage = f"{error}: {_lost(name)}"
     if before is None:
         # What a model file does tell: whether these very pictures are all that it was trained on.
         told = {} if source is None else source.model.provenance
         same = "source" not in told and told.get("fingerprint") == train_set.fingerprint()
-        before = own if same else LearnedPictures({}, (name,))
-    return Learning(own, before, name, "" if run is None else _hint(recipe, run, name))
+        before, damage = (own, "") if same else (LearnedPictures({}, (name,)), damage)
+    return Learning(own, before, name, "" if run is None else _hint(recipe, run, name), damage)
 
 
-def learned_by(run: Run, train_set: ImageSet | None) -> LearnedPictures | None:
+def learned_by(
+    run: Run, train_set: ImageSet | None, remark: Callable[[str], None] | None = None
+) -> LearnedPictures | None:
     """Return what a run's model has learned; None where nobody knows.
 
     Args:
         run: a run that has begun.
         train_set: its very training pictures, where they are at hand; they tell what a run of an earlier version did
-            not keep.
+            not keep, and what is damaged.
+        remark: told where what it kept is damaged.
     """
-    kept = LearnedPictures.read(run)
-    if kept is not None or train_set is None:
+    kept, damage = None, ""
+    try:
+        kept = LearnedPictures.read(run)
+    except InputError as error:
+        damage = str(error)
+    if kept is not None:
         return kept
+    name, weights = printable(run.name), None if train_set is None else run.recipe().model.weights
+    if damage and remark is not None:
+        left = f"of the pictures that {name} has learned only those to train on can still be told"
+        whole = f"the pictures to train on tell what {name} has learned"
+        remark(f"{damage}: {_lost(name) if train_set is None else left if weights else whole}")
+    if train_set is None:
+        return None
     form, values = digests_of(train_set.images)
-    weights = run.recipe().model.weights
     return LearnedPictures({form: np.unique(values)}, () if weights is None else (weights,))
+
+
+def _lost(name: str) -> str:
+    return f"which pictures {name} has learned can no longer be told"
 
 
 def _hint(recipe: Recipe, run: Run, name: str) -> str:

@@ -19,6 +19,7 @@ from retinula.errors import InputError, RetinulaError, nearest
 from retinula.evaluation.answered import Answered
 from retinula.evaluation.denoising import EXAMPLE_LEVEL, measure_denoising, noise_for
 from retinula.evaluation.fitting import check_pictures, class_numbers, labels_for, size_in_words
+from retinula.evaluation.recognised import Learned
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.run_data import learned_of, other_pictures
 from retinula.forms import Averaging
@@ -35,9 +36,11 @@ from retinula.metrics import (
     top_k_accuracy,
 )
 from retinula.models.reconstructing import Encodes
+from retinula.portions import portions
 from retinula.runs.run import Run
+from retinula.text.remarks import remark
 from retinula.trained.asking import check_batches_and_averaging
-from retinula.trained.finding import find_model
+from retinula.trained.finding import find_trained
 from retinula.trained.model_file import Model
 from retinula.training.lines import Lines
 from retinula.transforms.levels import unit
@@ -52,7 +55,7 @@ def evaluate(
     image_set: ImageSet | str | Path,
     *,
     split: str = "test",
-    batch_size: int = 500,
+    batch_size: int | None = None,
     tta: Averaging = "none",
     device: torch.device | str | None = None,
     progress: Counting | bool | None = True,
@@ -66,7 +69,7 @@ def evaluate(
             those of that split are brought to its form. A classifier needs labels, and all or some of the model's
             classes, in any order.
         split: what the pictures are to the model: `test`, `validation` or `train`.
-        batch_size: pictures at a time.
+        batch_size: pictures at a time, by their size where None.
         tta: averaging at test time; for classifiers only.
         device: where to compute; the processor where none is given.
         progress: called with the number of pictures done and of all; or whether to print lines on standard error,
@@ -80,7 +83,7 @@ def evaluate(
     """
     run = None
     if not isinstance(model, Model):
-        file = find_model(model)
+        file = find_trained(model).file
         run, model = Run(file.parent), Model.load(file)
         run = run if run.model_file == file else None
     check_batches_and_averaging(batch_size, tta)
@@ -89,8 +92,54 @@ def evaluate(
         image_set = other_pictures(image_set, model, _known_split(split), lines)
     check_pictures(model, image_set)
     told = partial(lines, "evaluating") if lines else progress if callable(progress) else None
-    runner = _Runner(model, image_set, batch_size, tta, device, told, clock)
-    facts = _facts(model, image_set, split, tta) | _known(run, model, image_set, split)
+    if run is not None and not run.environment_file.exists():  # nothing but its model file has come here
+        run = None
+    learned = learned_of(run, model, image_set, split, remark=remark if lines else None)
+    return evaluate_known(
+        model,
+        image_set,
+        learned,
+        split=split,
+        batch_size=batch_size,
+        tta=tta,
+        device=device,
+        progress=told,
+        clock=clock,
+    )
+
+
+def evaluate_known(
+    model: Model,
+    image_set: ImageSet,
+    learned: Learned,
+    *,
+    split: str,
+    batch_size: int | None = None,
+    tta: Averaging = "none",
+    device: torch.device | str | None = None,
+    progress: Counting | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Evaluation:
+    """Give what `evaluate` gives, where it is known already what the model has learned of the pictures.
+
+    Args:
+        model: what to measure.
+        image_set: pictures of the size the model takes.
+        learned: what the model has learned of them.
+        split: as of `evaluate`, like all that follows.
+        batch_size: pictures at a time.
+        tta: averaging at test time.
+        device: where to compute.
+        progress: told how far it is.
+        clock: gives seconds.
+
+    Raises:
+        InputError: the pictures do not fit the model.
+        RetinulaError: the model's answers are not finite numbers.
+    """
+    check_pictures(model, image_set)
+    runner = _Runner(model, image_set, batch_size, tta, device, progress, clock)
+    facts = _facts(model, image_set, split, tta) | {"learned": learned}
     if not model.classifies:
         return _reconstruction(runner, facts)
     labels = labels_for(model, image_set)  # before the work: a wrong set is refused at once
@@ -120,7 +169,7 @@ class _Runner:
         self,
         model: Model,
         image_set: ImageSet,
-        batch_size: int,
+        batch_size: int | None,
         tta: Averaging,
         device: torch.device | str | None,
         progress: Counting | None,
@@ -183,15 +232,6 @@ def _facts(model: Model, image_set: ImageSet, split: str, tta: Averaging) -> dic
     }
 
 
-def _known(run: Run | None, model: Model, image_set: ImageSet, split: str) -> dict[str, Any]:
-    """Return what is known of the model's having learned from the pictures, whatever their split is called."""
-    if run is not None and not run.environment_file.exists():  # nothing but its model file has come here
-        run = None
-    learned = learned_of(run, model, image_set, split)
-    each = None if learned.each is None else torch.from_numpy(learned.each)
-    return {"learned_from": learned.from_these, "learned": each, "at_least": learned.at_least}
-
-
 def _ask(runner: _Runner, labels: Tensor) -> Answered:
     logits = runner.outputs(0, len(labels))
     plain_accuracy = None if runner.tta == "none" else accuracy(runner.plain_outputs(), labels)
@@ -229,9 +269,9 @@ def _reconstruction(runner: _Runner, facts: dict[str, Any]) -> ReconstructionRes
     kept = torch.from_numpy(evenly_spread(number, EXAMPLES))
     sums = torch.zeros(5, dtype=torch.float64)
     originals, results = [], []
-    for start in range(0, number, runner.batch_size):
-        stop = min(start + runner.batch_size, number)
-        images = runner.model.preprocess.centre(torch.from_numpy(copied(runner.image_set.images, slice(start, stop))))
+    for part in portions(number, runner.image_set.shape, runner.batch_size):
+        start, stop = part.start, part.stop
+        images = runner.model.preprocess.centre(torch.from_numpy(copied(runner.image_set.images, part)))
         targets = unit(images)
         logits = runner.outputs(start, stop)
         if logits.shape != targets.shape:

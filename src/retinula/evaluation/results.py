@@ -13,6 +13,7 @@ from torch import Tensor
 
 from retinula.evaluation.denoising import Denoising
 from retinula.evaluation.intervals import interval_of_mean, wilson_interval
+from retinula.evaluation.recognised import NOTHING_KNOWN, Learned
 from retinula.metrics import Calibration, ClassScores, accuracy, calibration, class_scores
 
 SUREST = 24  # mistakes that are kept one by one
@@ -53,11 +54,7 @@ class Evaluation:
         seconds: how long the network ran over all pictures.
         unverified_copy: whether the pictures came from a copy whose hash is not the official one.
         provenance: where the pictures came from, as words.
-        learned_from: whether the model was trained on these very pictures.
-        learned: of each picture whether the model learned one equal in every pixel, bool `[N]`; None where nobody
-            knows.
-        at_least: whether the model learned others, too, that cannot be compared with these, so that `learned` may lack
-            some.
+        learned: what the model has learned of the pictures.
     """
 
     dataset: str
@@ -69,19 +66,12 @@ class Evaluation:
     seconds: float
     unverified_copy: bool
     provenance: dict[str, str]
-    learned_from: bool = False
-    learned: Tensor | None = None
-    at_least: bool = False
+    learned: Learned = NOTHING_KNOWN
 
     @property
     def images_per_second(self) -> float:
         """Pictures a second through the network, loading and measuring not counted."""
         return self.num_images / self.seconds if self.seconds else 0.0
-
-    @property
-    def num_learned(self) -> int | None:
-        """How many of the pictures the model has learned, at least, equal in every pixel; None where nobody knows."""
-        return None if self.learned is None else int(self.learned.sum())
 
     def to_dict(self) -> dict[str, Any]:
         """Return all results as values that JSON can hold; shares in 0..1, times in seconds."""
@@ -96,8 +86,8 @@ class Evaluation:
             "images_per_second": self.images_per_second,
             "unverified_copy": self.unverified_copy,
             "provenance": self.provenance,
-            "learned_from": self.learned_from,
-            "num_learned": self.num_learned,
+            "learned_from": self.learned.from_these,
+            "num_learned": self.learned.number,
         }
 
 
@@ -172,9 +162,10 @@ class ClassificationResult(Evaluation):
 
         None where there are none such, or where nobody knows.
         """
-        if self.learned is None or self.at_least or self.learned.all():
+        each = self.learned.each
+        if each is None or self.learned.at_least or each.all():
             return None
-        return self.right[~self.learned].double().mean().item()
+        return self.right[torch.from_numpy(~each)].double().mean().item()
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:

@@ -1,17 +1,17 @@
 """Which pictures a recipe trains on, which a run did train on, and others in the form that its model takes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retinula.datasets.load import load
 from retinula.datasets.reading import Dataset, Progress, Skipped, SplitName, pictures_of
 from retinula.errors import InputError
 from retinula.evaluation.learned import learned_by
+from retinula.evaluation.recognised import NOTHING_KNOWN, Learned
 from retinula.images import ImageSet
 from retinula.pictures.equal import Digests, digests_of
 from retinula.recipe.recipe import Recipe
@@ -56,20 +56,6 @@ class Sets(NamedTuple):
             "given": self.given,
             **self.train.provenance,
         }
-
-
-class Learned(NamedTuple):
-    """What a model has learned of some pictures.
-
-    Attributes:
-        from_these: whether it learned from these very ones: its own, or the same set under another name.
-        each: of each picture whether it learned one equal in every pixel, bool `[N]`; None where nobody knows.
-        at_least: whether it learned others, too, that cannot be compared with these, so that `each` tells not of all.
-    """
-
-    from_these: bool
-    each: NDArray[np.bool_] | None
-    at_least: bool = False
 
 
 @dataclass(frozen=True)
@@ -252,7 +238,12 @@ def find_own(run: Run, progress: Progress | None = None, remark: Callable[[str],
 
 
 def learned_of(
-    run: Run | None, model: Model, image_set: ImageSet, split: str, own: OwnPictures | None = None
+    run: Run | None,
+    model: Model,
+    image_set: ImageSet,
+    split: str,
+    own: OwnPictures | None = None,
+    remark: Callable[[str], None] | None = None,
 ) -> Learned:
     """Look what a model has learned of pictures that it is asked about.
 
@@ -262,22 +253,31 @@ def learned_of(
         image_set: about these pictures.
         split: which part of a data set they are.
         own: the run's own pictures, where they are at hand; they tell what a run of an earlier version did not keep.
+        remark: told where what the run kept of them is damaged.
     """
     if run is None:
-        return Learned(model.provenance.get("fingerprint") == image_set.fingerprint(), None)
-    learned = learned_by(run, None if own is None else own.splits.get("train"))
-    if learned is None:
-        return Learned(_learned_from(run, image_set, split, None), None)
-    asked = digests_of(image_set.images)
-    each, at_least = learned.has(asked), learned.leaves_open(asked.form)
-    from_these = _learned_from(run, image_set, split, each)
-    return Learned(from_these, None if at_least and not each.any() else each, at_least)
+        return Learned(model.provenance.get("fingerprint") == image_set.fingerprint())
+    whole = learned_by(run, None if own is None else own.splits.get("train"), remark)
+    learned = NOTHING_KNOWN if whole is None else whole.of(digests_of(image_set.images))
+    return replace(learned, from_these=learned.from_these or _learned_from(run, image_set, split))
 
 
-def _learned_from(run: Run, image_set: ImageSet, split: str, each: NDArray[np.bool_] | None) -> bool:
-    """Tell whether a run's training used these very pictures, where it is known of each, by that."""
-    if each is not None and each.all():
-        return True
+def learned_of_validation(run: Run, sets: Sets, remark: Callable[[str], None]) -> Learned:
+    """Look which of the pictures to choose by a run's model has learned all the same, here or in what it began from.
+
+    Args:
+        run: it.
+        sets: its pictures.
+        remark: told where what the run kept of them is damaged.
+    """
+    whole = None if sets.validation is None else learned_by(run, sets.train, remark)
+    if whole is None or sets.validation is None:
+        return NOTHING_KNOWN
+    return whole.of(digests_of(sets.validation.images))
+
+
+def _learned_from(run: Run, image_set: ImageSet, split: str) -> bool:
+    """Tell by fingerprints whether a run's training used these very pictures."""
     known: str | None = run.environment()["data"].get("fingerprint")
     if image_set.fingerprint() == known:
         return True

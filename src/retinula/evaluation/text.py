@@ -27,6 +27,7 @@ LOOKS = {  # what a closer look measures, by the names that `inspection.look_clo
 _LEFT_OUT = LOOKS | {"between": "near-duplicates between these and the training pictures"}
 SCORED = ("class", "precision", "recall", "F1", "pictures")  # the columns of `score_rows`
 AVERAGED_OVER = {"none": "", "mirror": "mirrored pictures", "mirror-shift": "mirrored and shifted pictures"}
+CHANCE_MATTERS = 1 / 3  # of a calibration error: where chance alone gives more, it is said how much
 BELIEVABLE = 0.02  # mean confidence and accuracy may differ by this before it is called over- or underconfident
 
 
@@ -44,9 +45,9 @@ def text_report(evaluation: Evaluation) -> list[str]:
     """Say what was measured and what came out, one string a line."""
     lines = _results(evaluation)
     lines += ["", _speed(evaluation)]
-    if evaluation.learned_from:
+    if evaluation.learned.from_these:
         lines.append("These are the pictures that it learned from: expect less on new ones.")
-    elif evaluation.num_learned:
+    elif evaluation.learned.number:
         lines.append(_learned(evaluation))
     if evaluation.unverified_copy:
         lines.append("The pictures come from an unverified copy: its hash is not the official one.")
@@ -91,9 +92,11 @@ def _spoilt(found: Robustness, *, names_worst: bool) -> str:
     worst = min(found.accuracy, key=lambda kind: sum(found.accuracy[kind]))
     of = "" if found.num_images == found.num_available else f" drawn from {found.num_available:,}"
     looks = "single looks" if found.tta == "none" else f"averaged ({found.tta})"
+    low, high = found.interval or (None, None)
+    between = "" if low is None or high is None else f" (95 % interval {100 * low:.1f} to {percent(high)})"
     return (
         f"Spoilt pictures ({len(found.accuracy)} corruptions, 5 strengths, {found.num_images:,}{of}; {looks}): "
-        f"{percent(found.mean)} right on average, {percent(found.clean)} unspoilt"
+        f"{percent(found.mean)} right on average{between}, {percent(found.clean)} unspoilt"
         f"{f'; {worst} costs most' if names_worst else ''}."
     )
 
@@ -124,9 +127,11 @@ def _near_duplicates(name: str, pairs: Sequence[NearDuplicate]) -> list[str]:
     exact = sum(pair.exact for pair in pairs)
     within = name.startswith("within")
     pictures = {place for pair in pairs for place in ((pair.index, pair.other) if within else (pair.index,))}
+    if not pairs:
+        return [f"Near-duplicates {name}: none."]
     return [
-        f"Near-duplicates {name}: of {plural(len(pictures), 'picture')}; {plural(len(pairs), 'pair')}, "
-        f"{exact:,} equal in every pixel.",
+        f"Near-duplicates {name}: {plural(len(pictures), 'picture')}{'' if within else ' of the first'} in "
+        f"{plural(len(pairs), 'pair')}, {exact:,} of them equal in every pixel.",
         *(
             f"  {picture_named(pair.index, pair.source)} and {picture_named(pair.other, pair.other_source)}: "
             f"{'equal' if pair.exact else f'agree by {pair.correlation:.3f}'}"
@@ -137,11 +142,11 @@ def _near_duplicates(name: str, pairs: Sequence[NearDuplicate]) -> list[str]:
 
 def _learned(evaluation: Evaluation) -> str:
     """Say how many pictures are no test of anything but memory."""
-    number = evaluation.num_learned or 0
+    number = evaluation.learned.number or 0
     others = evaluation.accuracy_of_others if isinstance(evaluation, ClassificationResult) else None
     right = "" if others is None else f"; right for {percent(others)} of the others"
     equal = f"{'is' if number == 1 else 'are'} equal, pixel by pixel, to pictures it learned from"
-    least = "At least " if evaluation.at_least else ""
+    least = "At least " if evaluation.learned.at_least else ""
     return f"{least}{number:,} of the {evaluation.num_images:,} {equal}{right}."
 
 
@@ -281,15 +286,28 @@ def _by_chance(calibration: Calibration) -> float:
 
 
 def is_few(calibration: Calibration) -> bool:
-    """Tell whether the pictures are so few that their calibration error is mostly chance, which only adds to it."""
+    """Tell whether the pictures are too few to say that sureness and accuracy agree on the whole."""
     return _by_chance(calibration) > BELIEVABLE
 
 
+def error_by_chance(calibration: Calibration) -> str:
+    """Say what chance alone makes of a calibration error, as the end of a clause; nothing where that is little.
+
+    >>> from retinula.metrics import CalibrationBin
+    >>> error_by_chance(Calibration(0.1, 0.9, 1.0, (CalibrationBin(0.8, 1.0, 1, 0.9, 1.0),)))
+    '; chance alone would give a perfectly calibrated model about 18.0 % on as many pictures'
+    """
+    by_chance = calibration.error_by_chance
+    if by_chance <= CHANCE_MATTERS * calibration.error:
+        return ""
+    return f"; chance alone would give a perfectly calibrated model about {percent(by_chance)} on as many pictures"
+
+
 def _belief(calibration: Calibration) -> str:
-    few = "; so few pictures overstate it" if is_few(calibration) else ""
     return (
         f"On average it is {percent(calibration.confidence)} sure and right for {percent(calibration.accuracy)}: "
-        f"{verdict(calibration)} (calibration error {percent(calibration.error)}{few})."
+        f"{verdict(calibration)} (calibration error "
+        f"{percent(calibration.error)}{error_by_chance(calibration)})."
     )
 
 

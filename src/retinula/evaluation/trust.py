@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from retinula.evaluation.fitting import labels_for
+from retinula.evaluation.recognised import Learned
 from retinula.evaluation.temperature import TemperatureFit, fit_temperature
 from retinula.images import Images, ImageSet, copied, drawn, evenly_spread
 from retinula.pictures.equal import pixel_digest
@@ -25,11 +26,16 @@ VALIDATION_PICTURES = 20_000  # likewise to set the limits by
 
 
 def made_trustworthy(
-    model: Model, train_set: ImageSet, validation_set: ImageSet | None, *tell: Callable[[str], None]
+    model: Model,
+    train_set: ImageSet,
+    validation_set: ImageSet | None,
+    learned: Learned,
+    *tell: Callable[[str], None],
 ) -> Model:
     """Fit the temperature and the limits of what is familiar on validation pictures; say what came out.
 
-    Without validation pictures the temperature is 1, and the model's answers have no part in what is familiar: nothing
+    Those that the model is known to have learned all the same, as what it began from may have, count as none. Without
+    validation pictures the temperature is 1, and the model's answers have no part in what is familiar: nothing
     is fitted on answers to pictures that it learned by heart. How pictures look is another matter, which no network
     has a part in: means and deviations come of some training pictures, the limit of others. What was fitted of the
     temperature also stands in the provenance.
@@ -37,7 +43,8 @@ def made_trustworthy(
     Args:
         model: a classifier; another is given back as it is.
         train_set: that it was trained on.
-        validation_set: that it was not trained on, or None.
+        validation_set: that it was not trained on here, or None.
+        learned: what it has learned of them, here or before.
         tell: each is called with every line that says what came out.
     """
 
@@ -50,20 +57,37 @@ def made_trustworthy(
     if validation_set is None:
         fit = TemperatureFit(1.0, 0, reason="no validation pictures (validation=0)")
         familiarity, limits = _by_look(train_set.images, "no validation pictures")
+        say(_in_words(fit))
     else:
-        logits = model.outputs(validation_set.images)
-        fit = fit_temperature(logits, labels_for(model, validation_set))
-        familiarity, limits = _by_look_and_answers(train_set.images, validation_set.images, logits)
-    say(_in_words(fit))
+        by_heart = learned.by_heart(len(validation_set))
+        others = validation_set.take(~by_heart) if by_heart.any() else validation_set
+        logits = model.outputs(others.images) if len(others) else torch.empty(0, len(model.classes))
+        fit, remark = fit_temperature(logits, labels_for(model, others)), _left_out(int(by_heart.sum()))
+        if fit.reason:
+            fit, remark = replace(fit, reason=f"{fit.reason}{remark}"), ""
+        elif learned.at_least:
+            remark += "; what it began from may have learned some of them, so its probabilities may be too sure"
+        say(f"{_in_words(fit)}{remark}")
+        familiarity, limits = _by_look_and_answers(train_set.images, others.images, logits, apart=bool(by_heart.any()))
     say(limits)
     provenance = model.provenance | {"calibration": asdict(fit)}
     return replace(model, temperature=fit.temperature, familiarity=familiarity, provenance=provenance)
 
 
-def _by_look_and_answers(images: Images, validation: Images, logits: Tensor) -> tuple[Familiarity | None, str]:
-    """Return both limits, or that by the look where the validation pictures do not carry more; and words for it."""
+def _by_look_and_answers(
+    images: Images, validation: Images, logits: Tensor, *, apart: bool
+) -> tuple[Familiarity | None, str]:
+    """Return both limits, or that by the look where the validation pictures do not carry more; and words for it.
+
+    Args:
+        images: what was trained on.
+        validation: those of the validation pictures that the model has not learned.
+        logits: its answers to these.
+        apart: whether there are others, which it has.
+    """
     if min(len(images), len(validation)) < FEWEST:
-        return _by_look(images, f"only {plural(len(validation), 'validation picture')}")
+        few = f"only {plural(len(validation), 'validation picture')}" if len(validation) else "no validation pictures"
+        return _by_look(images, f"{few}{' that it has not learned' if apart else ''}")
     new = evenly_spread(len(validation), VALIDATION_PICTURES)
     known = _statistics(images, evenly_spread(len(images), TRAINING_PICTURES))
     familiarity = fit_familiarity(known, _statistics(validation, new), logits[torch.from_numpy(new)])
@@ -113,6 +137,13 @@ def _parts(images: Images, chosen: NDArray[np.int64]) -> Iterator[Images]:
     """Yield some pictures, few at a time, since all of them may be large."""
     for start in range(0, len(chosen), AT_ONCE):
         yield copied(images, chosen[start : start + AT_ONCE])
+
+
+def _left_out(number: int) -> str:
+    """Say how many validation pictures counted as none, the end of a line; nothing where all counted."""
+    if not number:
+        return ""
+    return f"; {number:,} more {'was' if number == 1 else 'were'} learned, here or in what it began from, and left out"
 
 
 def _in_words(fit: TemperatureFit) -> str:

@@ -14,6 +14,7 @@ from retinula.errors import InputError, nearest
 from retinula.explanation.layers import convolutions, sides_of_maps
 from retinula.extras import load
 from retinula.images import Images
+from retinula.portions import portions
 from retinula.trained.model_file import Model
 
 Attribution = Literal["gradcam", "hirescam", "saliency", "integrated-gradients", "occlusion"]
@@ -71,10 +72,10 @@ def attribute(model: Model, seen: Images, targets: NDArray[np.int64], method: At
     device = next(model.network.parameters()).device
     compute = computes[method](model)
     found = []
-    for start in range(0, len(seen), BATCH):
-        pictures = torch.from_numpy(seen[start : start + BATCH].copy()).to(device)
+    for part in portions(len(seen), seen.shape[1:], most=BATCH):
+        pictures = torch.from_numpy(seen[part].copy()).to(device)
         inputs = model.preprocess.normalise(pictures).requires_grad_()
-        values = compute(inputs, torch.from_numpy(targets[start : start + BATCH].copy()).to(device))
+        values = compute(inputs, torch.from_numpy(targets[part].copy()).to(device))
         found.append(values.detach().float().cpu().numpy())
     return np.concatenate(found)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from retinula.explanation.layers import convolution_named
 from retinula.images import Images
 from retinula.models.watching import watched
+from retinula.portions import portions
 from retinula.trained.model_file import Model
 
 BATCH = 250
@@ -48,8 +49,8 @@ def exciting_pictures(model: Model, images: Images, layer: str, number: int = 9)
     model.network.eval()
     highest: list[torch.Tensor] = []
     with watched({layer: convolution}, record), torch.inference_mode():
-        for start in range(0, len(images), BATCH):
-            batch = torch.from_numpy(images[start : start + BATCH].copy()).to(device)
+        for part in portions(len(images), images.shape[1:], most=BATCH):
+            batch = torch.from_numpy(images[part].copy()).to(device)
             model.network(model.preprocess.inputs(batch))
             highest.append(peaks.pop())
             peaks.clear()  # of a layer that is used twice the last use counts

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -47,22 +47,32 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
     with reading(path):
         if not path.is_file():
             raise InputError(f"{path}: no such file")
-        with path.open("rb"):
-            pass  # of every file that it cannot open the library says that there is none
-        try:
-            with safe_open(path, framework="pt", device="cpu") as file:
-                metadata = file.metadata() or {}
-                if HEADER_KEY not in metadata:
-                    raise InputError(f"{path}: a safetensors file, but not one that retinula wrote")
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        except SafetensorError as error:
-            raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
+        # Opened here, since of every file that it cannot open the library says that there is none.
+        with path.open("rb") as opened:
+            metadata, tensors = _read(path, opened)
     if metadata.get(CHECKSUM_KEY) != checksum(tensors, metadata[HEADER_KEY]):
         raise InputError(f"{path}: damaged: its content does not match its checksum")
     try:
         return tensors, read_json(metadata[HEADER_KEY])
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: its header is not readable ({error})") from error
+
+
+def _read(path: Path, opened: IO[bytes]) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Return the metadata and the tensors of a file."""
+    place = str(path)
+    try:
+        place.encode()
+    except UnicodeEncodeError:  # the library takes no such path
+        place = f"/dev/fd/{opened.fileno()}"
+    try:
+        with safe_open(place, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            if HEADER_KEY not in metadata:
+                raise InputError(f"{path}: a safetensors file, but not one that retinula wrote")
+            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except SafetensorError as error:
+        raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
 
 
 def checksum(tensors: Mapping[str, torch.Tensor], header: str) -> str:

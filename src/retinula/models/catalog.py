@@ -3,10 +3,8 @@
 A plain dict: nothing registers itself. Knows nothing of data or training.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -26,51 +24,10 @@ from retinula.models.denoiser import cifar10_denoise, draw_denoiser
 from retinula.models.elsewhere import known_elsewhere
 from retinula.models.grouped import mobilenetv2_grouped
 from retinula.models.mobilenet import draw_mobilenetv2, mobilenetv2
+from retinula.models.network import Network
 from retinula.models.residual import draw_residual, residual
+from retinula.models.timm_networks import is_of_timm, timm_network
 from retinula.models.whitened import draw_whitened, whitened
-
-Task = Literal["classification", "reconstruction"]
-
-
-@dataclass(frozen=True)
-class Network:
-    """One entry of the catalog.
-
-    Attributes:
-        name: what recipes, model files and the command line call it.
-        task: `classification` gives logits `[N, K]`, `reconstruction` the logits of pictures `[N, C, H, W]`.
-        build: makes the module from `num_classes`, `channels`, `size` and the network's own arguments.
-        about: what it is, in a sentence.
-        source: where it was published.
-        parameters: how many it has in its published setting, which the last three fields give.
-        multiply_adds: for one picture in that setting, as `summary` counts them.
-        num_classes: of the published setting.
-        channels: of the published setting.
-        size: height and width of the published setting.
-        first_weights: sets the first weights where they are not those that PyTorch draws when the modules are made;
-            `build` calls it, the constructors do not.
-        unit_inputs: whether it takes pictures in 0..1 alone, as they are: it gives back its inputs but for a change.
-    """
-
-    name: str
-    task: Task
-    build: Callable[..., nn.Module]
-    about: str
-    source: str
-    parameters: int
-    multiply_adds: int
-    num_classes: int
-    channels: int = 3
-    size: tuple[int, int] = (32, 32)
-    first_weights: Callable[[nn.Module], None] | None = None
-    unit_inputs: bool = False
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The network's own arguments and their defaults."""
-        parameters = inspect.signature(self.build).parameters.values()
-        return {each.name: each.default for each in parameters if each.default is not each.empty}
-
 
 _CATALOG = (
     Network(
@@ -218,12 +175,19 @@ _CATALOG = (
 NETWORKS: dict[str, Network] = {network.name: network for network in _CATALOG}
 
 
+def is_network(name: str) -> bool:
+    """Tell whether a name is that of a network, or is formed as those of timm are."""
+    return name in NETWORKS or is_of_timm(name)
+
+
 def network_named(name: str) -> Network:
-    """Return a network's entry in the catalog.
+    """Return a network's entry in the catalog, or what is known of one of timm by a name such as `timm/resnet18`.
 
     Raises:
         InputError: there is none; the nearest name is in the message.
     """
+    if is_of_timm(name):
+        return timm_network(name)
     if name not in NETWORKS:
         raise InputError(f"there is no network {name!r}{known_elsewhere(name) or nearest(name, NETWORKS)}")
     return NETWORKS[name]
@@ -235,7 +199,7 @@ def build(
     """Build a network with new weights, drawn from torch's global generator.
 
     Args:
-        name: of the network, as in `NETWORKS`.
+        name: of the network, as `network_named` takes it.
         num_classes: the number of logits; a network that reconstructs does not use it.
         channels: of the inputs, 1 or 3.
         size: height and width of the inputs.
@@ -245,7 +209,7 @@ def build(
         InputError: an unknown name or argument, or a value the network cannot be built with.
     """
     network = _constructed(name, num_classes, channels, size, arguments)
-    draw = NETWORKS[name].first_weights
+    draw = network_named(name).first_weights
     if draw is not None:
         draw(network)
     return network
@@ -255,7 +219,7 @@ def build_outline(
     name: str, /, *, num_classes: int, channels: int = 3, size: tuple[int, int] = (32, 32), **arguments: Any
 ) -> nn.Module:
     """Build a network without memory for its weights, which have names and shapes alone; as `build` otherwise."""
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=()), torch.device("meta"):  # some of timm draw numbers even so
         return _constructed(name, num_classes, channels, size, arguments)
 
 

@@ -1,4 +1,4 @@
-"""Networks that others publish, and this program has not: what is said to those who ask for one by its name."""
+"""Networks that others publish, asked for by the names that they have there: how to get them here."""
 
 import re
 
@@ -10,14 +10,14 @@ _FAMILIES = re.compile(
 
 
 def known_elsewhere(name: str) -> str:
-    """Say that there are none of others' networks, as the end of an error message; nothing of a name not known there.
+    """Say how to get others' networks, as the end of an error message; nothing of a name not known there.
 
-    >>> known_elsewhere("resnet18")[:53], known_elsewhere("residual")
-    ('; no networks trained elsewhere are shipped: the near', '')
+    >>> known_elsewhere("resnet18")[:42], known_elsewhere("residual")
+    ("; of others' networks there are those of t", '')
     """
     if not _FAMILIES.match(name):
         return ""
     return (
-        "; no networks trained elsewhere are shipped: the nearest is residual, or begin from a run of yours with "
-        "--model RUN"
+        "; of others' networks there are those of timm: --model timm/resnet18, for one, begins from published weights, "
+        "model.name=timm/resnet18 is trained anew; or begin from a run of yours with --model RUN"
     )

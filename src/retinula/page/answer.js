@@ -1,6 +1,6 @@
 // One picture and all that is known of it.
 
-import { make, makeSvg } from "./dom.js";
+import { make, makeSvg, named } from "./dom.js";
 import { percent, text } from "./texts.js";
 
 const SURE = 0.5;
@@ -13,7 +13,7 @@ const STRENGTH = 0.75;
 export function showAnswer(file, prediction, address) {
   const best = prediction.top[0];
   const title = make("h2", {}, file.name);
-  const verdict = make("p", { class: "verdict" }, text("verdict", best.label, percent(best.probability)));
+  const verdict = make("p", { class: "verdict" }, text("verdict", named(best.label), percent(best.probability)));
   const notes = [];
   if (prediction.unfamiliar) notes.push(make("p", { class: "notice" }, text("unlike")));
   else if (best.probability < SURE) notes.push(make("p", { class: "quiet" }, text("unsure")));
@@ -42,9 +42,9 @@ function small(prediction) {
   seen.addEventListener("load", sized);
   const figures = [make("figure", { class: "seen" }, seen, caption)];
   if (prediction.heatmap) {
-    const canvas = make("canvas", { role: "img", "aria-label": text("looked", prediction.label) });
+    const canvas = make("canvas", { role: "img", "aria-label": text("looked", prediction.label).join("") });
     overlay(canvas, prediction.seen, prediction.heatmap);
-    const looked = make("figcaption", {}, text("looked", prediction.label));
+    const looked = make("figcaption", {}, text("looked", named(prediction.label)));
     figures.push(make("figure", { class: "looked" }, canvas, looked));
   }
   return make("div", { class: "small" }, ...figures);
@@ -80,7 +80,7 @@ function bars(top) {
     make(
       "li",
       {},
-      make("span", { class: "name" }, label),
+      make("span", { class: "name" }, named(label)),
       make("span", { class: "share" }, percent(probability)),
       make("span", { class: "track", "aria-hidden": "true" }, bar(probability)),
     ),
@@ -95,6 +95,6 @@ function bar(share) {
 
 function similar(pictures) {
   if (!pictures?.length) return null;
-  const items = pictures.map(({ image, label }) => make("li", {}, make("img", { src: image, alt: "" }), label));
+  const items = pictures.map(({ image, label }) => make("li", {}, make("img", { src: image, alt: "" }), named(label)));
   return make("section", {}, make("h3", {}, text("similar")), make("ul", { class: "similar" }, ...items));
 }

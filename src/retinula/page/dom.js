@@ -13,6 +13,9 @@ export function makeSvg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
+// The name of a class, which may be written from right to left: the words around it keep their order.
+export const named = (name) => make("bdi", {}, name);
+
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);

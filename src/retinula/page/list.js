@@ -1,6 +1,6 @@
 // Many pictures as a table that can be sorted, and as CSV.
 
-import { make } from "./dom.js";
+import { make, named } from "./dom.js";
 import { explained, percent, text } from "./texts.js";
 
 const COLUMNS = [
@@ -15,6 +15,7 @@ let order = { key: null, descending: false };
 // The elements that show `entries`, [{file, prediction, address}]; `look` is called with the one to show in detail.
 export function showList(entries, look) {
   const failed = entries.filter((entry) => entry.prediction.error).length;
+  const unfamiliar = entries.filter((entry) => entry.prediction.unfamiliar).length;
   const body = make("tbody");
   const heads = COLUMNS.map(({ key }) => {
     const sort = () => {
@@ -41,12 +42,13 @@ export function showList(entries, look) {
       make("h2", {}, text("several", entries.length, failed)),
       make("button", { type: "button", id: "download", click: save }, text("download")),
     ),
+    unfamiliar ? make("p", { class: "notice" }, text("someUnlike", unfamiliar)) : null,
     make(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": text("list") },
       make("table", {}, make("caption", { class: "hidden" }, text("list")), make("thead", {}, head), body),
     ),
-  ];
+  ].filter(Boolean);
 }
 
 function classOf(key) {
@@ -72,11 +74,15 @@ function row(entry, look) {
     {},
     make("td", {}, thumbnail),
     name,
-    make("td", { class: "wrap label" }, prediction.label),
+    make("td", { class: "wrap label" }, named(prediction.label), prediction.unfamiliar ? mark() : null),
     make("td", { class: "number" }, percent(prediction.probability)),
-    make("td", { class: "wide" }, prediction.top[1]?.label ?? ""),
+    make("td", { class: "wide" }, named(prediction.top[1]?.label ?? "")),
     make("td", {}, button),
   );
+}
+
+function mark() {
+  return make("span", { class: "mark" }, text("unfamiliar"));
 }
 
 function sorted(entries) {
@@ -90,7 +96,7 @@ function sorted(entries) {
   });
 }
 
-// The table in the order of `entries` as `retinula predict --csv` writes it, without labels, and with the second class.
+// The table in the order of `entries` as `retinula predict --csv` writes it, but for the right answers, which no page knows.
 export function csvOf(entries) {
   const rows = entries
     .filter((entry) => !entry.prediction.error)
@@ -98,10 +104,9 @@ export function csvOf(entries) {
       harmless(file.name, "./"),
       harmless(prediction.label, "'"),
       prediction.probability.toFixed(6),
-      harmless(prediction.top[1]?.label ?? "", "'"),
-      prediction.top[1]?.probability.toFixed(6) ?? "",
+      { true: "True", false: "False" }[prediction.unfamiliar] ?? "",
     ]);
-  return [["src", "model", "probability", "second", "second probability"], ...rows]
+  return [["file", "answer", "probability", "unfamiliar"], ...rows]
     .map((cells) => cells.map(quoted).join(",") + "\n")
     .join("");
 }

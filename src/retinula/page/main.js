@@ -1,7 +1,7 @@
 // The page: what is asked for, what is shown, in which language.
 
 import { showAnswer } from "./answer.js";
-import { byId } from "./dom.js";
+import { byId, named } from "./dom.js";
 import { showList } from "./list.js";
 import { takePictures } from "./pictures.js";
 import { explained, number, percent, preferredLanguage, speak, text } from "./texts.js";
@@ -56,8 +56,8 @@ async function prepare() {
 function redraw() {
   if (model) {
     byId("model").textContent = text("model", model.name, model.classes.length);
-    const known = model.classes.slice(0, NAMED);
-    byId("known").textContent = text("knows", known, model.classes.length - known.length);
+    const known = model.classes.slice(0, NAMED).map(named);
+    byId("known").replaceChildren(...text("knows", known, model.classes.length - known.length));
     const accepted = model.in_browser ? "acceptedHere" : "accepted";
     byId("accepted").textContent = text(accepted, number(model.limits.max_bytes / MIB));
   }
@@ -101,7 +101,7 @@ async function answer(files) {
   }
   shown = single ? entries[0] : null;
   draw();
-  announce(single ? spokenAnswer(shown.prediction) : byId("list").querySelector("h2").textContent);
+  announce(single ? spokenAnswer(shown.prediction) : spokenList());
 }
 
 // Beside the classes: everything that can be had.
@@ -166,8 +166,12 @@ function clear() {
 }
 
 function spokenAnswer(prediction) {
-  const verdict = text("verdict", prediction.label, percent(prediction.probability));
+  const verdict = text("verdict", prediction.label, percent(prediction.probability)).join("");
   return prediction.unfamiliar ? `${verdict}. ${text("unlike")}` : verdict;
+}
+
+function spokenList() {
+  return [...byId("list").querySelectorAll("h2, .notice")].map((each) => each.textContent).join(". ");
 }
 
 function say(words) {

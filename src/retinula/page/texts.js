@@ -1,4 +1,4 @@
-// Every word of the page, in two languages.
+// Every word of the page, in two languages. Sentences with names of classes are lists of their parts, names among them.
 
 const TEXTS = {
   en: {
@@ -18,18 +18,21 @@ const TEXTS = {
     tokenTitle: "This server asks for a token",
     tokenWrong: "That is not the token.",
     model: (name, count) => `Model ${name}, ${count} classes`,
-    knows: (names, more) => `It knows: ${names.join(", ")}${more ? ` and ${more} more` : ""}.`,
+    knows: (names, more) => ["It knows: ", ...listed(names), `${more ? ` and ${more} more` : ""}.`],
     accepted: (mib) => `JPEG, PNG, WebP, GIF, BMP, TIFF; up to ${mib} MiB. Pictures are not kept.`,
     acceptedHere: (mib) => `Whatever this browser shows, up to ${mib} MiB. Pictures do not leave this computer.`,
     preparing: (mib) => `Loading the network (${mib} MiB) …`,
     busy: (done, total) => `Looking: ${done} of ${total}`,
-    verdict: (label, share) => `${label}, ${share}`,
+    verdict: (label, share) => [label, `, ${share}`],
     unsure: "It is not sure: no class reaches one half.",
     unlike: "This is unlike anything the network was trained on: do not rely on the answer.",
+    someUnlike: (count) =>
+      `Pictures unlike anything the network was trained on: ${count}. They are marked; do not rely on these answers.`,
+    unfamiliar: "unfamiliar",
     best: "The likeliest classes",
     original: (width, height) => `Your picture, ${width} × ${height}`,
     seen: (width, height) => `What the network saw, ${width} × ${height}`,
-    looked: (label) => `Where it found “${label}”`,
+    looked: (label) => ["Where it found “", label, "”"],
     similar: "The most similar pictures it was trained on",
     several: (count, failed) => `${count} pictures, ${failed ? `${failed} could not be read` : "all read"}`,
     download: "Download as CSV",
@@ -53,6 +56,7 @@ const TEXTS = {
     network: "Network",
     dataset: "Data",
     validation: "Validation",
+    lossOf: (value) => `loss ${value}`,
     test: "Test",
     begun: "Begun",
     seconds: "Seconds",
@@ -64,7 +68,8 @@ const TEXTS = {
     chooseRun: (name) => `Choose ${name}`,
     results: "Results",
     differing: "Settings that differ",
-    same: (count) => `Settings (${count})`,
+    settings: (count) => `Settings (${count})`,
+    same: (count) => `Settings that are the same (${count})`,
     report: "Open the report",
     lossChart: "Loss by epoch",
     accuracyChart: "Accuracy by epoch",
@@ -94,18 +99,21 @@ const TEXTS = {
     tokenTitle: "Сервер просит токен",
     tokenWrong: "Токен не подошёл.",
     model: (name, count) => `Модель ${name}, классов: ${count}`,
-    knows: (names, more) => `Знает: ${names.join(", ")}${more ? ` и ещё ${more}` : ""}.`,
+    knows: (names, more) => ["Знает: ", ...listed(names), `${more ? ` и ещё ${more}` : ""}.`],
     accepted: (mib) => `JPEG, PNG, WebP, GIF, BMP, TIFF; до ${mib} МиБ. Картинки не сохраняются.`,
     acceptedHere: (mib) => `Всё, что показывает этот браузер, до ${mib} МиБ. Картинки не покидают этот компьютер.`,
     preparing: (mib) => `Загружаю сеть (${mib} МиБ) …`,
     busy: (done, total) => `Смотрю: ${done} из ${total}`,
-    verdict: (label, share) => `${label}, ${share}`,
+    verdict: (label, share) => [label, `, ${share}`],
     unsure: "Сеть не уверена: ни один класс не набрал и половины.",
     unlike: "Это не похоже ни на что из обучения сети: на ответ полагаться нельзя.",
+    someUnlike: (count) =>
+      `Картинок, не похожих ни на что из обучения сети: ${count}. Они помечены; на эти ответы полагаться нельзя.`,
+    unfamiliar: "незнакомо",
     best: "Самые вероятные классы",
     original: (width, height) => `Ваша картинка, ${width} × ${height}`,
     seen: (width, height) => `Что видела сеть, ${width} × ${height}`,
-    looked: (label) => `Где найдено «${label}»`,
+    looked: (label) => ["Где найдено «", label, "»"],
     similar: "Самые похожие картинки из обучения",
     several: (count, failed) => `Картинок: ${count}, ${failed ? `не прочитано: ${failed}` : "прочитаны все"}`,
     download: "Скачать CSV",
@@ -129,6 +137,7 @@ const TEXTS = {
     network: "Сеть",
     dataset: "Данные",
     validation: "Валидация",
+    lossOf: (value) => `потери ${value}`,
     test: "Тест",
     begun: "Начато",
     seconds: "Секунды",
@@ -140,7 +149,8 @@ const TEXTS = {
     chooseRun: (name) => `Выбрать ${name}`,
     results: "Результаты",
     differing: "Различные настройки",
-    same: (count) => `Настройки (${count})`,
+    settings: (count) => `Настройки (${count})`,
+    same: (count) => `Одинаковые настройки (${count})`,
     report: "Открыть отчёт",
     lossChart: "Потери по эпохам",
     accuracyChart: "Точность по эпохам",
@@ -161,6 +171,11 @@ const TEXTS = {
   },
 };
 
+// Parts of a sentence: names with commas between them.
+function listed(names) {
+  return names.flatMap((name, index) => (index ? [", ", name] : [name]));
+}
+
 // What a training loss alone counts; the server says it in English.
 function inRussian(counted) {
   const words = [
@@ -171,6 +186,9 @@ function inRussian(counted) {
   ];
   return words.reduce((said, [english, russian]) => said.replaceAll(english, russian), counted);
 }
+
+// As Python rounds: what lies in the middle goes to the even digit, 3.125 to 3.12, in terminal, report and page.
+const ROUNDED = { roundingMode: "halfEven" };
 
 let language = "en";
 
@@ -208,7 +226,7 @@ export function explained({ code, message }, name = null) {
 
 // A share in percent; what would round to nothing or to all, and is not, says so.
 export function percent(share, places = 1) {
-  const options = { style: "percent", minimumFractionDigits: places, maximumFractionDigits: places };
+  const options = { ...ROUNDED, style: "percent", minimumFractionDigits: places, maximumFractionDigits: places };
   const least = 10 ** -(places + 2);
   if (share > 0 && share < least / 2) return `<${least.toLocaleString(language, options)}`;
   if (share < 1 && share > 1 - least / 2) return `>${(1 - least).toLocaleString(language, options)}`;
@@ -216,7 +234,7 @@ export function percent(share, places = 1) {
 }
 
 export function number(value, places = 4) {
-  return value.toLocaleString(language, { maximumFractionDigits: places });
+  return value.toLocaleString(language, { ...ROUNDED, maximumFractionDigits: places });
 }
 
 // Keys that one language has and another lacks: for tests.

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retinula.images import CHUNK, Images, copied
+from retinula.portions import portions
 
 _BYTES = 8  # of a digest: of a million pictures and a million others, a pair is taken for equal once in 18 million
 
@@ -30,11 +31,23 @@ def digests_of(images: Images) -> Digests:
     '1x3x4'
     """
     values = np.empty(len(images), np.int64)
-    for start in range(0, len(images), CHUNK):
-        chunk = copied(images, slice(start, start + CHUNK))
+    for part in portions(len(images), images.shape[1:], most=CHUNK):
+        chunk = copied(images, part)
         joined = b"".join(pixel_digest(picture)[:_BYTES] for picture in chunk)
-        values[start : start + len(chunk)] = np.frombuffer(joined, "<i8")
+        values[part] = np.frombuffer(joined, "<i8")
     return Digests("x".join(map(str, images.shape[1:])), values)
+
+
+def equal_pairs(images: Images, others: Images) -> list[tuple[int, int]]:
+    """Return which pictures are equal to others of the same size: the position of each, and of the first such other.
+
+    >>> equal_pairs(np.zeros((2, 1, 1, 1), np.uint8), np.array([7, 0, 0], np.uint8).reshape(3, 1, 1, 1))
+    [(0, 1), (1, 1)]
+    """
+    first: dict[int, int] = {}
+    for place, value in enumerate(digests_of(others).values.tolist()):
+        first.setdefault(value, place)
+    return [(place, first[value]) for place, value in enumerate(digests_of(images).values.tolist()) if value in first]
 
 
 def pixel_digest(picture: NDArray[np.uint8]) -> bytes:

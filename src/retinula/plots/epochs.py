@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from retinula.plots.figure import BLUE, GREY, SKY, VERMILLION, new_figure, styled
+from retinula.plots.figure import BLUE, GREY, SKY, VERMILLION, legend_above, new_figure, styled
 from retinula.plots.series import Values, column, count_axis, course, short
 from retinula.text.words import percent, plural
 from retinula.training.loss_words import compared, in_training
@@ -117,7 +117,7 @@ def loss_band(
         axes.plot(list(apart), list(apart.values()), color=BLUE, marker=marker and "s", markersize=5, label=held_out)
     axes.set(xlabel="epoch", ylabel="loss")
     count_axis(axes, places)
-    axes.legend()
+    legend_above(axes)
     return figure
 
 
@@ -182,7 +182,6 @@ def _draw_curves(
                 markeredgecolor=VERMILLION,
                 markeredgewidth=2,
                 clip_on=False,
-                zorder=6,  # over the legend
                 label=measure.best,
             )
     axes.set(xlabel=against, ylabel="loss" if measure is LOSS else "accuracy (%)")
@@ -190,8 +189,7 @@ def _draw_curves(
     if measure is ACCURACY and axes.lines:
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, 0), min(high, 100))  # there are no shares beyond
-    if axes.lines:
-        axes.legend()
+    legend_above(axes)
 
 
 def _best(metrics: Sequence[Mapping[str, Any]], measure: Measure) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from retinula.evaluation.denoising import EXAMPLE_LEVEL
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
-from retinula.evaluation.text import verdict
+from retinula.evaluation.text import error_by_chance, verdict
 from retinula.images import ImageSet
 from retinula.metrics import Calibration
 from retinula.plots.examination import surest_mistakes
@@ -27,6 +27,7 @@ from retinula.plots.figure import (
     TEXT,
     VERMILLION,
     class_names,
+    legend_above,
     new_figure,
     of_boxes,
     save,
@@ -96,7 +97,7 @@ def confusion_matrix(confusion: Counts, classes: Sequence[str], superclasses: Se
     figure = new_figure(
         body + beside + group_width + 2.0,
         body + below + 0.6,
-        *_confusion_words(confusion, classes, superclasses, len(shown)),
+        *_confusion_words(confusion, classes, superclasses, shown),
     )
     bar = min(2.2, 0.46 * body)
     grid = figure.add_gridspec(3, 2, width_ratios=[body, 0.2], height_ratios=[bar, bar, max(0.01, body - 2 * bar)])
@@ -133,7 +134,8 @@ def reliability(calibration: Calibration) -> Figure:
         f"On average {percent(calibration.confidence)} sure, right for {percent(calibration.accuracy)}: "
         f"{verdict(calibration)}",
         f"Calibration error {percent(calibration.error)}: the mean distance of the bars from the red marks over "
-        f"{plural(number, 'picture')}. Above its mark it could be surer, below it is too sure.",
+        f"{plural(number, 'picture')}{error_by_chance(calibration)}. Above its mark it could be surer, below it is too "
+        "sure.",
     )
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
     width = 100 / len(calibration.bins)
@@ -151,7 +153,7 @@ def reliability(calibration: Calibration) -> Figure:
         *upper.plot([], [], color=VERMILLION, linewidth=3, label="mean of how sure (%)"),
         upper.lines[0],
     ]
-    upper.legend(handles=handles, loc="upper left")
+    legend_above(upper, handles)
     upper.set(ylabel="right answers (%)", ylim=(0, 103), xlim=(0, 100))
     lower.bar(
         [50 * (row.low + row.high) for row in calibration.bins],
@@ -173,7 +175,9 @@ def _figures(result: Evaluation, image_set: ImageSet) -> dict[str, Figure]:
             }
             surest = result.surest_mistakes()
             if surest:
-                figures["mistakes"] = surest_mistakes(image_set, surest, result.num_images - result.num_correct)
+                figures["mistakes"] = surest_mistakes(
+                    image_set, surest, result.num_images - result.num_correct, result.classes
+                )
             return figures
         case ReconstructionResult():
             return {
@@ -234,7 +238,7 @@ def _most_confused(confusion: Counts) -> list[int]:
 
 
 def _confusion_words(
-    confusion: Counts, classes: Sequence[str], superclasses: Sequence[str] | None, num_shown: int
+    confusion: Counts, classes: Sequence[str], superclasses: Sequence[str] | None, shown: Sequence[int]
 ) -> tuple[str, str]:
     number, right = int(confusion.sum()), int(confusion.trace())
     wrong = confusion.copy()
@@ -248,9 +252,9 @@ def _confusion_words(
             groups = np.unique(np.array(superclasses), return_inverse=True)[1]
             inside = wrong[groups[:, np.newaxis] == groups].sum() / wrong.sum()
             remark += f" {percent(inside)} of the mistakes stay within the superclass (framed)."
-    if num_shown < len(classes):
-        remark += f" Shown are the {num_shown} of {len(classes):,} classes most often confused."
-    return title, remark + of_boxes(names)
+    if len(shown) < len(classes):
+        remark += f" Shown are the {len(shown)} of {len(classes):,} classes most often confused."
+    return title, remark + of_boxes([*_picked(classes, shown), *(superclasses or ())])
 
 
 def _most_common(wrong: Counts, pictures: Counts, names: Sequence[str]) -> str:

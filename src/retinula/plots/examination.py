@@ -1,6 +1,7 @@
 """Figures of a closer look at a measured set: mistakes, robustness, likely wrong labels, near-duplicates, a map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,22 +14,43 @@ from retinula.evaluation.label_errors import LabelError
 from retinula.evaluation.results import Mistake
 from retinula.evaluation.robustness import Robustness
 from retinula.images import ImageSet
-from retinula.plots.figure import GREY, INK, SERIES, TEXT, bare, class_names, new_figure, of_boxes, styled, widest, wrap
+from retinula.plots.figure import (
+    GREY,
+    INK,
+    SERIES,
+    TEXT,
+    bare,
+    by_class_name,
+    class_names,
+    new_figure,
+    of_boxes,
+    styled,
+    widest,
+    wrap,
+)
 from retinula.plots.pictures import captioned
 from retinula.text.names import shortened
 from retinula.text.words import percent, plural, sureness
 
 SHOWN = 24  # pictures or pairs in one figure
 FILE_LETTERS = 28  # of a picture's file, in a caption
-_COLOURS = (*SERIES, INK)
+_COLOURS = (*SERIES, GREY)
 _MARKS = "osD^vP*X"
 _TOLD_APART = len(_COLOURS) * len(_MARKS)
 
 
 @styled
-def robustness(result: Robustness) -> Figure:
-    """Draw the accuracy under every corruption at every strength, what costs most at the top."""
-    kinds = sorted(result.accuracy, key=lambda kind: sum(result.accuracy[kind]))
+def robustness(result: Robustness, answered: HowRight) -> Figure:
+    """Draw the accuracy under every corruption at every strength, what costs most at the top; by name near chance.
+
+    Args:
+        result: what was measured.
+        answered: how right the answers are about the same pictures as they are.
+    """
+    by_chance = is_near_chance(answered)
+    kinds = sorted(result.accuracy)
+    if not by_chance:
+        kinds.sort(key=lambda kind: sum(result.accuracy[kind]))
     shares = 100 * np.array([result.accuracy[kind] for kind in kinds])
     pictures = plural(result.num_images, "picture")
     if result.num_images < result.num_available:
@@ -38,8 +60,8 @@ def robustness(result: Robustness) -> Figure:
         8.5,
         0.36 * len(kinds) + 1.0,
         f"{percent(result.clean)} right on clean pictures, {percent(result.mean)} on average on spoilt ones",
-        f"Right answers in %, {looks}, on {pictures}, at strengths from 1 (mild) to 5 (hard); what costs most at the "
-        f"top. {result.remark}".rstrip(),
+        f"{f'{caution(answered)} ' if by_chance else ''}Right answers in %, {looks}, on {pictures}, at strengths from "
+        f"1 (mild) to 5 (hard){'' if by_chance else '; what costs most at the top'}. {result.remark}".rstrip(),
     )
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="cividis", vmin=0, vmax=100, aspect="auto")
@@ -55,51 +77,57 @@ def robustness(result: Robustness) -> Figure:
 
 
 @styled
-def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong: int) -> Figure:
+def surest_mistakes(image_set: ImageSet, mistakes: Sequence[Mistake], num_wrong: int, classes: Sequence[str]) -> Figure:
     """Draw wrong answers, the surest first: above each picture what it is, below it what was answered.
 
     Args:
         image_set: that the mistakes were made on.
         mistakes: at least one.
         num_wrong: how many there are in all.
+        classes: names of the model's, in the order of their numbers.
     """
+    names = by_class_name(classes)
     title = f"The {plural(len(mistakes), 'most confident mistake')} of {num_wrong:,}"
     if len(mistakes) == 1:
         title = f"The most confident mistake of {num_wrong:,}"
     remark = (
         f"Above each picture its label{_and_file(mistakes)}, which may be wrong itself; below it the answer and how "
-        "sure it is."
+        f"sure it is.{of_boxes(words for each in mistakes for words in (each.label, _file(each), each.answer))}"
     )
     return captioned(
         [image_set.images[each.index] for each in mistakes],
-        [(_labelled(each), f"{each.answer} ({sureness(each.probability)})", False) for each in mistakes],
+        [(_labelled(each, names), f"{names[each.answer]} ({sureness(each.probability)})", False) for each in mistakes],
         title,
         remark,
     )
 
 
 @styled
-def label_errors(image_set: ImageSet, errors: Sequence[LabelError], answered: HowRight) -> Figure:
+def label_errors(
+    image_set: ImageSet, errors: Sequence[LabelError], answered: HowRight, classes: Sequence[str]
+) -> Figure:
     """Draw pictures whose labels are likely wrong: above each the label, below it what it likely is.
 
     Args:
         image_set: that they were found in.
         errors: at least one, the likeliest first; the first 24 are drawn.
         answered: how right the answers are that they were found by.
+        classes: names of the model's, in the order of their numbers.
     """
+    names = by_class_name(classes)
     shown = errors[:SHOWN]
     above = f"Above each picture its label{_and_file(shown)}, below it"
     if is_near_chance(answered):
-        title = f"Answers that mean nothing speak against {plural(len(errors), 'label')}; {len(shown)} of them"
+        title = f"Answers hardly better than guesses speak against {plural(len(errors), 'label')}; {len(shown)} of them"
         remark = f"{caution(answered)} {above} the answer."
     else:
         title = f"{plural(len(errors), 'label')} likely wrong; the {len(shown)} likeliest"
         remark = f"{above} what it likely is. {caution(answered)}"
     return captioned(
         [image_set.images[each.index] for each in shown],
-        [(_labelled(each), f"{each.suggestion} ({sureness(each.probability)})", False) for each in shown],
+        [(_labelled(each, names), f"{names[each.suggestion]} ({sureness(each.probability)})", False) for each in shown],
         title,
-        remark,
+        remark + of_boxes(words for each in shown for words in (each.label, _file(each), each.suggestion)),
     )
 
 
@@ -116,20 +144,22 @@ def near_duplicates(one: ImageSet, other: ImageSet, pairs: Sequence[NearDuplicat
     among = f"within {one.name}" if one is other else f"between {one.name} and {other.name}"
     exact = sum(pair.exact for pair in pairs)
     drawn = "Each pair" if len(shown) == len(pairs) else f"Of them {len(shown)}, each"
+    names = [(_called(pair.index, pair.source), _called(pair.other, pair.other_source)) for pair in shown]
     return captioned(
         [np.concatenate([one.images[pair.index], other.images[pair.other]], axis=2) for pair in shown],
-        [
-            (_called(pair.index, pair.source), _called(pair.other, pair.other_source), True)  # neither is a mistake
-            for pair in shown
-        ],
+        [(*both, True) for both in names],  # neither is a mistake
         f"{plural(len(pairs), 'pair')} nearly the same {among}",
         f"{drawn} side by side, the closest first; in all, {exact:,} equal in every pixel. Above each the name of the "
-        "left one, below it that of the right one.",
+        f"left one, below it that of the right one.{of_boxes([one.name, other.name, *chain(*names)])}",
     )
 
 
-def _labelled(found: Mistake | LabelError) -> str:
-    return found.label if found.source is None else f"{found.label}: {shortened(found.source, FILE_LETTERS)}"
+def _labelled(found: Mistake | LabelError, names: Mapping[str, str]) -> str:
+    return ": ".join(filter(None, (names[found.label], _file(found))))
+
+
+def _file(found: Mistake | LabelError) -> str:
+    return "" if found.source is None else shortened(found.source, FILE_LETTERS)
 
 
 def _and_file(found: Sequence[Mistake | LabelError]) -> str:
@@ -174,7 +204,7 @@ def embedding(
         remark += " Colour and form tell the superclass."
     elif labels is not None and not legend:
         remark += f" So many classes ({len(names):,}) cannot be told apart by marks: all are grey."
-    remark += of_boxes(names) if legend else ""
+    remark += of_boxes(classes) if legend else ""
     figure = new_figure(7.0 + room, 6.6, f"{plural(len(placed.points), 'picture')} as the network sees them", remark)
     axes = figure.subplots()
     bare(axes)

@@ -5,7 +5,7 @@ Uses matplotlib's objects only, never pyplot: no window, no global figure. Knows
 
 import io
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, wraps
 from itertools import pairwise
@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec
 
 import matplotlib as mpl
-from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 from retinula.files.durable import make_folder, write_bytes
+from retinula.plots.fonts import families_for, has_font, packages_for, quiet
+from retinula.text.words import listed
 
 # Okabe and Ito 2008: told apart with any kind of colour vision.
 BLUE: Final = "#0072B2"
@@ -44,21 +47,10 @@ TITLE: Final = 14.0
 LINE: Final = 1.3  # height of a line of text, in sizes
 MARGIN: Final = 0.12  # inches, around the figure and between its parts
 POINTS: Final = 72.0  # points an inch
+_HANDLE: Final = 50.0  # points of a legend's column that its words do not take: the line, and the gaps beside it
+_BESIDE: Final = 60.0  # points that a legend above axes may be wider than these are before they are laid out
 _UNKNOWN: Final = "\u25a1"
 _TRIED_FIRST: Final = 32  # letters: most texts are shorter, and are measured once
-
-# Asked for after matplotlib's own font, where the system has them: letters that it lacks.
-_FURTHER_FONTS: Final = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Noto Sans SC",
-    "WenQuanYi Zen Hei",
-    "Droid Sans Fallback",
-    "PingFang SC",
-    "Hiragino Sans GB",
-    "Microsoft YaHei",
-    "Arial Unicode MS",
-)
 
 _STYLE: Final[dict[Any, Any]] = {
     "font.size": TEXT,
@@ -99,9 +91,9 @@ P = ParamSpec("P")
 @contextmanager
 def style() -> Iterator[None]:
     """Draw as retinula draws, whatever the user's own settings of matplotlib, which come back afterwards."""
-    with mpl.rc_context():
+    with mpl.rc_context(), quiet():
         mpl.rcdefaults()
-        mpl.rcParams.update({**_STYLE, "font.family": list(_families())})
+        mpl.rcParams.update({**_STYLE, "font.family": list(families_for(""))})
         yield
 
 
@@ -111,7 +103,12 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with style():
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+        texts = figure.findobj(Text)
+        families = families_for("".join(text.get_text() for text in texts))
+        for text in texts:
+            text.set_fontfamily(families)
+        return figure
 
     return drawn
 
@@ -167,14 +164,11 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
 
 def drawable(text: str) -> str:
     """Return a text of which every letter can be drawn: one line, boxes for letters that no font has."""
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
-    known = _letters()
     kept = []
-    for letter in text:
-        kind = unicodedata.category(letter)
-        if ord(letter) in known and kind not in ("Cc", "Cf"):
+    for letter in _one_line(text):
+        if _can_be_drawn(letter):
             kept.append(letter)
-        elif kind[0] not in "CM" or kind in ("Cn", "Co"):
+        elif _is_seen(letter):
             kept.append(_UNKNOWN)
     return "".join(kept)
 
@@ -192,17 +186,30 @@ def class_names(classes: Sequence[str]) -> list[str]:
     return names
 
 
-def of_boxes(names: Sequence[str]) -> str:
-    """Return, as the end of a remark, what the boxes in names of `class_names` are; nothing where there are none."""
-    if not any(_UNKNOWN in name for name in names):
+def by_class_name(classes: Sequence[str]) -> dict[str, str]:
+    """Return what `class_names` makes of names, by the name."""
+    return dict(zip(classes, class_names(classes), strict=True))
+
+
+def of_boxes(texts: Iterable[str]) -> str:
+    """Return, as the end of a remark, what the boxes are that are drawn for letters of texts; nothing without boxes.
+
+    Args:
+        texts: as they are, not as `drawable` or `class_names` returns them.
+    """
+    lacking = {each for text in texts for each in _one_line(text) if _is_seen(each) and not _can_be_drawn(each)}
+    if not lacking:
         return ""
-    return f" {_UNKNOWN} is a letter that no font here has: install one, for example fonts-noto-cjk."
+    packages = packages_for(lacking)
+    advice = f": install {'one' if len(packages) == 1 else 'some'}, for example {listed(packages)}" if packages else ""
+    return f" {_UNKNOWN} is a letter that no font here has{advice}."
 
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """Return how wide a text is drawn, in points."""
-    width, _, _ = text_to_path.get_text_width_height_descent(text, _font(size, bold), ismath=False)
+    font = _font(families_for(text), size, bold)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width)
 
 
@@ -231,6 +238,34 @@ def wrap(text: str, room: float, size: float, *, bold: bool = False) -> list[str
             lines.append(line[:cut])
             line = line[cut:]
     return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+def legend_above(axes: Axes, handles: Sequence[Artist] | None = None) -> None:
+    """Put the legend above axes, where it covers nothing, in as many columns as there is room for; none of nothing.
+
+    Args:
+        axes: with what is named in them; a title of theirs goes above the legend.
+        handles: what to name, with their own labels; all of the axes where None.
+    """
+    shown = axes.get_legend_handles_labels()[0] if handles is None else list(handles)
+    if not shown:
+        return
+    room = axes.bbox.width * POINTS / DPI + _BESIDE
+    lines = [wrap(str(handle.get_label()), room - _HANDLE, TEXT - 0.5) for handle in shown]
+    widths = [max(text_width(line, TEXT - 0.5) for line in each) + _HANDLE for each in lines]
+    columns = len(shown) if sum(widths) <= room else min(len(shown), max(1, int(room / max(widths))))
+    axes.legend(
+        handles=shown,
+        labels=["\n".join(each) for each in lines],
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=columns,
+        labelcolor=GREY,
+        borderaxespad=0.1,
+        frameon=False,
+    )
+    rows = -(-len(shown) // columns) * max(map(len, lines))
+    axes.set_title(axes.get_title(loc="left"), pad=14 + rows * LINE * TEXT)
 
 
 def bare(axes: Axes) -> None:
@@ -271,23 +306,19 @@ def _fitting(line: str, room: float, size: float, bold: bool) -> int:
 
 
 @lru_cache(maxsize=64)
-def _font(size: float, bold: bool) -> FontProperties:
-    return FontProperties(family=list(_families()), size=size, weight="bold" if bold else "normal")
+def _font(families: tuple[str, ...], size: float, bold: bool) -> FontProperties:
+    return FontProperties(family=families, size=size, weight="bold" if bold else "normal")
 
 
-@lru_cache(maxsize=1)
-def _families() -> tuple[str, ...]:
-    installed = set(font_manager.get_font_names())
-    return ("DejaVu Sans", *(name for name in _FURTHER_FONTS if name in installed))
+def _one_line(text: str) -> str:
+    return unicodedata.normalize("NFC", " ".join(text.split()))
 
 
-@lru_cache(maxsize=1)
-def _letters() -> frozenset[int]:
-    """Return the code points that can be drawn both in regular and in bold."""
-    known: dict[str, set[int]] = {}
-    for weight in ("normal", "bold"):
-        known[weight] = set()
-        for family in _families():
-            path = font_manager.findfont(FontProperties(family=family, weight=weight))
-            known[weight].update(font_manager.get_font(path).get_charmap())
-    return frozenset(known["normal"] & known["bold"])
+def _can_be_drawn(letter: str) -> bool:
+    return unicodedata.category(letter) not in ("Cc", "Cf") and has_font(letter)
+
+
+def _is_seen(letter: str) -> bool:
+    """Tell whether a reader would miss a letter: it is no mark on another, nor one that only joins letters."""
+    kind = unicodedata.category(letter)
+    return kind[0] not in "CM" or kind in ("Cn", "Co")

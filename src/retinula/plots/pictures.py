@@ -31,8 +31,8 @@ from retinula.plots.figure import (
     VERMILLION,
     WRONG,
     bare,
+    by_class_name,
     class_names,
-    drawable,
     new_figure,
     of_boxes,
     styled,
@@ -94,7 +94,8 @@ def answered_examples(
     else:
         title = f"{sum(each.right for each in captions)} of {plural(len(chosen), 'picture')} drawn at random are right"
         remark = "Above each picture its true class, below it"
-    remark += f" the answer and how sure it is.{of_boxes(names)}"
+    named = [image_set.classes[number] for number in {*answers, *truths} if number is not None]
+    remark += f" the answer and how sure it is.{of_boxes(named)}"
     return _captioned([image_set.images[index] for index in chosen], captions, title, remark)
 
 
@@ -105,7 +106,9 @@ def prediction(
     answers: Sequence[Answer],
     *,
     name: str,
+    classes: Sequence[str],
     correct: str | None = None,
+    unfamiliar: bool | None = None,
     top: int = 10,
 ) -> Figure:
     """Draw a picture as it was given, as the network saw it, and bars of the likeliest classes beside it.
@@ -115,24 +118,26 @@ def prediction(
         seen: uint8 `[C, h, w]`, the input of the network before it was normalised.
         answers: classes and probabilities, likeliest first, at least one.
         name: of the picture, for the title.
+        classes: all names, in the order of their numbers.
         correct: the true class, where it is known; it gets a bar even when it is not among the likeliest.
+        unfamiliar: whether the picture is unlike anything the model was trained on; None where it cannot tell.
         top: how many classes.
     """
     shown = list(answers[:top])
     if correct is not None and correct not in [answer.label for answer in shown]:
         shown += [answer for answer in answers[top:] if answer.label == correct]
+    names = by_class_name(classes)
     best = answers[0]
-    title = f"{name}: {best.label}, {sureness(best.probability)} sure"
-    if correct is not None:
-        title = f"{name}: {RIGHT if best.label == correct else WRONG} {best.label}, {sureness(best.probability)} sure"
-        title += "" if best.label == correct else f"; it is {correct}"
-    labels = [drawable(answer.label) for answer in shown]
-    labels = [
-        f"{RIGHT} {label}" if answer.label == correct else label for answer, label in zip(shown, labels, strict=True)
-    ]
+    mark = "" if correct is None else f"{RIGHT if best.label == correct else WRONG} "
+    reserve = "unlike anything it was trained on; if it must say: " if unfamiliar else ""
+    title = f"{name}: {reserve}{mark}{names[best.label]}, {sureness(best.probability)} sure"
+    if correct not in (None, best.label):
+        title += f"; it is {names.get(correct, correct)}"
+    labels = [f"{RIGHT} " * (answer.label == correct) + names[answer.label] for answer in shown]
     wrapped = ["\n".join(wrap(label, 160, TEXT)) for label in labels]
     lines = sum(1 + label.count("\n") for label in wrapped)
     remark = "" if correct is None else f"{RIGHT} marks the true class."
+    remark += of_boxes([name, correct or "", *(answer.label for answer in shown)])
     figure = new_figure(11, max(2.9, 0.3 * lines + 0.75), title, remark)
     given, small, bars = figure.subplots(1, 3, width_ratios=[1, 1, 1.7])
     photo = _small_photo(picture)
@@ -163,7 +168,7 @@ def contact_sheet(image_set: ImageSet, *, per_class: int = 10, seed: int = 0) ->
     """
     if not len(image_set):
         raise InputError(f"{image_set.name} has no pictures to show")
-    rows, labels = _sheet_rows(image_set, per_class, np.random.default_rng(seed))
+    rows, labels, named = _sheet_rows(image_set, per_class, np.random.default_rng(seed))
     _, height, width = image_set.shape
     scale = min(1.0, SHEET_SIDE / max(height, width))
     size = max(1, round(height * scale)), max(1, round(width * scale))
@@ -187,7 +192,7 @@ def contact_sheet(image_set: ImageSet, *, per_class: int = 10, seed: int = 0) ->
         if len(rows) < classes:
             first = "first " if len(rows) == SHEET_CLASSES else ""
             remark += f" Of {classes:,} classes, the {first}{len(rows)} that have pictures are shown."
-        remark += of_boxes(labels)
+        remark += of_boxes(named)
     figure = new_figure(max(6.0, columns * (column_width + 0.25)), depth * cell + 0.1, title, remark)
     for number, axes in enumerate(figure.subplots(1, columns, squeeze=False)[0]):
         own = slice(number * depth, (number + 1) * depth)
@@ -276,13 +281,13 @@ def _draw_bars(axes: Axes, labels: Sequence[str], probabilities: Sequence[float]
     colours = [BLUE] + [SKY] * (len(labels) - 1)
     axes.barh(places, values, color=colours, height=0.7)
     for place, value in zip(places, values, strict=True):
-        axes.text(value + 1, place, f"{value:.1f}", va="center", color=INK)
+        axes.text(value + 1, place, sureness(value / 100).removesuffix(" %"), va="center", color=INK)
     axes.set_yticks(places, labels)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    # Room for the number behind a bar that is as long as can be.
-    axes.set(xlabel="probability (%)", xlim=(0, 125), xticks=[0, 25, 50, 75, 100])
+    # Room for the words behind a bar that is as long as can be.
+    axes.set(xlabel="probability (%)", xlim=(0, 145), xticks=[0, 25, 50, 75, 100])
 
 
 def _draw_montage(axes: Axes, rows: Sequence[Images], labels: Sequence[str], places: tuple[int, int]) -> None:
@@ -302,15 +307,16 @@ def _draw_montage(axes: Axes, rows: Sequence[Images], labels: Sequence[str], pla
 
 def _sheet_rows(
     image_set: ImageSet, per_class: int, generator: np.random.Generator
-) -> tuple[list[NDArray[np.int64]], list[str]]:
+) -> tuple[list[NDArray[np.int64]], list[str], list[str]]:
+    """Return the pictures of each row, what is written beside it, and the class as it is called."""
     if image_set.labels is None:
         some = np.sort(generator.permutation(len(image_set))[: per_class**2])
         rows = [some[start : start + per_class] for start in range(0, len(some), per_class)]
-        return rows, ["" for _ in rows]
+        return rows, ["" for _ in rows], []
     names = class_names(image_set.classes)
     chosen = chosen_by_class(image_set, per_class, SHEET_CLASSES, generator)
     labels = ["\n".join(wrap(f"{names[each.number]} ({each.num_images:,})", 170, TEXT)) for each in chosen]
-    return [each.places for each in chosen], labels
+    return [each.places for each in chosen], labels, [image_set.classes[each.number] for each in chosen]
 
 
 def _columns(rows: int, width: float, height: float) -> int:

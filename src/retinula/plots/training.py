@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from retinula.images import evenly_spread
 from retinula.plots.epochs import learning_curves, loss_band, quartiles
-from retinula.plots.figure import BLUE, SKY, VERMILLION, new_figure, save, styled
+from retinula.plots.figure import BLUE, SKY, VERMILLION, legend_above, new_figure, save, styled
 from retinula.plots.series import Values, column, count_axis, course, short
 from retinula.text.words import percent, plural
 
@@ -102,7 +102,7 @@ def loss_of_steps(steps: Sequence[Mapping[str, Any]], *, ranges: Sequence[Range]
         _scale_loss(axes, losses[inside])
         axes.set(xlabel="step", ylabel="training loss")
         count_axis(axes, numbers[inside])
-        axes.legend(loc="upper right" if known[-1] < known[0] else "best")
+        legend_above(axes)
     return figure
 
 
@@ -146,8 +146,8 @@ def time_of_steps(steps: Sequence[Mapping[str, Any]], *, ranges: Sequence[Range]
             axes.set(xlabel="step", ylabel=f"time of a step ({unit})")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
             count_axis(axes, numbers[shown])
+            legend_above(axes)
         row[0].set_ylim(bottom=0)
-    grid[0, 0].legend(loc="lower right")  # below what the steps take there is room, since time begins at zero
     return figure
 
 

@@ -12,7 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from retinula.plots.figure import BLUE, GREY, METRIC_NAMES, ORANGE, TEXT, VERMILLION, new_figure, styled, wrap
+from retinula.plots.figure import (
+    BLUE,
+    GREY,
+    METRIC_NAMES,
+    ORANGE,
+    TEXT,
+    VERMILLION,
+    legend_above,
+    new_figure,
+    styled,
+    wrap,
+)
 from retinula.text.words import first_few, percent, plural, rounded
 from retinula.training.ranking import higher_is_better
 
@@ -128,7 +139,7 @@ def _draw_history(axes: Axes, trials: Sequence[Drawn], metric: str, best: Sequen
     _draw_points(axes, trials, numbers, best)
     axes.set(xlabel="trial", ylabel=METRIC_NAMES[metric], xlim=(min(numbers) - 0.5, max(numbers) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, labelcolor=GREY, borderaxespad=0.1)
+    legend_above(axes)
 
 
 def _draw_setting(axes: Axes, name: str, trials: Sequence[Drawn], best: Sequence[int], *, log: bool) -> None:

@@ -107,6 +107,7 @@ def _pattern(source: str) -> str:
 
 def _in_folder(path: Path, progress: Progress | None) -> list[Reference]:
     files = find_in_folder(path, progress)
-    found = [Reference(printable(str(path / name)), files.paths[name]) for name in files.names]
-    found += [Reference(printable(str(path / name)), b"", reason) for name, reason in files.skipped]
+    folder = Path(printable(str(path)))  # as the names below it are already
+    found = [Reference(str(folder / name), files.paths[name]) for name in files.names]
+    found += [Reference(str(folder / name), b"", reason) for name, reason in files.skipped]
     return sorted(found, key=lambda reference: natural_order(reference.src))

@@ -3,11 +3,13 @@
 A recipe is data; nothing in it is executed. Every error names the file, the key and what was expected.
 """
 
+import functools
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Set
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -58,11 +60,12 @@ _SHOWN = "; those of a recipe are shown by: retinula recipes NAME"
 _BEYOND_REASON = "a number has thousands of digits, or values lie hundreds deep in each other"
 
 
-def shipped() -> dict[str, str]:
-    """Return the TOML text of every recipe that comes with the package, by name."""
+@functools.cache
+def shipped() -> Mapping[str, str]:
+    """Return the TOML text of every recipe that comes with the package, by name; read once."""
     folder = resources.files("retinula.recipes")
     files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda f: f.name)
-    return {file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files}
+    return MappingProxyType({file.name.removesuffix(".toml"): file.read_text(encoding="utf-8") for file in files})
 
 
 def load_recipe(source: str | Path, settings: Iterable[str] = ()) -> Recipe:

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import tomli_w
 from pydantic import Field, field_validator, model_validator
 
+from retinula.errors import InputError, nearest
 from retinula.recipe.sections import (
     Augmentation,
     Claim,
@@ -84,15 +86,21 @@ class Recipe(Section):
     def changed(self, **changes: Any) -> "Recipe":
         """Return it with other values, which are not checked; those of a section as a dict.
 
+        Raises:
+            InputError: there is no such name.
+
         >>> Recipe(name="a").changed(seed=3, optimizer={"lr": 0.5}).optimizer.lr
         0.5
         """
-        sections = {
-            name: getattr(self, name).model_copy(update=values)
-            for name, values in changes.items()
-            if isinstance(values, dict)
-        }
-        return self.model_copy(update={**changes, **sections})
+        _check_names(changes, type(self), "a recipe")
+        for name, values in changes.items():
+            if isinstance(values, dict):
+                section = getattr(self, name)
+                if not isinstance(section, Section):
+                    raise InputError(f"{name} is no section: give its value, not a dict")
+                _check_names(values, type(section), name)
+                changes[name] = section.model_copy(update=values)
+        return self.model_copy(update=changes)
 
     def digest(self) -> str:
         """Return 12 hexadecimal digits that change with anything that can change the result.
@@ -110,6 +118,12 @@ class Recipe(Section):
     def to_toml(self) -> str:
         """Return the recipe as TOML, every key written out, so that it says the same to any later version."""
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def _check_names(names: Iterable[str], section: type[Section], called: str) -> None:
+    for name in names:
+        if name not in section.model_fields:
+            raise InputError(f"{called} has no {name!r}{nearest(name, section.model_fields)}")
 
 
 def _without_none(value: Any) -> Any:

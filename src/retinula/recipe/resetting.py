@@ -8,7 +8,7 @@ from pathlib import Path
 
 from retinula.errors import InputError
 from retinula.images import ImageSet, kind_of
-from retinula.models.catalog import NETWORKS
+from retinula.models.catalog import is_network, network_named
 from retinula.recipe.assignment import ARGUMENTS
 from retinula.recipe.files import assigned_keys, checked, load_recipe, override
 from retinula.recipe.recipe import Recipe
@@ -63,9 +63,9 @@ def _with_own_arguments(recipe: Recipe, settings: Collection[str]) -> Recipe:
         settings: each `key=value`.
     """
     assigned = assigned_keys(settings)
-    if "model.name" not in assigned or recipe.model.name not in NETWORKS:
+    if "model.name" not in assigned or not is_network(recipe.model.name):
         return recipe
-    known = NETWORKS[recipe.model.name].arguments
+    known = network_named(recipe.model.name).arguments
     own = {
         name: value
         for name, value in recipe.model.arguments.items()

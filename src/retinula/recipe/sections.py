@@ -189,8 +189,9 @@ class Objective(Section):
 
 
 class Optimizer(Section):
-    """How weights move. `momentum` and `nesterov` belong to SGD, SAM and Muon, `betas` and `eps` to Adam, `rho` to SAM.
+    """How weights move.
 
+    `momentum` and `nesterov` belong to SGD, SAM and Muon, `betas` to Adam and Muon, `eps` to Adam, `rho` to SAM.
     Muon's rate is the share of their norm by which a layer's weights move a step; the head, biases, normalisation and
     what begins at zero move by Adam, at `rest_rate` times that rate and without decay. `body_rate` multiplies the rate
     of all layers but the head, where training begins from a trained model.
@@ -336,6 +337,7 @@ class Figures(Section):
 Tracker = Literal["tensorboard", "csv"]
 Metric = Literal[
     "accuracy",
+    "plain_accuracy",
     "train_accuracy",
     "photos_accuracy",
     "loss",

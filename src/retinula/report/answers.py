@@ -7,7 +7,7 @@ import numpy as np
 
 from retinula.evaluation.results import ClassificationResult
 from retinula.images import Images
-from retinula.plots.evaluation import FEW
+from retinula.plots.evaluation import FEW, RARE
 from retinula.report.charts import Chart, share_bars
 from retinula.report.sheet import Sheet
 from retinula.text.words import percent
@@ -22,7 +22,7 @@ ALL_RIGHT = 400  # right answers shown of all classes
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class: its name, its number of pictures, and how well it is told from the others, 0..1.
+    """A class: its name, its number of pictures, how well it is told from the others, 0..1, and what it is taken for.
 
     None stands for what cannot be said of a class without pictures that was never answered.
     """
@@ -33,16 +33,25 @@ class ClassRow:
     recall: float | None
     f1: float | None
     taken_for: str
+    times: int
 
 
 @dataclass(frozen=True)
 class Cell:
-    """How often one class is taken for another (or for itself), as a share of the true class too."""
+    """How often one class is taken for another (or for itself).
+
+    Attributes:
+        true: number of the class.
+        answer: number of what it is taken for.
+        count: how often.
+        strength: of the colour, 0..1: what is right by its share of the class, what is wrong by that beside the largest
+            such share.
+    """
 
     true: int
     answer: int
     count: int
-    share: float
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ class AnswersPart:
         rows: a class each.
         matrix: rows of cells for up to 20 classes, else empty.
         dots: the cells that are not empty, for 21 to 120 classes, else empty.
+        worst: the share of a class, 0..1, that has the strongest colour of what is wrong.
         commonest: kinds of mistakes.
         pictures: by `true-answer`, the pictures behind a cell that the page can open, the surest first.
         per_cell: how many of a cell at most are shown.
@@ -75,6 +85,7 @@ class AnswersPart:
     rows: tuple[ClassRow, ...]
     matrix: tuple[tuple[Cell, ...], ...]
     dots: tuple[Cell, ...]
+    worst: float
     commonest: tuple[Cell, ...]
     pictures: dict[str, tuple[Shown, ...]]
     per_cell: int
@@ -92,11 +103,14 @@ def answers_part(result: ClassificationResult, images: Images, sheet: Sheet) -> 
     counts = result.confusion.numpy()
     number = len(counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    # As in the figure: of a good model the few mistakes shall not look as if they were many.
+    worst = max(float(shares[~np.eye(number, dtype=bool)].max(initial=0)), RARE / 100)
+    strengths = np.where(np.eye(number, dtype=bool), shares, shares / worst)
     cells = [
-        [Cell(true, answer, int(counts[true, answer]), float(shares[true, answer])) for answer in range(number)]
+        [Cell(true, answer, int(counts[true, answer]), float(strengths[true, answer])) for answer in range(number)]
         for true in range(number)
     ]
-    wrong = [Cell(true, answer, count, float(shares[true, answer])) for true, answer, count in result.mistakes()]
+    wrong = [cells[true][answer] for true, answer, _ in result.mistakes()]
     commonest = wrong[:LISTED]
     if number > DRAWN:
         wrong, opened = commonest, commonest  # nothing else is on the page to open pictures by
@@ -110,6 +124,7 @@ def answers_part(result: ClassificationResult, images: Images, sheet: Sheet) -> 
         rows=tuple(_class_rows(result)),
         matrix=tuple(map(tuple, cells)) if number <= TABLED else (),
         dots=tuple(shown),
+        worst=worst,
         commonest=tuple(commonest),
         pictures=_pictures(result, images, sheet, limit, opened),
         per_cell=limit,
@@ -138,8 +153,8 @@ def _class_rows(result: ClassificationResult) -> list[ClassRow]:
     rows = []
     for number, (name, scores) in enumerate(result.per_class.items()):
         most = int(wrong[number].argmax())
-        taken_for = f"{result.classes[most]} ({int(wrong[number, most]):,})" if wrong[number, most] else ""
-        rows.append(ClassRow(name=name, **scores, taken_for=taken_for))
+        times = int(wrong[number, most])
+        rows.append(ClassRow(name=name, **scores, taken_for=result.classes[most] if times else "", times=times))
     return rows
 
 

@@ -4,7 +4,7 @@ Knows nothing of pages.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +17,7 @@ from retinula.evaluation.asked import Asked, about
 from retinula.evaluation.findings import Inspection, read_inspection
 from retinula.evaluation.label_errors import check_findable
 from retinula.evaluation.measuring import evaluate, evaluate_answered
+from retinula.evaluation.recognised import NOTHING_KNOWN, Learned
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.run_data import OwnPictures, find_own, learned_of
 from retinula.explanation.attribution import check_explainable
@@ -62,9 +63,7 @@ class Contents:
         contact: pictures of each class, of the training pictures or, without these, of those measured on.
         contact_split: which ones.
         learned_sources: for each training picture the file it came from, or None.
-        num_learned: how many of the pictures asked about the model has learned, here or in what it began from; None
-            where nobody knows.
-        at_least: whether there may be more of them.
+        learned: what the model has learned of the pictures asked about, here or in what it began from.
         duplicates: those among the run's own training pictures, where these are at hand.
         labels: pictures asked about whose labels are likely wrong.
         pairs: pictures that are nearly the same, and among which.
@@ -90,8 +89,7 @@ class Contents:
     contact: tuple[ContactRow, ...] = ()
     contact_split: str = ""
     learned_sources: Sequence[str] | None = None
-    num_learned: int | None = None
-    at_least: bool = False
+    learned: Learned = NOTHING_KNOWN
     duplicates: DuplicatesPart | None = None
     labels: LabelsPart | None = None
     pairs: tuple[PairsPart, ...] | None = None
@@ -103,13 +101,20 @@ class Contents:
     seen: SheetPage | None = None
 
 
-def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) -> Contents:
+def gather(
+    run: Run,
+    progress: Progress | None = None,
+    *,
+    deep: bool = False,
+    remark: Callable[[str], None] | None = None,
+) -> Contents:
     """Measure a finished run's model and gather what a page shows.
 
     Args:
         run: a finished run; it is changed only by what a closer look finds.
         progress: told how far loading and measuring are.
         deep: whether to look closer first, for what nobody has measured yet; it is kept in the run.
+        remark: told where what the run kept of the pictures that it learned is damaged.
 
     Raises:
         InputError: the run is not finished, or its model cannot be read; or nothing can be looked at closer.
@@ -149,14 +154,12 @@ def gather(run: Run, progress: Progress | None = None, *, deep: bool = False) ->
         fed=None if train_set is None else fed_part(recipe, train_set, sheet, SMALL_BYTES),
     )
     if measured is not None:
-        known = learned_of(run, model, measured, split, own)
-        number = None if known.each is None else int(known.each.sum())
-        contents = replace(contents, num_learned=number, at_least=known.at_least)
-        learned = _comparable(train_set, measured)
-        if learned is not None:
-            contents = replace(contents, duplicates=duplicates_part(learned, measured, split, sheet))
+        contents = replace(contents, learned=learned_of(run, model, measured, split, own, remark))
+        learned_from = _comparable(train_set, measured)
+        if learned_from is not None:
+            contents = replace(contents, duplicates=duplicates_part(learned_from, measured, sheet))
         contents = _with_measurement(contents, model, measured, sheet, progress)
-        contents = _with_findings(contents, found, measured, learned, sheet)
+        contents = _with_findings(contents, found, measured, learned_from, sheet)
     return replace(contents, pictures=sheet.finish(SHEET_BYTES))
 
 

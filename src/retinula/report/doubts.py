@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retinula.evaluation.duplicates import NearDuplicate
-from retinula.evaluation.label_errors import LabelErrors
+from retinula.evaluation.label_errors import BY_HEAD, HELD_OUT, PERHAPS_HELD_OUT, LabelErrors
 from retinula.images import ImageSet
 from retinula.report.sheet import Sheet
 
@@ -28,12 +28,24 @@ class Doubted:
 
 @dataclass(frozen=True)
 class LabelsPart:
-    """How many labels are doubted of how many, how many are too rare for it, how answers were got, and some of them."""
+    """Doubted labels.
+
+    Attributes:
+        number: of them.
+        num_images: how many were looked at.
+        num_rare: how many are too rare for it.
+        by_model: whether answers of the model itself were used, which never saw those labels.
+        by_head: whether those of heads trained without them were.
+        surely: whether nothing but that is possible; else the model may have seen some all the same.
+        shown: some, the likeliest first.
+    """
 
     number: int
     num_images: int
     num_rare: int
-    held_out: bool
+    by_model: bool
+    by_head: bool
+    surely: bool
     shown: tuple[Doubted, ...]
 
 
@@ -94,7 +106,15 @@ def labels_part(found: LabelErrors, asked: ImageSet, sheet: Sheet) -> LabelsPart
         )
         for each in found.errors[:SHOWN]
     )
-    return LabelsPart(len(found.errors), found.num_images, found.num_rare, found.method == "held out", shown)
+    return LabelsPart(
+        len(found.errors),
+        found.num_images,
+        found.num_rare,
+        by_model=HELD_OUT in found.method,
+        by_head=BY_HEAD in found.method,
+        surely=PERHAPS_HELD_OUT not in found.method,
+        shown=shown,
+    )
 
 
 def pairs_part(
@@ -112,16 +132,16 @@ def pairs_part(
     Raises:
         IndexError: they were found among other pictures.
     """
-    differing = [pair for pair in pairs if _name(asked, pair.index) != _name(other, pair.other)]
-    agreeing = [pair for pair in pairs if _name(asked, pair.index) == _name(other, pair.other)]
+    differing = [pair for pair in pairs if label_of(asked, pair.index) != label_of(other, pair.other)]
+    agreeing = [pair for pair in pairs if label_of(asked, pair.index) == label_of(other, pair.other)]
     shown = tuple(
         Alike(
             pair.index,
             sheet.add(asked.images[pair.index], ("asked", pair.index)),
-            _name(asked, pair.index),
+            label_of(asked, pair.index),
             pair.other,
             sheet.add(other.images[pair.other], ("learned" if between else "asked", pair.other)),
-            _name(other, pair.other),
+            label_of(other, pair.other),
             pair.correlation,
             pair.exact,
         )
@@ -137,5 +157,6 @@ def pairs_part(
     )
 
 
-def _name(image_set: ImageSet, index: int) -> str:
+def label_of(image_set: ImageSet, index: int) -> str:
+    """Return the class that a picture is called; nothing in a set without labels."""
     return "" if image_set.labels is None else image_set.classes[image_set.labels[index]]

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from retinula.datasets.check import check_dataset
-from retinula.datasets.reading import Dataset, SplitName
 from retinula.images import ImageSet
+from retinula.pictures.equal import equal_pairs
+from retinula.report.doubts import label_of
 from retinula.report.sheet import Sheet
 
 SHOWN = 24
@@ -29,30 +29,23 @@ class DuplicatesPart:
     shown: tuple[Twice, ...]
 
 
-def duplicates_part(train_set: ImageSet, asked: ImageSet, split: SplitName, sheet: Sheet) -> DuplicatesPart:
-    """Find them, and put some on the sheet."""
-    learned, others = _numbered(train_set), _numbered(asked)
-    report = check_dataset(Dataset(asked.name, {"train": learned, split: others}, ()))
-    learned_at = [next(each for each in group.places if each.split == "train") for group in report.leaks]
-    found = [
-        (int(place.source), place.label, int(other.source), other.label)
-        for group, other in zip(report.leaks, learned_at, strict=True)
-        for place in group.places
-        if place.split == split
-    ]
-    shown = [
-        Twice(index, sheet.add(asked.images[index], ("asked", index)), label, learned, learned_as)
-        for index, label, learned, learned_as in sorted(found)[:SHOWN]
-    ]
-    return DuplicatesPart(len(found), tuple(shown))
+def duplicates_part(train_set: ImageSet, asked: ImageSet, sheet: Sheet) -> DuplicatesPart:
+    """Find them, and put some on the sheet.
 
-
-def _numbered(image_set: ImageSet) -> ImageSet:
-    """Return the set with its pictures' numbers for names, since file names may occur in both sets."""
-    return ImageSet(
-        image_set.images,
-        image_set.labels,
-        image_set.classes,
-        image_set.name,
-        sources=[str(number) for number in range(len(image_set))],
+    Args:
+        train_set: pictures learned from.
+        asked: pictures asked about, of the same size.
+        sheet: of that size.
+    """
+    found = equal_pairs(asked.images, train_set.images)
+    shown = tuple(
+        Twice(
+            index,
+            sheet.add(asked.images[index], ("asked", index)),
+            label_of(asked, index),
+            learned,
+            label_of(train_set, learned),
+        )
+        for index, learned in found[:SHOWN]
     )
+    return DuplicatesPart(len(found), shown)

@@ -8,20 +8,21 @@ import base64
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from retinula.datasets.reading import Progress
 from retinula.errors import InputError
 from retinula.evaluation.caution import caution, is_near_chance
-from retinula.evaluation.text import AVERAGED_OVER, is_few, rare_labels, verdict
+from retinula.evaluation.text import AVERAGED_OVER, error_by_chance, rare_labels, verdict
 from retinula.files.durable import check_destination, explained, write_bytes
 from retinula.report.contents import Contents, deep_look, gather
+from retinula.report.grid import grid
 from retinula.report.mapped import HEIGHT, WIDTH
 from retinula.report.pictures import mixes
 from retinula.runs.run import Run
@@ -46,7 +47,12 @@ _BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|dB\b)")
 
 
 def write_report(
-    run: Run, file: Path | None = None, progress: Progress | None = None, *, deep: bool = False
+    run: Run,
+    file: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    deep: bool = False,
+    remark: Callable[[str], None] | None = None,
 ) -> tuple[Path, Contents]:
     """Write the page of a finished run, and return its file and what it shows.
 
@@ -55,6 +61,7 @@ def write_report(
         file: where the page goes; into the run's folder where None.
         progress: told how far loading and measuring are.
         deep: whether to look closer first, for what nobody has measured yet.
+        remark: as of `gather`.
 
     Raises:
         InputError: the run is not finished, the file is a folder, or there is a page already and no pictures are at
@@ -67,7 +74,7 @@ def write_report(
     with explained(file):  # before the work
         file.parent.mkdir(parents=True, exist_ok=True)
     check_destination(file)
-    contents = gather(run, progress, deep=deep)
+    contents = gather(run, progress, deep=deep, remark=remark)
     # What is written to may be a file that a shell has just emptied.
     if contents.pictures is None and file.is_file() and file.stat().st_size:
         raise InputError(
@@ -91,10 +98,11 @@ def render(contents: Contents) -> str:
         places=1 if result is None or result.plain_accuracy is None else 2,  # as two that lie close together need
         averaged=AVERAGED_OVER[result.tta] if result else "",
         verdict=verdict(result.calibration) if result else "",
-        few=is_few(result.calibration) if result else False,
+        error_by_chance=error_by_chance(result.calibration) if result else "",
         caution=caution(result) if result else "",
         by_chance=is_near_chance(result) if result else False,
         mixes=mixes(contents.recipe),
+        grid=grid(contents.answers.classes) if contents.answers and contents.answers.dots else None,
         behind=_behind(contents),
         behind_map=_behind_map(contents),
         forms=FORMS,
@@ -118,6 +126,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["name"] = _foreign
     made.filters["prose"] = lambda text: _BEFORE_UNIT.sub("\u00a0", text)
     made.filters["percent"] = lambda share, places=1: f"{100 * share:.{places}f}\u00a0%"
     made.filters["sure"] = lambda share: sureness(share).replace(" ", "\u00a0")
@@ -126,6 +135,14 @@ def environment() -> Environment:
     made.filters["count"] = lambda number: f"{number:,}"
     made.filters["duration"] = duration
     return made
+
+
+def _foreign(name: str) -> Markup:
+    """Return a name that comes from outside: whichever way it is written, what stands around it keeps its order.
+
+    It may break after `_`, as no browser does by itself.
+    """
+    return Markup("<bdi>{}</bdi>").format(Markup("_<wbr>").join(map(escape, name.split("_"))))
 
 
 def commands(run: Run, task: str, *, denoises: bool = False) -> list[tuple[str, str]]:

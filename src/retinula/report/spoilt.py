@@ -41,7 +41,7 @@ class SpoiltPart:
 
     Attributes:
         measured: all of it.
-        rows: what costs most first.
+        rows: what costs most first; by name where answers are hardly better than guesses.
         chart: right answers against strength.
         place: of the picture as it is.
         label: what is on it.
@@ -55,7 +55,7 @@ class SpoiltPart:
 
 
 def spoilt_part(measured: Robustness, result: ClassificationResult, images: Images, sheet: Sheet) -> SpoiltPart:
-    """Spoil one picture in all ways, and put it on the sheet.
+    """Spoil one picture in all ways, and put it on the sheet; near chance what costs most is nothing to go by.
 
     Args:
         measured: under corruptions that this version knows; others are left without pictures.
@@ -65,8 +65,11 @@ def spoilt_part(measured: Robustness, result: ClassificationResult, images: Imag
     """
     index = _middling(result)
     picture = torch.from_numpy(np.array(images[index : index + 1]))
-    rows = []
-    for kind, shares in sorted(measured.accuracy.items(), key=lambda row: (sum(row[1]), row[0])):
+    rows, by_chance = [], is_near_chance(result)
+    kinds = sorted(measured.accuracy.items())
+    if not by_chance:
+        kinds.sort(key=lambda row: sum(row[1]))
+    for kind, shares in kinds:
         cells = []
         for strength, share in zip(STRENGTHS, shares, strict=True):
             place = -1
@@ -78,7 +81,7 @@ def spoilt_part(measured: Robustness, result: ClassificationResult, images: Imag
     return SpoiltPart(
         measured,
         tuple(rows),
-        _chart(measured, rows, names_worst=not is_near_chance(result)),
+        _chart(measured, rows, names_worst=not by_chance),
         sheet.add(images[index], ("asked", index)),
         result.classes[int(result.labels[index])],
     )

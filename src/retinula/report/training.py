@@ -11,9 +11,11 @@ from operator import itemgetter
 from typing import Any
 
 from retinula.evaluation.intervals import wilson_interval
+from retinula.evaluation.text import AVERAGED_OVER
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Augmentation
 from retinula.report.charts import Chart, line_chart, thinned
+from retinula.reproduction.finished import Finished
 from retinula.reproduction.table import Row, head_for, make_rows
 from retinula.runs.files import StepRow
 from retinula.runs.run import Run
@@ -29,6 +31,7 @@ OBJECTIVES = {  # what a loss is, by the name in the recipe
     "log_mse": "logarithm of the mean squared error",
 }
 FEW_STEPS = 30  # so many, or fewer, say no more than the epochs
+GAP = 0.1  # between the shares of right answers, from which on learning by heart is worth a word
 SMOOTHED = 120  # means of steps that a line of losses has, at most; single batches scatter too much to be read
 
 Metrics = Sequence[Mapping[str, Any]]
@@ -82,8 +85,8 @@ def training_part(run: Run, num_trained: int | None = None) -> TrainingPart:
         about=recipe.about,
         facts=tuple(_facts(run, report, num_trained, whole=whole)),
         charts=tuple(_charts(metrics, run.steps(), recipe)),
-        finding=_finding(metrics, recipe, whole=whole),
-        claims=tuple(make_rows(recipe, [run])),
+        finding=_finding(metrics, recipe, report["data"].get("num_validation_images"), whole=whole),
+        claims=tuple(make_rows(recipe, [Finished(run, recipe, report)])),
         claims_head=head_for(recipe),
         claims_source=recipe.source,
         measurements=tuple(_measurements(report)),
@@ -194,7 +197,7 @@ def _spreads(series: Sequence[tuple[str, list[tuple[float, float]]]]) -> bool:
     return min(values) > 0 and max(values) > 10 * min(values)
 
 
-def _finding(metrics: Metrics, recipe: Recipe, *, whole: bool) -> str:
+def _finding(metrics: Metrics, recipe: Recipe, num_validation: int | None, *, whole: bool) -> str:
     if not metrics:
         return ""
     last, only_there = metrics[-1], only_in_training(recipe)
@@ -206,7 +209,7 @@ def _finding(metrics: Metrics, recipe: Recipe, *, whole: bool) -> str:
         words.append(f", with {100 * last['accuracy']:.1f} % of them right")
     losses = _column(metrics, "val_loss")
     if last.get("val_accuracy") is not None:
-        words += _finding_of_accuracy(metrics)
+        words += _finding_of_accuracy(metrics, num_validation or 0)
     elif losses:
         words += _finding_of_loss(losses, last["epoch"])
     else:
@@ -221,16 +224,22 @@ def _last_epoch(metrics: Metrics, *, whole: bool) -> str:
     return name if whole else f"{name}, cut short at step {step:,},"
 
 
-def _finding_of_accuracy(metrics: Metrics) -> list[str]:
+def _finding_of_accuracy(metrics: Metrics, num_validation: int) -> list[str]:
     last, best = metrics[-1], metrics[best_epoch(metrics, "val_accuracy")]
     words = [f". Of the validation pictures, {100 * last['val_accuracy']:.1f} % are right at the end"]
     if best["epoch"] != last["epoch"] and best["val_accuracy"] > last["val_accuracy"]:
         words.append(f"; the best was epoch {best['epoch']} with {100 * best['val_accuracy']:.1f} %")
-    if last.get("accuracy") is not None and last["accuracy"] - last["val_accuracy"] > 0.1:
+    if last.get("accuracy") is not None and _is_less(last["val_accuracy"], num_validation, last["accuracy"]):
         words.append(
             ". It does much better on pictures it has learned from: more pictures or stronger augmentation may help"
         )
     return words
+
+
+def _is_less(accuracy: float, number: int, other: float) -> bool:
+    """Tell whether an accuracy is less than another by more than so many pictures, or 0, could leave to chance."""
+    _, high = wilson_interval(round(accuracy * number), number) if number else (0.0, 1.0)
+    return other > max(high, accuracy + GAP)
 
 
 def _finding_of_loss(losses: Sequence[tuple[float, float]], end: int) -> list[str]:
@@ -261,7 +270,9 @@ def _measurements(report: dict[str, Any]) -> list[tuple[str, str]]:
         if None not in (each.get("num_correct"), each.get("accuracy")) and each.get("num_images"):
             low, high = _interval(each)
             share, bounds = f"{100 * each['accuracy']:.2f} %", f"{100 * low:.1f} to {100 * high:.1f} %"
+            averaged = AVERAGED_OVER.get(str(each.get("tta", "none")), "several views")
             words = f"{share} of {each['num_images']:,} right ({bounds})"
+            words += averaged and f", answers averaged over {averaged}"
         elif None not in (each.get("psnr"), each.get("ssim"), each.get("num_images")):
             words = f"PSNR {each['psnr']:.2f} dB, SSIM {each['ssim']:.4f} over {each['num_images']:,} pictures"
         else:

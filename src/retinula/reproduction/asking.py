@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from retinula.datasets.lock import rewriting
 from retinula.errors import InputError
 from retinula.files.durable import write_json
 from retinula.prediction.labels import match_labels, read_labels
@@ -12,6 +13,7 @@ from retinula.prediction.predict import Prediction, predict_files
 from retinula.prediction.references import find_pictures
 from retinula.prediction.scoring import score, write_work_table
 from retinula.recipe.recipe import Recipe
+from retinula.reproduction.finished import Finished
 from retinula.reproduction.measures import Measured, own_photos, photos_folder
 from retinula.reproduction.photos import LABELS, find_photos
 from retinula.reproduction.table import Row, claim_row, shown_row
@@ -97,7 +99,7 @@ def ask_photos(
                 keep_answers(run, answered)
     if any(photos.own for photos in asked):
         return asked
-    name, known = photos_folder(recipe), tuple(own_photos(run) for run in runs)
+    name, known = photos_folder(recipe), tuple(own_photos(Finished.read(run)) for run in runs)
     if all(result.keys() >= {"accuracy", "total"} for result in known):
         return [AskedPhotos(Path(name), True, known, None), *asked]
     if any(claim.metric == "photos_accuracy" for claim in recipe.claims) and find_photos(name) is None:
@@ -139,7 +141,8 @@ def keep_answers(run: Run, answered: AnsweredPhotos) -> None:
     """
     if Path(photos_folder(run.recipe())).name == answered.result["folder"]:
         answered.write(run.photos_file)
-        write_json(run.report_file, {**run.report(), "photos": answered.result})
+        with rewriting(run.report_file):
+            write_json(run.report_file, {**run.report(), "photos": answered.result})
 
 
 def with_photos(rows: Sequence[Row], recipe: Recipe, asked: Sequence[AskedPhotos]) -> list[Row]:

@@ -8,6 +8,7 @@ from retinula.errors import InputError
 from retinula.recipe.differences import changed_settings
 from retinula.recipe.files import load_recipe, shipped
 from retinula.recipe.recipe import Recipe
+from retinula.reproduction.finished import Finished
 from retinula.runs.run import Run
 from retinula.text.names import printable
 from retinula.training.reporting import Reporter
@@ -65,9 +66,9 @@ def settled_from_runs(
     return None
 
 
-def begun_from(run: Run) -> dict[str, str] | None:
+def begun_from(finished: Finished) -> dict[str, str] | None:
     """Return name and SHA-256 of the model that a finished run began from; None where it began from none."""
-    source = run.report().get("source")
+    source = finished.report.get("source")
     if not isinstance(source, dict):
         return None
     return {"name": str(source.get("name")), "sha256": str(source.get("sha256"))}
@@ -82,9 +83,9 @@ def words_of(origin: dict[str, str]) -> str:
     return f"{printable(origin['name'])} (SHA-256 {printable(origin['sha256'][:12])})"
 
 
-def has_other_settings(run: Run) -> bool:
+def has_other_settings(finished: Finished) -> bool:
     """Tell whether a finished run began from a model of a shipped recipe that was trained with other settings."""
-    source: Any = run.report().get("source")
+    source: Any = finished.report.get("source")
     provenance = source.get("provenance") if isinstance(source, dict) else None
     if not isinstance(provenance, dict) or provenance.get("recipe") not in shipped():
         return False

@@ -1,4 +1,7 @@
-"""Trainings beside each other, and the best of them: chosen by validation pictures, never by test pictures."""
+"""Trainings beside each other, and the best of them: chosen by validation pictures, never by test pictures.
+
+Where chance alone may have made the difference, none is called the best.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +11,13 @@ from retinula.errors import InputError
 from retinula.recipe.differences import settings_apart
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import ValidationMetric
+from retinula.reproduction.chance import share_interval
+from retinula.reproduction.contenders import Contender, standing
+from retinula.reproduction.measures import Measured
 from retinula.runs.files import EpochRow
 from retinula.runs.run import Run
 from retinula.text.names import printable
 from retinula.training.outline import Outline
-from retinula.training.ranking import best_places
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,11 @@ class Compared:
             pictures, that.
         rows: its epochs, as `metrics.jsonl` has them.
         value: on its validation pictures, of the weights that it keeps or has kept so far; None without such pictures.
-        loss: of these, likewise, which decides where accuracies are the same.
+        interval: in which the value lies with 95 % confidence, where it is an accuracy; None where nobody can tell.
+        num_images: how many validation pictures it has; None where that is not known.
         seconds: of training.
         test_accuracy: only shown; None where it was not measured or is no classifier.
+        test_plain_accuracy: the same by a single look at each picture; None where its recipe averages over no others.
         finished: whether training came to its end.
     """
 
@@ -35,9 +42,11 @@ class Compared:
     settings: tuple[str, ...]
     rows: tuple[EpochRow, ...]
     value: float | None
-    loss: float | None
+    interval: tuple[float, float] | None
+    num_images: int | None
     seconds: float
     test_accuracy: float | None
+    test_plain_accuracy: float | None
     finished: bool
 
 
@@ -48,22 +57,23 @@ class Choice:
     Attributes:
         compared: in the order given.
         metric: by which they were.
-        best: place of the best one in `compared`; None where nothing can be said.
-        as_good: places of those than which none is better, where they are several.
+        best: places in `compared` of the best one, or of the seeds of the best recipe; none where nothing can be said.
         reason: why not, or how it was chosen.
-        by_loss: whether others have the same value as the best one, and its loss is the lowest of theirs.
+        as_good: places of those among which none can be called the best.
+        undecided: what these do, as in "cannot be told apart by 144 pictures"; of a best one that nobody can tell from
+            chance, "perhaps by chance"; or nothing.
     """
 
     compared: tuple[Compared, ...]
     metric: ValidationMetric
-    best: int | None
+    best: tuple[int, ...]
     reason: str
     as_good: tuple[int, ...] = ()
-    by_loss: bool = False
+    undecided: str = ""
 
 
 def choose(runs: Sequence[Run]) -> Choice:
-    """Set trainings beside each other and find the best one by its validation pictures.
+    """Set trainings beside each other and find the best one by its validation pictures, where it is told from chance.
 
     Raises:
         InputError: fewer than two runs, one named twice, or one whose files cannot be read.
@@ -75,34 +85,62 @@ def choose(runs: Sequence[Run]) -> Choice:
     reconstruct = any(recipe.objective.reconstructs for recipe in recipes)
     metric: ValidationMetric = "val_loss" if reconstruct else "val_accuracy"
     pictures = [run.environment()["data"] for run in runs]
+    changed = [
+        _other_pictures(recipe, recipes[0], own, pictures[0]) for recipe, own in zip(recipes, pictures, strict=True)
+    ]
     compared = tuple(
-        _compared(
-            run,
-            recipe,
-            (
-                *settings_apart(recipe, recipes[0]),
-                *_other_pictures(recipe, recipes[0], own, pictures[0]),
-            ),
-            metric,
-        )
-        for run, recipe, own in zip(runs, recipes, pictures, strict=True)
+        _compared(run, recipe, (*settings_apart(recipe, recipes[0]), *others), own.get("num_validation_images"), metric)
+        for run, recipe, others, own in zip(runs, recipes, changed, pictures, strict=True)
     )
     lacking = next((each for each in compared if each.value is None), None)
     if lacking is not None:
         what = "no validation pictures to choose by" if lacking.rows or lacking.finished else "finished no epoch yet"
-        return Choice(compared, metric, None, f"{printable(lacking.run.name)} has {what}")
+        return Choice(compared, metric, (), f"{printable(lacking.run.name)} has {what}")
     told = {(recipe.data.name, recipe.data.classes, recipe.data.labels, recipe.objective.name) for recipe in recipes}
     if len(told) > 1:
-        return Choice(compared, metric, None, "they learn different things: no best one among them")
-    best = best_places([{metric: each.value, "val_loss": each.loss} for each in compared], metric)
+        return Choice(compared, metric, (), "they learn different things: no best one among them")
     apart = "" if _chosen_by_the_same(recipes, pictures) else ", on validation pictures of their own each"
-    apart += "; the test pictures were not asked"
-    if len(best) > 1:
-        measures = " and ".join(dict.fromkeys((metric, "val_loss")))
-        return Choice(compared, metric, None, f"the same {measures}{apart}", as_good=tuple(best))
-    by_loss = sum(each.value == compared[best[0]].value for each in compared) > 1
-    how = f"best by val_loss, of those with the same {metric}" if by_loss else f"best by {metric}"
-    return Choice(compared, metric, best[0], f"{how}{apart}", by_loss=by_loss)
+    return _decided(
+        compared, metric, _contenders(compared, recipes, changed), f"{apart}; the test pictures were not asked"
+    )
+
+
+def _contenders(
+    compared: Sequence[Compared], recipes: Sequence[Recipe], changed: Sequence[Sequence[str]]
+) -> list[Contender]:
+    """Put together the trainings that differ by their seed alone."""
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, (recipe, others) in enumerate(zip(recipes, changed, strict=True)):
+        places.setdefault((recipe.changed(seed=0).digest(), *others), []).append(place)
+    found = []
+    for group in places.values():
+        of_it = [compared[place] for place in group]
+        numbers = [each.num_images for each in of_it if each.num_images is not None]
+        found.append(
+            Contender(
+                places=tuple(group),
+                values=Measured(tuple(each.value for each in of_it if each.value is not None)),
+                num_images=min(numbers) if len(numbers) == len(of_it) else None,
+            )
+        )
+    return found
+
+
+def _decided(
+    compared: tuple[Compared, ...], metric: ValidationMetric, contenders: Sequence[Contender], asked: str
+) -> Choice:
+    found = standing(contenders, metric)
+    leader, told = found.leader, found.leader.told(metric)
+    if len(contenders) == 1:
+        words = f"differ by their seed alone: {told}"
+        return Choice(compared, metric, (), f"by {metric}{asked}", leader.places, words)
+    if found.rivals:
+        places = sorted(place for each in (leader, *found.rivals) for place in each.places)
+        return Choice(compared, metric, (), f"by {metric}{asked}", tuple(places), found.undecided(metric))
+    seeds = f", {told}" if len(leader.places) > 1 else ""
+    by_chance = "" if found.sure else "perhaps by chance"
+    reason = f"best by {metric}{seeds}{by_chance and f', {by_chance}'}{asked}"
+    return Choice(compared, metric, leader.places, reason, undecided=by_chance)
 
 
 def _other_pictures(recipe: Recipe, first: Recipe, own: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
@@ -129,16 +167,19 @@ def _form(recipe: Recipe) -> tuple[Any, ...]:
     return inputs.size, inputs.channels, inputs.resize, inputs.resample
 
 
-def _compared(run: Run, recipe: Recipe, settings: tuple[str, ...], metric: ValidationMetric) -> Compared:
+def _compared(run: Run, recipe: Recipe, settings: tuple[str, ...], number: Any, metric: ValidationMetric) -> Compared:
     rows = tuple(run.metrics())
     outline = Outline.of(run, recipe, rows)
+    num_images = number if isinstance(number, int) else None  # earlier versions did not say it
     return Compared(
         run=run,
         settings=settings,
         rows=rows,
         value=outline.val_accuracy if metric == "val_accuracy" else outline.val_loss,
-        loss=outline.val_loss,
+        interval=share_interval(outline.val_accuracy, num_images) if metric == "val_accuracy" else None,
+        num_images=num_images,
         seconds=sum(row["seconds"] for row in rows),
         test_accuracy=outline.test_accuracy,
+        test_plain_accuracy=outline.test_plain_accuracy,
         finished=run.finished,
     )

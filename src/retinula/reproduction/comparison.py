@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retinula.recipe.recipe import Recipe
+from retinula.reproduction.finished import Finished
 from retinula.reproduction.measures import measure
 from retinula.reproduction.table import first_measured
-from retinula.runs.run import Run
 
-HEAD = ("network", "parameters", "multiply-adds", "steps", "a step", "training", "test pictures")
+HEAD = ("network", "parameters", "multiply-adds", "steps", "a step", "training", "result")
 # What may differ besides the network: a slower one gets fewer steps at the same cost.
 _LENGTHS = ("steps", "epochs")
 ALIKE = 1.5  # trainings cost alike whose mean seconds differ by no larger factor: time depends on what else ran
@@ -27,55 +27,55 @@ class Comparison:
         alike: what besides the recipe the trainings have in common, in words.
     """
 
-    runs: tuple[tuple[Run, ...], ...]
+    runs: tuple[tuple[Finished, ...], ...]
     alike: str
 
     @property
     def recipe(self) -> Recipe:
         """One of the recipes; they differ in network, length and seed."""
-        return self.runs[0][0].recipe()
+        return self.runs[0][0].recipe
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
         """The columns of `HEAD`, a row for each network."""
-        names = [runs[0].recipe().model.name for runs in self.runs]
+        names = [runs[0].recipe.model.name for runs in self.runs]
         return [_row(runs, _differing(runs, self.runs) if len(set(names)) < len(names) else "") for runs in self.runs]
 
 
-def find_comparisons(groups: Sequence[Sequence[Run]]) -> list[Comparison]:
+def find_comparisons(groups: Sequence[Sequence[Finished]]) -> list[Comparison]:
     """Return what can be compared among runs: networks trained for as many steps, and networks trained about as long.
 
     Args:
         groups: runs that differ by their seed only.
     """
-    families: dict[tuple[str, str], list[tuple[Run, ...]]] = {}
+    families: dict[tuple[str, str], list[tuple[Finished, ...]]] = {}
     for runs in groups:
-        recipe = runs[0].recipe()
+        recipe = runs[0].recipe
         families.setdefault((recipe.name, _without_network(recipe).digest()), []).append(tuple(runs))
     found: list[Comparison] = []
     for family in families.values():
         # Of trainings that are alike in both, the cost is the fairer word.
         for words, parts in ((AT_ONE_COST, _by_cost(family)), (AT_ONE_LENGTH, _by_length(family))):
             for part in parts:
-                runs_of_part = tuple(sorted(part, key=lambda runs: (-_parameters(runs), runs[0].recipe().model.name)))
-                several = len({runs[0].recipe().model.name for runs in part}) > 1
+                runs_of_part = tuple(sorted(part, key=lambda runs: (-_parameters(runs), runs[0].recipe.model.name)))
+                several = len({runs[0].recipe.model.name for runs in part}) > 1
                 if several and runs_of_part not in [comparison.runs for comparison in found]:
                     found.append(Comparison(runs_of_part, words))
     return found
 
 
-def _by_length(family: Sequence[tuple[Run, ...]]) -> list[list[tuple[Run, ...]]]:
-    parts: dict[tuple[int | None, int | None], list[tuple[Run, ...]]] = {}
+def _by_length(family: Sequence[tuple[Finished, ...]]) -> list[list[tuple[Finished, ...]]]:
+    parts: dict[tuple[int | None, int | None], list[tuple[Finished, ...]]] = {}
     for runs in family:
-        training = runs[0].recipe().training
+        training = runs[0].recipe.training
         parts.setdefault((training.steps, training.epochs), []).append(runs)
     return list(parts.values())
 
 
-def _by_cost(family: Sequence[tuple[Run, ...]]) -> list[list[tuple[Run, ...]]]:
+def _by_cost(family: Sequence[tuple[Finished, ...]]) -> list[list[tuple[Finished, ...]]]:
     """Put together what took about as long, beginning with the shortest."""
     timed = [(measured.mean, runs) for runs in family if (measured := measure(runs, "seconds")) is not None]
-    parts: list[list[tuple[Run, ...]]] = []
+    parts: list[list[tuple[Finished, ...]]] = []
     shortest = 0.0
     for seconds, runs in sorted(timed, key=lambda item: item[0]):
         if not parts or seconds > ALIKE * shortest:
@@ -89,20 +89,20 @@ def _without_network(recipe: Recipe) -> Recipe:
     return recipe.changed(seed=0, model={"name": "any", "arguments": {}}, training=dict.fromkeys(_LENGTHS))
 
 
-def _differing(runs: Sequence[Run], among: Sequence[Sequence[Run]]) -> str:
+def _differing(runs: Sequence[Finished], among: Sequence[Sequence[Finished]]) -> str:
     """Name those arguments of a network that are not the same for all that are compared."""
-    arguments = [each[0].recipe().model.arguments for each in among]
-    own = runs[0].recipe().model.arguments
+    arguments = [each[0].recipe.model.arguments for each in among]
+    own = runs[0].recipe.model.arguments
     differing = [f"{key}={own[key]}" for key in sorted(own) if any(each.get(key) != own[key] for each in arguments)]
     return f" ({', '.join(differing)})" if differing else ""
 
 
-def _row(runs: Sequence[Run], differing: str) -> tuple[str, ...]:
+def _row(runs: Sequence[Finished], differing: str) -> tuple[str, ...]:
     # Reports of earlier versions do not say it.
-    multiply_adds = next((known for run in runs if (known := run.report().get("multiply_adds")) is not None), None)
-    steps = dict.fromkeys(f"{run.report()['training']['steps']:,}" for run in runs)
+    multiply_adds = next((known for each in runs if (known := each.report.get("multiply_adds")) is not None), None)
+    steps = dict.fromkeys(f"{each.report['training']['steps']:,}" for each in runs)
     return (
-        runs[0].recipe().model.name + differing,
+        runs[0].recipe.model.name + differing,
         f"{_parameters(runs):,}",
         "-" if multiply_adds is None else f"{multiply_adds:,}",
         ", ".join(steps),
@@ -112,6 +112,6 @@ def _row(runs: Sequence[Run], differing: str) -> tuple[str, ...]:
     )
 
 
-def _parameters(runs: Sequence[Run]) -> int:
-    number: int = runs[0].report()["parameters"]
+def _parameters(runs: Sequence[Finished]) -> int:
+    number: int = runs[0].report["parameters"]
     return number

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from retinula.evaluation.measuring import evaluate
-from retinula.files.durable import write_json
+from retinula.files.durable import MAX_TEXT_BYTES, read_bytes, write_json
 from retinula.images import ImageSet
 from retinula.runs.run import Run
 from retinula.trained.model_file import Model
@@ -24,6 +24,9 @@ def curve_on_test(run: Run, test_set: ImageSet, reporter: Reporter) -> list[dict
         run: a finished one.
         test_set: its own test pictures, as `run_data.own_pictures` gives them.
         reporter: told how far it is.
+
+    Raises:
+        InputError: what lies in the place of that file is none, or may not be read.
     """
     rows = [row for row in run.metrics() if run.snapshot_file(row["epoch"]).exists()]
     if not rows:
@@ -40,10 +43,13 @@ def curve_on_test(run: Run, test_set: ImageSet, reporter: Reporter) -> list[dict
 
 
 def _known(file: Path) -> dict[str, dict[str, float | None]]:
+    if not file.exists():
+        return {}
+    content = read_bytes(file, MAX_TEXT_BYTES)
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # not there yet, or damaged: measured anew
+        known = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}  # damaged: measured anew
     return known if isinstance(known, dict) and all(map(_is_measured, known.values())) else {}
 
 

@@ -92,10 +92,12 @@ def _draw_inside(model: Model, picture: Images, folder: Path) -> None:
 def _draw_answer(model: Model, test_set: ImageSet, folder: Path) -> None:
     """Draw the likeliest classes as bars beside the picture whose maps are drawn."""
     picture = as_picture(test_set.images[0])
-    ((probabilities, _),) = judged(model, [model.look_at(picture)])
+    ((probabilities, unfamiliar),) = judged(model, [model.look_at(picture)])
     correct = None if test_set.labels is None else test_set.classes[test_set.labels[0]]
     answers, seen = ranked(model.classes, probabilities), seen_picture(model, test_set.images[0])
-    figure = pictures.prediction(picture, seen, answers, name=A_PICTURE, correct=correct)
+    figure = pictures.prediction(
+        picture, seen, answers, name=A_PICTURE, classes=model.classes, correct=correct, unfamiliar=unfamiliar
+    )
     save(figure, folder, f"answer-{A_PICTURE.replace(' ', '-')}")
 
 
@@ -122,7 +124,15 @@ def _draw_answers(model: Model, references: list[Reference], folder: Path, repor
     for number, (name, (reference, prediction)) in enumerate(zip(names, answered, strict=True), start=1):
         picture = decode(reference.content)
         seen = seen_picture(model, model.shrink(picture))
-        save(pictures.prediction(picture, seen, prediction.answers, name=Path(reference.src).name), folder, name)
+        figure = pictures.prediction(
+            picture,
+            seen,
+            prediction.answers,
+            name=Path(reference.src).name,
+            classes=model.classes,
+            unfamiliar=prediction.unfamiliar,
+        )
+        save(figure, folder, name)
         reporter.loading("drawing photos", number, len(answered))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from retinula.recipe.files import load_recipe, shipped
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Metric
-from retinula.runs.run import Run
+from retinula.reproduction.finished import Finished
 
 AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
 NOISE = 0.1  # the noise at which the gain of denoising is claimed
@@ -33,7 +33,7 @@ class Measured:
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
 
-def measure(runs: Sequence[Run], metric: Metric, at: int | None = None) -> Measured | None:
+def measure(runs: Sequence[Finished], metric: Metric, at: int | None = None) -> Measured | None:
     """Return what finished runs measured; None where a run lacks it.
 
     Args:
@@ -41,7 +41,7 @@ def measure(runs: Sequence[Run], metric: Metric, at: int | None = None) -> Measu
         metric: what is asked for.
         at: the step, for `step_loss`.
     """
-    values = [_step_loss(run, at or 0) if metric == "step_loss" else _FROM_RUN[metric](run) for run in runs]
+    values = [_step_loss(each, at or 0) if metric == "step_loss" else _FROM_RUN[metric](each) for each in runs]
     known = tuple(value for value in values if value is not None and math.isfinite(value))
     return Measured(known) if known and len(known) == len(values) else None
 
@@ -54,61 +54,73 @@ def result_metrics(recipe: Recipe) -> tuple[Metric, ...]:
     return ("psnr_gain",) if recipe.objective.reconstructs and recipe.augment.noise else ("accuracy", "psnr")
 
 
+def num_images(runs: Sequence[Finished]) -> tuple[int, ...]:
+    """Return on how many test pictures finished runs were measured, each number once; empty where none says it."""
+    return tuple(dict.fromkeys(number for each in runs if (number := each.evaluation().get("num_images")) is not None))
+
+
 def photos_folder(recipe: Recipe) -> str:
     """Return by which folder of photos a recipe is measured: one that is shipped always by that of the shipped one."""
     usual = load_recipe(recipe.name) if recipe.name in shipped() else recipe
     return usual.figures.photos
 
 
-def own_photos(run: Run) -> dict[str, Any]:
+def own_photos(finished: Finished) -> dict[str, Any]:
     """Return what a run's report says of the photos that its recipe is measured by; empty without.
 
     Earlier versions wrote there also what other photos had given.
     """
-    folder = Path(photos_folder(run.recipe())).name
-    found: dict[str, Any] = run.report().get("photos") or {}
+    folder = Path(photos_folder(finished.recipe)).name
+    found: dict[str, Any] = finished.report.get("photos") or {}
     return found if found.get("folder", folder) == folder else {}
 
 
-def _of_evaluation(key: str, split: str = "test") -> Callable[[Run], float | None]:
-    return lambda run: run.evaluation(split).get(key)
+def _of_evaluation(key: str, split: str = "test") -> Callable[[Finished], float | None]:
+    return lambda finished: finished.evaluation(split).get(key)
 
 
-def _of_training(key: str) -> Callable[[Run], float | None]:
-    return lambda run: run.report()["training"].get(key)
+def _of_training(key: str) -> Callable[[Finished], float | None]:
+    return lambda finished: finished.report["training"].get(key)
 
 
-def _psnr_gain(run: Run) -> float | None:
-    for level in run.evaluation().get("denoising") or ():
+def _plain_accuracy(finished: Finished) -> float | None:
+    measured = finished.evaluation()
+    averages = finished.recipe.evaluation.tta != "none"
+    return measured.get("plain_accuracy", None if averages else measured.get("accuracy"))
+
+
+def _psnr_gain(finished: Finished) -> float | None:
+    for level in finished.evaluation().get("denoising") or ():
         if math.isclose(level["noise"], NOISE):
             return float(level["psnr"] - level["psnr_noised"])
     return None
 
 
-def _psnr_over_linear(run: Run) -> float | None:
-    measured = run.evaluation()
+def _psnr_over_linear(finished: Finished) -> float | None:
+    measured = finished.evaluation()
     psnr, linear = measured.get("psnr"), measured.get("linear_psnr")
     return None if psnr is None or linear is None else psnr - linear
 
 
-def _step_loss(run: Run, last: int) -> float | None:
-    losses = [row["loss"] for row in run.steps() if last - AVERAGED_STEPS < row["step"] <= last]
+def _step_loss(finished: Finished, last: int) -> float | None:
+    losses = [row["loss"] for row in finished.run.steps() if last - AVERAGED_STEPS < row["step"] <= last]
     return statistics.fmean(losses) if len(losses) == min(AVERAGED_STEPS, last) else None
 
 
-def _lowest_step_loss(run: Run) -> float | None:
-    return min((row["loss"] for row in run.steps()), default=None)
+def _lowest_step_loss(finished: Finished) -> float | None:
+    return min((row["loss"] for row in finished.run.steps()), default=None)
 
 
-def _step_seconds(run: Run) -> float | None:
-    seconds = [row["seconds"] for row in run.steps()]
+def _step_seconds(finished: Finished) -> float | None:
+    seconds = [row["seconds"] for row in finished.run.steps()]
     return statistics.median(seconds) if seconds else None
 
 
-_FROM_RUN: dict[str, Callable[[Run], float | None]] = {
+_FROM_RUN: dict[str, Callable[[Finished], float | None]] = {
     "accuracy": _of_evaluation("accuracy"),
+    "plain_accuracy": _plain_accuracy,
     "train_accuracy": _of_evaluation("accuracy", "train"),
-    "photos_accuracy": lambda run: own_photos(run).get("accuracy"),
+    "photos_accuracy": lambda finished: own_photos(finished).get("accuracy"),
     "loss": _of_evaluation("loss"),
     "psnr": _of_evaluation("psnr"),
     "psnr_gain": _psnr_gain,

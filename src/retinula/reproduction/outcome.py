@@ -7,11 +7,11 @@ from typing import Any
 from retinula.recipe.recipe import Recipe
 from retinula.reproduction.asking import AnsweredPhotos, AskedPhotos
 from retinula.reproduction.begun_from import begun_from, words_of
+from retinula.reproduction.finished import Finished
 from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import Further
 from retinula.reproduction.place import ANSWERS, changed_before_training
 from retinula.reproduction.table import Row, head_for, markdown
-from retinula.runs.run import Run
 from retinula.text.names import printable
 
 
@@ -25,14 +25,14 @@ class Reproduction:
         rows: published beside measured.
         photos: that the models were asked about and scored by.
         answered: the first seed's answers to the photos that are drawn, where they can be scored.
-        further: what goes further, where the recipe names it.
+        further: what is meant to go further, where the recipe names it.
         figures: files in the folder `figures`.
         tables: files of layers and of classes.
         folder: the table, as `table.md` and `table.json`, answers to photos as `photos.csv`, tables, and `figures/`.
     """
 
     recipe: Recipe
-    runs: tuple[Run, ...]
+    runs: tuple[Finished, ...]
     rows: tuple[Row, ...]
     photos: tuple[AskedPhotos, ...]
     answered: AnsweredPhotos | None
@@ -49,13 +49,13 @@ class Reproduction:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was run, and what goes further, a line each."""
+        """What was run, and whether the better recipe goes further, a line each."""
         changed = changed_before_training(self.recipe)
         settings = "from your own recipe file" if changed is None else printable(", ".join(changed)) or "as shipped"
         notes = [
             f"settings: {settings}",
             f"seeds: {', '.join(map(str, self._seeds))}",
-            f"runs: {', '.join(printable(run.name) for run in self.runs)}",
+            f"runs: {', '.join(printable(each.run.name) for each in self.runs)}",
         ]
         origin = begun_from(self.runs[0])  # that of all
         notes += [f"begun from: {words_of(origin)}"] if origin else []
@@ -76,7 +76,7 @@ class Reproduction:
             "source": self.recipe.source,
             "changed": changed_before_training(self.recipe),
             "seeds": list(self._seeds),
-            "runs": [str(run.path) for run in self.runs],
+            "runs": [str(each.run.path) for each in self.runs],
             "begun_from": begun_from(self.runs[0]),
             "table": [row.to_dict() for row in self.rows],
             "photos": [photos.to_dict() for photos in self.photos],

@@ -9,6 +9,7 @@ from retinula.files.durable import write_json, write_text
 from retinula.recipe.recipe import Recipe
 from retinula.reproduction.asking import ask_photos, with_photos
 from retinula.reproduction.figures import draw_work
+from retinula.reproduction.finished import Finished
 from retinula.reproduction.further import check_better, goes_further
 from retinula.reproduction.outcome import Reproduction
 from retinula.reproduction.photos import folders_to_ask
@@ -67,8 +68,9 @@ def reproduce(
     for run in runs:
         _measure(recipe, run, reporter)
     asked = ask_photos(recipe, runs, folders, reporter)
-    rows = with_photos(make_rows(recipe, runs), recipe, asked)
-    further = goes_further(recipe, runs, _measured_runs(root) if recipe.better else [])
+    finished = tuple(map(Finished.read, runs))
+    rows = with_photos(make_rows(recipe, finished), recipe, asked)
+    further = goes_further(recipe, finished, _measured_runs(root) if recipe.better else [])
     shown = next(reversed(folders), None)
     answered = next((each.answered for each in asked if each.folder == shown), None)
     tables = tables_of(runs[0])
@@ -79,7 +81,7 @@ def reproduce(
         placed = free_names(folder, drawn)
         result = Reproduction(
             recipe,
-            tuple(runs),
+            finished,
             tuple(rows),
             tuple(asked),
             answered,
@@ -101,7 +103,7 @@ def reproduce(
     return result
 
 
-def _measured_runs(root: Path) -> list[list[Run]]:
+def _measured_runs(root: Path) -> list[list[Finished]]:
     try:
         return gather([RECORDS, root])
     except InputError:  # no run here says on what machine it was trained

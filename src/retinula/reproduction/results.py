@@ -13,28 +13,30 @@ from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Metric
 from retinula.reproduction.begun_from import begun_from, has_other_settings, words_of
 from retinula.reproduction.comparison import HEAD, find_comparisons
+from retinula.reproduction.finished import Finished
 from retinula.reproduction.floor import floor_words
 from retinula.reproduction.further import Further, goes_further
-from retinula.reproduction.measures import measure, own_photos, result_metrics
+from retinula.reproduction.measures import measure, num_images, own_photos, result_metrics
 from retinula.reproduction.records import without_folders
 from retinula.reproduction.runs import readable_runs
 from retinula.reproduction.table import first_measured, head_for, headline, make_rows, markdown, markdown_line
-from retinula.runs.run import Run
 from retinula.text.words import plural
 from retinula.training.reporting import Reporter
 
-_HEAD = ("recipe", "settings", "seeds", "test pictures", "photos", "training", "machine")
-_LISTED: tuple[Metric, ...] = ("loss", "photos_accuracy", "seconds", "step_seconds")  # beside those of test pictures
+_HEAD = ("recipe", "settings", "seeds", "test pictures", "result", "single look", "photos", "training", "machine")
+_LISTED: tuple[Metric, ...] = ("plain_accuracy", "loss", "photos_accuracy", "seconds", "step_seconds")  # besides
 EARLIER = "results-earlier.md"  # kept by hand beside the page: results whose runs are gone
 _INTRODUCTION = """# Results
 
-Written by `retinula results --write` from the reports of finished runs. A result is the mean over its seeds and their
-standard deviation, n the number of runs; "settings" are those that differ from the shipped recipe. Times depend on the
-machine, numbered below the table, and on what else it did.
+Written by `retinula results --write` from the reports of finished runs. A result is the share of the test pictures that
+are right, or of what gives pictures back its PSNR: the mean over the seeds and their standard deviation, n the number
+of runs. Some recipes average over six looks at each picture; then "single look" says how many are right by one alone.
+"Settings" are those that differ from the shipped recipe. Times depend on the machine, numbered below the table, and on
+what else it did.
 """
 
 
-def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[list[Run]]:
+def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[list[Finished]]:
     """Return the finished and evaluated runs of some folders that differ by their seed only, of each seed the newest.
 
     In order of recipes, of each the one as shipped first, then those with few settings changed; by seed within.
@@ -47,20 +49,23 @@ def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[li
         InputError: there is no such run.
     """
     folders, reporter = list(folders), reporter or Reporter()
-    found: dict[tuple[str, int, str], dict[int, Run]] = {}
+    found: dict[tuple[str, int, str], dict[int, Finished]] = {}
     for run, recipe in itertools.chain.from_iterable(readable_runs(folder, reporter) for folder in folders):
-        if not run.finished or not run.report()["evaluations"]:
+        if not run.finished:
+            continue
+        finished = Finished(run, recipe, run.report())
+        if not finished.report["evaluations"]:
             continue
         try:
-            _machines(run)
+            _machines(finished)
         except InputError as error:
             reporter.message(f"left out {run.path}: {error}")
             continue
         num_changed = len(changed_from_shipped(recipe) or [])
         key = recipe.name, num_changed, without_folders(recipe).changed(seed=0).digest()
         seeds = found.setdefault(key, {})
-        if recipe.seed not in seeds or _started(seeds[recipe.seed]) <= _started(run):
-            seeds[recipe.seed] = run
+        if recipe.seed not in seeds or _started(seeds[recipe.seed]) <= _started(finished):
+            seeds[recipe.seed] = finished
     if not found:
         places = " or ".join(str(folder.resolve()) for folder in folders)
         raise InputError(f"there is no finished and evaluated run in {places}: train and evaluate one first")
@@ -79,24 +84,24 @@ def earlier_recipes(folder: Path) -> frozenset[str]:
     return frozenset(row[0] for row in cells if row[1:2] == ["as shipped"])
 
 
-def results_page(groups: Sequence[Sequence[Run]], earlier: Collection[str] = ()) -> str:
+def results_page(groups: Sequence[Sequence[Finished]], earlier: Collection[str] = ()) -> str:
     """Return the page of gathered runs, as Markdown.
 
     Args:
         groups: as `gather` gives them.
         earlier: recipes of which the page of earlier results beside it tells, as `earlier_recipes` gives them.
     """
-    machines = list(dict.fromkeys(machine for runs in groups for run in runs for machine in _machines(run)))
+    machines = list(dict.fromkeys(machine for runs in groups for each in runs for machine in _machines(each)))
     lines = [_INTRODUCTION, markdown_line(_HEAD), markdown_line(("---",) * len(_HEAD))]
     lines += [markdown_line(_cells(runs, machines)) for runs in groups]
     lines += ["", "Machines:", "", *(f"{number}. {machine}" for number, machine in enumerate(machines, start=1))]
-    lines += ["", "Data:", "", *dict.fromkeys(f"- {_data(run)}" for runs in groups for run in runs)]
-    photos = dict.fromkeys(f"- {told}" for runs in groups for run in runs if (told := _photos(run)))
+    lines += ["", "Data:", "", *dict.fromkeys(f"- {_data(each)}" for runs in groups for each in runs)]
+    photos = dict.fromkeys(f"- {told}" for runs in groups for each in runs if (told := _photos(each)))
     lines += ["", "Photos:", "", *photos] if photos else []
-    origins = dict.fromkeys(f"- {told}" for runs in groups for run in runs if (told := _origin(run)))
+    origins = dict.fromkeys(f"- {told}" for runs in groups for each in runs if (told := _origin(each)))
     lines += ["", "Models begun from:", "", *origins] if origins else []
     for runs in groups:
-        recipe = as_shipped(runs[0].recipe())
+        recipe = as_shipped(runs[0].recipe)
         if recipe is not None and recipe.claims:
             lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", ""]
             lines += markdown(make_rows(recipe, runs), head_for(recipe))
@@ -110,11 +115,11 @@ def results_page(groups: Sequence[Sequence[Run]], earlier: Collection[str] = ())
     return "\n".join(lines) + "\n"
 
 
-def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
+def results_list(groups: Sequence[Sequence[Finished]]) -> list[dict[str, Any]]:
     """Return what the page says, as values that JSON can hold: for each recipe its runs, seeds and measured values."""
     results = []
     for runs in groups:
-        recipe = runs[0].recipe()
+        recipe = runs[0].recipe
         measured = {metric: measure(runs, metric) for metric in (*result_metrics(recipe), *_LISTED)}
         usual = as_shipped(recipe)
         further = goes_further(usual, runs, groups) if usual else None
@@ -122,10 +127,11 @@ def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
             {
                 "recipe": recipe.name,
                 "settings": _settings(recipe),
-                "runs": [str(run.path) for run in runs],
-                "seeds": [run.recipe().seed for run in runs],
+                "runs": [str(each.run.path) for each in runs],
+                "seeds": [each.recipe.seed for each in runs],
                 "begun_from": begun_from(runs[0]),
                 "data": _data(runs[0]),
+                "num_images": list(num_images(runs)),
                 "machines": list(dict.fromkeys(itertools.chain.from_iterable(map(_machines, runs)))),
                 "measured": {metric: list(found.values) for metric, found in measured.items() if found},
                 "photos": list(dict.fromkeys(filter(None, map(_photos, runs)))),
@@ -137,21 +143,25 @@ def results_list(groups: Sequence[Sequence[Run]]) -> list[dict[str, Any]]:
 
 
 def _further_words(further: Further, earlier: Collection[str]) -> str:
-    """Say what goes further, or where it was told once."""
+    """Say whether it goes further, or where that was told once."""
     if further.runs or further.name not in earlier:
         return further.words
     told = f"what it reached stands among the [earlier results]({EARLIER}), whose runs are not kept"
-    return f"{further.name} goes further: {told}. Measure it anew with `{further.command}`"
+    return f"{further.intention}: {told}. Measure it anew with `{further.command}`"
 
 
-def _cells(runs: Sequence[Run], machines: Sequence[str]) -> tuple[str, ...]:
-    recipe = runs[0].recipe()
-    numbers = dict.fromkeys(" then ".join(str(machines.index(each) + 1) for each in _machines(run)) for run in runs)
+def _cells(runs: Sequence[Finished], machines: Sequence[str]) -> tuple[str, ...]:
+    recipe = runs[0].recipe
+    numbers = dict.fromkeys(
+        " then ".join(str(machines.index(machine) + 1) for machine in _machines(each)) for each in runs
+    )
     return (
         recipe.name,
         _settings(recipe),
-        ", ".join(str(run.recipe().seed) for run in runs),
+        ", ".join(str(each.recipe.seed) for each in runs),
+        ", ".join(f"{number:,}" for number in num_images(runs)) or "-",
         headline(runs),
+        first_measured(runs, "plain_accuracy") if recipe.evaluation.tta != "none" else "-",
         first_measured(runs, "photos_accuracy"),
         first_measured(runs, "seconds"),
         ", ".join(numbers),
@@ -170,31 +180,31 @@ def _settings(recipe: Recipe) -> str:
     return "not shipped" if changed is None else ", ".join(changed) or "as shipped"
 
 
-def _data(run: Run) -> str:
-    data: dict[str, str] = run.report()["data"]
+def _data(finished: Finished) -> str:
+    data: dict[str, str] = finished.report["data"]
     return data["name"].removesuffix("/train") + (f": {data['copy']}" if "copy" in data else "")
 
 
-def _photos(run: Run) -> str:
+def _photos(finished: Finished) -> str:
     """Say which photos, and how many, the run was measured by; nothing where it was by none."""
-    photos = own_photos(run)
+    photos = own_photos(finished)
     return f"{photos.get('folder')}: {plural(photos['total'], 'photo')}" if photos.get("total") else ""
 
 
-def _origin(run: Run) -> str:
+def _origin(finished: Finished) -> str:
     """Say which model the run began from; nothing where it began from none."""
-    origin = begun_from(run)
+    origin = begun_from(finished)
     if origin is None:
         return ""
-    other = ", which was not trained as shipped" if has_other_settings(run) else ""
-    return f"{run.recipe().name}, seed {run.recipe().seed}: {words_of(origin)}{other}"
+    other = ", which was not trained as shipped" if has_other_settings(finished) else ""
+    return f"{finished.recipe.name}, seed {finished.recipe.seed}: {words_of(origin)}{other}"
 
 
-def _started(run: Run) -> str:
-    return str(run.environment().get("started", ""))
+def _started(finished: Finished) -> str:
+    return str(finished.environment.get("started", ""))
 
 
-def _machines(run: Run) -> list[str]:
+def _machines(finished: Finished) -> list[str]:
     """Say machine, what of it a training computed with (which older reports lack), and versions.
 
     Returns:
@@ -203,12 +213,12 @@ def _machines(run: Run) -> list[str]:
     Raises:
         InputError: the run does not say on what it was trained.
     """
-    environment = run.environment()
-    hardware = run.report()["training"].get("hardware")
+    environment = finished.environment
+    hardware = finished.report["training"].get("hardware")
     try:
         told = [_machine(each, hardware) for each in (environment, *(environment.get("went_on") or ()))]
     except KeyError as error:
-        raise InputError(f"{run.environment_file}: there is no {error} in it") from error
+        raise InputError(f"{finished.run.environment_file}: there is no {error} in it") from error
     return [machine for machine, _ in itertools.groupby(told)]
 
 

@@ -59,7 +59,7 @@ def _settled(recipe: Recipe, seeds: range, root: Path, reporter: Reporter) -> Re
     if weights is None:
         return recipe
     if not weights.startswith(NEWEST_OF):
-        return begin_from(recipe, root)[0]
+        return begin_from(recipe, root, reporter.message)[0]
     settled = settled_from_runs(recipe, seeds, list(readable_runs(root, reporter)), root, reporter)
     if settled is not None:
         return settled

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
+from retinula.forms import Averaging
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Claim, Metric
+from retinula.reproduction.finished import Finished
 from retinula.reproduction.measures import AVERAGED_STEPS, NOISE, Measured, measure, result_metrics
-from retinula.runs.run import Run
 
 Verdict = Literal["yes", "no, better", "no, worse", "no, below", "no, above", "not measured", "only shown"]
 _AIM = "this project"  # begins the source of a recipe whose figures are aims that nobody published
@@ -24,6 +25,7 @@ class _Form(NamedTuple):
 
 _FORMS: dict[Metric, _Form] = {
     "accuracy": _Form("test accuracy", 100, 2, " %"),
+    "plain_accuracy": _Form("test accuracy by a single look", 100, 2, " %"),
     "train_accuracy": _Form("accuracy on the training pictures", 100, 2, " %"),
     "photos_accuracy": _Form("accuracy on photos", 100, 2, " %"),
     "loss": _Form("test loss"),
@@ -40,8 +42,10 @@ _FORMS: dict[Metric, _Form] = {
 
 
 _MORE_IS_BETTER: frozenset[Metric] = frozenset(
-    ("accuracy", "train_accuracy", "photos_accuracy", "psnr", "psnr_gain", "psnr_over_linear")
+    ("accuracy", "plain_accuracy", "train_accuracy", "photos_accuracy", "psnr", "psnr_gain", "psnr_over_linear")
 )
+_AVERAGED: frozenset[Metric] = frozenset(("accuracy", "train_accuracy", "loss"))  # as the recipe says
+_LOOKS: dict[Averaging, str] = {"none": "", "mirror": ", mean of two looks", "mirror-shift": ", mean of six looks"}
 _NEITHER: frozenset[Metric] = frozenset(("epochs",))  # of all others less is better: losses and times
 _ROUNDING = 1e-9  # as fractions of two, 0.7566 lies farther than 0.015 from 0.7416
 
@@ -52,7 +56,8 @@ class Row:
 
     Attributes:
         figure: what it is, in words.
-        published: the figure of the work, with its unit; `-` where it has none.
+        published: the figure of the work, with its unit, and how far a measurement may lie from it and still bear it
+            out; `-` where it has none.
         measured: mean, deviation and unit; `-` where there is nothing.
         verdict: whether the measurement bears the claim out.
         fault: what is wrong with the figure in the work, or nothing.
@@ -82,17 +87,22 @@ class Row:
 
 def head_for(recipe: Recipe) -> tuple[str, str, str, str]:
     """Return what the columns of a recipe's table are called."""
-    return "figure", "aim" if recipe.source.startswith(_AIM) else "published", "measured", "holds?"
+    told = "aim" if recipe.source.startswith(_AIM) else "published"
+    around = any(claim.tolerance is not None and not claim.at_least for claim in recipe.claims)
+    return "figure", f"{told} ± tolerance" if around else told, "measured", "holds?"
 
 
-def make_rows(recipe: Recipe, runs: Sequence[Run]) -> list[Row]:
+def make_rows(recipe: Recipe, runs: Sequence[Finished]) -> list[Row]:
     """Return a row for each claim of a recipe, measured over its finished runs."""
-    return [claim_row(claim, measure(runs, claim.metric, claim.at)) for claim in recipe.claims]
+    tta = recipe.evaluation.tta
+    return [
+        claim_row(claim, measure(runs, claim.metric, claim.at), figure_words(claim, tta)) for claim in recipe.claims
+    ]
 
 
-def claim_row(claim: Claim, measured: Measured | None, figure: str = "") -> Row:
-    """Return the row of a claim; what it is about in these words, or in those of `figure_words`."""
-    return _row(figure or figure_words(claim), claim.metric, measured, judge(claim, measured), claim)
+def claim_row(claim: Claim, measured: Measured | None, figure: str) -> Row:
+    """Return the row of a claim that is about this figure."""
+    return _row(figure, claim.metric, measured, judge(claim, measured), claim)
 
 
 def shown_row(figure: str, metric: Metric, measured: Measured, claim: Claim | None = None) -> Row:
@@ -100,16 +110,17 @@ def shown_row(figure: str, metric: Metric, measured: Measured, claim: Claim | No
     return _row(figure, metric, measured, "only shown", claim)
 
 
-def first_measured(runs: Sequence[Run], *metrics: Metric) -> str:
+def first_measured(runs: Sequence[Finished], *metrics: Metric) -> str:
     """Write mean and deviation of the first of some measures that finished runs have; `-` where they have none."""
     found = ((metric, measure(runs, metric)) for metric in metrics)
     return next((spread(metric, measured) for metric, measured in found if measured is not None), "-")
 
 
-def headline(runs: Sequence[Run]) -> str:
+def headline(runs: Sequence[Finished]) -> str:
     """Write what finished runs of a recipe measured on test pictures, in short; `-` where they have nothing."""
-    told = first_measured(runs, *result_metrics(runs[0].recipe()))
-    gained = told != "-" and result_metrics(runs[0].recipe()) == ("psnr_gain",)
+    metrics = result_metrics(runs[0].recipe)
+    told = first_measured(runs, *metrics)
+    gained = told != "-" and metrics == ("psnr_gain",)
     return f"{told} gained at noise {NOISE}" if gained else told
 
 
@@ -143,15 +154,19 @@ def markdown(rows: Sequence[Row], head: tuple[str, str, str, str]) -> list[str]:
     return [*lines, *(f"{number}. {fault}" for number, fault in enumerate(faults, start=1))]
 
 
-def figure_words(claim: Claim) -> str:
-    """Return what a claim is about, in words."""
-    words = metric_words(claim.metric)
+def figure_words(claim: Claim, tta: Averaging = "none") -> str:
+    """Return what a claim is about, in words, where answers are averaged so."""
+    words = metric_words(claim.metric, tta)
     return words if claim.at is None else f"{words} at step {claim.at:,} (mean of {min(AVERAGED_STEPS, claim.at)})"
 
 
-def metric_words(metric: Metric) -> str:
-    """Return what a measure is called."""
-    return _FORMS[metric].words
+def metric_words(metric: Metric, tta: Averaging = "none") -> str:
+    """Return what a measure is called where answers are averaged so.
+
+    >>> metric_words("accuracy"), metric_words("accuracy", "mirror-shift"), metric_words("epochs", "mirror-shift")
+    ('test accuracy', 'test accuracy, mean of six looks', 'epochs until it stopped')
+    """
+    return _FORMS[metric].words + (_LOOKS[tta] if metric in _AVERAGED else "")
 
 
 def spread(metric: Metric, measured: Measured, more_places: int = 0) -> str:
@@ -172,13 +187,24 @@ def _row(figure: str, metric: Metric, measured: Measured | None, verdict: Verdic
     places = _places_to_tell_apart(claim, measured) if claim is not None and verdict.startswith("no,") else 0
     return Row(
         figure=figure,
-        published="-" if claim is None else ("at least " if claim.at_least else "") + _shown(metric, claim.value),
+        published="-" if claim is None else _claimed(metric, claim, judged=verdict != "only shown"),
         measured="-" if measured is None else spread(metric, measured, places),
         verdict=verdict,
         fault="" if claim is None else claim.fault,
         mean=None if measured is None else measured.mean,
         deviation=None if measured is None else measured.deviation,
         values=() if measured is None else measured.values,
+    )
+
+
+def _claimed(metric: Metric, claim: Claim, *, judged: bool) -> str:
+    """Write what a claim says, and where it is judged how far from it would still bear it out."""
+    told, form = _shown(metric, claim.value), _FORMS[metric]
+    tolerance = f"{form.scale * (claim.tolerance or 0.0):.{form.places}f}"
+    if claim.at_least:
+        return f"at least {told}" + (f", less {tolerance}" if judged and claim.tolerance else "")
+    return (
+        f"{told.removesuffix(form.unit)} ± {tolerance}{form.unit}" if judged and claim.tolerance is not None else told
     )
 
 

@@ -5,8 +5,10 @@ and every number is finite. Knows nothing of where in a run's folder they lie.
 """
 
 import csv
+import json
 import math
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, TypedDict, cast, get_args, get_type_hints
@@ -44,6 +46,7 @@ class EpochRow(TypedDict):
     images_per_second: float | None
 
 
+_WRITTEN_SECONDS: Final = 60.0  # in which a run that has begun has written its recipe
 STEP_COLUMNS: Final = tuple(StepRow.__annotations__)
 EPOCH_COLUMNS: Final = tuple(EpochRow.__annotations__)
 
@@ -66,6 +69,7 @@ _EVALUATION: Final[_Kind] = {
     "accuracy?": "number",
     "accuracy_low?": "number",
     "accuracy_high?": "number",
+    "plain_accuracy?": "number",
     "top5?": "number",
     "psnr?": "number",
     "ssim?": "number",
@@ -168,6 +172,25 @@ def read_steps(file: Path) -> list[StepRow]:
         StepRow(step=int(step), epoch=int(epoch), loss=loss, learning_rate=rate, seconds=seconds)
         for step, epoch, loss, rate, seconds in steps
     ]
+
+
+def begun_at(environment: Path, recipe: Path) -> tuple[float, bool, float]:
+    """Return what tells which of two runs was begun later: the greater one's.
+
+    A run was begun when its environment says, or where that is missing, when its recipe was written. Of two begun
+    within one second the recipes tell; a copy, whose recipe was written long after the run began, comes before what it
+    is a copy of.
+
+    Raises:
+        OSError: there is no recipe, or nobody may look.
+    """
+    written = recipe.stat().st_mtime
+    try:
+        started = datetime.fromisoformat(json.loads(read_text(environment))["started"])
+        seconds = started.replace(tzinfo=started.tzinfo or UTC).timestamp()
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return written, True, written
+    return seconds, written < seconds + _WRITTEN_SECONDS, written
 
 
 def evaluation_key(dataset: str, split: str, tta: str) -> str:

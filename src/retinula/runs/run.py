@@ -15,9 +15,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from retinula.errors import InputError, RetinulaError, nearest
+from retinula.errors import InputError, nearest
 from retinula.files.durable import UNFINISHED, append_text, explained, take_free_place, write_json, write_text
 from retinula.recipe.files import load_recipe
 from retinula.recipe.recipe import Recipe
@@ -25,6 +25,7 @@ from retinula.runs.files import (
     STEP_COLUMNS,
     EpochRow,
     StepRow,
+    begun_at,
     own_evaluation,
     read_environment,
     read_epochs,
@@ -32,11 +33,12 @@ from retinula.runs.files import (
     read_steps,
     step_lines,
 )
+from retinula.runs.locking import is_locked, lock_folder
 from retinula.text.names import printable
 
 RUNS = Path("runs")
-LOCK = ".lock"
 EVENTS = "events.out.tfevents"  # TensorBoard knows its files by it
+_LONGEST_NAME = 255  # bytes that the name of a folder may have
 _STEP_HEAD = ",".join(STEP_COLUMNS) + "\n"
 
 
@@ -182,7 +184,10 @@ class Run:
         """Return where goes what is measured on other pictures than its own: a data set by name, or files by path."""
         place = Path(data).resolve()
         by_path = f"-{hashlib.sha256(str(place).encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
-        return self.path / "other" / (f"{place.name}{by_path}" if place.exists() else data)
+        if not place.exists():
+            return self.path / "other" / data
+        name = printable(place.name).encode()[: _LONGEST_NAME - len(by_path)].decode(errors="ignore")
+        return self.path / "other" / f"{name}{by_path}"
 
     def measured_in(self, data: str | None) -> Path:
         """Return where measurements go: of its own pictures into the run, of others into `other_folder`."""
@@ -280,26 +285,11 @@ class Run:
         Raises:
             RetinulaError: another process holds it.
         """
-        lock = FileLock(self.path / LOCK, timeout=0)
-        with explained(self.path):
-            try:
-                lock.acquire()
-            except Timeout as error:
-                raise RetinulaError(f"{self.path}: another process is training in this folder") from error
-        return lock
+        return lock_folder(self.path)
 
     def in_training(self) -> bool:
         """Tell whether a process is training into this folder now."""
-        lock = FileLock(self.path / LOCK, timeout=0)
-        try:
-            if Path(lock.lock_file).exists():
-                with lock:
-                    pass
-        except Timeout:
-            return True
-        except OSError:  # a folder that may only be read: nobody is training into it
-            return False
-        return False
+        return is_locked(self.path)
 
 
 def create_run(recipe: Recipe, environment: dict[str, Any], name: str | None = None, root: Path = RUNS) -> Run:
@@ -353,7 +343,7 @@ def find_run(name: str | Path, root: Path = RUNS, tell: Callable[[str], None] = 
         try:
             if run.recipe_file.is_file():
                 return run
-        except PermissionError as error:
+        except OSError as error:  # closed to us, or no name that a folder can have
             raise InputError(_closed(run.path, error)) from error
     if Path(name).is_file():
         raise InputError(f"{name} is a file; asked for is a run: its folder, its name, or 'last'")
@@ -378,7 +368,7 @@ def list_runs(root: Path = RUNS, tell: Callable[[str], None] = lambda _: None) -
         return []
     for run in map(Run, folders):
         try:
-            found.append((run.recipe_file.stat().st_mtime_ns, run.name, run))
+            found.append((begun_at(run.environment_file, run.recipe_file), run.name, run))
         except PermissionError as error:
             tell(_closed(run.path, error))
         except OSError:  # no run, or gone by now
@@ -386,7 +376,7 @@ def list_runs(root: Path = RUNS, tell: Callable[[str], None] = lambda _: None) -
     return [run for _, _, run in sorted(found, key=itemgetter(0, 1))]
 
 
-def _closed(folder: Path, error: PermissionError) -> str:
+def _closed(folder: Path, error: OSError) -> str:
     return f"{printable(str(folder))}: cannot be looked into ({error.strerror})"
 
 

@@ -19,7 +19,7 @@ from retinula.serving.guard import Guard, json_response, refuse_route
 from retinula.serving.limits import Limits
 from retinula.serving.openapi import describe
 from retinula.serving.page_routes import page_routes, training_routes
-from retinula.serving.predictor import Predictor
+from retinula.serving.served import Served
 from retinula.serving.service import Service, to_json
 from retinula.version import __version__
 
@@ -28,7 +28,7 @@ COUNTED: Final = frozenset({"/", "/v1/predict", "/v1/model", "/v1/runs", "/healt
 
 
 def build_app(
-    predictor: Predictor,
+    served: Served,
     limits: Limits | None = None,
     *,
     token: str | None = None,
@@ -38,7 +38,7 @@ def build_app(
     """Build the application that serves one model.
 
     Args:
-        predictor: the model.
+        served: the model.
         limits: what clients may cost; the usual ones where none are given.
         token: what clients have to show, or None.
         hosts: what `Host` may say, or None for anything.
@@ -46,9 +46,9 @@ def build_app(
     """
     limits = limits or Limits()
     counters = Counters()
-    service = Service(predictor, limits, counters)
+    service = Service(served, limits, counters)
     bodies = Bodies(limits, lambda: service.kept_bytes)
-    interface = describe(limits, predictor.offers, with_token=token is not None, with_runs=runs is not None)
+    interface = describe(limits, served.offers, with_token=token is not None, with_runs=runs is not None)
 
     async def predict(request: Request) -> Response:
         async with bodies.read(request) as body:
@@ -60,10 +60,10 @@ def build_app(
         return json_response(
             to_json(
                 {
-                    "name": predictor.name,
-                    "classes": predictor.classes,
-                    **predictor.about,
-                    "includes": sorted(predictor.offers),
+                    "name": served.name,
+                    "classes": served.classifier.classes,
+                    **served.about,
+                    "includes": sorted(served.offers),
                     "runs": runs is not None,
                     "limits": asdict(limits),
                     "version": __version__,
@@ -72,7 +72,7 @@ def build_app(
         )
 
     async def health(_request: Request) -> Response:
-        return json_response(to_json({"status": "ready", "model": predictor.name}))
+        return json_response(to_json({"status": "ready", "model": served.name}))
 
     async def metrics(_request: Request) -> Response:
         text = counters.text(waiting=service.waiting, num_batches=service.num_batches, num_batched=service.num_batched)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from retinula.images import Images, ImageSet, copied, drawn
-from retinula.serving.predictor import Similar
+from retinula.serving.served import Similar
 from retinula.trained.model_file import Model
 
 SHOWN = 6

@@ -27,8 +27,8 @@ from retinula.serving.batching import Batcher, Stopped
 from retinula.serving.content import Question, Upload, read_question
 from retinula.serving.counters import Counters
 from retinula.serving.limits import Limits
-from retinula.serving.predictor import Predictor, Similar
 from retinula.serving.refusals import Refusal
+from retinula.serving.served import Served, Similar
 from retinula.trained.answers import Probabilities, judged, ranked
 
 Found = TypeVar("Found")
@@ -72,8 +72,8 @@ class _Outcome:
 class Service:
     """Answers questions about pictures; an async context manager."""
 
-    def __init__(self, predictor: Predictor, limits: Limits, counters: Counters):
-        self.predictor = predictor
+    def __init__(self, served: Served, limits: Limits, counters: Counters):
+        self.served = served
         self.limits = limits
         self.waiting = 0
         self.kept_bytes = 0  # of bodies that threads still work on though their requests have been refused
@@ -171,7 +171,7 @@ class Service:
     def _prepare(
         self, content_type: str, body: bytes, query: list[tuple[str, str]], given_up: threading.Event
     ) -> tuple[Question, list[_Small | _Refused]]:
-        question = read_question(content_type, body, query, self.limits, self.predictor.offers)
+        question = read_question(content_type, body, query, self.limits, self.served.offers)
         # So few pictures cannot have more, and their headers need not be read twice.
         if len(question.pictures) * self.limits.max_pixels > self.limits.max_request_pixels:
             self._check_pixels(_while_wanted(question.pictures, given_up))
@@ -203,14 +203,15 @@ class Service:
         except UnreadablePicture as error:
             code = "too_large" if error.too_large else "unreadable"
             return _Refused(name, code, error.reason)
-        return _Small(name, self.predictor.look_at(picture), picture.width, picture.height)
+        return _Small(name, self.served.classifier.look_at(picture), picture.width, picture.height)
 
     def _run(self, jobs: list[_Job]) -> Sequence[_Outcome]:
         images = np.stack([job.views[0] for job in jobs])  # what is shown, and explained
-        probabilities, unfamiliar = zip(*judged(self.predictor, [job.views for job in jobs]), strict=True)
+        answers = judged(self.served.classifier, [job.views for job in jobs])
+        probabilities, unfamiliar = zip(*answers, strict=True)
         best = np.array([each.argmax() for each in probabilities])
-        heatmaps = _for_those(jobs, "heatmap", lambda which: self.predictor.heatmaps(images[which], best[which]))
-        similar = _for_those(jobs, "similar", lambda which: self.predictor.similar(images[which]))
+        heatmaps = _for_those(jobs, "heatmap", self.served.heatmaps, images, best)
+        similar = _for_those(jobs, "similar", self.served.similar, images)
         return [_Outcome(*each) for each in zip(probabilities, unfamiliar, heatmaps, similar, strict=True)]
 
     def _compose(self, question: Question, entries: list[_Small | _Refused], outcomes: list[_Outcome]) -> bytes:
@@ -221,17 +222,17 @@ class Service:
             else self._prediction(question, entry, next(remaining))
             for entry in entries
         ]
-        return to_json({"model": self.predictor.name, "predictions": predictions})
+        return to_json({"model": self.served.name, "predictions": predictions})
 
     def _prediction(self, question: Question, small: _Small, outcome: _Outcome) -> dict[str, Any]:
-        answers = ranked(self.predictor.classes, outcome.probabilities)[: question.top]
+        answers = ranked(self.served.classifier.classes, outcome.probabilities)[: question.top]
         top = [{"label": label, "probability": round(probability, 7)} for label, probability in answers]
         size = {"width": small.width, "height": small.height}
         prediction: dict[str, Any] = {"name": small.name, **size, **top[0], "top": top}
         if outcome.unfamiliar is not None:
             prediction["unfamiliar"] = outcome.unfamiliar
         if "seen" in question.include:
-            prediction["seen"] = _data_url(self.predictor.seen(small.views[0]))
+            prediction["seen"] = _data_url(self.served.classifier.form.centre(small.views[0]))
         if outcome.heatmap is not None:
             prediction["heatmap"] = _data_url(to_bytes(outcome.heatmap[None]))
         if outcome.similar is not None:
@@ -250,10 +251,12 @@ def _while_wanted(pictures: Iterable[Upload], given_up: threading.Event) -> Iter
         yield picture
 
 
-def _for_those(jobs: list[_Job], what: str, work: Callable[[list[int]], Iterable[Found]]) -> list[Found | None]:
-    """Do work for the jobs that want it; the others have None in its place."""
+def _for_those(
+    jobs: list[_Job], what: str, ask: Callable[..., Iterable[Found]] | None, *arrays: NDArray[Any]
+) -> list[Found | None]:
+    """Ask about the jobs that want it, of which `arrays` have a row each; the others have None in its place."""
     wanted = [number for number, job in enumerate(jobs) if what in job.include]
-    found = dict(zip(wanted, work(wanted) if wanted else (), strict=True))
+    found = dict(zip(wanted, ask(*(each[wanted] for each in arrays)) if ask and wanted else (), strict=True))
     return [found.get(number) for number in range(len(jobs))]
 
 

@@ -124,8 +124,9 @@ def _summary(run: Run) -> dict[str, Any]:
         "finished": run.report_file.exists(),
         "epochs": outline.epochs,
         "val_accuracy": outline.val_accuracy,
+        "val_loss": outline.val_loss,
         "test_accuracy": outline.test_accuracy,
-        "seconds": report["training"].get("seconds_in_all") if report else None,
+        "seconds": report["training"].get("seconds") if report else None,
         "parameters": report["parameters"] if report else None,
         "report": _is_own(run.report_page, MAX_REPORT_BYTES),
     }

@@ -5,7 +5,7 @@ Knows nothing of torch, so that a model can answer without it.
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, NamedTuple, Protocol, get_args, runtime_checkable
+from typing import Any, Final, Literal, NamedTuple, Protocol, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from PIL import Image
 
 from retinula.errors import InputError, nearest
 from retinula.images import Images
-from retinula.pictures.given import GivenPicture, opened
+from retinula.pictures.form import Form
+from retinula.pictures.given import GivenPicture, OpenFile, opened
 
 Probabilities = NDArray[np.float32]
 Several = list[Any] | tuple[Any, ...] | Iterator[Any]  # pictures
@@ -35,22 +36,60 @@ class Classifier(Protocol):
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the probabilities."""
 
-    def shrink(self, picture: Image.Image) -> Images:
-        """Bring a decoded picture to uint8 `[C, H, W]`, the form that the model takes."""
+    @property
+    def form(self) -> Form:
+        """The form of the pictures that it takes."""
 
     def look_at(self, picture: Image.Image) -> Images:
-        """Bring all that is looked at of a decoded picture to `[V, C, H, W]`; the first is what `shrink` gives."""
-
-    def probs(self, images: Images) -> Probabilities:
-        """Return float32 `[N, K]`, rows summing to 1, for pictures `[N, C, H, W]` that `shrink` gave."""
-
-
-@runtime_checkable
-class Judge(Classifier, Protocol):
-    """A classifier that also knows what it does not know."""
+        """Bring all that is looked at of a decoded picture to uint8 `[V, C, H, W]`, the whole first."""
 
     def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:
-        """Return `probs`, and which pictures are unlike anything in its training, `[N]`; None where it cannot tell."""
+        """Answer about pictures `[N, C, H, W]` in its form.
+
+        Returns:
+            Probabilities float32 `[N, K]`, rows summing to 1; and which pictures are unlike anything in its training,
+            `[N]`, None where it cannot tell.
+        """
+
+
+class Answering:
+    """What every `Classifier` does alike."""
+
+    def shrink(self: Classifier, picture: Image.Image) -> Images:
+        """Bring a decoded picture to uint8 `[C, H, W]`, the form that the model takes."""
+        return self.form.shrink(picture)
+
+    def look_at(self: Classifier, picture: Image.Image) -> Images:
+        """Bring all views of a decoded picture to uint8 `[V, C, H, W]`, the whole first."""
+        return self.form.look_at(picture)
+
+    @overload
+    def predict(self: Classifier, picture: GivenPicture) -> list[Answer]: ...
+
+    @overload
+    def predict(self: Classifier, picture: Several, *, on_error: OnError = "raise") -> list[list[Answer]]: ...
+
+    def predict(
+        self: Classifier, picture: GivenPicture | Several, *, on_error: OnError = "raise"
+    ) -> list[Answer] | list[list[Answer]]:
+        """Say what is on a picture: every class with its probability, the mean over its views, most likely first.
+
+        Args:
+            picture: of any size, as `pictures.given.opened` takes it: a file, open or not, its bytes, a Pillow image,
+                an array or a tensor. Or a list, tuple or generator of such: of each what it gives alone, but for
+                rounding.
+            on_error: `skip` gives no answers to those of several that cannot be read, and warns of each.
+
+        Raises:
+            InputError: it is no picture, or cannot be read; of several says which.
+        """
+        if on_error not in get_args(OnError):
+            raise InputError(f"there is no on_error={on_error!r}{nearest(str(on_error), get_args(OnError))}")
+        # An open file is one picture, though it can be gone through line by line.
+        if isinstance(picture, list | tuple) or (isinstance(picture, Iterator) and not isinstance(picture, OpenFile)):
+            return _answered(self, picture, on_error)
+        ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
+        return ranked(self.classes, probabilities)
 
 
 def judged(model: Classifier, looked_at: Sequence[Images]) -> Iterator[tuple[Probabilities, bool | None]]:
@@ -67,32 +106,12 @@ def judged(model: Classifier, looked_at: Sequence[Images]) -> Iterator[tuple[Pro
     if not looked_at:
         return
     together = np.concatenate(looked_at)
-    probabilities, unfamiliar = model.judge(together) if isinstance(model, Judge) else (model.probs(together), None)
+    probabilities, unfamiliar = model.judge(together)
     first = 0
     for views in looked_at:
         last = first + len(views)
         yield probabilities[first:last].mean(axis=0), None if unfamiliar is None else bool(unfamiliar[first])
         first = last
-
-
-def answers_to(model: Classifier, picture: Any, on_error: OnError = "raise") -> list[Answer] | list[list[Answer]]:
-    """Say what is on a picture, as `ranked` does; or on each of several, which are a list, a tuple or a generator.
-
-    Args:
-        model: that is asked.
-        picture: a `GivenPicture`, or `Several` of them.
-        on_error: what to do about one of several that cannot be read: `skip` warns, and gives no answers to it.
-
-    Raises:
-        InputError: it is no single picture, or cannot be read; of several says which.
-    """
-    if on_error not in get_args(OnError):
-        raise InputError(f"there is no on_error={on_error!r}{nearest(str(on_error), get_args(OnError))}")
-    # An open file is one picture, though it can be gone through line by line.
-    if isinstance(picture, list | tuple) or (isinstance(picture, Iterator) and not hasattr(picture, "read")):
-        return _answered(model, picture, on_error)
-    ((probabilities, _),) = judged(model, [model.look_at(opened(picture))])
-    return ranked(model.classes, probabilities)
 
 
 def _answered(model: Classifier, pictures: Iterable[GivenPicture], on_error: OnError) -> list[list[Answer]]:
@@ -112,7 +131,7 @@ def _answered(model: Classifier, pictures: Iterable[GivenPicture], on_error: OnE
             said = f"pictures[{place}]: {error}"
             if on_error == "raise":
                 raise InputError(said) from error
-            warnings.warn(f"skipped {said}", stacklevel=4)  # the line that called `predict`
+            warnings.warn(f"skipped {said}", stacklevel=3)  # the line that called `predict`
         if sum(map(len, waiting.values())) >= AT_ONCE:
             ask()
     ask()

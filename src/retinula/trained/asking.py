@@ -41,9 +41,9 @@ def check_batches_and_averaging(batch_size: object, tta: object) -> None:
     """Refuse a number of pictures at a time, or a way of averaging, that `Model.outputs` does not know.
 
     Raises:
-        InputError: `batch_size` is no whole number of at least one, or `tta` is none of `Averaging`.
+        InputError: `batch_size` is neither None nor a whole number of at least one, or `tta` is none of `Averaging`.
     """
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+    if batch_size is not None and (not isinstance(batch_size, int | np.integer) or batch_size < 1):
         raise InputError(f"a batch holds at least one picture, not {batch_size!r}")
     if tta not in get_args(Averaging):
         raise InputError(f"there is no averaging tta={tta!r}{nearest(str(tta), get_args(Averaging))}")

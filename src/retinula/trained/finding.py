@@ -1,28 +1,78 @@
-"""Which model file a word means: a file, a folder that has one, or a run."""
+"""Which trained model, or which run, a word means: a file, a folder, the name of a run, or `last`."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from retinula.errors import InputError
 from retinula.images import kind_of
-from retinula.runs.run import Run, find_run, list_runs
+from retinula.runs.run import RUNS, Run, find_run, list_runs
+from retinula.text.names import printable
 
 
-def find_model(name: str | Path) -> Path:
-    """Find a model file: by its path, in a folder, or as `find_run` finds its run; `last` is the newest finished one.
+class Found(NamedTuple):
+    """A trained model.
+
+    Attributes:
+        file: where it is.
+        run: that it came of; None of a file that is named itself, or lies in a folder that is no run.
+    """
+
+    file: Path
+    run: Run | None = None
+
+
+def find_trained(word: str | Path, root: Path = RUNS, tell: Callable[[str], None] = lambda _: None) -> Found:
+    """Find a model: its file, a folder that has one, or a run's folder or name; `last` is the newest finished run's.
+
+    Args:
+        word: of one of these kinds.
+        root: the folder of the runs.
+        tell: as of `find_finished`.
 
     Raises:
         InputError: there is none.
     """
-    if not isinstance(name, str | os.PathLike):
-        raise InputError(f"a model is named by its file, or by its run's folder or name, not by {kind_of(name)}")
-    path = Path(name)
-    if path.is_file():
-        return path
-    if Run(path).model_file.is_file():
-        return Run(path).model_file
-    finished = [run for run in list_runs() if run.finished] if str(name) == "last" else []
-    run = finished[-1] if finished else find_run(name)
-    if not run.finished and not run.model_file.exists():
-        raise InputError(f"{run.path} has no model yet; {run.unfinished()}")
-    return run.model_file
+    if not isinstance(word, str | os.PathLike):
+        raise InputError(f"a model is named by its file, or by its run's folder or name, not by {kind_of(word)}")
+    file = Path(word) if os.path.isfile(word) else _in_a_folder(word, root)  # noqa: PTH113 - Path's fails at long ones
+    if file is not None:
+        return Found(file)
+    run = find_finished(word, root, tell)
+    if not run.model_file.is_file():
+        remedy = f"there is no {run.model_file.name} in it" if run.finished else run.unfinished()
+        raise InputError(f"{run.path} has no model{'' if run.finished else ' yet'}; {remedy}")
+    return Found(run.model_file, run)
+
+
+def find_finished(word: str | Path, root: Path = RUNS, tell: Callable[[str], None] = lambda _: None) -> Run:
+    """Find a run as `find_run`, but that of `last` is the newest finished one, where there is one.
+
+    Only what needs a model asks for it: to go on with a run, or to look at it, `last` is the one begun last.
+
+    Args:
+        word: as of `find_run`.
+        root: the folder of the runs.
+        tell: told which run `last` is where that is not the one begun last, and of folders that cannot be looked into.
+
+    Raises:
+        InputError: there is none.
+    """
+    runs = list_runs(root, tell) if str(word) == "last" else []
+    finished = [run for run in runs if run.finished]
+    if not finished:
+        return find_run(word, root)
+    if finished[-1] != runs[-1]:
+        tell(printable(f"last: {finished[-1].path}, since {runs[-1].path} is not finished"))
+    return finished[-1]
+
+
+def _in_a_folder(word: str | Path, root: Path) -> Path | None:
+    """Return the model file of a folder that is no run; None where there is none, or a run comes first."""
+    for folder in () if str(word) == "last" else (Run(word), Run(root / word)):
+        if os.path.isfile(folder.recipe_file):  # noqa: PTH113
+            return None
+        if os.path.isfile(folder.model_file):  # noqa: PTH113
+            return folder.model_file
+    return None

@@ -6,29 +6,28 @@ The only way to predictions: evaluation, photos, export and server go through `M
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.files.strict_json import number, table
 from retinula.files.tensor_file import load_tensors, save_tensors
 from retinula.forms import Averaging
 from retinula.images import Images, copied
-from retinula.models.catalog import NETWORKS, build_outline
+from retinula.models.catalog import build, build_outline, network_named
 from retinula.models.head import head_of
 from retinula.models.watching import watched
 from retinula.pictures.form import Form
-from retinula.pictures.given import GivenPicture
+from retinula.portions import portions
 from retinula.text.names import fault_in_class_names
-from retinula.trained.answers import Answer, OnError, Probabilities, Several, answers_to
+from retinula.trained.answers import Answering, Probabilities
 from retinula.trained.asking import check_batches_and_averaging, in_order, usable_device
 from retinula.trained.familiarity import Familiarity
-from retinula.trained.finding import find_model
+from retinula.trained.finding import find_trained
 from retinula.transforms.preprocess import Preprocess
 
 # Raised whenever an older program could misread a file: 2 has a filter or views of photos, 3 no limit by the energy.
@@ -39,7 +38,7 @@ TEMPERATURES = (0.001, 1000.0)  # far beyond what a fit gives; with others proba
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class Model(Answering):
     """A trained network and what belongs to it.
 
     Attributes:
@@ -72,7 +71,7 @@ class Model:
     @property
     def task(self) -> str:
         """`classification` or `reconstruction`."""
-        return NETWORKS[self.network_name].task
+        return network_named(self.network_name).task
 
     @property
     def classifies(self) -> bool:
@@ -106,12 +105,12 @@ class Model:
 
     @classmethod
     def load(cls, path: str | Path) -> "Model":
-        """Read a model file, or that of a run, as `find_model` finds it. Nothing in the file is executed.
+        """Read a model file, or that of a run, as `find_trained` finds it. Nothing in the file is executed.
 
         Raises:
             InputError: the file is missing, damaged, foreign, or written by a newer version.
         """
-        path = find_model(path)
+        path = find_trained(path).file
         try:
             tensors, header = load_tensors(path)
         except InputError as error:
@@ -144,15 +143,18 @@ class Model:
             raise InputError(fault)
         arguments = table(header["arguments"], "arguments")
         # A file that claims a monstrous network costs nothing before the weights in it are found not to fit.
-        network = build_outline(
-            header["network"],
-            num_classes=len(classes),
-            channels=preprocess.channels,
-            size=preprocess.input_shape[1:],
-            **arguments,
-        )
+        form: dict[str, Any] = {
+            "num_classes": len(classes),
+            "channels": preprocess.channels,
+            "size": preprocess.input_shape[1:],
+        }
+        network = build_outline(header["network"], **form, **arguments)
         _check_weights(network, tensors)
         network.load_state_dict(tensors, strict=True, assign=True)
+        if any(values.is_meta for values in network.buffers()):  # what is in no file, such as a table of positions
+            with torch.random.fork_rng(devices=()):
+                network = build(header["network"], **form, **arguments)
+            network.load_state_dict(tensors)
         if superclasses is not None and len(superclasses) != len(classes):
             raise InputError(f"{len(superclasses)} superclasses for {len(classes)} classes")
         temperature = number(header["temperature"], "temperature")
@@ -176,7 +178,7 @@ class Model:
         self,
         images: Images | torch.Tensor,
         *,
-        batch_size: int = 500,
+        batch_size: int | None = None,
         tta: Averaging = "none",
         device: torch.device | str | None = None,
         on_batch: Callable[[int], None] | None = None,
@@ -185,7 +187,8 @@ class Model:
 
         Args:
             images: uint8 `[N, C, H, W]`, or `[N, H, W, C]` where only this order fits the model.
-            batch_size: pictures at a time; bounds memory, does not change the answer beyond rounding.
+            batch_size: pictures at a time, by their size (`portions`) where None; bounds memory, does not change the
+                answer beyond rounding.
             tta: averaging at test time: over the mirrored picture, or also over two shifts by a pixel.
             device: where to compute; the processor where none is given.
             on_batch: called with the number of pictures of each finished batch.
@@ -202,15 +205,15 @@ class Model:
         network.eval()
         answers = _Gathered(len(images))
         with torch.inference_mode():
-            for start in range(0, len(images), batch_size):
-                batch = torch.from_numpy(copied(images, slice(start, start + batch_size))).to(device)
+            for part in portions(len(images), self.preprocess.shape, batch_size):
+                batch = torch.from_numpy(copied(images, part)).to(device)
                 answers.add(_averaged(network, self.preprocess, batch, tta).cpu())
                 if on_batch:
                     on_batch(len(batch))
         return answers.rows()
 
     def features(
-        self, images: Images, *, batch_size: int = 500, on_batch: Callable[[int], None] | None = None
+        self, images: Images, *, batch_size: int | None = None, on_batch: Callable[[int], None] | None = None
     ) -> torch.Tensor:
         """Return what the head, the last linear layer, is given for each picture: float32 `[N, D]`, its embedding.
 
@@ -220,7 +223,7 @@ class Model:
         return self.outputs_and_features(images, batch_size=batch_size, on_batch=on_batch)[1]
 
     def outputs_and_features(
-        self, images: Images, *, batch_size: int = 500, on_batch: Callable[[int], None] | None = None
+        self, images: Images, *, batch_size: int | None = None, on_batch: Callable[[int], None] | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return what `outputs` and `features` give, with one pass through the network; raises as these."""
         kept = _Gathered(len(images))
@@ -237,7 +240,7 @@ class Model:
         self,
         images: Images | torch.Tensor,
         *,
-        batch_size: int = 500,
+        batch_size: int | None = None,
         tta: Averaging = "none",
         device: torch.device | str | None = None,
     ) -> torch.Tensor:
@@ -271,38 +274,8 @@ class Model:
             return None
         return self.familiarity.unfamiliar(torch.from_numpy(np.array(in_order(images, self.preprocess.shape))), logits)
 
-    @overload
-    def predict(self, picture: GivenPicture) -> list[Answer]: ...
-
-    @overload
-    def predict(self, picture: Several, *, on_error: OnError = "raise") -> list[list[Answer]]: ...
-
-    def predict(
-        self, picture: GivenPicture | Several, *, on_error: OnError = "raise"
-    ) -> list[Answer] | list[list[Answer]]:
-        """Say what is on a picture: every class with its probability, the mean over its views, most likely first.
-
-        Args:
-            picture: of any size, as `pictures.given.opened` takes it: a file, open or not, its bytes, a Pillow image,
-                an array or a tensor. Or a list, tuple or generator of such: of each what it gives alone, but for
-                rounding.
-            on_error: `skip` gives no answers to those of several that cannot be read, and warns of each.
-
-        Raises:
-            InputError: it is no picture, or cannot be read.
-        """
-        return answers_to(self, picture, on_error)
-
-    def shrink(self, picture: Image.Image) -> Images:
-        """Bring a decoded picture to uint8 `[C, H, W]`, the form that the model takes."""
-        return self.preprocess.shrink(picture)
-
-    def look_at(self, picture: Image.Image) -> Images:
-        """Bring all views of a decoded picture to uint8 `[V, C, H, W]`, the whole first."""
-        return self.preprocess.look_at(picture)
-
     def probs(self, images: Images) -> Probabilities:
-        """Return the probabilities, float32 `[N, K]`, as an array: what every `Classifier` has."""
+        """Return the probabilities, float32 `[N, K]`, as an array."""
         return self.probabilities(images).numpy()
 
     def judge(self, images: Images) -> tuple[Probabilities, NDArray[np.bool_] | None]:

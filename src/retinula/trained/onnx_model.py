@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, overload
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from retinula.errors import InputError, RetinulaError, first_line
 from retinula.extras import load
@@ -20,9 +19,9 @@ from retinula.files.strict_json import read_json
 from retinula.images import Images
 from retinula.machine import available_cores
 from retinula.pictures.form import Form
-from retinula.pictures.given import GivenPicture
+from retinula.portions import portions
 from retinula.text.names import fault_in_class_names
-from retinula.trained.answers import Answer, OnError, Probabilities, Several, answers_to
+from retinula.trained.answers import Answering, Probabilities
 
 # Raised whenever an older program could misread a newer file: 2 has a filter or views of photos that 1 does not know, 3
 # a second output.
@@ -36,7 +35,7 @@ _TOLD: Final = ("network", "superclasses", "temperature", "precision", "data_lic
 
 
 @dataclass(frozen=True, eq=False)
-class OnnxModel:
+class OnnxModel(Answering):
     """A model in one ONNX file.
 
     Attributes:
@@ -108,14 +107,6 @@ class OnnxModel:
         told = {key: self.metadata[key] for key in _TOLD if key in self.metadata}
         return {**told, "tells_unfamiliar": self.tells_unfamiliar, "input": self.metadata["preprocess"]}
 
-    def shrink(self, picture: Image.Image) -> Images:
-        """Bring a decoded picture to uint8 `[channels, *size]`, as the model that was exported does."""
-        return self.form.shrink(picture)
-
-    def look_at(self, picture: Image.Image) -> Images:
-        """Bring all views of a decoded picture to uint8 `[V, channels, *size]`, the whole first."""
-        return self.form.look_at(picture)
-
     def probs(self, images: Images) -> Probabilities:
         """Return float32 `[N, K]` for pictures uint8 `[N, C, H, W]` as `shrink` gives them."""
         return self.probs_of_photos(in_colour(images))
@@ -129,8 +120,8 @@ class OnnxModel:
 
         Args:
             photos: uint8 `[N, H, W, 3]`.
-            batch_size: pictures at a time, fewer where they are large; bounds memory, does not change the answer
-                beyond rounding.
+            batch_size: pictures at a time, fewer where they, or what the network sees of them, are large; bounds
+                memory, does not change the answer beyond rounding.
 
         Raises:
             InputError: the pictures have another form, or the model gives pictures back.
@@ -166,27 +157,6 @@ class OnnxModel:
             raise InputError(f"{self.metadata.get('network')} is a classifier and gives no pictures back")
         return np.concatenate([pictures for (pictures,) in self._run(photos, batch_size)])
 
-    @overload
-    def predict(self, picture: GivenPicture) -> list[Answer]: ...
-
-    @overload
-    def predict(self, picture: Several, *, on_error: OnError = "raise") -> list[list[Answer]]: ...
-
-    def predict(
-        self, picture: GivenPicture | Several, *, on_error: OnError = "raise"
-    ) -> list[Answer] | list[list[Answer]]:
-        """Say what is on a picture, the mean over its views: classes with probabilities, most likely first.
-
-        Args:
-            picture: of any size, as `pictures.given.opened` takes it. Or a list, tuple or generator of such: of each
-                what it gives alone, but for rounding.
-            on_error: `skip` gives no answers to those of several that cannot be read, and warns of each.
-
-        Raises:
-            InputError: it is no picture, or cannot be read.
-        """
-        return answers_to(self, picture, on_error)
-
     def _check_knows_classes(self) -> None:
         if not self.classes:
             raise InputError(f"{self.metadata.get('network')} gives pictures back; it knows no classes")
@@ -200,10 +170,10 @@ class OnnxModel:
             )
         if batch_size < 1:
             raise InputError(f"a batch holds at least one picture, not {batch_size}")
-        batch_size = min(batch_size, max(1, _MOST_PIXELS // (images.shape[1] * images.shape[2])))
+        most = min(batch_size, max(1, _MOST_PIXELS // (images.shape[1] * images.shape[2])))
         wanted = [self._session.get_outputs()[0].name] if answers_alone else None  # of None the runtime gives all
-        for start in range(0, len(images), batch_size):
-            batch = np.ascontiguousarray(images[start : start + batch_size])
+        for part in portions(len(images), (self.form.channels, *self.form.size), most=most):
+            batch = np.ascontiguousarray(images[part])
             try:
                 outputs = self._session.run(wanted, {INPUT: batch})
             except Exception as error:

@@ -55,6 +55,30 @@ def check_fit(saved: dict[str, str | None], now: dict[str, str | None], run: Run
             raise InputError(f"{run.path}: the {what} pictures have changed since its checkpoint; begin a new run")
 
 
+def check_logs(run: Run, step: int, steps_per_epoch: int, num_steps: int) -> None:
+    """See that the logs hold what a checkpoint comes from: without it no report can be made at the end.
+
+    Args:
+        run: as its folder is now.
+        step: how many steps the checkpoint has.
+        steps_per_epoch: of the training.
+        num_steps: of the whole training, which end its last epoch.
+
+    Raises:
+        InputError: epochs or steps are missing.
+    """
+    ends = {*range(steps_per_epoch, step + 1, steps_per_epoch), *([step] if step == num_steps else [])}
+    for file, wanted, rows in (
+        (run.metrics_file, ends, [row["step"] for row in run.metrics()]),
+        (run.steps_file, {*range(1, step + 1)}, [row["step"] for row in run.steps()]),
+    ):
+        if missing := wanted.difference(rows):
+            raise InputError(
+                f"{file}: {len(missing):,} of {len(wanted):,} rows are missing that were there when the checkpoint at "
+                f"step {step} was made; put the file back, or begin a new run"
+            )
+
+
 def saved_hardware(saved: dict[str, Any], run: Run) -> Hardware:
     """Return what a training was begun with, by which alone it goes on bit for bit.
 

@@ -1,12 +1,13 @@
 """What is kept when a loss is not finite, so that someone can find out why."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 
-from retinula.errors import Diverged
-from retinula.files.durable import explained, write_json
+from retinula.errors import Diverged, RetinulaError
+from retinula.files.durable import replacing_folder, write_json
 from retinula.runs.run import Run
 from retinula.training import processes
 from retinula.training.plan import Plan
@@ -17,29 +18,29 @@ def keep_failure(plan: Plan, batch: Batch, loss: float, learning_rate: float, ru
     """Write down what led to a loss that is not finite, and stop.
 
     Raises:
-        Diverged: always, unless a disk refuses.
+        Diverged: always; it says so where a disk refuses what was to be kept.
     """
-    folder = run.failure
-    message = (
-        f"the loss is {loss} at step {batch.step + 1} (learning rate {learning_rate:g}); "
-        f"the batch is kept in {folder}; try a lower optimizer.lr, or optimizer.clip_norm=1"
-    )
+    reason = f"the loss is {loss} at step {batch.step + 1} (learning rate {learning_rate:g})"
+    with suppress(RetinulaError):  # a disk that refuses this is told of below
+        run.note(reason)
+    kept = f"the batch is kept in {run.failure}"
     if processes.is_first():
-        _write(folder, plan, batch, loss, learning_rate)
-    run.note(message)
-    raise Diverged(message)
+        try:
+            with replacing_folder(run.failure) as folder:
+                _write(folder, plan, batch, loss, learning_rate)
+        except RetinulaError as error:
+            kept = f"the batch could not be kept: {error}"
+    raise Diverged(reason, remedy=f"{kept}; try a lower optimizer.lr, or optimizer.clip_norm=1")
 
 
 def _write(folder: Path, plan: Plan, batch: Batch, loss: float, learning_rate: float) -> None:
     positions = batch.indices.numpy()
     sources = plan.train_set.sources
-    with explained(folder):
-        folder.mkdir(exist_ok=True)
-        np.savez_compressed(
-            folder / "batch.npz",
-            images=plan.train_set.images[positions],
-            labels=np.empty(0) if plan.train_set.labels is None else plan.train_set.labels[positions],
-        )
+    np.savez_compressed(
+        folder / "batch.npz",
+        images=plan.train_set.images[positions],
+        labels=np.empty(0) if plan.train_set.labels is None else plan.train_set.labels[positions],
+    )
     write_json(
         folder / "failure.json",
         {

@@ -29,7 +29,9 @@ def finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
     if chosen:
         network.load_state_dict(best.weights)
     if not all(bool(torch.isfinite(weights).all()) for weights in network.state_dict().values()):
-        raise Diverged(f"{run.path}: the last steps left weights that are not finite; try a lower optimizer.lr")
+        raise Diverged(
+            f"{run.path}: the last steps left weights that are not finite", remedy="try a lower optimizer.lr"
+        )
     kept = f"best {recipe.training.metric}" if chosen else "last"
     return as_model(plan, state, run, network, best.step if chosen else state.step, kept)
 

@@ -111,7 +111,7 @@ class Hardware:
         own = dict(value)
         # Before there were several ways: names of the convolutions that were computed in the only other one.
         beside = own.pop("side_by_side", ())
-        own.setdefault("ways", tuple((name, "side_by_side") for name in beside))
+        own["ways"] = tuple((name, way) for name, way in own.get("ways", [(name, "side_by_side") for name in beside]))
         if own.keys() - {field.name for field in fields(cls)} or any(way not in _WORDS for _, way in own["ways"]):
             raise InputError("its checkpoint was written by another version of Retinula; go on with that one")
         return cls(**own)

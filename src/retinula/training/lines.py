@@ -1,30 +1,20 @@
 """Reporters that are ready: plain lines of progress, for a script, a notebook, and wherever nothing can be redrawn."""
 
-import sys
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Self
+from typing import Final, Self
 
 from retinula.runs.files import EpochRow
-from retinula.text.names import printable_text
+from retinula.text.remarks import remark
 from retinula.text.words import percent, share
 from retinula.training.reporting import Reporter, StepProgress
 
 PATIENCE = 5.0  # seconds for which nothing is said of what goes on
 BETWEEN_LINES = 10.0  # seconds between two lines about the same thing
 MOST_LINES = 50  # about epochs; where they are more, only the slow ones among them have a line each
-
-
-def print_line(text: str) -> None:
-    """Print a line on standard error, so that what a program prints as its result stays by itself."""
-    if sys.stderr is not None:  # as it is in a program of windows
-        # Whoever reads it may stop, close it, or take less than all of Unicode: that is no reason to lose a training.
-        with suppress(OSError, ValueError):
-            encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-            line = printable_text(text).encode(encoding, "backslashreplace").decode(encoding)
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
+_EXPENDABLE: Final = ("seconds", "val_loss", "step", "accuracy")  # of an epoch's line, the first one first
 
 
 class Lines:
@@ -35,9 +25,7 @@ class Lines:
         clock: gives the seconds of now.
     """
 
-    def __init__(
-        self, write: Callable[[str], None] = print_line, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, write: Callable[[str], None] = remark, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
         self._clock = clock
         self._quiet_until = clock() + PATIENCE
@@ -64,9 +52,7 @@ class LineReporter(Reporter):
         clock: gives the seconds of now.
     """
 
-    def __init__(
-        self, write: Callable[[str], None] = print_line, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, write: Callable[[str], None] = remark, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
         self._clock = clock
         self._lines = Lines(write, clock=clock)
@@ -89,12 +75,15 @@ class LineReporter(Reporter):
 
     def epoch(self, row: EpochRow) -> None:
         """Write the epoch's figures, unless it is one of many quick ones."""
-        parts = [f"epoch {row['epoch']:>3}", f"step {row['step']:>6}", f"loss {row['loss']:.4f}"]
+        parts = {
+            "epoch": f"epoch {row['epoch']:>3}",
+            "step": f"step {row['step']:>6}",
+            "loss": f"loss {row['loss']:.4f}",
+        }
         if row["accuracy"] is not None:
-            parts.append(f"accuracy {share(row['accuracy'])}")
-        parts += held_out(row)
-        parts.append(f"{row['seconds']:.1f} s")
-        self._untold = "  ".join(parts)
+            parts["accuracy"] = f"accuracy {share(row['accuracy'])}"
+        parts |= held_out(row) | {"seconds": f"{row['seconds']:.1f} s"}
+        self._untold = fitting(parts, _EXPENDABLE, self._width())
         now = self._clock()
         if row["epoch"] % self._every == 0 or now >= self._next_line:
             self._tell_last()
@@ -108,21 +97,41 @@ class LineReporter(Reporter):
     def _line(self, text: str) -> None:
         self._write(text)
 
+    def _width(self) -> float:
+        """Return how many letters a line of figures may have."""
+        return math.inf
+
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._tell_last()
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        hidden = () if kind is None else (Exception,)  # what ended the training is told, not that nobody takes a line
+        with suppress(*hidden):
+            self._tell_last()
 
 
-def held_out(row: EpochRow) -> list[str]:
-    """Write what an epoch's validation pictures gave, as far as there are any."""
-    parts = []
+def held_out(row: EpochRow) -> dict[str, str]:
+    """Write what an epoch's validation pictures gave, as far as there are any, each under its name."""
+    parts = {}
     if row["val_loss"] is not None:
-        parts.append(f"val_loss {row['val_loss']:.4f}")
+        parts["val_loss"] = f"val_loss {row['val_loss']:.4f}"
     if row["val_accuracy"] is not None:
-        parts.append(f"val_accuracy {share(row['val_accuracy'])}")
+        parts["val_accuracy"] = f"val_accuracy {share(row['val_accuracy'])}"
     return parts
+
+
+def fitting(parts: Mapping[str, str], expendable: Iterable[str], width: float) -> str:
+    """Join the parts of a line, leaving out one after the other of the expendable ones until it is no wider.
+
+    >>> fitting({"loss": "loss 0.5", "speed": "9 images/s"}, ["speed"], 12)
+    'loss 0.5'
+    """
+    kept = dict(parts)
+    for name in expendable:
+        if len("  ".join(kept.values())) <= width:
+            break
+        kept.pop(name, None)
+    return "  ".join(kept.values())
 
 
 @contextmanager

@@ -7,12 +7,12 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 
 import torch
 
-from retinula.errors import Interrupted
+from retinula.errors import Interrupted, RetinulaError
 from retinula.files.durable import explained
 from retinula.images import ImageSet
 from retinula.pictures.by_class import few_pictures
@@ -24,7 +24,14 @@ from retinula.training import processes
 from retinula.training.beginning import begin_from_pictures, first_network
 from retinula.training.body import learning_normalisations, take_weights
 from retinula.training.checkpoint import save_checkpoint
-from retinula.training.continuing import check_fit, fingerprints, newest_checkpoint, origin_of, settled_hardware
+from retinula.training.continuing import (
+    check_fit,
+    check_logs,
+    fingerprints,
+    newest_checkpoint,
+    origin_of,
+    settled_hardware,
+)
 from retinula.training.failure import keep_failure
 from retinula.training.finishing import as_model, finished_model
 from retinula.training.hardware import Hardware, choose_hardware
@@ -126,6 +133,7 @@ def train(
         save()
     else:
         state.restore(saved["state"])
+        processes.by_first(lambda: check_logs(run, state.step, plan.batches.steps_per_epoch, plan.num_steps))
         tell(f"going on from step {state.step} of {plan.num_steps}")
     if processes.is_first():
         with explained(run.hardware_file):
@@ -188,10 +196,10 @@ def _run_steps(
                 }
             )
             reporter.step(_progress(plan, state, batch, loss, (now - started) / (state.step - first_step)))
+            row = None
             if _ends_epoch(plan, state):
                 row = _end_epoch(plan, state, batch.epoch + 1, learning_rate, run)
                 tracked.add_metrics(row)
-                reporter.epoch(row)
             done = state.step == plan.num_steps or _stops_early(plan, state)
             age = clock() - saved_at
             due = age >= (checkpoint_seconds / 10 if _ends_epoch(plan, state) else checkpoint_seconds)
@@ -200,13 +208,17 @@ def _run_steps(
                 log_steps()
                 save()
                 saved_at = clock()
+            if row is not None:
+                reporter.epoch(row)  # once it is saved: whoever is told may fail
             if stop:
                 run.note(f"stopped at step {state.step}")
                 raise Interrupted(f"stopped at step {state.step} of {plan.num_steps}; all is saved in {run.path}")
             if done:
                 return
-    finally:
-        log_steps()
+    except BaseException:
+        with suppress(RetinulaError):  # what went wrong first is told
+            log_steps()
+        raise
 
 
 def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float, run: Run) -> tuple[float, int | None]:

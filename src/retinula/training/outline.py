@@ -20,12 +20,14 @@ class Outline:
         val_accuracy: on its validation pictures, of the weights that it keeps or has kept so far; None without them.
         val_loss: likewise.
         test_accuracy: of its own test pictures; None where it was not measured or is no classifier.
+        test_plain_accuracy: the same by a single look at each picture; None where the recipe averages over no others.
     """
 
     epochs: int
     val_accuracy: float | None
     val_loss: float | None
     test_accuracy: float | None
+    test_plain_accuracy: float | None = None
 
     @classmethod
     def of(cls, run: Run, recipe: Recipe, rows: Sequence[EpochRow]) -> "Outline":
@@ -57,7 +59,13 @@ class Outline:
             return cls(rows[-1]["epoch"] if rows else 0, *values, test_accuracy=None)
         training = report["training"]
         own = own_evaluation(report, tta)
-        return cls(training["epochs"], training.get("val_accuracy"), training.get("val_loss"), own.get("accuracy"))
+        return cls(
+            epochs=training["epochs"],
+            val_accuracy=training.get("val_accuracy"),
+            val_loss=training.get("val_loss"),
+            test_accuracy=own.get("accuracy"),
+            test_plain_accuracy=None if tta == "none" else own.get("plain_accuracy"),
+        )
 
 
 def _kept(rows: Sequence[EpochRow], keep: str, metric: ValidationMetric) -> EpochRow | None:

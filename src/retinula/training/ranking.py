@@ -1,4 +1,4 @@
-"""Which of several epochs or trainings is the best by the pictures set apart. Knows what they reached only."""
+"""Which of several epochs or trials is the best by the pictures set apart. Knows what they reached only."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ def higher_is_better(metric: str) -> bool:
 def score(row: Mapping[str, Any], metric: ValidationMetric) -> tuple[float, float]:
     """Return how good an epoch was by the metric, and by its loss where that is the same; higher is better in both.
 
-    Trainings are compared in the same way, by what the weights that they keep have reached.
+    Trials of settings are compared in the same way, by what the weights that they keep have reached.
 
     Accuracies are the same of many epochs where validation pictures are few. Minus infinity stands for what is not
     known of the epoch.
@@ -32,11 +32,4 @@ def best_epoch(rows: Sequence[Mapping[str, Any]], metric: ValidationMetric) -> i
 
     It is the one whose weights a training keeps, unless its loss is not finite: such weights are never kept.
     """
-    return best_places(rows, metric)[0]
-
-
-def best_places(rows: Sequence[Mapping[str, Any]], metric: ValidationMetric) -> list[int]:
-    """Return the positions of those of at least one row than which none is better: the best one, or several as good."""
-    scores = [score(row, metric) for row in rows]
-    best = max(scores)
-    return [place for place, each in enumerate(scores) if each == best]
+    return max(range(len(rows)), key=lambda place: score(rows[place], metric))

@@ -5,13 +5,12 @@ from torch import nn
 
 from retinula.images import ImageSet, copied
 from retinula.metrics import accuracy, cross_entropy
+from retinula.portions import portions
 from retinula.training import processes
 from retinula.training.plan import Plan
 from retinula.transforms.augment import spoil
 from retinula.transforms.batches import generator_for
 from retinula.transforms.levels import unit
-
-VALIDATION_BATCH = 500
 
 
 def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float, float | None]:
@@ -29,11 +28,11 @@ def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float
     total = torch.zeros((), dtype=torch.float64)
     chances = generator_for(plan.recipe.seed, "validation noise")
     with torch.inference_mode():
-        for number, start in enumerate(range(0, len(image_set), VALIDATION_BATCH)):
+        for number, part in enumerate(portions(len(image_set), image_set.shape)):
             mine = processes.takes(number)
             if not mine and not reconstructs:
                 continue
-            images = torch.from_numpy(copied(image_set.images, slice(start, start + VALIDATION_BATCH)))
+            images = torch.from_numpy(copied(image_set.images, part))
             images = plan.preprocess.centre(images)
             seen = spoil(images, plan.augment, chances) if reconstructs else images
             if not mine:
@@ -45,7 +44,7 @@ def validate(plan: Plan, network: nn.Module, image_set: ImageSet) -> tuple[float
                 # Summed up batch by batch: all reconstructions together may not fit into memory.
                 total += float(plan.loss(output, unit(images))) * len(images)
             else:
-                logits[start : start + len(output)] = output
+                logits[part] = output
     if reconstructs:
         return float(processes.added_up(total)) / len(image_set), None
     logits = processes.added_up(logits)  # those of the others are zero

@@ -114,25 +114,28 @@ def _fog(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
 
 
 def _shift(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
-    length = (1.0, 2.0, 3.0, 4.0, 6.0)[level] * _unit(pictures)
+    least = (0.71, 1.0, 1.3, 1.6, 2.0)[level]  # pixels: at any angle that is more than half a one across or down
+    length = max(least, (1.0, 2.0, 3.0, 4.0, 6.0)[level] * _unit(pictures))
     angles = torch.rand(len(pictures), generator=generator) * (2 * torch.pi)
-    return _moved(pictures, right=length * angles.cos(), down=length * angles.sin())
+    # By whole pixels: by parts of them it would blur as well.
+    return _moved(pictures, right=(length * angles.cos()).round(), down=(length * angles.sin()).round())
 
 
 def _rotation(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
     degrees = (5.0, 10.0, 15.0, 22.0, 30.0)[level]
     sides = torch.where(torch.rand(len(pictures), generator=generator) < 0.5, -1.0, 1.0)
-    return _moved(pictures, turn=torch.deg2rad(degrees * sides))
+    return _moved(pictures, turn=torch.deg2rad(degrees * sides), sampling="bicubic")
 
 
 def _zoom_in(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
-    return _moved(pictures, shrink=torch.full((len(pictures),), 1 / (1.1, 1.2, 1.35, 1.5, 1.8)[level]))
+    factor = (1.1, 1.2, 1.35, 1.5, 1.8)[level]
+    return _moved(pictures, shrink=torch.full((len(pictures),), 1 / factor), sampling="bicubic")
 
 
 def _zoom_out(pictures: Tensor, level: int, generator: torch.Generator) -> Tensor:
     factor = (1.1, 1.25, 1.45, 1.7, 2.0)[level]
     softened = _blurred(pictures, 0.35 * (factor - 1))  # as antialiasing would, or thin lines would vanish
-    return _moved(softened, shrink=torch.full((len(pictures),), factor))
+    return _moved(softened, shrink=torch.full((len(pictures),), factor), sampling="bicubic")
 
 
 CORRUPTIONS: Final[dict[str, Corruption]] = {
@@ -184,6 +187,7 @@ def _moved(
     down: Tensor | float = 0.0,
     turn: Tensor | float = 0.0,
     shrink: Tensor | float = 1.0,
+    sampling: str = "bilinear",
 ) -> Tensor:
     """Move, turn (radians) and shrink every picture by amounts of its own; past the border it is mirrored."""
     count, _, height, width = pictures.shape
@@ -194,7 +198,7 @@ def _moved(
         torch.stack((sin * width / height, cos, -2 * down / height), dim=1),
     )
     grid = F.affine_grid(torch.stack(rows, dim=1), [count, 1, height, width], align_corners=False)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    return F.grid_sample(pictures, grid, mode=sampling, padding_mode="reflection", align_corners=False)
 
 
 def _clouds(pictures: Tensor, generator: torch.Generator) -> Tensor:

@@ -10,13 +10,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
 from retinula.errors import InputError, RetinulaError, first_line
-from retinula.extras import is_here, load, need
+from retinula.extras import load
 from retinula.files.durable import explained, make_folder
 from retinula.recipe.sections import ValidationMetric
 from retinula.training.ranking import higher_is_better
@@ -24,12 +24,8 @@ from retinula.transforms.batches import seed_for
 from retinula.tuning.space import Choices, Dimension, Value
 from retinula.tuning.study import State, Study, Trial
 
-if is_here("tune"):
-    for module in ("optuna", "sqlalchemy.exc"):  # what is broken is told in one line
-        load("tune", "tuning", module)
+if TYPE_CHECKING:
     import optuna
-    from optuna.trial import TrialState
-    from sqlalchemy.exc import SQLAlchemyError
 
 STARTUP_TRIALS = 5  # that are drawn by chance, and trained to their end, before others are judged by them
 WARMUP_EPOCHS = 1  # of every trial that are trained whatever they reach
@@ -51,12 +47,13 @@ _STATES: dict[str, State] = {
 
 
 def check_installed() -> None:
-    """See that optuna is there.
+    """See that optuna is there, and load it.
 
     Raises:
-        InputError: optuna is not installed.
+        InputError: optuna, or the package that it reads its file with, is not installed or broken.
     """
-    need("tune", "tuning")
+    _loaded("optuna")
+    _loaded("sqlalchemy.exc")
 
 
 @dataclass(frozen=True)
@@ -102,12 +99,13 @@ class Ledger:
         metric: what is made high (`val_accuracy`) or low (`val_loss`).
 
     Raises:
-        InputError: its file is there and no study, or optuna is not installed.
+        InputError: its file is there and no study; or as `check_installed`.
         RetinulaError: the folder cannot be written to.
     """
 
     def __init__(self, study: Study, metric: ValidationMetric) -> None:
-        check_installed()
+        optuna = self._optuna = _loaded("optuna")
+        self._database_error: type[Exception] = _loaded("sqlalchemy.exc").SQLAlchemyError
         self._study = study
         make_folder(study.locks)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -174,10 +172,10 @@ class Ledger:
         with self.sharing(), self._readable():
             trials = self._trials.get_trials(deepcopy=False)
             for frozen in trials:
-                lock = self._lock(frozen.number) if frozen.state == TrialState.RUNNING else None
+                lock = self._lock(frozen.number) if frozen.state.name == "RUNNING" else None
                 if lock is not None:
                     return self._taken(self._open(frozen.number, seed), space, lock, again=True)
-            waiting = [frozen.number for frozen in trials if frozen.state == TrialState.WAITING]
+            waiting = [frozen.number for frozen in trials if frozen.state.name == "WAITING"]
             if len(trials) - len(waiting) >= wanted:
                 return None
             if not trials and first:
@@ -197,6 +195,12 @@ class Ledger:
             steps = [*trial.user_attrs.get(_TAKEN_UP, []), step]
             trial.set_user_attr(_TAKEN_UP, steps)
             return steps.count(step)
+
+    def take_back(self, number: int) -> None:
+        """Forget that a trial was taken up the last time: it ended in a way that need not come again."""
+        with self._readable():
+            trial = self._open(number - self._first)
+            trial.set_user_attr(_TAKEN_UP, trial.user_attrs.get(_TAKEN_UP, [])[:-1])
 
     def report(self, number: int, epoch: int, value: float) -> bool:
         """Write down what a trial reached after an epoch, counted from 1; return whether it should be given up.
@@ -220,7 +224,7 @@ class Ledger:
             trial.set_user_attr(_SECONDS, outcome.seconds)
             trial.set_user_attr(_LOSS, outcome.loss)
             value = outcome.value if outcome.state == "finished" else None
-            ended = self._trial(self._trials.tell(trial.number, value, state=TrialState[state]))
+            ended = self._trial(self._trials.tell(trial.number, value, state=self._optuna.trial.TrialState[state]))
         taken.lock.release()
         return ended
 
@@ -245,14 +249,16 @@ class Ledger:
         )
 
     def _seed(self, number: int, seed: int) -> None:
-        self._trials.sampler = optuna.samplers.TPESampler(
+        self._trials.sampler = self._optuna.samplers.TPESampler(
             n_startup_trials=STARTUP_TRIALS, seed=seed_for(seed, "trial", number) % 2**32
         )
 
     def _open(self, number: int, seed: int = 0) -> "optuna.Trial":
         self._seed(number, seed)
         study_id = self._storage.get_study_id_from_name(_NAME)
-        return optuna.Trial(self._trials, self._storage.get_trial_id_from_study_id_trial_number(study_id, number))
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+        trial: optuna.Trial = self._optuna.Trial(self._trials, trial_id)
+        return trial
 
     def _lock(self, number: int) -> FileLock | None:
         lock = FileLock(self._study.locks / f"trial-{number:04d}.lock", timeout=0)
@@ -269,14 +275,18 @@ class Ledger:
         path = self._study.database
         try:
             yield
-        except SQLAlchemyError as error:
+        except self._database_error as error:
             raise _refusal(path, error) from error
-        except optuna.exceptions.OptunaError as error:
+        except self._optuna.exceptions.OptunaError as error:
             raise _refusal(path, error.__cause__ or error) from error
         except sqlite3.Error as error:
             raise _refusal(path, error) from error
         except RuntimeError as error:  # what optuna makes of the tables of another version
             raise InputError(f"{path}: {error}") from error
+
+
+def _loaded(module: str) -> Any:
+    return load("tune", "tuning", module)
 
 
 def _connector(path: Path) -> Any:

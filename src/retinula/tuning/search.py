@@ -7,6 +7,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from retinula import experiment
@@ -94,11 +95,11 @@ class Search:
                 finally:
                     taken.lock.release()
         except RetinulaError as stop:
-            reason, of_trial, _ = str(stop).partition("; go on with")
-            if not of_trial and not isinstance(stop, Interrupted):
+            if isinstance(stop, InputError) and not refused_by_system(stop):
                 raise
             command = f"retinula tune --study {shlex.quote(str(self.study.path))} --trials {wanted}"
-            raise type(stop)(f"{reason}; go on with: {command}") from stop
+            # Its own remedy is to go on with the trial alone.
+            raise type(stop)(stop.reason, remedy=f"go on with: {command}") from stop
 
     def write_down(self) -> tuple[list[Trial], Trial | None]:
         """Write `best.toml` and `trials.csv` as things stand; return all trials, and the best one if there is one.
@@ -131,9 +132,10 @@ class Search:
             return Outcome("finished", same[0].value, reason, loss=same[0].loss)
         try:
             self._train(taken, run, settings, stop_requested)
-        except (_GivenUp, Diverged) as reason:  # settings to keep away from
+        except (_GivenUp, Diverged) as end:  # settings to keep away from
             shutil.rmtree(run.checkpoints, ignore_errors=True)
-            return Outcome("given up", reason=str(reason).partition(";")[0], seconds=_seconds(run))
+            reason = end.reason if isinstance(end, Diverged) else str(end)
+            return Outcome("given up", reason=reason, seconds=_seconds(run))
         except RetinulaError as error:
             if isinstance(error, InputError) and not refused_by_system(error):  # settings that do not fit
                 return Outcome("failed", reason=str(error))
@@ -159,7 +161,12 @@ class Search:
             step = run.checkpoint_step()
             if self.ledger.taken_up_at(taken.number, step) > CUT_OFTEN:
                 raise InputError(f"it was taken up {CUT_OFTEN} times after step {step} and came no further")
-            experiment.train(run.recipe(), run=run, reporter=reporter)
+            try:
+                experiment.train(run.recipe(), run=run, reporter=reporter)
+            except (RetinulaError, KeyboardInterrupt):  # counted is what nobody sees: a process that is killed
+                with suppress(RetinulaError):  # the disk may refuse this, too
+                    self.ledger.take_back(taken.number)
+                raise
             return
         recipe = with_settings(self.recipe, settings)
         experiment.train(recipe, run=run.name, reporter=reporter, root=self.study.runs)

@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from retinula.errors import InputError
-from retinula.models.catalog import NETWORKS
+from retinula.models.catalog import is_network, network_named
 from retinula.recipe.assignment import parse
 from retinula.recipe.files import full_key
 from retinula.recipe.recipe import Recipe
@@ -202,8 +202,8 @@ def of_one_course(space: Sequence[Dimension]) -> bool:
 def _own_value(recipe: Recipe, key: str) -> Any:
     """Return a setting's checked value; None where it is left out and has no default."""
     values: Any = recipe.model_dump()
-    if recipe.model.name in NETWORKS:
-        values["model"]["arguments"] = {**NETWORKS[recipe.model.name].arguments, **recipe.model.arguments}
+    if is_network(recipe.model.name):
+        values["model"]["arguments"] = {**network_named(recipe.model.name).arguments, **recipe.model.arguments}
     for part in key.split("."):
         values = values.get(part) if isinstance(values, dict) else None
     return values

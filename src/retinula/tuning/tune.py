@@ -146,7 +146,7 @@ def _prepared(
         about = _about(base, space, reporter)
     else:
         space, fixed = read_space(settings)
-        base = _base(recipe, fixed, root)
+        base = _base(recipe, fixed, root, reporter)
         study = Study(STUDIES / base.name.removesuffix(TUNED) if folder is None else Path(folder))
         _check_folder(study)
         about = _about(base, space, reporter)
@@ -169,13 +169,13 @@ def _prepared(
     return Search(study, ledger, common, space, _metric(base), reporter), drawn_by
 
 
-def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path) -> Recipe:
+def _base(recipe: Recipe | str, fixed: Sequence[str], root: Path, reporter: TuningReporter) -> Recipe:
     """Return the recipe that all trials have in common, which makes no claims."""
     recipe = with_settings(recipe, fixed)
     if not recipe.data.validation:
         raise InputError(f"{recipe.name} trains on all pictures, which leaves none to choose by: give validation=0.1")
     if recipe.model.weights is not None:
-        recipe, _ = begin_from(recipe, root)
+        recipe, _ = begin_from(recipe, root, reporter.message)
     name = recipe.name.removesuffix(TUNED)[: 100 - len(TUNED)] + TUNED
     return anchored(recipe).changed(name=name, claims=(), source="", better="")
 

@@ -5,7 +5,7 @@ import { number, percent, text } from "../texts.js";
 
 const WIDTH = 420;
 const HEIGHT = 240;
-const EDGE = { left: 48, right: 10, top: 10, bottom: 30 };
+const EDGE = { left: 54, right: 10, top: 10, bottom: 30 };
 const TICKS = 5;
 
 // A chart of `lines`, [{name, style: "first" | "second", heldOut, points: [[epoch, value]]}], with sentences below it, or
@@ -23,7 +23,7 @@ export function chart(title, lines, { shares = false, notes = [] } = {}) {
   const shownValue = (value) => (shares ? percent(value, 2) : number(value, 4));
   const grid = ticks.flatMap((tick) => [
     makeSvg("line", { class: "axis", x1: EDGE.left, x2: WIDTH - EDGE.right, y1: y(tick), y2: y(tick) }),
-    makeSvg("text", { x: EDGE.left - 6, y: y(tick) + 4, "text-anchor": "end" }, shownTick(tick)),
+    makeSvg("text", { x: EDGE.left - 6, y: y(tick) + 5, "text-anchor": "end" }, shownTick(tick)),
   ]);
   const bottom = HEIGHT - 10;
   const epochs = [

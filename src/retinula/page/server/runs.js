@@ -6,7 +6,11 @@ import { download, hasToken, request } from "./server.js";
 import { number, percent, text } from "../texts.js";
 
 const STYLES = ["first", "second"];
-const share = (value) => (value === null || value === undefined ? "–" : percent(value, 2));
+const none = (value) => value === null || value === undefined;
+const share = (value) => (none(value) ? "–" : percent(value, 2));
+// What a training reached on its validation pictures: an accuracy, or the loss of what knows no classes.
+const reached = (run) =>
+  none(run.val_accuracy) && !none(run.val_loss) ? text("lossOf", number(run.val_loss)) : share(run.val_accuracy);
 
 let runs = null; // what the server has: summaries, the newest first
 let chosen = []; // names, at most two
@@ -61,7 +65,7 @@ function list() {
       make("td", { class: "wrap" }, label, ...state),
       make("td", { class: "wide" }, run.network ?? "–"),
       make("td", { class: "wide" }, run.dataset ?? "–"),
-      make("td", { class: "number" }, share(run.val_accuracy)),
+      make("td", { class: "number" }, reached(run)),
       make("td", { class: "number" }, share(run.test_accuracy)),
       make("td", { class: "wide" }, run.begun ? date(run.begun) : "–"),
     );
@@ -164,7 +168,8 @@ function table(shown) {
   const same = settings.filter((row) => !differs(row));
   const parts = [make("h3", {}, text("results")), grid(shown, results)];
   if (differing.length) parts.push(make("h3", {}, text("differing")), grid(shown, differing));
-  const folded = make("details", {}, make("summary", {}, text("same", same.length)), grid(shown, same));
+  const called = text(shown.length > 1 ? "same" : "settings", same.length);
+  const folded = make("details", {}, make("summary", {}, called), grid(shown, same));
   return make("section", { class: "facts" }, ...parts, same.length ? folded : null);
 }
 
@@ -198,7 +203,7 @@ function grid(shown, rows) {
 function resultsOf(run) {
   const found = {
     [text("recipe")]: run.recipe ?? "–",
-    [text("validation")]: share(run.val_accuracy),
+    [text("validation")]: reached(run),
   };
   for (const result of run.results) {
     const value = "accuracy" in result ? accuracy(result) : "psnr" in result ? `${number(result.psnr, 2)} dB` : "–";

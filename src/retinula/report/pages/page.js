@@ -31,6 +31,23 @@
     return picture;
   };
 
+  const apart = (name) => `\u2068${name}\u2069`; // whichever way it is written, what stands around it keeps its order
+
+  // The number of the place, in units of a drawing, that is meant by pointing at it or near it; -1 for none.
+  const meant = (drawing, event, places, counts = () => true) => {
+    const box = drawing.getBoundingClientRect();
+    const scale = drawing.viewBox.baseVal.width / box.width;
+    const x = (event.clientX - box.left) * scale;
+    const y = (event.clientY - box.top) * scale;
+    let best = -1;
+    let nearest = (18 * Math.max(1, scale)) ** 2;
+    places.forEach(([across, down], number) => {
+      const far = (across - x) ** 2 + (down - y) ** 2;
+      if (far < nearest && counts(number)) [best, nearest] = [number, far];
+    });
+    return best;
+  };
+
   const named = (words, file, between) => (file ? `${words}${between}${file}` : words);
 
   const mapData = document.getElementById("map-data");
@@ -40,7 +57,6 @@
     const ring = document.getElementById("map-ring");
     const told = document.getElementById("map-told");
     const buttons = [...document.querySelectorAll(".kinds button")];
-    const reach = 18; // units of the drawing from a mark at which it is still meant
     let alone = null;
     let current = -1;
     const counts = (number) => alone === null || points[number][3] === alone;
@@ -51,25 +67,17 @@
       ring.setAttribute("cy", y);
       ring.removeAttribute("hidden");
       const truth = document.createElement("b");
+      truth.dir = "auto";
       truth.textContent = classes[label];
-      const said = label === answer ? ` \u2713 rightly called so, ${sure} sure` : ` \u2717 called ${classes[answer]}, ${sure} sure`;
+      const said = label === answer ? ` \u2713 rightly called so, ${sure} sure` : ` \u2717 called ${apart(classes[answer])}, ${sure} sure`;
       const line = document.createElement("div");
       line.append(truth, said);
       const where = document.createElement("small");
-      where.textContent = named(`picture ${index.toLocaleString("en")}`, files[index], " ");
+      where.textContent = named(`picture ${index.toLocaleString("en")}`, files[index] && apart(files[index]), " ");
       told.replaceChildren(pictured("mapped", sheet, place, classes[label]), line, where);
     };
     const at = (event) => {
-      const box = drawing.getBoundingClientRect();
-      const scale = drawing.viewBox.baseVal.width / box.width;
-      const x = (event.clientX - box.left) * scale;
-      const y = (event.clientY - box.top) * scale;
-      let best = -1;
-      let nearest = (reach * Math.max(1, scale)) ** 2;
-      points.forEach((point, number) => {
-        const far = (point[0] - x) ** 2 + (point[1] - y) ** 2;
-        if (far < nearest && counts(number)) [best, nearest] = [number, far];
-      });
+      const best = meant(drawing, event, points, counts);
       if (best >= 0 && best !== current) tell(best);
     };
     drawing.addEventListener("pointermove", at);
@@ -98,7 +106,7 @@
   if (!data) return;
   const { classes, cells, counts, files, sheet } = JSON.parse(data.textContent);
   const dialog = document.getElementById("behind");
-  const names = (key) => key.split("-").map((number) => classes[Number(number)]);
+  const names = (key) => key.split("-").map((number) => apart(classes[Number(number)]));
   const words = (key) => {
     const [truth, answer] = names(key);
     return truth === answer ? `${truth}, rightly called so` : `${truth}, taken for ${answer}`;
@@ -132,6 +140,7 @@
   if (!under) return;
   const dots = document.querySelector(".dots");
   const fields = [...dots.querySelectorAll("[data-cell]")]; // row by row
+  const middles = fields.map((field) => ["x", "y"].map((side) => field[side].baseVal.value + field.width.baseVal.value / 2));
   let current = -1;
   const point = (number) => {
     fields[current]?.classList.remove("current");
@@ -145,9 +154,15 @@
     for (let next = current + step; next in fields; next += step) if (fields[next].dataset.cell.split("-")[1] === column) return next;
     return current;
   };
-  dots.addEventListener("pointerover", (event) => {
-    const number = fields.indexOf(event.target);
-    if (number >= 0) point(number);
+  for (const kind of ["pointermove", "pointerdown"])
+    dots.addEventListener(kind, (event) => {
+      const number = meant(dots, event, middles);
+      if (number >= 0 && number !== current) point(number);
+    });
+  dots.addEventListener("click", (event) => {
+    const number = meant(dots, event, middles);
+    event.stopPropagation(); // or what lies under the pointer would be opened as well
+    if (number >= 0) show(fields[number].dataset.cell);
   });
   dots.addEventListener("keydown", (event) => {
     const moves = {
@@ -160,5 +175,6 @@
     if (!moves[event.key]) return;
     event.preventDefault();
     moves[event.key]();
+    fields[current]?.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
 })();
