@@ -499,6 +499,8 @@ def test_settings_are_a_list_or_a_mapping(source: dict[str, ImageSet]) -> None:
         with pytest.raises(InputError, match=refusal):
             train("digits", settings={key: value})
     assert assignments({"data": Path("my photos")}) == ['data="my photos"']
+    numbers = {"epochs": np.int64(4), "lr": np.float32(0.5), "mean": [np.float32(0.25)], "seed": torch.tensor(7)}
+    assert assignments(numbers) == ["epochs=4", "lr=0.5", "mean=[0.25]", "seed=7"]
 
 
 def test_measurements_join_the_report(source: dict[str, ImageSet]) -> None:

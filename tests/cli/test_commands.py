@@ -67,6 +67,9 @@ def test_train_evaluate_predict(call, tmp_path: Path, monkeypatch: pytest.Monkey
     assert call.err == f"retinula: {model} is a model without pictures of its own: name some with --data\n"
 
     call("data", "unpack", "digits", "unpacked")
+    a_share = json.loads(call("evaluate", model, "--data", "unpacked/test", "--json"))["num_images"]
+    assert 0 < a_share < 355
+    assert f"unpacked/test: {a_share} of 355 pictures are measured, its test pictures" in call.err
     three = sorted(Path("unpacked/test/3").iterdir())[0]
     (tmp_path / "unpacked/test/3/broken.png").write_bytes(b"no picture")
     lines = [

@@ -1,6 +1,7 @@
 """The page of a run: whole, alone, safe against foreign text, and honest about what it lacks."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -297,6 +298,11 @@ def test_a_matrix_of_many_classes_names_them_and_has_a_scale(written: tuple[str,
     said = Page(text).words
     assert "A click opens the pictures behind a field" in said
     assert "right 0 % 100 % taken for another 0 % 40 %" in said
+
+
+def test_a_run_below_a_folder_whose_name_is_no_text_has_a_page(at_hand: Run, tmp_path: Path) -> None:
+    run = Run(Path(shutil.copytree(at_hand.path, tmp_path / os.fsdecode(b"caf\xe9") / "run")))
+    assert "/caf\\udce9/run" in write_report(run)[0].read_text()
 
 
 def test_what_is_missing_leaves_a_sentence(at_hand: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,3 +139,14 @@ def test_a_training_that_would_move_no_weight_is_refused(
 
 def test_a_rate_that_rises_from_0_moves_the_weights_in_the_second_step(make_set: Callable[..., ImageSet]) -> None:
     see_worth(make_set(20), "steps=2", "schedule=constant", "warmup=0.1")
+
+
+def test_cutout_larger_than_the_pictures_is_refused(make_set: Callable[..., ImageSet]) -> None:
+    train_set = make_set(20)
+    side = max(train_set.shape[1:])
+    plain = Hardware("cpu", 1, False, "float32", "for the test")
+    recipe = load_recipe("digits", [f"cutout={side}"])
+    make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)
+    recipe = load_recipe("digits", [f"cutout={side + 1}"])
+    with pytest.raises(InputError, match=f"augment.cutout={side + 1} is larger than the pictures"):
+        make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)

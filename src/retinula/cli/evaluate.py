@@ -92,7 +92,7 @@ def evaluate(
     with counting() as progress:
         if found.run is None:
             model = Model.load(found.file)
-            asked = ask_file(model, data=data or "", split=split.value, folder=out, progress=progress)
+            asked = ask_file(model, data=data or "", split=split.value, folder=out, progress=progress, remark=remark)
         else:
             asked = ask(found.run, data=data, split=split.value, folder=out, progress=progress, remark=remark)
         averaging: Averaging | None = None if tta is None else "mirror-shift" if tta else "none"

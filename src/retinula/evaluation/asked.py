@@ -69,8 +69,8 @@ def ask(
             folder of theirs in it.
         remedy: what to do where the run's own pictures have changed, the end of the message.
         progress: told how far loading is.
-        remark: told where others of the run's own pictures have changed, but not these, and where what it kept of the
-            pictures that it learned is damaged.
+        remark: told where others of the run's own pictures have changed, but not these, where what it kept of the
+            pictures that it learned is damaged, and where only some of other pictures are of that split.
 
     Raises:
         InputError: the run is not finished or damaged, the folder is a run's, or there are no such pictures.
@@ -82,7 +82,7 @@ def ask(
     recipe = run.recipe()
     model = Model.load(run.path)
     if data:
-        own, images = None, other_pictures(data, model, split, progress)
+        own, images = None, other_pictures(data, model, split, progress, remark)
     else:
         own = find_own(run, progress, remark)
         images = pictures_to_measure(own, split, remedy, remark)
@@ -121,6 +121,7 @@ def ask_file(
     split: SplitName = "test",
     folder: Path | None = None,
     progress: Progress | None = None,
+    remark: Callable[[str], None] | None = None,
 ) -> Asked:
     """Load the pictures that a model without a run is to be asked about.
 
@@ -130,6 +131,7 @@ def ask_file(
         split: which pictures.
         folder: where what is found and its figures go; nothing is written where None.
         progress: told how far loading is.
+        remark: told where only some of the pictures are of that split.
 
     Raises:
         InputError: there are no such pictures, or the folder is a run's.
@@ -137,7 +139,7 @@ def ask_file(
     """
     if folder is not None:
         _check_place(folder, named=True)
-    images = other_pictures(data, model, split, progress)
+    images = other_pictures(data, model, split, progress, remark)
     learned = learned_of(None, model, images, split)
     return Asked(None, None, model, images, split, learned, None, of_run=False, place=folder)
 

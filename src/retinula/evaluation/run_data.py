@@ -290,8 +290,21 @@ def _learned_from(run: Run, image_set: ImageSet, split: str) -> bool:
     return bool(sets.train.fingerprint() == known)
 
 
-def other_pictures(data: str | Path, model: Model, split: SplitName, progress: Progress | None = None) -> ImageSet:
+def other_pictures(
+    data: str | Path,
+    model: Model,
+    split: SplitName,
+    progress: Progress | None = None,
+    remark: Callable[[str], None] | None = None,
+) -> ImageSet:
     """Return pictures of another data set, brought to the form that a model takes.
+
+    Args:
+        data: the data set.
+        model: that takes them.
+        split: which of its pictures.
+        progress: told how far loading is.
+        remark: told how many of a user's own pictures these are, where they are not all.
 
     Raises:
         InputError: there are none of that split.
@@ -302,7 +315,10 @@ def other_pictures(data: str | Path, model: Model, split: SplitName, progress: P
     )
     if split not in dataset.splits:
         raise InputError(f"{data} has no {split} pictures; it has {', '.join(dataset.splits)}")
-    return dataset.splits[split]
+    chosen, whole = dataset.splits[split], sum(map(len, dataset.splits.values()))
+    if remark and len(chosen) < whole and Path(data).exists():  # of data sets by name their authors have said so
+        remark(f"{data}: {len(chosen):,} of {whole:,} pictures are measured, its {split} pictures")
+    return chosen
 
 
 def check_same_pictures(run: Run, data: Mapping[str, Any], remedy: str) -> None:

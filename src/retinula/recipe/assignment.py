@@ -84,9 +84,16 @@ def _written(key: str, value: Any) -> str:
     if isinstance(value, str) and _toml_value(value.strip()) == value:
         return value
     try:
-        return json.dumps(value, ensure_ascii=False, default=fspath, allow_nan=False)  # TOML, too
+        return json.dumps(value, ensure_ascii=False, default=_plain, allow_nan=False)  # TOML, too
     except (TypeError, ValueError) as error:
         raise InputError(f"{key} cannot be {value!r} ({error})") from error
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has no form of in one that it has: a path's text, the number in an array of no dimensions."""
+    if getattr(value, "ndim", None) == 0:  # a scalar of NumPy or torch, neither of which is needed to know it
+        return value.item()
+    return fspath(value)
 
 
 def _toml_value(text: str) -> Any:

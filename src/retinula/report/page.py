@@ -81,7 +81,8 @@ def write_report(
             f"{contents.missing['measured']}; {file} stays as it is: for a page without pictures name a new file, "
             "with --out FILE"
         )
-    write_bytes(file, render(contents).encode())
+    # A path that is no text, as the file system may have, cannot be written as it is.
+    write_bytes(file, render(contents).encode(errors="backslashreplace"))
     return file, contents
 
 

@@ -204,6 +204,11 @@ def make_plan(
             f"training would show pictures of {list(seen)}, but the network is asked with "
             f"{list(preprocess.input_shape[1:])}: inputs.crop and augment.random_crop must be equal"
         )
+    if recipe.augment.cutout > max(seen):
+        raise InputError(
+            f"augment.cutout={recipe.augment.cutout} is larger than the pictures, {'x'.join(map(str, seen))}: nothing "
+            "would be left of many of them"
+        )
     return Plan(
         recipe=recipe,
         train_set=train_set,
