@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch.library import Library
 
 # Of torchvision, by which it says at once whether its operators were built for another build of torch.
 _OPERATORS = ("nms", "qnms")
-_kept: list[torch.library.Library] = []
+_kept: list[Library] = []
 
 
 def load_timm() -> Any:
@@ -19,10 +20,10 @@ def load_timm() -> Any:
     """
     with suppress(ImportError, RuntimeError):
         return pytest.importorskip("timm", exc_type=ImportError)
-    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]  # torch's own
+    declared = Library("torchvision", "DEF")  # type: ignore[no-untyped-call]  # torch's own
     for name in _OPERATORS:
-        library.define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")  # type: ignore[no-untyped-call]
-    _kept.append(library)  # what is declared lasts as long as this
+        declared.define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")  # type: ignore[no-untyped-call]  # likewise
+    _kept.append(declared)  # what is declared lasts as long as this
     return pytest.importorskip("timm")
 
 

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from retinula.datasets.lock import rewriting
 from retinula.datasets.not_classes import doubted_classes
 from retinula.datasets.reading import Dataset, Progress, SplitName, lost_classes
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
@@ -32,6 +31,7 @@ from retinula.evaluation.run_data import (
 )
 from retinula.evaluation.trust import made_trustworthy
 from retinula.files.durable import make_folder, write_json
+from retinula.files.lock import rewriting
 from retinula.forms import Averaging
 from retinula.images import ImageSet, kind_of
 from retinula.models.catalog import network_named

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retinula.datasets import cache
-from retinula.datasets.lock import locked
 from retinula.datasets.reading import Chunk, Dataset, Reading, Skipped, SplitName
 from retinula.errors import InputError, RetinulaError
+from retinula.files.lock import locked
 from small_sets import CLASSES, check, images_of, make_reading, never, prepare
 
 

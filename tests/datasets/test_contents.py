@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from retinula.datasets import cache, lock
+from retinula.datasets import cache
 from retinula.datasets.contents import clear, kept_in
-from retinula.datasets.lock import locked
+from retinula.files import lock
+from retinula.files.lock import locked
 from small_sets import check, make_reading, never
 
 KEY, OTHER = f"pets-{'0' * 16}", f"more-pets-{'1' * 16}"

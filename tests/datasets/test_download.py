@@ -15,8 +15,8 @@ import pytest
 
 from retinula.datasets import copies, download
 from retinula.datasets.entry import Archive, loose_files
-from retinula.datasets.lock import locked
 from retinula.errors import RetinulaError
+from retinula.files.lock import locked
 
 CONTENT = np.random.default_rng(0).bytes(400_000)
 FILES = {"meta": b"names", "train": b"pictures" * 100, "test": b"more"}

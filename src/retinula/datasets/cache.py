@@ -22,10 +22,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from retinula.datasets.contents import INDEX, clear_left
-from retinula.datasets.lock import locked
 from retinula.datasets.reading import SPLITS, Chunk, Dataset, Progress, Reading, Skipped, SplitName, silent
 from retinula.errors import InputError, RetinulaError
 from retinula.files.durable import explained
+from retinula.files.lock import locked
 from retinula.images import MAKE_ROOM, Images, ImageSet, Labels
 from retinula.version import __version__
 

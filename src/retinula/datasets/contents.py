@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from retinula.datasets.lock import unless_held
 from retinula.files.durable import clear_abandoned
+from retinula.files.lock import unless_held
 
 INDEX: Final = "index.json"
 

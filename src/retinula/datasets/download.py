@@ -10,10 +10,10 @@ import pooch
 
 from retinula.datasets.copies import downloads, file_digest
 from retinula.datasets.entry import Archive
-from retinula.datasets.lock import locked
 from retinula.datasets.reading import Progress, silent
 from retinula.errors import RetinulaError
 from retinula.files.durable import explained, make_folder, sha256_of
+from retinula.files.lock import locked
 
 PAUSES: Final = (1.0, 4.0)  # seconds before a second and a third attempt
 _LARGEST: Final = 16 * 1024**3  # bytes of a file whose size nobody states

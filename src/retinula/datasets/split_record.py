@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from retinula.datasets.lock import rewriting
 from retinula.datasets.reading import SplitName
 from retinula.files.durable import make_folder, write_json
+from retinula.files.lock import rewriting
 
 TEST_FRACTION: Final = 0.2  # of each class, where a source does not say which pictures are for testing
 _HALVES: Final[tuple[SplitName, ...]] = ("train", "test")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from retinula.datasets.lock import rewriting
 from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
 from retinula.evaluation.duplicates import NearDuplicate
@@ -18,6 +17,7 @@ from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelErrors
 from retinula.evaluation.robustness import Robustness
 from retinula.files.durable import make_folder, read_text, reading, write_json
+from retinula.files.lock import rewriting
 
 
 @dataclass(frozen=True, eq=False)

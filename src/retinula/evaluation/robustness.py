@@ -58,6 +58,11 @@ class Robustness:
             return ""
         return "Saturation takes colour away at 1 to 3 and exaggerates it at 4 and 5, which need not be harder than 3."
 
+    def kinds(self, *, worst_first: bool) -> list[str]:
+        """Return the corruptions in order: by name, or what costs most first, by name where they cost the same."""
+        by_name = sorted(self.accuracy)
+        return sorted(by_name, key=lambda kind: sum(self.accuracy[kind])) if worst_first else by_name
+
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as values that JSON can hold."""
         low, high = self.interval or (None, None)

@@ -5,9 +5,10 @@ Knows nothing of networks or trainings: model files and checkpoints are both wri
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,12 +45,11 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
     Raises:
         InputError: the file is missing, damaged, or not one of this program's.
     """
-    with reading(path):
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
-        # Opened here, since of every file that it cannot open the library says that there is none.
-        with path.open("rb") as opened:
-            metadata, tensors = _read(path, opened)
+    with opened_tensors(path) as file:
+        metadata = file.metadata() or {}
+        if HEADER_KEY not in metadata:
+            raise InputError(f"{path}: a safetensors file, but not one that retinula wrote")
+        tensors = all_tensors(file)
     if metadata.get(CHECKSUM_KEY) != checksum(tensors, metadata[HEADER_KEY]):
         raise InputError(f"{path}: damaged: its content does not match its checksum")
     try:
@@ -58,21 +58,33 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], Any]:
         raise InputError(f"{path}: its header is not readable ({error})") from error
 
 
-def _read(path: Path, opened: IO[bytes]) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
-    """Return the metadata and the tensors of a file."""
-    place = str(path)
-    try:
-        place.encode()
-    except UnicodeEncodeError:  # the library takes no such path
-        place = f"/dev/fd/{opened.fileno()}"
-    try:
-        with safe_open(place, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            if HEADER_KEY not in metadata:
-                raise InputError(f"{path}: a safetensors file, but not one that retinula wrote")
-            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except SafetensorError as error:
-        raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
+@contextmanager
+def opened_tensors(path: Path) -> Iterator[Any]:
+    """Open any safetensors file for the block, as `safe_open` yields it.
+
+    Raises:
+        InputError: the file is missing, may not be read, is of another kind, or is cut short.
+    """
+    with reading(path):
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        # Opened here, since of every file that it cannot open the library says that there is none.
+        with path.open("rb") as opened:
+            place = str(path)
+            try:
+                place.encode()
+            except UnicodeEncodeError:  # the library takes no such path
+                place = f"/dev/fd/{opened.fileno()}"
+            try:
+                with safe_open(place, framework="pt", device="cpu") as file:
+                    yield file
+            except SafetensorError as error:
+                raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
+
+
+def all_tensors(file: Any) -> dict[str, torch.Tensor]:
+    """Return the tensors of a file that `opened_tensors` has opened, by name."""
+    return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
 
 
 def checksum(tensors: Mapping[str, torch.Tensor], header: str) -> str:

@@ -48,9 +48,7 @@ def robustness(result: Robustness, answered: HowRight) -> Figure:
         answered: how right the answers are about the same pictures as they are.
     """
     by_chance = is_near_chance(answered)
-    kinds = sorted(result.accuracy)
-    if not by_chance:
-        kinds.sort(key=lambda kind: sum(result.accuracy[kind]))
+    kinds = result.kinds(worst_first=not by_chance)
     shares = 100 * np.array([result.accuracy[kind] for kind in kinds])
     pictures = plural(result.num_images, "picture")
     if result.num_images < result.num_available:

@@ -66,11 +66,8 @@ def spoilt_part(measured: Robustness, result: ClassificationResult, images: Imag
     index = _middling(result)
     picture = torch.from_numpy(np.array(images[index : index + 1]))
     rows, by_chance = [], is_near_chance(result)
-    kinds = sorted(measured.accuracy.items())
-    if not by_chance:
-        kinds.sort(key=lambda row: sum(row[1]))
-    for kind, shares in kinds:
-        cells = []
+    for kind in measured.kinds(worst_first=not by_chance):
+        shares, cells = measured.accuracy[kind], []
         for strength, share in zip(STRENGTHS, shares, strict=True):
             place = -1
             if kind in CORRUPTIONS:

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from retinula.datasets.lock import rewriting
 from retinula.errors import InputError
 from retinula.files.durable import write_json
+from retinula.files.lock import rewriting
 from retinula.prediction.labels import match_labels, read_labels
 from retinula.prediction.predict import Prediction, predict_files
 from retinula.prediction.references import find_pictures

@@ -36,7 +36,7 @@ def find_trained(word: str | Path, root: Path = RUNS, tell: Callable[[str], None
     """
     if not isinstance(word, str | os.PathLike):
         raise InputError(f"a model is named by its file, or by its run's folder or name, not by {kind_of(word)}")
-    file = Path(word) if os.path.isfile(word) else _in_a_folder(word, root)  # noqa: PTH113 - Path's fails at long ones
+    file = Path(word) if _is_file(word) else _in_a_folder(word, root)
     if file is not None:
         return Found(file)
     run = find_finished(word, root, tell)
@@ -71,8 +71,12 @@ def find_finished(word: str | Path, root: Path = RUNS, tell: Callable[[str], Non
 def _in_a_folder(word: str | Path, root: Path) -> Path | None:
     """Return the model file of a folder that is no run; None where there is none, or a run comes first."""
     for folder in () if str(word) == "last" else (Run(word), Run(root / word)):
-        if os.path.isfile(folder.recipe_file):  # noqa: PTH113
+        if _is_file(folder.recipe_file):
             return None
-        if os.path.isfile(folder.model_file):  # noqa: PTH113
+        if _is_file(folder.model_file):
             return folder.model_file
     return None
+
+
+def _is_file(path: str | Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path's fails at long ones

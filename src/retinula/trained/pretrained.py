@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from retinula.datasets.load import cache_folder, search_folders
-from retinula.errors import InputError, RetinulaError, first_line
+from retinula.errors import RetinulaError, first_line
 from retinula.extras import load
-from retinula.files.durable import make_folder, reading, sha256_of
+from retinula.files.durable import make_folder, sha256_of
+from retinula.files.tensor_file import all_tensors, opened_tensors
 from retinula.forms import Resample
 from retinula.models.timm_networks import PREFIX, Published, class_names, published, with_weights
 from retinula.trained.model_file import Model
@@ -58,7 +55,9 @@ def pretrained_model(weights: Published, path: Path) -> Model:
         InputError: the file cannot be read, is none, or has other weights.
     """
     channels, height, width = weights.shape
-    network = with_weights(weights, _tensors(path))
+    with opened_tensors(path) as file:
+        tensors = all_tensors(file)
+    network = with_weights(weights, tensors)
     return Model(
         network=network.eval().requires_grad_(False),
         network_name=f"{PREFIX}{weights.name.partition('.')[0]}",
@@ -90,11 +89,3 @@ def _fetched(weights: Published) -> Path:
             f"cannot fetch {weights.repository} from the Hugging Face Hub ({first_line(error)}); get its {_FILE} "
             f"elsewhere, and put it as {weights.name}.safetensors into a folder that RETINULA_DATA names"
         ) from error
-
-
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    with reading(path):
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise InputError(f"{path}: not a safetensors file, or cut short ({error})") from error
