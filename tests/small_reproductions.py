@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from retinula import experiment
+from retinula import experiment, measurement
 from retinula.errors import Interrupted
 from retinula.recipe.files import load_recipe
 from retinula.recipe.recipe import Recipe
@@ -52,7 +52,7 @@ def settle(patch: pytest.MonkeyPatch, folder: Path) -> None:
 def leave_undrawn(patch: pytest.MonkeyPatch) -> None:
     """Leave out the figures, which take longer than all the rest."""
     patch.setattr(experiment, "draw_training", lambda *_, **__: None)
-    patch.setattr(experiment, "draw_evaluation", lambda *_, **__: None)
+    patch.setattr(measurement, "draw_evaluation", lambda *_, **__: None)
     patch.setattr(work, "draw_work", lambda *_, **__: None)
 
 

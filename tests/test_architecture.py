@@ -35,6 +35,7 @@ ROOMS = (
     "reconstruction",
     "plots",
     "depiction",
+    "measurement",
     "experiment",
     "tuning",
     "inspection",

@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from retinula import experiment
+from retinula import experiment, measurement
 from retinula.datasets.catalog import CATALOG, OWN_FILES
 from retinula.datasets.load import UNVERIFIED, load
 from retinula.datasets.reading import Dataset, Skipped
@@ -26,9 +26,10 @@ from retinula.evaluation.answered import load_answered
 from retinula.evaluation.measuring import evaluate
 from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.run_data import training_sets
-from retinula.experiment import evaluate_run, resume, train
+from retinula.experiment import resume, train
 from retinula.files.durable import explained, write_json
 from retinula.images import ImageSet
+from retinula.measurement import evaluate_run
 from retinula.models.linear_code import linear_code_psnr
 from retinula.recipe.assignment import assignments
 from retinula.recipe.files import load_recipe
@@ -63,7 +64,7 @@ def _sketched(monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / f"{result.split}-confusion.png").write_text(f"{result.num_correct} of {result.num_images}")
 
     monkeypatch.setattr(experiment, "draw_training", lambda *_, **__: None)
-    monkeypatch.setattr(experiment, "draw_evaluation", note)
+    monkeypatch.setattr(measurement, "draw_evaluation", note)
 
 
 @pytest.fixture
@@ -640,8 +641,8 @@ def test_of_two_measurements_at_once_both_are_kept(monkeypatch: pytest.MonkeyPat
             both_read.wait(0.5)  # only one can be here where the other waits for it
         write_json(file, values)
 
-    monkeypatch.setattr("retinula.experiment.write_json", late)
-    monkeypatch.setattr("retinula.experiment.draw_evaluation", lambda *_: None)
+    monkeypatch.setattr("retinula.measurement.write_json", late)
+    monkeypatch.setattr("retinula.measurement.draw_evaluation", lambda *_: None)
     with ThreadPoolExecutor(2) as threads:
         for done in [threads.submit(evaluate_run, run, split=split) for split in ("test", "train")]:
             done.result()

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from command_line import run_command
-from retinula import experiment, inspection
+from retinula import experiment, inspection, measurement
 from retinula.datasets.reading import Dataset
 from retinula.errors import InputError
 from retinula.evaluation import label_errors, run_data
@@ -85,7 +85,7 @@ def test_all_of_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert {"robustness", "label_errors", "near_duplicates", "embedding"} < set(written["test"])
     for name in ("robustness", "embedding", "duplicates-in-train"):
         assert (tmp_path / "out" / "figures" / f"test-{name}.png").stat().st_size > 1000
-    measured = experiment.evaluate_run(run, folder=tmp_path / "out")
+    measured = measurement.evaluate_run(run, folder=tmp_path / "out")
     assert isinstance(measured, ClassificationResult)
     assert any(
         line.startswith("Spoilt pictures (15 corruptions, 5 strengths, 10 drawn from 30; single looks)")
@@ -149,7 +149,7 @@ def test_other_pictures_are_compared_with_the_training_pictures_too(
     assert "impossible" not in (run.other_folder("photos") / "inspection.json").read_text()
     alone = look_closer(ask_file(Model.load(run.path), data="photos"), duplicates=True)
     assert alone.duplicates == again.duplicates
-    measured = experiment.evaluate_run(run, data="photos")
+    measured = measurement.evaluate_run(run, data="photos")
     assert isinstance(measured, ClassificationResult)
     assert inspection_text(alone, measured)[0] == (
         "Near-duplicates between these and the training pictures left out: "
@@ -165,7 +165,7 @@ def test_pictures_of_some_of_the_classes_are_measured_and_looked_at(
     run, some = find_run("last"), make_set(40, num_classes=2, seed=5)
     others = replace(some, classes=("Class 2", "CLASS 1"), name="photos/test")
     monkeypatch.setattr(run_data, "load", lambda *_, **__: Dataset("photos", {"test": others}))
-    measured = experiment.evaluate_run(run, data="photos")
+    measured = measurement.evaluate_run(run, data="photos")
     assert isinstance(measured, ClassificationResult)
     assert measured.confusion.sum(dim=1).tolist() == [0, 20, 20]
     assert "No pictures of 1 of the 3 classes: class 0. " in " ".join(text_report(measured))
@@ -187,8 +187,8 @@ def test_its_own_training_pictures_are_known_under_another_name_too() -> None:
     assert found.label_errors.method.startswith("5-fold linear head"), "not held out: it has learned them by heart"
     assert found.duplicates is not None
     assert list(found.duplicates) == ["within made/train"], "not compared with themselves"
-    assert experiment.evaluate_run(run, data="digits", split="train").learned.from_these
-    assert not experiment.evaluate_run(run, data="digits").learned.from_these
+    assert measurement.evaluate_run(run, data="digits", split="train").learned.from_these
+    assert not measurement.evaluate_run(run, data="digits").learned.from_these
 
 
 @pytest.mark.usefixtures("_trained")
@@ -207,13 +207,13 @@ def test_pictures_are_known_by_their_pixels_whatever_their_split_is_called(
 
     monkeypatch.setattr(run_data, "load", load)
     for name, number in (("own", len(train)), ("mixed", 5), ("new", 0)):
-        result = experiment.evaluate_run(run, data=name)
+        result = measurement.evaluate_run(run, data=name)
         assert isinstance(result, ClassificationResult)
         assert (result.learned.number, result.learned.from_these) == (number, name == "own")
         again = evaluate(run.path, given[name], split="test")
         assert (again.learned.number, again.learned.from_these) == (number, name == "own")
         assert evaluate(model, given[name], split="test").learned.from_these == (name == "own")
-    result = experiment.evaluate_run(run, data="mixed")
+    result = measurement.evaluate_run(run, data="mixed")
     assert isinstance(result, ClassificationResult)
     assert result.accuracy_of_others == (result.predicted == result.labels)[5:].double().mean()
     assert run.report()["evaluations"]["mixed/test"]["num_learned"] == 5
@@ -223,8 +223,8 @@ def test_pictures_are_known_by_their_pixels_whatever_their_split_is_called(
         assert loads == [], "the run itself knows"
     run.learned_file.unlink()  # as those of earlier versions are
     assert evaluate(run.path, mixed, split="test").learned.number is None
-    assert experiment.evaluate_run(run, data="mixed").learned.number is None
-    assert experiment.evaluate_run(run, data="own").learned.from_these
+    assert measurement.evaluate_run(run, data="mixed").learned.number is None
+    assert measurement.evaluate_run(run, data="own").learned.from_these
 
 
 @pytest.mark.usefixtures("_trained")
@@ -250,8 +250,8 @@ def test_where_not_all_that_was_learned_can_be_compared_no_picture_is_called_new
 def test_training_pictures_at_hand_tell_what_a_run_of_an_earlier_version_did_not_keep() -> None:
     run = find_run("last")
     run.learned_file.unlink()
-    assert experiment.evaluate_run(run).learned.number == 1
-    assert experiment.evaluate_run(run, split="train").learned.from_these
+    assert measurement.evaluate_run(run).learned.number == 1
+    assert measurement.evaluate_run(run, split="train").learned.from_these
     begun = run.recipe()
     run.recipe_file.write_text(begun.changed(model={"weights": "theirs"}).to_toml())
     assert ask(run).learned.at_least, "of what it began from nobody knows"
@@ -270,7 +270,7 @@ def test_what_a_run_kept_of_what_it_learned_is_told_where_it_is_damaged(
     assert said == [told]
     assert evaluate(run.path, make_set(12, seed=31), split="test").learned.number is None
     assert capsys.readouterr().err == f"{damage}\n"
-    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_: None)
+    monkeypatch.setattr(measurement, "draw_evaluation", lambda *_: None)
     said_out, complaint = run_command(monkeypatch, capsys, "evaluate", "last")
     assert "accuracy" in said_out
     assert told in complaint
@@ -340,7 +340,7 @@ def test_pictures_that_are_measured_and_looked_at_closer_are_loaded_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loads = noticed_loads(monkeypatch)
-    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_: None)
+    monkeypatch.setattr(measurement, "draw_evaluation", lambda *_: None)
     said, _ = run_command(monkeypatch, capsys, "evaluate", "last", "--duplicates")
     assert "accuracy" in said
     assert "Near-duplicates between" in said
@@ -355,7 +355,7 @@ def test_a_look_that_is_impossible_takes_nothing_from_the_others(
         raise InputError("nothing can be said of these")
 
     monkeypatch.setattr(inspection, "out_of_fold", refused)
-    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_: None)
+    monkeypatch.setattr(measurement, "draw_evaluation", lambda *_: None)
     said, _ = run_command(monkeypatch, capsys, "evaluate", "last", "--split", "train", "--labels", "--duplicates")
     assert "\nWrong labels left out: nothing can be said of these.\n" in said
     assert "Near-duplicates within made/train" in said

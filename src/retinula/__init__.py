@@ -1,6 +1,6 @@
 """Retinula: from any collection of small pictures to a trained, examined model, on an ordinary computer.
 
-The eleven names below, and the version, are loaded when they are first used, so that `import retinula` costs nothing.
+The twelve names below, and the version, are loaded when they are first used, so that `import retinula` costs nothing.
 """
 
 from importlib import import_module
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from retinula.errors import RetinulaError
     from retinula.evaluation.measuring import evaluate
     from retinula.evaluation.run_data import load_run_pictures
-    from retinula.experiment import resume, train
+    from retinula.experiment import finish, resume, train
     from retinula.images import ImageSet
     from retinula.recipe.recipe import Recipe
     from retinula.runs.run import Run
@@ -27,6 +27,7 @@ _HOMES = {
     "Run": "retinula.runs.run",
     "__version__": "retinula.version",
     "evaluate": "retinula.evaluation.measuring",
+    "finish": "retinula.experiment",
     "load": "retinula.datasets.load",
     "load_run_pictures": "retinula.evaluation.run_data",
     "resume": "retinula.experiment",
@@ -42,6 +43,7 @@ __all__ = [
     "Run",
     "__version__",
     "evaluate",
+    "finish",
     "load",
     "load_run_pictures",
     "resume",

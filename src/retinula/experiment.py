@@ -5,24 +5,17 @@ Brings the rooms together for the command line and for Python; knows nothing of 
 
 import shlex
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from retinula.datasets.not_classes import doubted_classes
-from retinula.datasets.reading import Dataset, Progress, SplitName, lost_classes
+from retinula.datasets.reading import Dataset, lost_classes
 from retinula.errors import InputError, Interrupted, RetinulaError, refused_by_system
-from retinula.evaluation.answered import save_answered
-from retinula.evaluation.asked import Asked, ask
 from retinula.evaluation.learned import Learning, begin_learning
-from retinula.evaluation.measuring import evaluate_known
-from retinula.evaluation.results import ClassificationResult, Evaluation, ReconstructionResult
 from retinula.evaluation.run_data import (
-    OTHERS,
     Sets,
     check_same_pictures,
     learned_of_validation,
@@ -30,14 +23,10 @@ from retinula.evaluation.run_data import (
     training_sets,
 )
 from retinula.evaluation.trust import made_trustworthy
-from retinula.files.durable import make_folder, write_json
-from retinula.files.lock import rewriting
-from retinula.forms import Averaging
+from retinula.files.durable import write_json
 from retinula.images import ImageSet, kind_of
 from retinula.models.catalog import network_named
-from retinula.models.linear_code import linear_code_psnr
 from retinula.pictures.equal import digests_of
-from retinula.plots.evaluation import draw_evaluation
 from retinula.plots.training import draw_training
 from retinula.recipe.assignment import assignments
 from retinula.recipe.files import assigned_keys
@@ -45,8 +34,7 @@ from retinula.recipe.recipe import Recipe
 from retinula.recipe.resetting import with_settings
 from retinula.recipe.targets import anchored
 from retinula.runs.elsewhere import WrittenElsewhere
-from retinula.runs.files import evaluation_key
-from retinula.runs.going_on import going_on, more_epochs
+from retinula.runs.going_on import going_on, going_on_or_not, more_epochs
 from retinula.runs.run import RUNS, Run, create_run, find_run
 from retinula.text.names import printable
 from retinula.trained.model_file import Model
@@ -94,35 +82,11 @@ def train(
     Raises:
         RetinulaError: with one line that says what failed and what to do.
     """
-    _check_pictures("train_set", train_set)
-    _check_pictures("validation_set", validation_set)
     if not isinstance(run, Run | str | None):
         raise InputError(f"run must be a name, or a Run to go on with, not {kind_of(run)}")
-    given = assignments(settings)
-    runs = Path(root)
-    with processes.joined(), telling(reporter, progress=progress) as shown:
-        told = shown if processes.is_first() else Reporter()
-        settled, source = processes.by_first(lambda: _settled(recipe, given, run, runs, train_set is not None, told))
-        sets = processes.by_each(lambda: _sets(settled, given, train_set, validation_set, told, isinstance(run, Run)))
-        processes.by_each(lambda: check_sets(settled, sets.train, sets.validation))
-        begun = processes.by_first(lambda: _begun(run, settled, sets.described(), runs))
-        if not processes.is_first():
-            return _help_in(begun, settled, sets, source, checkpoint_seconds)
-        try:
-            told_once = [*said_in_vain(settled, given), *_other_than_shipped(source), *_doubts(settled, sets)]
-            lines = [] if isinstance(run, Run) else told_once
-            learning = None if begun.learned_file.exists() else begin_learning(settled, source, sets.train)
-            for line in [*lines, *_flattering(learning, sets)]:
-                begun.note(line)
-                told.message(line)
-            if learning is not None:
-                learning.whole.write(begun)  # last, since what is kept is told no more
-            return _train_in(begun, settled, sets, source, told, checkpoint_seconds)
-        except InputError as error:
-            begins = not isinstance(run, Run) and not begun.checkpoints.exists()
-            if begins and not refused_by_system(error):  # settings that do not fit: nothing to keep
-                shutil.rmtree(begun.path, ignore_errors=True)
-            raise
+    with processes.joined(), telling(reporter, progress=progress) as told:
+        given, runs = assignments(settings), Path(root)
+        return _trained(recipe, train_set, validation_set, run, given, told, runs, checkpoint_seconds)
 
 
 def resume(
@@ -146,79 +110,103 @@ def resume(
         InputError: no such run, a finished one, or data that have changed.
     """
 
-    def unfinished(told: Reporter) -> tuple[Run, Recipe]:
-        run = find_run(name, Path(root), told.message)
-        if run.finished:
-            anew = f"train anew with: retinula train {shlex.quote(str(run.recipe_file))}"
-            raise InputError("; ".join(filter(None, (f"{run.path} is finished", anew, more_epochs(run)))))
+    def found(told: Reporter) -> Run:
+        run = _unfinished(name, Path(root), told)
         if not run.can_go_on and not run.steps():
             told.message(f"{run.path} has no checkpoint yet: it begins anew")
-        return run, run.recipe()
+        return run
 
     with processes.joined(), telling(reporter, progress=progress) as told:
-        run, recipe = processes.by_first(partial(unfinished, told))
+        run, recipe = processes.by_first(lambda: _with_recipe(found(told)))
         return train(recipe, run=run, reporter=told, checkpoint_seconds=checkpoint_seconds)
 
 
-def evaluate_run(
-    run: Run,
+def finish(
+    name: str | Path,
+    train_set: ImageSet | None = None,
+    validation_set: ImageSet | None = None,
     *,
-    data: str | None = None,
-    split: SplitName = "test",
-    tta: Averaging | None = None,
-    folder: Path | None = None,
-    remedy: str = OTHERS,
-    progress: Progress | None = None,
-    remark: Callable[[str], None] | None = None,
-) -> Evaluation:
-    """Measure a finished run's model, draw the figures, and add the result to its report: `ask`, then `measure`."""
-    asked = ask(run, data=data, split=split, folder=folder, remedy=remedy, progress=progress, remark=remark)
-    return measure(asked, tta=tta, progress=progress)
+    reporter: Reporter | None = None,
+    progress: bool = True,
+    root: str | Path = RUNS,
+) -> Model:
+    """End a training that was interrupted where it is: a finished run of what it has learned so far.
 
-
-def measure(asked: Asked, *, tta: Averaging | None = None, progress: Progress | None = None) -> Evaluation:
-    """Measure a model on pictures, draw the figures, and write the result where it belongs.
+    Its report and model file say after how many steps of how many; it goes on no more.
 
     Args:
-        asked: the model and the pictures.
-        tta: averaging at test time; as the recipe says where None.
-        progress: told how far measuring is.
+        name: of the run, or its folder.
+        train_set: those that the run was begun with, where pictures were given.
+        validation_set: likewise.
+        reporter: as of `train`.
+        progress: as of `train`.
+        root: the folder of the runs.
 
     Raises:
-        InputError: the pictures do not fit the model.
-        RetinulaError: a disk refuses.
+        InputError: no such run, a finished one, one that has learned nothing yet, or data that have changed.
     """
-    run, images, split, place = asked.run, asked.images, asked.split, asked.place
-    told = partial(progress, "evaluating") if progress else None
-    averaging = tta or ("none" if asked.recipe is None else asked.recipe.evaluation.tta)
-    result = evaluate_known(asked.model, images, asked.learned, split=split, tta=averaging, progress=told)
-    if asked.own and isinstance(result, ReconstructionResult) and result.code_numbers:
-        learned = asked.own.splits.get("train")
-        # Where they have changed, nothing else is fair beside a code learned from those of then.
-        if learned is not None:
-            linear = linear_code_psnr(learned, images, result.code_numbers, asked.model.preprocess)
-            result = replace(result, linear_psnr=linear)
-    if place is None:
-        return result
-    draw_evaluation(result, images, Run(place).figures)
-    if run is not None and asked.of_run:
-        measured = result.dataset if place == run.path else place.name  # others may be called as its own are
-        key = evaluation_key(measured, split, result.tta)
-        with rewriting(run.report_file):
-            report = run.report()  # read late: another measurement may have been added meanwhile
-            report["evaluations"][key] = result.to_dict()
-            write_json(run.report_file, report)
-    if run is None or place != run.path:
-        make_folder(place)
-        write_json(Run(place).report_file, result.to_dict())
-    elif isinstance(result, ClassificationResult) and _is_reported(asked, result):
-        save_answered(run.answers_file(split), asked.model, images, result)
-    return result
+
+    def found(told: Reporter) -> Run:
+        run = _unfinished(name, Path(root), told)
+        if not run.checkpoint_step():
+            raise InputError(f"{run.path} has learned nothing yet", remedy=going_on(run, given=False))
+        return run
+
+    with processes.joined(), telling(reporter, progress=progress) as told:
+        run, recipe = processes.by_first(lambda: _with_recipe(found(told)))
+        sets = train_set, validation_set
+        return _trained(recipe, *sets, run, (), told, Path(root), loop.CHECKPOINT_SECONDS, end_here=True)
 
 
-def _is_reported(asked: Asked, result: ClassificationResult) -> bool:
-    """Tell whether the run's report would ask the same, averaged as its recipe says, and need not if it is kept."""
-    return asked.recipe is not None and result.tta == asked.recipe.evaluation.tta and not asked.learned.from_these
+def _unfinished(name: str | Path, root: Path, reporter: Reporter) -> Run:
+    run = find_run(name, root, reporter.message)
+    if run.finished:
+        anew = f"train anew with: retinula train {shlex.quote(str(run.recipe_file))}"
+        raise InputError("; ".join(filter(None, (f"{run.path} is finished", anew, more_epochs(run)))))
+    return run
+
+
+def _with_recipe(run: Run) -> tuple[Run, Recipe]:
+    return run, run.recipe()
+
+
+def _trained(
+    recipe: Recipe | str | Path,
+    train_set: ImageSet | None,
+    validation_set: ImageSet | None,
+    run: Run | str | None,
+    given: Collection[str],
+    reporter: Reporter,
+    runs: Path,
+    checkpoint_seconds: float,
+    *,
+    end_here: bool = False,
+) -> Model:
+    """Begin a training or go on with one, in one process or each of several; `end_here` as of `loop.train`."""
+    _check_pictures("train_set", train_set)
+    _check_pictures("validation_set", validation_set)
+    told = reporter if processes.is_first() else Reporter()
+    settled, source = processes.by_first(lambda: _settled(recipe, given, run, runs, train_set is not None, told))
+    sets = processes.by_each(lambda: _sets(settled, given, train_set, validation_set, told, isinstance(run, Run)))
+    processes.by_each(lambda: check_sets(settled, sets.train, sets.validation))
+    begun = processes.by_first(lambda: _begun(run, settled, sets.described(), runs))
+    if not processes.is_first():
+        return _help_in(begun, settled, sets, source, checkpoint_seconds, end_here)
+    try:
+        told_once = [*said_in_vain(settled, given), *_other_than_shipped(source), *_doubts(settled, sets)]
+        lines = [] if isinstance(run, Run) else told_once
+        learning = None if begun.learned_file.exists() else begin_learning(settled, source, sets.train)
+        for line in [*lines, *_flattering(learning, sets)]:
+            begun.note(line)
+            told.message(line)
+        if learning is not None:
+            learning.whole.write(begun)  # last, since what is kept is told no more
+        return _train_in(begun, settled, sets, source, told, checkpoint_seconds, end_here)
+    except InputError as error:
+        begins = not isinstance(run, Run) and not begun.checkpoints.exists()
+        if begins and not refused_by_system(error):  # settings that do not fit: nothing to keep
+            shutil.rmtree(begun.path, ignore_errors=True)
+        raise
 
 
 def _check_pictures(parameter: str, given: object) -> None:
@@ -310,7 +298,9 @@ def _begun(run: Run | str | None, recipe: Recipe, data: dict[str, Any], root: Pa
     return run
 
 
-def _help_in(run: Run, recipe: Recipe, sets: Sets, source: Source | None, checkpoint_seconds: float) -> Model:
+def _help_in(
+    run: Run, recipe: Recipe, sets: Sets, source: Source | None, checkpoint_seconds: float, end_here: bool
+) -> Model:
     """Take part in a training that the first of several processes writes down and speaks of."""
     keep_memory()
     try:
@@ -323,13 +313,20 @@ def _help_in(run: Run, recipe: Recipe, sets: Sets, source: Source | None, checkp
                 source=source,
                 stop_requested=lambda: stop_requested() or processes.abandoned(),
                 checkpoint_seconds=checkpoint_seconds,
+                end_here=end_here,
             )
     except RetinulaError as error:  # the first process meets the same one
         raise processes.Elsewhere(error.exit_code) from error
 
 
 def _train_in(
-    run: Run, recipe: Recipe, sets: Sets, source: Source | None, reporter: Reporter, checkpoint_seconds: float
+    run: Run,
+    recipe: Recipe,
+    sets: Sets,
+    source: Source | None,
+    reporter: Reporter,
+    checkpoint_seconds: float,
+    end_here: bool,
 ) -> Model:
     started = datetime.now(UTC)
     try:
@@ -357,6 +354,7 @@ def _train_in(
                     reporter=reporter,
                     stop_requested=lambda: stop_requested() or processes.abandoned(),
                     checkpoint_seconds=checkpoint_seconds,
+                    end_here=end_here,
                 )
             learned = learned_of_validation(run, sets, reporter.message)
             model = made_trustworthy(model, sets.train, sets.validation, learned, run.note, reporter.message)
@@ -371,7 +369,7 @@ def _train_in(
             write_json(run.report_file, training_report(run, recipe, sets.described(), model, started, earlier))
             shutil.rmtree(run.checkpoints, ignore_errors=True)
     except (Interrupted, processes.Lost) as stop:
-        raise type(stop)(str(stop), remedy=going_on(run, given=sets.given)) from stop
+        raise type(stop)(str(stop), remedy=going_on_or_not(run, given=sets.given)) from stop
     except RetinulaError as error:
         refused = refused_by_system(error)  # of all that can fail only a disk can be better the next time
         if refused and not run.path.exists():

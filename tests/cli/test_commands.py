@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from command_line import run_command
-from retinula import experiment
+from retinula import experiment, measurement
 from retinula.errors import InputError
 from retinula.prediction import predict as prediction
 
@@ -50,7 +50,7 @@ def test_train_evaluate_predict(call, tmp_path: Path, monkeypatch: pytest.Monkey
     assert report["evaluations"]["digits/test"]["accuracy"] == measured["accuracy"]
     # One training and one evaluation are drawn, above; drawing takes longer than all the rest.
     monkeypatch.setattr(experiment, "draw_training", lambda *_, **__: None)
-    monkeypatch.setattr(experiment, "draw_evaluation", lambda *_: None)
+    monkeypatch.setattr(measurement, "draw_evaluation", lambda *_: None)
     averaged = json.loads(call("evaluate", "last", "--tta", "--out", "averaged", "--json"))
     plain = json.loads(call("evaluate", "last", "--no-tta", "--out", "plain", "--json"))
     assert (averaged["tta"], plain["tta"], measured["tta"]) == ("mirror-shift", "none", "none")

@@ -16,12 +16,12 @@ PROGRAM = """
 import signal, sys
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored where tests run in the background
-from retinula import experiment
+from retinula import experiment, measurement
 from retinula.cli import entry
 from retinula.training import loop
 from retinula.training.hardware import Hardware
 
-experiment.draw_training = experiment.draw_evaluation = lambda *_, **__: None
+experiment.draw_training = measurement.draw_evaluation = lambda *_, **__: None
 loop.choose_hardware = lambda *_, **__: Hardware("cpu", 1, True, "float32", "for the test")
 codes = []
 for words in sys.argv[1].split(";"):

@@ -94,12 +94,12 @@ def test_of_every_measure_more_is_better_or_less_is_or_neither() -> None:
     less = [metric for metric in get_args(Metric) if judge(measured_by(metric), Measured((0.1,))) == "no, better"]
     shares = ["accuracy", "plain_accuracy", "train_accuracy", "photos_accuracy"]
     assert more == [*shares, "psnr", "psnr_gain", "psnr_over_linear"]
-    assert less == ["loss", "step_loss", "lowest_step_loss", "val_loss", "seconds", "step_seconds"]
+    assert less == ["loss", "step_loss", "lowest_step_loss", "val_loss", "epoch_val_loss", "seconds", "step_seconds"]
     assert set(get_args(Metric)) - {*more, *less} == {"epochs"}
 
 
 def measured_by(metric: Metric) -> Claim:
-    return Claim(metric=metric, value=0.5, tolerance=0.1, at=1 if metric == "step_loss" else None)
+    return Claim(metric=metric, value=0.5, tolerance=0.1, at=1 if metric in ("step_loss", "epoch_val_loss") else None)
 
 
 def test_nothing_measured_bears_nothing_out() -> None:
@@ -115,6 +115,8 @@ def test_figures_are_written_with_their_units() -> None:
     assert spread("psnr_gain", Measured((4.0, 5.0))) == "4.50 ± 0.71 dB (n = 2)"
     at = Claim(metric="step_loss", value=0.592, tolerance=0.003, at=2500)
     assert figure_words(at) == "training loss at step 2,500 (mean of 100)"
+    then = Claim(metric="epoch_val_loss", value=2.39349, tolerance=0.1, at=10)
+    assert figure_words(then) == "validation loss after epoch 10"
 
 
 def test_the_first_measure_that_there_is_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,7 @@ def test_the_first_measure_that_there_is_is_written(monkeypatch: pytest.MonkeyPa
 
 
 def test_the_step_belongs_to_the_loss_of_a_step() -> None:
-    for values in ({"metric": "accuracy", "at": 3}, {"metric": "step_loss"}):
+    for values in ({"metric": "accuracy", "at": 3}, {"metric": "step_loss"}, {"metric": "epoch_val_loss"}):
         with pytest.raises(ValueError, match="at is the step of a step_loss"):
             Claim.model_validate({"value": 0.5, **values})
 

@@ -124,10 +124,16 @@ def test_logs_are_kept_and_cut(tmp_path: Path, recipe: Recipe) -> None:
     before = run.steps_file.read_text().splitlines()
     assert before[0] == "step,epoch,loss,learning_rate,seconds"
     assert [row["step"] for row in run.steps()] == [1, 2, 3, 4, 5, 6]
-    run.cut_logs(4)
+    run.cut_logs(6, in_epoch=True)  # a row of an epoch that was to be ended there
+    assert [row["step"] for row in run.metrics()] == [3]
+    assert run.steps_file.read_text().splitlines() == before
+    run.add_metrics(epoch_row(2, 6))
+    run.cut_logs(6, in_epoch=False)
+    assert [row["step"] for row in run.metrics()] == [3, 6]
+    run.cut_logs(4, in_epoch=True)
     assert run.steps_file.read_text().splitlines() == before[:5]
     assert [row["step"] for row in run.metrics()] == [3]
-    run.cut_logs(0)
+    run.cut_logs(0, in_epoch=False)
     assert (run.metrics(), run.steps()) == ([], [])
 
 
@@ -204,7 +210,7 @@ def test_what_another_process_writes_is_left_alone(tmp_path: Path) -> None:
     run.note("a line")
     run.add_steps([step_row(1)])
     run.add_metrics(epoch_row(1))
-    run.cut_logs(0)
+    run.cut_logs(0, in_epoch=False)
     assert not run.path.exists()
 
 

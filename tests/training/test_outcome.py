@@ -57,6 +57,7 @@ def test_a_report_says_what_run_and_model_do(tmp_path: Path, monkeypatch: pytest
         "training": {
             "epochs": 3,
             "steps": 12,
+            "of_steps": None,
             "kept": "best val_accuracy",
             "kept_step": 8,
             "loss": 0.25,

@@ -155,7 +155,8 @@ def test_a_killed_process_ends_all_within_seconds_and_the_run_goes_on(ran: Ran) 
     (line,) = ran.lines("killed-second")
     assert line == (
         "another process of this training has ended or cannot be reached; "
-        f"go on with train(recipe, train_set, validation_set, run=Run('{run.path}'))"
+        f"go on with train(recipe, train_set, validation_set, run=Run('{run.path}')); "
+        f"or end it there with finish('{run.path}', train_set, validation_set)"
     )
     assert ran.ends["killed-second-resumed"] == [0, 0]
     assert run.finished

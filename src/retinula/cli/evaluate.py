@@ -80,8 +80,8 @@ def evaluate(
     from retinula.evaluation.label_errors import check_findable
     from retinula.evaluation.results import ClassificationResult
     from retinula.evaluation.text import LOOKS, inspection_text, text_report
-    from retinula.experiment import measure
     from retinula.inspection import check_classifies, look_closer
+    from retinula.measurement import measure
     from retinula.runs.run import Run
     from retinula.trained.model_file import Model
 

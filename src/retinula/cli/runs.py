@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from retinula.cli.terminal import AsJson, remark, say, say_json
+from retinula.cli.terminal import AsJson, TrainingReporter, remark, say, say_json
 from retinula.errors import InputError
 from retinula.text.names import printable
 from retinula.text.words import listed, number, percent, reached, share, table
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_EPOCHS = 40  # that are shown in a table, which nobody reads on a screen beyond that
 
 app = typer.Typer(
-    help="List, show and compare trainings; by itself it lists them.",
+    help="List, show, compare and end trainings; by itself it lists them.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -78,6 +78,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one training: recipe, data, epochs, results."""
+    from retinula.runs.files import ended_early
     from retinula.runs.run import find_run
 
     found = find_run(run, tell=remark)
@@ -117,6 +118,27 @@ def show(
         say(f"figures  {printable(str(found.figures))}")
     if report is None:
         say(f"not finished; {printable(found.unfinished())}")
+    elif ended := ended_early(report):
+        say(ended)
+
+
+@app.command("finish")
+def finish(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")],
+    as_json: AsJson = False,
+) -> None:
+    """End an interrupted training where it is: make a model of what it has learned so far.
+
+    It goes on no more. To go on with it instead: retinula train --resume RUN.
+    """
+    from retinula.cli.train import show_trained
+    from retinula.experiment import finish
+    from retinula.runs.run import find_run
+
+    found = find_run(run, tell=remark)
+    with TrainingReporter() as reporter:
+        finish(found.path, reporter=reporter)
+    show_trained(found.path, as_json)
 
 
 @app.command("compare")
@@ -222,7 +244,7 @@ def _bounds(interval: tuple[float, float] | None) -> str:
 
 def _state(row: dict[str, Any]) -> str:
     if row["finished"]:
-        return "finished"
+        return "ended early" if row["ended_early"] else "finished"
     return f"{'in training, ' if row['in_training'] else ''}{row['epochs']} epochs so far"
 
 

@@ -81,7 +81,7 @@ def train(
             raise
         sys.exit(Interrupted.exit_code)  # another process says so
     if speaks:
-        _show(RUNS / trained.provenance["run"] if resume is None else find_run(resume).path, as_json)
+        show_trained(RUNS / trained.provenance["run"] if resume is None else find_run(resume).path, as_json)
 
 
 def _more_epochs(resume: str) -> str:
@@ -119,7 +119,9 @@ def _beginning(model: str) -> str:
     return f"{key}={json.dumps(model, ensure_ascii=False)}"  # quoted, since a run may be called 2024
 
 
-def _show(folder: Path, as_json: bool) -> None:
+def show_trained(folder: Path, as_json: bool) -> None:
+    """Tell of a run whose training has just come to its end, and what to do next."""
+    from retinula.runs.files import ended_early
     from retinula.runs.run import Run, list_runs
 
     run = Run(folder)
@@ -133,6 +135,8 @@ def _show(folder: Path, as_json: bool) -> None:
         remark(
             f"left out {plural(skipped, 'picture or folder', 'pictures or folders')}: why, is told in {run.log_file}"
         )
+    if ended := ended_early(report):
+        say(ended)
     if training["val_accuracy"] is not None:
         say(f"validation accuracy {share(training['val_accuracy'])}, {training['seconds']:.0f} s of training")
     else:

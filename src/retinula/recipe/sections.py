@@ -347,6 +347,7 @@ Metric = Literal[
     "step_loss",
     "lowest_step_loss",
     "val_loss",
+    "epoch_val_loss",
     "epochs",
     "seconds",
     "step_seconds",
@@ -356,9 +357,10 @@ Metric = Literal[
 class Claim(Section):
     """A figure that the recipe stands for, published or set as its aim.
 
-    `metric` is told with `reproduction.measures`; `at` belongs to `step_loss`: the last of the steps that it
-    is averaged over. `tolerance` is how far a measurement may lie from `value` and still bear it out; where it is
-    left out, the figure is only shown, as a time on another machine. With `at_least` being better is no deviation.
+    `metric` is told with `reproduction.measures`; `at` belongs to two of them: of `step_loss` it is the last of the
+    steps that are averaged over, of `epoch_val_loss` the epoch. `tolerance` is how far a measurement may lie from
+    `value` and still bear it out; where it is left out, the figure is only shown, as a time on another machine. With
+    `at_least` being better is no deviation.
     `fault` says what is wrong with the figure in the work itself.
     """
 
@@ -370,7 +372,9 @@ class Claim(Section):
     fault: str = ""
 
     @model_validator(mode="after")
-    def _step_where_it_counts(self) -> "Claim":
-        if (self.metric == "step_loss") != (self.at is not None):
-            raise ValueError("at is the step of a step_loss, and belongs to it alone")
+    def _time_where_it_counts(self) -> "Claim":
+        if (self.metric in ("step_loss", "epoch_val_loss")) != (self.at is not None):
+            raise ValueError(
+                "at is the step of a step_loss or the epoch of an epoch_val_loss, and belongs to these alone"
+            )
         return self

@@ -17,7 +17,7 @@ from retinula.recipe.sections import Augmentation
 from retinula.report.charts import Chart, line_chart, thinned
 from retinula.reproduction.finished import Finished
 from retinula.reproduction.table import Row, head_for, make_rows
-from retinula.runs.files import StepRow
+from retinula.runs.files import StepRow, ended_early
 from retinula.runs.run import Run
 from retinula.text.words import duration, plural
 from retinula.training.loss_words import compared, in_training, only_in_training
@@ -115,6 +115,7 @@ def _facts(run: Run, report: dict[str, Any], num_trained: int | None, *, whole: 
         ("Recipe", f"{report.get('recipe')} (digest {report.get('digest')}, seed {report.get('seed')})"),
         ("Epochs", _epochs(training.get("epochs"), whole=whole)),
         ("Steps", _count(training.get("steps"))),
+        ("Not trained to its end", ended_early(report)),
         ("Kept", f"{kept.get(training.get('kept'), training.get('kept'))}, of step {training.get('kept_step'):,}"),
         ("Time of training", duration(training["seconds"]) if training.get("seconds") else None),
         ("Computer", _in_turn(", ".join(_machine(each.get("machine") or {})) for each in sessions)),

@@ -145,20 +145,23 @@ def keep_answers(run: Run, answered: AnsweredPhotos) -> None:
             write_json(run.report_file, {**run.report(), "photos": answered.result})
 
 
-def with_photos(rows: Sequence[Row], recipe: Recipe, asked: Sequence[AskedPhotos]) -> list[Row]:
+def with_photos(
+    rows: Sequence[Row], recipe: Recipe, asked: Sequence[AskedPhotos], *, so_far: bool = False
+) -> list[Row]:
     """Measure a claim about photos by the recipe's own, and add rows for what no claim is about.
 
     Args:
         rows: one for each claim, in their order.
         recipe: whose claims they are.
         asked: folders of photos.
+        so_far: whether a training was ended early, so that no claim is judged.
     """
     told = list(rows)
     places = [place for place, claim in enumerate(recipe.claims) if claim.metric == "photos_accuracy"]
     claim = recipe.claims[places[0]] if places else None
     for photos in asked:
         if photos.own and claim:
-            told[places[0]] = claim_row(claim, photos.measured, photos.figure)
+            told[places[0]] = claim_row(claim, photos.measured, photos.figure, so_far=so_far)
         else:
             told.append(shown_row(photos.figure, "photos_accuracy", photos.measured, claim))
     return told

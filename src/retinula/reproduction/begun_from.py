@@ -9,6 +9,7 @@ from retinula.recipe.differences import changed_settings
 from retinula.recipe.files import load_recipe, shipped
 from retinula.recipe.recipe import Recipe
 from retinula.reproduction.finished import Finished
+from retinula.runs.files import ended_early
 from retinula.runs.run import Run
 from retinula.text.names import printable
 from retinula.training.reporting import Reporter
@@ -44,7 +45,8 @@ def settled_from_runs(
     for place, (run, other) in enumerate(known):
         if other.name != name or not run.finished:
             continue
-        changed = changed_settings(other, usual) if usual else []
+        ended = ended_early(run.report())
+        changed = [*(changed_settings(other, usual) if usual else []), *([ended] if ended else [])]
         if changed:
             left_out.append(f"{run.path}, which is not as shipped: {printable(', '.join(changed))}")
             continue
@@ -92,4 +94,6 @@ def has_other_settings(finished: Finished) -> bool:
     usual = load_recipe(provenance["recipe"])
     if usual.model.weights is not None or type(provenance.get("seed")) is not int:
         return False  # its digest is not known without the file that it began from
+    if provenance.get("of_steps") is not None:
+        return True  # it was ended early
     return provenance.get("digest") != usual.changed(seed=provenance["seed"]).digest()

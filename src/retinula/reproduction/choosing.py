@@ -14,7 +14,7 @@ from retinula.recipe.sections import ValidationMetric
 from retinula.reproduction.chance import share_interval
 from retinula.reproduction.contenders import Contender, standing
 from retinula.reproduction.measures import Measured
-from retinula.runs.files import EpochRow
+from retinula.runs.files import EpochRow, ended_early
 from retinula.runs.run import Run
 from retinula.text.names import printable
 from retinula.training.outline import Outline
@@ -26,8 +26,8 @@ class Compared:
 
     Attributes:
         run: finished or not.
-        settings: in which it differs from the first one, as `key=value`; and where the same settings gave it other
-            pictures, that.
+        settings: in which it differs from the first one, as `key=value`; where the same settings gave it other
+            pictures, that; and where it was ended early, at which step.
         rows: its epochs, as `metrics.jsonl` has them.
         value: on its validation pictures, of the weights that it keeps or has kept so far; None without such pictures.
         interval: in which the value lies with 95 % confidence, where it is an accuracy; None where nobody can tell.
@@ -86,7 +86,8 @@ def choose(runs: Sequence[Run]) -> Choice:
     metric: ValidationMetric = "val_loss" if reconstruct else "val_accuracy"
     pictures = [run.environment()["data"] for run in runs]
     changed = [
-        _other_pictures(recipe, recipes[0], own, pictures[0]) for recipe, own in zip(recipes, pictures, strict=True)
+        [*_other_pictures(recipe, recipes[0], own, pictures[0]), *_ended(run)]
+        for run, recipe, own in zip(runs, recipes, pictures, strict=True)
     ]
     compared = tuple(
         _compared(run, recipe, (*settings_apart(recipe, recipes[0]), *others), own.get("num_validation_images"), metric)
@@ -141,6 +142,10 @@ def _decided(
     by_chance = "" if found.sure else "perhaps by chance"
     reason = f"best by {metric}{seeds}{by_chance and f', {by_chance}'}{asked}"
     return Choice(compared, metric, leader.places, reason, undecided=by_chance)
+
+
+def _ended(run: Run) -> list[str]:
+    return [told] if run.finished and (told := ended_early(run.report())) else []
 
 
 def _other_pictures(recipe: Recipe, first: Recipe, own: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:

@@ -51,6 +51,8 @@ def find_comparisons(groups: Sequence[Sequence[Finished]]) -> list[Comparison]:
     families: dict[tuple[str, str], list[tuple[Finished, ...]]] = {}
     for runs in groups:
         recipe = runs[0].recipe
+        if runs[0].ended_early:
+            continue
         families.setdefault((recipe.name, _without_network(recipe).digest()), []).append(tuple(runs))
     found: list[Comparison] = []
     for family in families.values():

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from retinula.recipe.recipe import Recipe
-from retinula.runs.files import own_evaluation
+from retinula.runs.files import ended_early, own_evaluation
 from retinula.runs.run import Run
 
 
@@ -36,6 +36,11 @@ class Finished:
     def environment(self) -> dict[str, Any]:
         """Machine, versions, data and command, read when first asked for; `InputError` where they cannot be."""
         return self.run.environment()
+
+    @property
+    def ended_early(self) -> str:
+        """Where somebody ended it before its last step, in words; nothing of a training that came to its end."""
+        return ended_early(self.report)
 
     def evaluation(self, split: str = "test") -> dict[str, Any]:
         """Return the measurement on its own pictures of a split, as its recipe averages; empty without."""

@@ -32,7 +32,7 @@ class Further:
         runs: finished ones of it as it is shipped; empty where there is none.
         metrics: by which it can be told whether it goes further, of which a run has one at most.
         measured: what the runs measured of these, and of photos.
-        here: what those of the work itself did, asked alike.
+        here: what those of the work itself did, asked alike; nothing where one was ended early.
         num_images: on how many test pictures each; None where that is not known.
         tta: over which looks both average.
     """
@@ -133,7 +133,11 @@ def goes_further(recipe: Recipe, runs: Sequence[Finished], groups: Iterable[Sequ
     """
     if not recipe.better:
         return None
-    of_it = [group for group in groups if group[0].recipe.name == recipe.better and as_shipped(group[0].recipe)]
+    of_it = [
+        group
+        for group in groups
+        if group[0].recipe.name == recipe.better and as_shipped(group[0].recipe) and not group[0].ended_early
+    ]
     found = max(of_it, key=len) if of_it else ()
     metrics = _asked_alike(found or runs, runs)
     return Further(
@@ -142,7 +146,7 @@ def goes_further(recipe: Recipe, runs: Sequence[Finished], groups: Iterable[Sequ
         runs=tuple(found),
         metrics=metrics,
         measured=_measured(found, (*metrics, _BESIDE)),
-        here=_measured(runs, (*metrics, _BESIDE)),
+        here={} if any(each.ended_early for each in runs) else _measured(runs, (*metrics, _BESIDE)),
         num_images=(_number(found), _number(runs)),
         tta=runs[0].recipe.evaluation.tta,
     )

@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from retinula.recipe.files import load_recipe, shipped
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Metric
 from retinula.reproduction.finished import Finished
+from retinula.training.plan import batches_of
 
 AVERAGED_STEPS = 100  # one batch says little, so the loss at a step is the mean over so many up to it
 NOISE = 0.1  # the noise at which the gain of denoising is claimed
@@ -39,9 +41,10 @@ def measure(runs: Sequence[Finished], metric: Metric, at: int | None = None) -> 
     Args:
         runs: finished ones.
         metric: what is asked for.
-        at: the step, for `step_loss`.
+        at: the step, for `step_loss`; the epoch, for `epoch_val_loss`.
     """
-    values = [_step_loss(each, at or 0) if metric == "step_loss" else _FROM_RUN[metric](each) for each in runs]
+    of_run = _FROM_RUN[metric] if at is None else partial(_AT[metric], at=at)
+    values = [of_run(each) for each in runs]
     known = tuple(value for value in values if value is not None and math.isfinite(value))
     return Measured(known) if known and len(known) == len(values) else None
 
@@ -102,9 +105,15 @@ def _psnr_over_linear(finished: Finished) -> float | None:
     return None if psnr is None or linear is None else psnr - linear
 
 
-def _step_loss(finished: Finished, last: int) -> float | None:
-    losses = [row["loss"] for row in finished.run.steps() if last - AVERAGED_STEPS < row["step"] <= last]
-    return statistics.fmean(losses) if len(losses) == min(AVERAGED_STEPS, last) else None
+def _step_loss(finished: Finished, at: int) -> float | None:
+    losses = [row["loss"] for row in finished.run.steps() if at - AVERAGED_STEPS < row["step"] <= at]
+    return statistics.fmean(losses) if len(losses) == min(AVERAGED_STEPS, at) else None
+
+
+def _epoch_val_loss(finished: Finished, at: int) -> float | None:
+    number: int = finished.report["data"]["num_images"]
+    end = at * batches_of(finished.recipe, number).steps_per_epoch  # that nothing has cut short
+    return next((row["val_loss"] for row in finished.run.metrics() if row["step"] == end), None)
 
 
 def _lowest_step_loss(finished: Finished) -> float | None:
@@ -131,3 +140,4 @@ _FROM_RUN: dict[str, Callable[[Finished], float | None]] = {
     "seconds": _of_training("seconds"),
     "step_seconds": _step_seconds,
 }
+_AT: dict[str, Callable[..., float | None]] = {"step_loss": _step_loss, "epoch_val_loss": _epoch_val_loss}

@@ -13,6 +13,7 @@ from retinula.files.durable import replacing_folder, write_json, write_text
 from retinula.recipe.assignment import parse
 from retinula.recipe.differences import last_part
 from retinula.recipe.recipe import Recipe
+from retinula.runs.files import ended_early
 from retinula.runs.run import Run
 
 RECORDS = Path("docs") / "records"
@@ -21,7 +22,8 @@ RECORDS = Path("docs") / "records"
 def keep_records(runs: Iterable[Run], folder: Path = RECORDS) -> list[Run]:
     """Copy of each run what its results are read from; return the copies.
 
-    A record is called by recipe, seed and digest, so that a newer run of the same takes its place, and others stay.
+    A record is called by recipe, seed and digest, and by the step where a run was ended early, so that a newer run of
+    the same takes its place, and others stay.
 
     Args:
         runs: finished ones; those that lie in the folder already are left as they are.
@@ -48,14 +50,16 @@ def without_folders(recipe: Recipe) -> Recipe:
 
 def _keep(run: Run, folder: Path) -> Run:
     recipe = without_folders(run.recipe())
-    record = Run(folder / f"{recipe.name}-seed{recipe.seed}-{recipe.digest()}")
+    report = run.report()
+    cut = f"-step{report['training']['steps']}" if ended_early(report) else ""
+    record = Run(folder / f"{recipe.name}-seed{recipe.seed}-{recipe.digest()}{cut}")
     environment = run.environment()
     command = [_without_path(word) for word in environment.get("command", ())]
     with replacing_folder(record.path) as made:
         copy = Run(made)
         write_text(copy.recipe_file, recipe.to_toml())
         write_json(copy.environment_file, {**environment, "command": command})
-        for file in (run.steps_file, run.report_file):
+        for file in (run.metrics_file, run.steps_file, run.report_file):
             if file.exists():
                 shutil.copyfile(file, made / file.name)
     return record

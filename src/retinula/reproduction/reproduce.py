@@ -4,8 +4,8 @@ from pathlib import Path
 
 from retinula.errors import InputError
 from retinula.evaluation.run_data import load_dataset, training_sets
-from retinula.experiment import evaluate_run
 from retinula.files.durable import write_json, write_text
+from retinula.measurement import evaluate_run
 from retinula.recipe.recipe import Recipe
 from retinula.reproduction.asking import ask_photos, with_photos
 from retinula.reproduction.figures import draw_work
@@ -69,7 +69,8 @@ def reproduce(
         _measure(recipe, run, reporter)
     asked = ask_photos(recipe, runs, folders, reporter)
     finished = tuple(map(Finished.read, runs))
-    rows = with_photos(make_rows(recipe, finished), recipe, asked)
+    ended = any(each.ended_early for each in finished)
+    rows = with_photos(make_rows(recipe, finished), recipe, asked, so_far=ended)
     further = goes_further(recipe, finished, _measured_runs(root) if recipe.better else [])
     shown = next(reversed(folders), None)
     answered = next((each.answered for each in asked if each.folder == shown), None)

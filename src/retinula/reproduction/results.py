@@ -39,7 +39,8 @@ what else it did.
 def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[list[Finished]]:
     """Return the finished and evaluated runs of some folders that differ by their seed only, of each seed the newest.
 
-    In order of recipes, of each the one as shipped first, then those with few settings changed; by seed within.
+    In order of recipes, of each the one as shipped first, then those with few settings changed; by seed within. Those
+    that were ended early stand apart, by the step.
 
     Args:
         folders: of runs or records; one that is not there holds none.
@@ -49,7 +50,7 @@ def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[li
         InputError: there is no such run.
     """
     folders, reporter = list(folders), reporter or Reporter()
-    found: dict[tuple[str, int, str], dict[int, Finished]] = {}
+    found: dict[tuple[str, int, str, str], dict[int, Finished]] = {}
     for run, recipe in itertools.chain.from_iterable(readable_runs(folder, reporter) for folder in folders):
         if not run.finished:
             continue
@@ -62,7 +63,7 @@ def gather(folders: Iterable[Path], reporter: Reporter | None = None) -> list[li
             reporter.message(f"left out {run.path}: {error}")
             continue
         num_changed = len(changed_from_shipped(recipe) or [])
-        key = recipe.name, num_changed, without_folders(recipe).changed(seed=0).digest()
+        key = recipe.name, num_changed, without_folders(recipe).changed(seed=0).digest(), finished.ended_early
         seeds = found.setdefault(key, {})
         if recipe.seed not in seeds or _started(seeds[recipe.seed]) <= _started(finished):
             seeds[recipe.seed] = finished
@@ -103,7 +104,8 @@ def results_page(groups: Sequence[Sequence[Finished]], earlier: Collection[str] 
     for runs in groups:
         recipe = as_shipped(runs[0].recipe)
         if recipe is not None and recipe.claims:
-            lines += ["", f"## {recipe.name}", "", f"{recipe.source}.", ""]
+            ended = runs[0].ended_early
+            lines += ["", f"## {recipe.name}{ended and f', {ended}'}", "", f"{recipe.source}.", ""]
             lines += markdown(make_rows(recipe, runs), head_for(recipe))
             floor, further = floor_words(recipe, runs), goes_further(recipe, runs, groups)
             lines += ["", f"{floor}."] if floor else []
@@ -126,7 +128,7 @@ def results_list(groups: Sequence[Sequence[Finished]]) -> list[dict[str, Any]]:
         results.append(
             {
                 "recipe": recipe.name,
-                "settings": _settings(recipe),
+                "settings": _settings(runs[0]),
                 "runs": [str(each.run.path) for each in runs],
                 "seeds": [each.recipe.seed for each in runs],
                 "begun_from": begun_from(runs[0]),
@@ -157,7 +159,7 @@ def _cells(runs: Sequence[Finished], machines: Sequence[str]) -> tuple[str, ...]
     )
     return (
         recipe.name,
-        _settings(recipe),
+        _settings(runs[0]),
         ", ".join(str(each.recipe.seed) for each in runs),
         ", ".join(f"{number:,}" for number in num_images(runs)) or "-",
         headline(runs),
@@ -175,9 +177,10 @@ def _beside_network_and_length(recipe: Recipe) -> list[str]:
     return [f"With {', '.join(common)}.", ""] if common else []
 
 
-def _settings(recipe: Recipe) -> str:
-    changed = changed_from_shipped(recipe)
-    return "not shipped" if changed is None else ", ".join(changed) or "as shipped"
+def _settings(finished: Finished) -> str:
+    changed = changed_from_shipped(finished.recipe)
+    told = "not shipped" if changed is None else ", ".join(changed) or "as shipped"
+    return ", ".join(filter(None, (told, finished.ended_early)))
 
 
 def _data(finished: Finished) -> str:

@@ -10,7 +10,7 @@ from retinula.recipe.sections import Claim, Metric
 from retinula.reproduction.finished import Finished
 from retinula.reproduction.measures import AVERAGED_STEPS, NOISE, Measured, measure, result_metrics
 
-Verdict = Literal["yes", "no, better", "no, worse", "no, below", "no, above", "not measured", "only shown"]
+Verdict = Literal["yes", "no, better", "no, worse", "no, below", "no, above", "not measured", "only shown", "so far"]
 _AIM = "this project"  # begins the source of a recipe whose figures are aims that nobody published
 
 
@@ -35,6 +35,7 @@ _FORMS: dict[Metric, _Form] = {
     "step_loss": _Form("training loss"),
     "lowest_step_loss": _Form("smallest loss of one batch"),
     "val_loss": _Form("best validation loss"),
+    "epoch_val_loss": _Form("validation loss"),
     "epochs": _Form("epochs until it stopped", 1, 0),
     "seconds": _Form("training time", 1, 0, " s"),
     "step_seconds": _Form("time of a step, median", 1000, 1, " ms"),
@@ -93,16 +94,28 @@ def head_for(recipe: Recipe) -> tuple[str, str, str, str]:
 
 
 def make_rows(recipe: Recipe, runs: Sequence[Finished]) -> list[Row]:
-    """Return a row for each claim of a recipe, measured over its finished runs."""
+    """Return a row for each claim of a recipe, measured over its finished runs.
+
+    Where one of them was ended early, what is claimed of the whole training is shown as it was then, and not judged.
+    """
     tta = recipe.evaluation.tta
+    ended = any(each.ended_early for each in runs)
     return [
-        claim_row(claim, measure(runs, claim.metric, claim.at), figure_words(claim, tta)) for claim in recipe.claims
+        claim_row(
+            claim,
+            measure(runs, claim.metric, claim.at),
+            figure_words(claim, tta),
+            so_far=ended and claim.at is None,
+        )
+        for claim in recipe.claims
     ]
 
 
-def claim_row(claim: Claim, measured: Measured | None, figure: str) -> Row:
-    """Return the row of a claim that is about this figure."""
-    return _row(figure, claim.metric, measured, judge(claim, measured), claim)
+def claim_row(claim: Claim, measured: Measured | None, figure: str, *, so_far: bool = False) -> Row:
+    """Return the row of a claim that is about this figure; `so_far` if it was measured before the training's end."""
+    verdict = judge(claim, measured)
+    early = so_far and verdict not in ("not measured", "only shown")
+    return _row(figure, claim.metric, measured, "so far" if early else verdict, claim)
 
 
 def shown_row(figure: str, metric: Metric, measured: Measured, claim: Claim | None = None) -> Row:
@@ -157,7 +170,11 @@ def markdown(rows: Sequence[Row], head: tuple[str, str, str, str]) -> list[str]:
 def figure_words(claim: Claim, tta: Averaging = "none") -> str:
     """Return what a claim is about, in words, where answers are averaged so."""
     words = metric_words(claim.metric, tta)
-    return words if claim.at is None else f"{words} at step {claim.at:,} (mean of {min(AVERAGED_STEPS, claim.at)})"
+    if claim.at is None:
+        return words
+    if claim.metric == "epoch_val_loss":
+        return f"{words} after epoch {claim.at}"
+    return f"{words} at step {claim.at:,} (mean of {min(AVERAGED_STEPS, claim.at)})"
 
 
 def metric_words(metric: Metric, tta: Averaging = "none") -> str:

@@ -22,5 +22,5 @@ class WrittenElsewhere(Run):
     def add_steps(self, rows: Iterable[StepRow]) -> None:
         """Do nothing."""
 
-    def cut_logs(self, step: int) -> None:
+    def cut_logs(self, step: int, *, in_epoch: bool) -> None:
         """Do nothing."""

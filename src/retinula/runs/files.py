@@ -92,6 +92,7 @@ _REPORT: Final[_Kind] = {
     "training": {
         "epochs": "whole number",
         "steps": "whole number",
+        "of_steps?": "whole number",
         "kept": "text",
         "kept_step": "whole number",
         "loss?": "number",
@@ -214,6 +215,17 @@ def own_evaluation(report: Mapping[str, Any], tta: str, split: str = "test") -> 
     dataset = report["data"]["name"].removesuffix("/train")
     found: dict[str, Any] = report["evaluations"].get(evaluation_key(dataset, split, tta), {})
     return found
+
+
+def ended_early(report: Mapping[str, Any]) -> str:
+    """Say where a training was ended before its last step, by somebody's wish; nothing where it came to its end.
+
+    >>> ended_early({"training": {"steps": 7500, "of_steps": 62500}})
+    'ended at step 7,500 of 62,500'
+    """
+    training = report["training"]
+    planned = training.get("of_steps")
+    return "" if planned is None else f"ended at step {training['steps']:,} of {planned:,}"
 
 
 def step_lines(rows: Iterable[StepRow]) -> str:

@@ -12,6 +12,18 @@ def going_on(run: Run, *, given: bool) -> str:
     return f"go on with: retinula train --resume {shlex.quote(str(run.path))}"
 
 
+def going_on_or_not(run: Run, *, given: bool) -> str:
+    """Say how to go on with an interrupted training, or how to end it there where it has learned something."""
+    if not run.checkpoint_step():
+        return going_on(run, given=given)
+    ends = (
+        f"finish({str(run.path)!r}, train_set, validation_set)"
+        if given
+        else f"retinula runs finish {shlex.quote(str(run.path))}"
+    )
+    return f"{going_on(run, given=given)}; or end it there with{'' if given else ':'} {ends}"
+
+
 def more_epochs(run: Run) -> str:
     """Say how to train a finished one for longer; nothing of one that gives pictures back: none begins from it.
 

@@ -272,9 +272,14 @@ class Run:
         if lines:
             append_text(self.steps_file, lines if self.steps_file.exists() else _STEP_HEAD + lines)
 
-    def cut_logs(self, step: int) -> None:
-        """Forget what was logged after `step`: the checkpoint that training goes on from knows nothing of it."""
-        metrics = [row for row in self.metrics() if row["step"] <= step]
+    def cut_logs(self, step: int, *, in_epoch: bool) -> None:
+        """Forget what was logged after a checkpoint: a training that goes on from there knows nothing of it.
+
+        Args:
+            step: how many steps the checkpoint has.
+            in_epoch: whether the last of them ended no epoch, so that there can be no row of one.
+        """
+        metrics = [row for row in self.metrics() if row["step"] < step + (not in_epoch)]
         steps = step_lines(row for row in self.steps() if row["step"] <= step)
         write_text(self.metrics_file, "".join(json.dumps(row) + "\n" for row in metrics))
         write_text(self.steps_file, _STEP_HEAD + steps)

@@ -1,5 +1,6 @@
 """What becomes of a training: its network, with all that is needed to use it, as a model."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import torch
@@ -12,13 +13,14 @@ from retinula.training.plan import Plan
 from retinula.training.state import TrainState
 
 
-def finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
+def finished_model(plan: Plan, state: TrainState, run: Run, *, early: bool = False) -> Model:
     """Return the model of the weights that a training keeps, its best or its last ones.
 
     Args:
         plan: of the training.
         state: after its last step; its network belongs to the model from now on.
         run: that the model is of.
+        early: whether somebody ended it before its recipe would have.
 
     Raises:
         Diverged: the weights are not finite.
@@ -33,7 +35,8 @@ def finished_model(plan: Plan, state: TrainState, run: Run) -> Model:
             f"{run.path}: the last steps left weights that are not finite", remedy="try a lower optimizer.lr"
         )
     kept = f"best {recipe.training.metric}" if chosen else "last"
-    return as_model(plan, state, run, network, best.step if chosen else state.step, kept)
+    model = as_model(plan, state, run, network, best.step if chosen else state.step, kept)
+    return replace(model, provenance={**model.provenance, "of_steps": plan.num_steps}) if early else model
 
 
 def as_model(plan: Plan, state: TrainState, run: Run, network: nn.Module, kept_step: int, kept: str) -> Model:

@@ -7,10 +7,12 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
+from typing import Any
 
 import torch
+from torch import nn
 
 from retinula.errors import Interrupted, RetinulaError
 from retinula.files.durable import explained
@@ -46,6 +48,7 @@ from retinula.training.tracking import Tracking, tracking
 from retinula.training.validation import validate
 from retinula.transfer import Source
 from retinula.transforms.batches import Batch, BatchPlan, seed_for
+from retinula.transforms.preprocess import Preprocess
 
 CHECKPOINT_SECONDS = 60.0
 # Of an average, where an epoch has so many: enough for means and deviations to a few per cent on maps of one pixel.
@@ -64,6 +67,7 @@ def train(
     stop_requested: Callable[[], bool] = lambda: False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     clock: Callable[[], float] = time.perf_counter,
+    end_here: bool = False,
 ) -> Model:
     """Train as the recipe says, going on from the run's newest checkpoint where there is one.
 
@@ -79,6 +83,7 @@ def train(
         checkpoint_seconds: the longest time between two checkpoints; the end of an epoch makes one as well, unless
             the last is younger than a tenth of that.
         clock: seconds.
+        end_here: make no step more, but a model of those that the run's newest checkpoint has.
 
     Raises:
         Interrupted: a stop was requested; the run can go on from here.
@@ -102,16 +107,8 @@ def train(
     if saved is None:
         begin_from_pictures(network, train_set, preprocess)
         if source is not None:
-            known = source.model.classes == train_set.classes
-            take_weights(network, source.model.network, head=known)
-            moves = "only the head" if recipe.model.freeze else "all of it"
-            tell(f"begins from {source}{', of the same classes' if known else ', with a new head'}; {moves} is trained")
-    fits = fingerprints(recipe, train_set, validation_set)
-    processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
-    if saved is not None:
-        check_fit(saved["fits"], fits, run)
-    else:
-        processes.by_first(lambda: check_worth_beginning(recipe, train_set, validation_set, preprocess))
+            tell(_taken_over(network, source, train_set, freeze=recipe.model.freeze))
+    fits = _fitting(recipe, train_set, validation_set, preprocess, saved, run)
     choose = partial(choose_hardware, network, preprocess.input_shape, precision=recipe.training.precision)
     num_images = max(2, min(recipe.training.batch_size, len(train_set)))
     hardware = settled_hardware(run, saved, hardware, choose, num_images, reporter)
@@ -138,10 +135,13 @@ def train(
     if processes.is_first():
         with explained(run.hardware_file):
             run.hardware_file.unlink(missing_ok=True)  # the checkpoint has it
-    run.cut_logs(state.step)
-    with tracking(recipe, run, state.step) if processes.is_first() else nullcontext(Tracking(())) as tracked:
-        _run_steps(plan, state, run, tracked, reporter, save, stop_requested, checkpoint_seconds, clock)
-    model = finished_model(plan, state, run)
+    run.cut_logs(state.step, in_epoch=bool(state.sums.num_images))
+    with _tracking(recipe, run, state.step) as tracked:
+        if end_here:
+            _end_here(plan, state, run, tracked, reporter)
+        else:
+            _run_steps(plan, state, run, tracked, reporter, save, stop_requested, checkpoint_seconds, clock)
+    model = finished_model(plan, state, run, early=not _is_done(plan, state))
     if processes.is_first():
         model.save(run.model_file)
     return model
@@ -150,6 +150,36 @@ def train(
 def renewing_steps(batches: BatchPlan) -> int:
     """Return of how many steps, the last ones, the pictures renew the statistics of an average."""
     return min(-(-STATISTICS_IMAGES // batches.batch_size), batches.steps_per_epoch)
+
+
+def _fitting(
+    recipe: Recipe,
+    train_set: ImageSet,
+    validation_set: ImageSet | None,
+    preprocess: Preprocess,
+    saved: dict[str, Any] | None,
+    run: Run,
+) -> dict[str, str | None]:
+    """Return what a checkpoint remembers so as to fit; see that the other processes and the one there may be do."""
+    fits = fingerprints(recipe, train_set, validation_set)
+    processes.check_alike(fits, "the recipe or the pictures here are not those of the first process")
+    if saved is not None:
+        check_fit(saved["fits"], fits, run)
+    else:
+        processes.by_first(lambda: check_worth_beginning(recipe, train_set, validation_set, preprocess))
+    return fits
+
+
+def _tracking(recipe: Recipe, run: Run, step: int) -> AbstractContextManager[Tracking]:
+    return tracking(recipe, run, step) if processes.is_first() else nullcontext(Tracking(()))
+
+
+def _taken_over(network: nn.Module, source: Source, train_set: ImageSet, *, freeze: bool) -> str:
+    """Give a network the weights that it begins from; say so."""
+    known = source.model.classes == train_set.classes
+    take_weights(network, source.model.network, head=known)
+    moves = "only the head" if freeze else "all of it"
+    return f"begins from {source}{', of the same classes' if known else ', with a new head'}; {moves} is trained"
 
 
 def _run_steps(
@@ -198,9 +228,10 @@ def _run_steps(
             reporter.step(_progress(plan, state, batch, loss, (now - started) / (state.step - first_step)))
             row = None
             if _ends_epoch(plan, state):
-                row = _end_epoch(plan, state, batch.epoch + 1, learning_rate, run)
+                last = state.step == plan.num_steps
+                row = _end_epoch(plan, state, batch.epoch + 1, learning_rate, run, last=last)
                 tracked.add_metrics(row)
-            done = state.step == plan.num_steps or _stops_early(plan, state)
+            done = _is_done(plan, state)
             age = clock() - saved_at
             due = age >= (checkpoint_seconds / 10 if _ends_epoch(plan, state) else checkpoint_seconds)
             stop, due = processes.any_process(stop_requested() and not done, due)
@@ -219,6 +250,21 @@ def _run_steps(
         with suppress(RetinulaError):  # what went wrong first is told
             log_steps()
         raise
+
+
+def _end_here(plan: Plan, state: TrainState, run: Run, tracked: Tracking, reporter: Reporter) -> None:
+    """End a training before its last step: what it has learned of an epoch counts as one, and is validated like one."""
+    if _is_done(plan, state):
+        return  # killed between its last checkpoint and the model file
+    run.note(f"ended at step {state.step} of {plan.num_steps}")
+    if state.sums.num_images:
+        learning_rate = plan.recipe.optimizer.lr * plan.rate((state.step - 1) / plan.num_steps)
+        epoch = -(-state.step // plan.batches.steps_per_epoch)
+        row = _end_epoch(plan, state, epoch, learning_rate, run, last=True)
+        tracked.add_metrics(row)
+        reporter.epoch(row)
+    else:
+        _make_ready(plan, state)  # where nothing was validated, no end of an epoch has
 
 
 def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float, run: Run) -> tuple[float, int | None]:
@@ -249,7 +295,7 @@ def _one_step(plan: Plan, state: TrainState, batch: Batch, learning_rate: float,
     return loss, correct
 
 
-def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, run: Run) -> EpochRow:
+def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, run: Run, *, last: bool) -> EpochRow:
     """Validate, keep the best weights, write the epoch's row, and begin new sums."""
     sums = state.sums
     row: EpochRow = {
@@ -263,7 +309,7 @@ def _end_epoch(plan: Plan, state: TrainState, epoch: int, learning_rate: float, 
         "seconds": sums.seconds,
         "images_per_second": sums.num_images / sums.seconds if sums.seconds else None,
     }
-    if plan.validation_set is not None or plan.recipe.training.snapshots or state.step == plan.num_steps:
+    if plan.validation_set is not None or plan.recipe.training.snapshots or last:
         _make_ready(plan, state)
     if plan.validation_set is not None:
         loss, accuracy = validate(plan, state.evaluated, plan.validation_set)
@@ -303,6 +349,10 @@ def _settle(state: TrainState) -> None:
 
 def _ends_epoch(plan: Plan, state: TrainState) -> bool:
     return state.step % plan.batches.steps_per_epoch == 0 or state.step == plan.num_steps
+
+
+def _is_done(plan: Plan, state: TrainState) -> bool:
+    return state.step == plan.num_steps or _stops_early(plan, state)
 
 
 def _stops_early(plan: Plan, state: TrainState) -> bool:

@@ -48,6 +48,7 @@ def training_report(
         "training": {
             "epochs": metrics[-1]["epoch"],
             "steps": metrics[-1]["step"],
+            "of_steps": model.provenance.get("of_steps"),
             "kept": model.provenance["kept"],
             "kept_step": kept["step"],
             "loss": kept["loss"],

@@ -6,7 +6,7 @@ from typing import Any
 
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import ValidationMetric
-from retinula.runs.files import EpochRow, own_evaluation
+from retinula.runs.files import EpochRow, ended_early, own_evaluation
 from retinula.runs.run import Run
 from retinula.training.ranking import best_epoch
 
@@ -21,6 +21,7 @@ class Outline:
         val_loss: likewise.
         test_accuracy: of its own test pictures; None where it was not measured or is no classifier.
         test_plain_accuracy: the same by a single look at each picture; None where the recipe averages over no others.
+        ended_early: whether somebody ended it before its last step.
     """
 
     epochs: int
@@ -28,6 +29,7 @@ class Outline:
     val_loss: float | None
     test_accuracy: float | None
     test_plain_accuracy: float | None = None
+    ended_early: bool = False
 
     @classmethod
     def of(cls, run: Run, recipe: Recipe, rows: Sequence[EpochRow]) -> "Outline":
@@ -65,6 +67,7 @@ class Outline:
             val_loss=training.get("val_loss"),
             test_accuracy=own.get("accuracy"),
             test_plain_accuracy=None if tta == "none" else own.get("plain_accuracy"),
+            ended_early=bool(ended_early(report)),
         )
 
 
