@@ -50,8 +50,7 @@ def without_folders(recipe: Recipe) -> Recipe:
 
 def _keep(run: Run, folder: Path) -> Run:
     recipe = without_folders(run.recipe())
-    report = run.report()
-    cut = f"-step{report['training']['steps']}" if ended_early(report) else ""
+    cut = f"-step{run.report()['training']['steps']}" if run.finished and ended_early(run.report()) else ""
     record = Run(folder / f"{recipe.name}-seed{recipe.seed}-{recipe.digest()}{cut}")
     environment = run.environment()
     command = [_without_path(word) for word in environment.get("command", ())]
