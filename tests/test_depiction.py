@@ -160,3 +160,20 @@ def test_pictures_of_another_form_are_refused_before_anything_is_drawn(model: Mo
     grey = ImageSet(np.zeros((4, 1, 16, 16), np.uint8), np.zeros(4, np.int64), ("a",), "grey/test")
     with pytest.raises(InputError, match="grey/test"):
         depict_exciting(model, grey)
+
+
+def test_boxes_in_the_names_of_classes_are_explained(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    remarks: list[str] = []
+
+    def noticed(*_: object, remark: str, **__: object) -> Figure:
+        remarks.append(remark)
+        return Figure()
+
+    monkeypatch.setattr(depiction, "attribution", noticed)
+    monkeypatch.setattr(depiction, "exciting_sheet", noticed)
+    nushu = replace(model, classes=("a", chr(0x1B170), "c"))  # in no font of an ordinary system
+    pictures = ImageSet(np.zeros((2, 3, 16, 16), dtype=np.uint8), np.array([0, 1]), nushu.classes, "mine")
+    for classes in ([0], [0, 1]):
+        names_of(depict_attribution(nushu, [("x.png", photo())], "saliency", classes=classes))
+    names_of(depict_exciting(nushu, pictures, depicted_layers(model)[0]))
+    assert ["is a letter that no font here has" in remark for remark in remarks] == [False, True, True]

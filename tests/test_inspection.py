@@ -263,8 +263,10 @@ def test_what_a_run_kept_of_what_it_learned_is_told_where_it_is_damaged(
 ) -> None:
     run = find_run("last")
     run.learned_file.write_bytes(b"torn")
-    told = f"{run.learned_file} is damaged: the pictures to train on tell what {run.name} has learned"
-    damage = f"{run.learned_file} is damaged: which pictures {run.name} has learned can no longer be told"
+    with pytest.raises(InputError, match="not a safetensors file, or cut short") as torn:
+        LearnedPictures.read(run)
+    told = f"{torn.value}: the pictures to train on tell what {run.name} has learned"
+    damage = f"{torn.value}: which pictures {run.name} has learned cannot be told"
     said: list[str] = []
     assert ask(run, remark=said.append).learned.number == 1, "its training pictures tell"
     assert said == [told]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from retinula import machine
-from retinula.machine import available_cores
+from retinula.machine import available_cores, busy_share
 from retinula.pictures import decoding
 from retinula.pictures.decoding import decode_all
 from retinula.serving import service
@@ -84,3 +84,27 @@ def test_the_machine_is_known_without_torch() -> None:
     assert machine.processor()
     assert machine.bfloat16_units() in ("amx", "avx512", "none", "unknown")
     assert machine.memory_gib() != 0
+
+
+def test_the_share_that_others_use_is_that_of_all_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    #        user, low priority, system, idle, waiting, interrupts, stolen
+    before = [100, 50, 10, 1000, 5, 1, 1, 3]
+    for spent, share in (
+        ([0, 0, 0, 40, 0, 0, 0, 0], 0.0),
+        ([15, 0, 5, 20, 0, 0, 0, 0], 0.5),
+        ([10, 20, 0, 10, 0, 0, 0, 0], 0.25),  # what makes way does not count
+        ([0, 0, 0, 0, 0, 0, 0, 0], 0.0),
+    ):
+        after = [old + new for old, new in zip(before, spent, strict=True)]
+        looks = iter((before, after))
+        monkeypatch.setattr(machine, "_processor_time", lambda looks=looks: next(looks))
+        assert busy_share(0) == share
+    monkeypatch.setattr(machine, "_processor_time", lambda: None)
+    assert busy_share(0) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="told by Linux alone")
+def test_linux_tells_the_share() -> None:
+    share = busy_share(0.05)
+    assert share is not None
+    assert 0 <= share <= 1

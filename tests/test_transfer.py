@@ -18,7 +18,7 @@ from retinula.recipe.files import checked, load_recipe, override
 from retinula.recipe.recipe import Recipe
 from retinula.runs.run import Run, create_run
 from retinula.trained.model_file import Model
-from retinula.transfer import begin_from, find_weights
+from retinula.transfer import Source, begin_from, find_weights
 from retinula.transforms.preprocess import Preprocess
 from small_runs import whole_report
 from small_timm import load_timm, publish
@@ -269,8 +269,42 @@ def test_published_weights_of_timm_are_begun_from_as_from_a_model_file(
     monkeypatch.setenv("RETINULA_DATA", str(tmp_path))
     settled, source = begin_from(recipe("timm/test_resnet", "inputs.size=32"), tmp_path)
     file = Path(settled.model.weights or "")
-    assert (settled.model.name, file.name) == ("timm/test_resnet", "timm-test_resnet.r160_in1k.safetensors")
+    assert settled.model.name == "timm/test_resnet"
+    assert file.name.endswith("-test_resnet.r160_in1k.safetensors")
     assert (settled.inputs.size, settled.inputs.mean, settled.inputs.resample) == ((32, 32), (0.5,) * 3, "bilinear")
     assert str(source).startswith(f"{file.name} (timm/test_resnet, 1000 classes, licence apache-2.0, SHA-256 ")
     again, _ = begin_from(settled, tmp_path)
     assert again == settled
+
+
+def test_a_model_file_in_a_folder_that_is_called_as_timm_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("timm").mkdir()
+    path = saved(Path("timm/mine.safetensors"))
+    assert find_weights(str(path)) == path
+    Path("timm/resnet18").mkdir()
+    with pytest.raises(InputError, match="timm has no network 'mine'"):
+        find_weights("timm/mine")
+
+
+@pytest.mark.parametrize(
+    ("provenance", "licence"),
+    [
+        ({"licence": "free"}, "free"),
+        ({"source": {"provenance": {"licence": "free"}}}, "free"),
+        ({"licence": "", "source": {"provenance": {"source": {"provenance": {"licence": "free"}}}}}, "free"),
+        ({"licence": "mine", "source": {"provenance": {"licence": "theirs"}}}, "mine"),
+        ({"licence": 7, "source": {"provenance": [1]}}, ""),
+        ({"source": "theirs"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_licence_of_weights_is_told_however_long_ago_they_were_begun_from(
+    provenance: dict[str, Any], licence: str
+) -> None:
+    source = Source(replace(trained(), provenance=provenance), "theirs", "0" * 64)
+    assert source.model.weights_licence == licence
+    told = f"licence {licence}, " if licence else ""
+    assert str(source) == f"theirs (residual, 4 classes, {told}SHA-256 000000000000)"

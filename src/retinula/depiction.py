@@ -29,7 +29,7 @@ from retinula.explanation.filters import filters, shaped_convolutions
 from retinula.explanation.layers import convolution_named, convolutions
 from retinula.images import ImageSet
 from retinula.plots.attribution import attribution, exciting_sheet
-from retinula.plots.figure import class_names
+from retinula.plots.figure import class_names, of_boxes
 from retinula.plots.layers import filter_sheet, map_overview, map_sheet
 from retinula.text.words import sureness
 from retinula.trained.answers import judged
@@ -108,6 +108,7 @@ def depict_attribution(
             maps = attribute(model, np.repeat(seen[None], len(chosen), axis=0), chosen, method)
             captions = [f"{names[number]}, {sureness(float(probabilities[number]))}" for number in chosen]
             remark = _REMARKS[method].format(layer=layer, colour=colour) + (OF_VIEWS if len(views) > 1 else "")
+            remark += of_boxes(model.classes[number] for number in chosen)
             unit, signed = _UNITS[method], method in SIGNED
             figure = attribution(seen, maps, captions, name=name, signed=signed, unit=unit, remark=remark)
             yield f"{method}-{stem}", figure
@@ -208,6 +209,7 @@ def depict_exciting(model: Model, image_set: ImageSet, layer: str | None = None)
                     [captions(places) for places in found.pictures.tolist()],
                     layer=name,
                     source=f"the {len(image_set):,} pictures of {image_set.name}",
+                    remark=of_boxes(image_set.classes),
                 ),
             )
 

@@ -145,15 +145,8 @@ def finish(
     Raises:
         InputError: no such run, a finished one, one that has learned nothing yet, or data that have changed.
     """
-
-    def found(told: Reporter) -> Run:
-        run = _unfinished(name, Path(root), told)
-        if not run.checkpoint_step():
-            raise InputError(f"{run.path} has learned nothing yet", remedy=going_on(run, given=False))
-        return run
-
     with processes.joined(), telling(reporter, progress=progress) as told:
-        run, recipe = processes.by_first(lambda: _with_recipe(found(told)))
+        run, recipe = processes.by_first(lambda: _with_recipe(_unfinished(name, Path(root), told)))
         sets = train_set, validation_set
         return _trained(recipe, *sets, run, (), told, Path(root), loop.CHECKPOINT_SECONDS, end_here=True)
 

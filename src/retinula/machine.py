@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,36 @@ def bfloat16_units() -> str:
     except OSError:
         return "unknown"
     return "amx" if "amx_bf16" in flags else "avx512" if "avx512_bf16" in flags else "none"
+
+
+def busy_share(seconds: float = 0.2) -> float | None:
+    """Return the share of the machine's processor time that others use just now, while this process sleeps.
+
+    What runs at a low priority does not count, since it makes way.
+
+    Args:
+        seconds: how long to look.
+
+    Returns:
+        Between 0 and 1; None where the system does not tell.
+    """
+    before = _processor_time()
+    time.sleep(seconds)
+    after = _processor_time()
+    if before is None or after is None:
+        return None
+    spent = [new - old for new, old in zip(after, before, strict=True)]
+    user, _, system, *_ = spent
+    return (user + system) / max(1, sum(spent))
+
+
+def _processor_time() -> list[int] | None:
+    """Return the ticks that all processors have spent, in order: user, at a low priority, system, idle, and others."""
+    try:
+        _, *ticks = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()
+        return [int(each) for each in ticks[:8]]
+    except (OSError, ValueError, IndexError):
+        return None  # not Linux
 
 
 def _quota() -> int | None:

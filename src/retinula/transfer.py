@@ -45,8 +45,8 @@ class Source:
     changed: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        licence = self.model.provenance.get("licence")
-        under = f", licence {licence}" if isinstance(licence, str) and licence else ""
+        licence = self.model.weights_licence
+        under = f", licence {licence}" if licence else ""
         told = f"{self.model.network_name}, {len(self.model.classes)} classes{under}, SHA-256 {self.sha256[:12]}"
         return f"{self.name} ({told})"
 
@@ -111,8 +111,8 @@ def find_weights(weights: str, root: Path = RUNS, tell: Callable[[str], None] = 
     """Return the model file that `weights` means.
 
     Args:
-        weights: what `find_trained` takes; `recipe:NAME`; or `timm/NAME`, whose weights are fetched where they are not
-            at hand.
+        weights: what `find_trained` takes; `recipe:NAME`; or `timm/NAME`, unless it is a file, whose weights are
+            fetched where they are not at hand.
         root: the folder of the runs.
         tell: as of `find_finished`.
 
@@ -122,10 +122,11 @@ def find_weights(weights: str, root: Path = RUNS, tell: Callable[[str], None] = 
     """
     if weights.startswith(NEWEST_OF):
         return _newest(weights.removeprefix(NEWEST_OF), root).model_file
-    if is_of_timm(weights):
-        return pretrained_file(weights)
     with reading(weights):
+        published = is_of_timm(weights) and not Path(weights).is_file()
         is_there = weights == "last" or any(place.exists() for place in (Path(weights), root / weights))
+    if published:
+        return pretrained_file(weights)
     if not is_there:
         known = {*NETWORKS, *(run.name for run in list_runs(root))}
         hint = known_elsewhere(weights) or nearest(weights, known)

@@ -15,6 +15,7 @@ from retinula.runs.run import create_run
 from retinula.trained.model_file import Model
 from retinula.transforms.preprocess import Preprocess
 from small_runs import whole_report
+from small_timm import load_timm
 
 Capture = pytest.CaptureFixture[str]
 
@@ -93,6 +94,16 @@ def test_a_network_that_cannot_be_shown(
     said, complaint = run_command(monkeypatch, capsys, "models", *words, code=2)
     assert not said
     assert message in complaint
+    assert complaint.count("\n") == 1
+
+
+def test_a_network_of_timm_that_takes_no_inputs_of_the_size_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    load_timm()
+    said, complaint = run_command(monkeypatch, capsys, "models", "timm/test_vit", "size=8", code=2)
+    assert not said
+    assert "timm/test_vit takes no inputs of 8x8 (" in complaint
     assert complaint.count("\n") == 1
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -137,6 +138,11 @@ def test_what_cannot_be_read_is_left_out(call: Call) -> None:
 def test_pictures_that_excite(call: Call) -> None:
     said = call("mine", "--method", "exciting", "--layer", "conv2", "--data", "shapes", "--out", "looked")
     assert said.splitlines()[0] == "looked/exciting-conv2.png"
+    elsewhere = create_run(load_recipe("digits", ["data.name=photos.zip"]), {}, "moved")
+    shutil.copy("runs/mine/model.safetensors", elsewhere.model_file)
+    assert "photos.zip, which is no longer there: put it back, or name others with --data" in call(
+        "moved", "--method", "exciting", code=2
+    )
 
 
 @pytest.mark.parametrize(

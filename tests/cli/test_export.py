@@ -1,6 +1,7 @@
 """`retinula export` proves what it writes, and refuses in one line."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -221,6 +222,14 @@ def test_photos_are_of_all_folders(call: Call, monkeypatch: pytest.MonkeyPatch) 
 def test_wrong_use_is_one_line(call: Call, words: tuple[str, ...], message: str) -> None:
     assert message in call("export", *words, code=2)
     assert not [path for ending in ("onnx", "pt2", "npz") for path in Path("runs").rglob(f"*.{ending}")]
+
+
+def test_pictures_that_have_been_moved_have_to_be_put_back(call: Call) -> None:
+    moved = create_run(load_recipe("digits", ["data.name=photos.zip"]), SURROUNDINGS, "moved")
+    shutil.copy("runs/mine/model.safetensors", moved.model_file)
+    told = "photos.zip, which is no longer there: put it back"
+    assert f"{told}, or prove it on pictures of your choice with --data\n" in call("export", "moved", code=2)
+    assert f"{told}\n" in call("export", "moved", "--int8", "--data", "digits", code=2)
 
 
 def test_no_page_for_what_knows_no_classes_and_nothing_is_fetched_for_it(call: Call) -> None:

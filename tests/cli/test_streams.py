@@ -13,7 +13,8 @@ from retinula.runs.run import Run
 
 # Figures take longer than such a training; the hardware is given, because measuring does too.
 PROGRAM = """
-import signal, sys
+import os, signal, sys
+from contextlib import suppress
 from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored where tests run in the background
 from retinula import experiment, measurement
@@ -30,6 +31,11 @@ for words in sys.argv[1].split(";"):
         entry.main()
     except SystemExit as left:
         codes.append(left.code)
+# What is opened now must not have the number of a stream, nor what is printed to that lie in it.
+with open("probe", "wb"):
+    for number in (1, 2):
+        with suppress(OSError):
+            os.write(number, b"said")
 Path("codes").write_text(str(codes))
 sys.exit(codes[-1])
 """
@@ -62,4 +68,5 @@ def test_closed_streams_are_no_hindrance(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
     assert (tmp_path / "codes").read_text() == "[0, 0, 0, 2]"
     assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
+    assert (tmp_path / "probe").read_bytes() == b""
     assert json.loads((tmp_path / "ev" / "report.json").read_text())["split"] == "test"

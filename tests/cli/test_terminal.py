@@ -151,6 +151,20 @@ def test_on_a_narrow_terminal_the_bar_and_the_time_left_stay(
     assert "x\u2026 \u2501" in long.replace("\u2578", "\u2501").replace("\u257a", "\u2501")
 
 
+def test_the_bar_of_the_next_seed_shows_nothing_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    opened(monkeypatch)
+    with TrainingReporter() as reporter:
+        shown = []
+        for step in (20, 21, 1, 2, 20):
+            reporter.step(StepProgress(step, 40, 1, 2, 1.3, 12345.6, 90))
+            assert reporter._bar is not None
+            shown.append("val_accuracy" in reporter._bar.tasks[0].fields["figures"])
+            if step == 20:
+                reporter.epoch(epoch_row(1, 20, val_loss=1.23, val_accuracy=0.9722))
+    assert shown == [False, True, False, False, False]
+
+
 @pytest.mark.parametrize("kind", [TrainingReporter, TrialsReporter])
 def test_a_terminal_that_goes_takes_no_training_with_it(
     kind: type[TrainingReporter], monkeypatch: pytest.MonkeyPatch

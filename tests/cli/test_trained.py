@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from retinula.cli.trained import called
+from retinula.cli.trained import called, check_own_there
+from retinula.errors import InputError
+from retinula.recipe.files import load_recipe
+from retinula.runs.run import create_run
 
 
 @pytest.mark.parametrize(
@@ -30,6 +33,20 @@ def test_a_run_without_a_model_is_told_before_torch_is_loaded(tmp_path: Path) ->
     (tmp_path / "begun" / "recipe.toml").touch()
     told = without_torch(("predict", "begun", "a.png"), tmp_path)
     assert told == "retinula: begun has no model yet; go on with: retinula train --resume begun\n"
+
+
+def test_a_run_whose_pictures_have_been_moved_says_what_to_do_before_torch_is_loaded(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    run = create_run(load_recipe("digits", [f"data.name={photos}"]), {}, "mine", tmp_path / "runs")
+    run.model_file.touch()
+    told = "retinula: runs/mine was trained on {}, which is no longer there: put it back, or measure on pictures of "
+    said = without_torch(("evaluate", "mine"), tmp_path)
+    assert said == f"{told.format(photos)}your choice with --data\n"
+    photos.mkdir()
+    check_own_there(run)
+    photos.rmdir()
+    with pytest.raises(InputError, match=f"was trained on {photos}, which is no longer there: put it back$"):
+        check_own_there(run)
 
 
 @pytest.mark.parametrize(

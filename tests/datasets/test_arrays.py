@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
-from retinula.datasets import arrays
+from retinula.datasets import arrays, load
 from retinula.datasets.reading import SPLITS, Chunk, Reading, SplitName
 from retinula.datasets.split_record import read_record
 from retinula.errors import InputError
@@ -148,9 +148,18 @@ def test_pictures_without_labels_and_labels_without_pictures_are_named(tmp_path:
     for name, other, what in ((f"x_{split}", f"y_{split}", "pictures"), (f"y_{split}", f"x_{split}", "labels")):
         with pytest.raises(InputError, match=f"lacks the {what} of {other}; {needed}"):
             arrays.read(save(tmp_path / "a.npz", leave_out=name))
-    np.savez(tmp_path / "b.npz", x_test=PICTURES, y_test=LABELS)
-    with pytest.raises(InputError, match=f"has nothing to train on; {needed}"):
+    np.savez(tmp_path / "b.npz", x_val=PICTURES, y_val=LABELS)
+    with pytest.raises(InputError, match=f"has nothing to train or to test on; {needed}"):
         arrays.read(tmp_path / "b.npz")
+
+
+def test_all_pictures_may_be_to_test_on(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_test=PICTURES, y_test=LABELS)
+    reading = arrays.read(tmp_path / "a.npz")
+    assert {split: labels for split, (_, labels) in gather(reading).items()} == {"test": LABELS.tolist()}
+    np.savez(tmp_path / "b.npz", x_test=PICTURES[:0], y_test=LABELS[:0])
+    with pytest.raises(InputError, match="b has no pictures that can be used"):
+        load.load(tmp_path / "b.npz", cache_dir=tmp_path)
 
 
 @pytest.mark.parametrize(

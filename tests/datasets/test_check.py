@@ -152,6 +152,18 @@ def test_pictures_of_12_bits_in_16(tmp_path: Path) -> None:
     assert said in report.lines()
 
 
+def test_classes_that_differ_in_case_alone_are_remarked_on(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (80, 4, 4), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array(["Cat", "cat", "dog", "owl"] * 20))
+    report = check_dataset(load(tmp_path / "a.npz"))
+    assert report.is_clean
+    assert report.to_dict()["same_but_case"] == [["Cat", "cat"]]
+    assert report.lines()[1:] == [
+        "classes called the same but for upper and lower case: Cat and cat",
+        "nothing wrong was found",
+    ]
+
+
 @pytest.mark.parametrize("names", [(), ("cat", "dog")])
 def test_a_single_class_is_a_fault(tmp_path: Path, names: tuple[str, ...]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (20, 4, 4), dtype=np.uint8)

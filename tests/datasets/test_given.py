@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +126,17 @@ def test_what_is_no_such_table(tmp_path: Path, given: Any, words: str) -> None:
 
 
 def test_a_cell_that_is_missing_is_empty() -> None:
-    class NAType:
-        pass
-
-    rows = rows_of(Frame(["file", "label"], [(Path("a.png"), np.nan), (NAType(), None), (np.str_("b"), np.int64(3))]))
+    rows = rows_of(Frame(["file", "label"], [(Path("a.png"), np.nan), (None, None), (np.str_("b"), np.int64(3))]))
     assert rows == [["file", "label"], ["a.png", ""], ["", ""], ["b", "3"]]
+    pandas = pytest.importorskip("pandas")
+    for missing in (pandas.NA, pandas.NaT, Decimal("NaN"), np.array(["a", np.nan])[1]):
+        assert rows_of((["a", "b"], ["cat", missing])) == [["file", "label"], ["a", "cat"], ["b", ""]]
+
+
+def test_whole_numbers_that_a_gap_has_made_floats_are_written_as_such() -> None:
+    frame = Frame(["file", "label", "weight"], [("a", 1.0, 1.0), ("b", np.nan, 2.5), ("c", np.float32(20), np.inf)])
+    assert rows_of(frame) == [["file", "label", "weight"], ["a", "1", "1.0"], ["b", "", "2.5"], ["c", "20", "inf"]]
+    assert rows_of((["a", "b"], [0.0, None])) == [["file", "label"], ["a", "0"], ["b", ""]]
 
 
 def test_numbers_of_arrays_are_plain_ones() -> None:

@@ -124,6 +124,9 @@ def test_the_environment_names_folders_and_cache(tiny: Path, tmp_path: Path, mon
     check(load.load("cifar10"))
     assert (tmp_path / "named/prepared").is_dir()
     assert load.cache_folder(tmp_path) == tmp_path
+    monkeypatch.setenv("RETINULA_CACHE", "~nobody-such/c")
+    with pytest.raises(InputError, match=r"^~nobody-such/c: there is no such home folder; correct RETINULA_CACHE$"):
+        load.cache_folder()
     monkeypatch.delenv("RETINULA_CACHE")
     assert load.cache_folder() == Path(platformdirs.user_cache_dir("retinula"))
     monkeypatch.setenv("RETINULA_DATA", str(tmp_path / "gone"))

@@ -1,6 +1,7 @@
 """What a closer look has found, written and read again."""
 
 import inspect
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,31 @@ def test_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
         read_inspection(pipe, "test")
     with pytest.raises(InputError, match=r"inspection\.json: not an ordinary file"):
         add_inspection(pipe, found("test"))
+
+
+@pytest.mark.parametrize("damage", ["3", '{"dataset": "made", "embedding": []}'])
+@pytest.mark.parametrize(("damaged", "looked"), [("test", "test"), ("test", "validation")])
+def test_a_damaged_split_takes_nothing_away_of_another(
+    damaged: SplitName, looked: SplitName, damage: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "inspection.json"
+    add_inspection(file, found("validation"))
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps(values | {damaged: json.loads(damage)}))
+    add_inspection(file, found(looked))
+    kept = read_inspection(file, "validation")
+    assert kept is not None
+    assert kept.found.duplicates == {}
+    assert json.loads(file.read_text())["validation"] == values["validation"]
+    assert (read_inspection(file, looked) or kept).split == looked
+
+
+def test_what_could_not_be_written_again_is_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "inspection.json"
+    file.write_text('{"validation": {"dataset": "made", "robustness": NaN}}')
+    add_inspection(file, found("test"))
+    assert read_inspection(file, "test") is not None
+    assert read_inspection(file, "validation") is None
 
 
 def test_of_two_who_look_at_once_both_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

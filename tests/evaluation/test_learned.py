@@ -1,5 +1,7 @@
 """What a model has learned along all trainings that led to it: kept with a run, taken over, told."""
 
+import errno
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -66,19 +68,33 @@ def test_what_is_written_is_read_and_what_is_missing_tells_nothing(tmp_path: Pat
     assert LearnedPictures.read(run) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"torn", None], ids=["empty", "torn", "of something else"])
-def test_what_is_damaged_is_told_and_counts_as_unknown(
-    content: bytes | None, tmp_path: Path, make_set: MakeSet
+def of_something_else(file: Path) -> None:
+    save_tensors(file, {"1x8x8": torch.arange(3)}, {"else": []})
+
+
+def folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda file: file.write_bytes(b"torn"), r": not a safetensors file, or cut short \(.*\)"),
+        (of_something_else, " is damaged"),
+        (folder, ": not an ordinary file"),
+    ],
+    ids=["torn", "of something else", "a folder"],
+)
+def test_what_cannot_be_read_is_told_and_counts_as_unknown(
+    spoil: Callable[[Path], None], why: str, tmp_path: Path, make_set: MakeSet
 ) -> None:
     old, new = make_set(20), make_set(20, seed=1)
     run = begun(tmp_path, "theirs", learned(old))
-    if content is None:
-        save_tensors(run.learned_file, {"1x8x8": torch.arange(3)}, {"else": []})
-    else:
-        run.learned_file.write_bytes(content)
-    damage = f"{run.learned_file} is damaged: which pictures theirs has learned can no longer be told"
-    with pytest.raises(InputError, match=re.escape(f"{run.learned_file} is damaged")):
+    spoil(run.learned_file)
+    with pytest.raises(InputError, match=f"^{re.escape(str(run.learned_file))}{why}$") as caught:
         LearnedPictures.read(run)
+    damage = f"{caught.value}: which pictures theirs has learned cannot be told"
     learning = begin_learning(following(run.model_file), source(fingerprint="other"), new)
     assert learning.whole.untold == ("theirs",)
     assert learning.told(digests_of(old.images), None) == [f"{damage}: validation and test pictures may be among them"]
@@ -89,7 +105,21 @@ def test_what_is_damaged_is_told_and_counts_as_unknown(
     kept = learned_by(run, new, said.append)
     assert kept is not None
     assert kept.of(digests_of(new.images)).from_these
-    assert said == [damage, f"{run.learned_file} is damaged: the pictures to train on tell what theirs has learned"]
+    assert said == [damage, f"{caught.value}: the pictures to train on tell what theirs has learned"]
+
+
+@pytest.mark.parametrize("method", ["exists", "open"])
+def test_what_may_not_be_read_is_not_called_damaged(
+    method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make_set: MakeSet
+) -> None:
+    run = begun(tmp_path, "theirs", learned(make_set(20)))
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, method, refused)
+    with pytest.raises(InputError, match=r"learned\.safetensors: cannot be read \(Permission denied\)$"):
+        LearnedPictures.read(run)
 
 
 def test_of_a_run_that_began_from_another_training_pictures_do_not_tell_all(tmp_path: Path, make_set: MakeSet) -> None:
@@ -100,10 +130,8 @@ def test_of_a_run_that_began_from_another_training_pictures_do_not_tell_all(tmp_
     assert kept is not None
     assert kept.of(digests_of(make_set(20, seed=1).images)).number is None
     (line,) = said
-    assert line == (
-        f"{run.learned_file} is damaged: of the pictures that later has learned "
-        "only those to train on can still be told"
-    )
+    assert line.startswith(f"{run.learned_file}: not a safetensors file, or cut short (")
+    assert line.endswith("): of the pictures that later has learned only those to train on can be told")
 
 
 def test_it_is_told_how_many_of_each_split_were_learned_here_and_before(tmp_path: Path, make_set: MakeSet) -> None:

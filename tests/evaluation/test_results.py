@@ -342,6 +342,22 @@ def test_pictures_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
         evaluate(model, "zoo", split="validation")
 
 
+def test_of_a_users_own_pictures_it_is_told_how_many_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    model, image_set = classifier(), labelled(ANSWERS, LABELS)
+    whole = Dataset("photos", {"test": image_set, "train": labelled([0], [0])})
+    monkeypatch.setattr(run_data, "load", lambda *_, **form: whole)
+    evaluate(model, tmp_path)
+    number = len(image_set)
+    assert capsys.readouterr().err == (
+        f"{tmp_path}: {number} of {number + 1} pictures are measured, its test pictures\n"
+    )
+    evaluate(model, tmp_path, progress=False)
+    evaluate(model, image_set)
+    assert capsys.readouterr().err == ""
+
+
 def test_what_takes_long_is_told_in_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     model, image_set = classifier(), labelled(ANSWERS, LABELS)
     evaluate(model, image_set)

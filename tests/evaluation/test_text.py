@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from retinula.evaluation.caution import caution, is_near_chance
+from retinula.evaluation.caution import caution, is_near_chance, is_too_few
 from retinula.evaluation.denoising import Denoising
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.findings import Inspection
@@ -427,3 +427,18 @@ def test_the_caution_names_what_the_model_and_a_blind_guess_get_right() -> None:
         "answers means nothing."
     )
     assert "hardly be told" not in caution(answered((100, 900), (900, 100))), "it can: it is wrong nearly always"
+
+
+@pytest.mark.parametrize(("times", "by_chance"), [(1, True), (100, False)])
+def test_of_few_pictures_nobody_can_tell_how_far_what_is_found_is_to_be_believed(times: int, by_chance: bool) -> None:
+    measured = answered((7 * times, times), (2 * times, 5 * times))
+    assert is_near_chance(measured) == is_too_few(measured) == by_chance
+    assert caution(measured) == (
+        "With 80.0 % of 15 pictures right (a blind guess: 53.3 %) it may be hardly better than guesses: these are too "
+        "few to tell whether what is found by its answers means anything."
+        if by_chance
+        else caution(result())
+    )
+    assert "15 pictures" in caution(answered((6, 2), (3, 4))), "though a guess may be as good"
+    assert "too few to tell" in caution(answered((6, 2), (3, 4)))
+    assert not is_too_few(answered((5, 3), (4, 3)))

@@ -33,7 +33,8 @@ def model_of(name: str, channels: int = 3, temperature: float = 1.7) -> Model:
     torch.manual_seed(0)
     network = build(name, num_classes=3, channels=channels, size=(16, 16)).eval().requires_grad_(False)
     form = Preprocess(channels, (18, 18), (0.5,) * channels, (0.1,) * channels, resize="crop", crop=(16, 16))
-    provenance = {"run": "mine", "data_licence": "free for all"}
+    source = {"name": "theirs", "provenance": {"licence": "not for sale"}}
+    provenance = {"run": "mine", "data_licence": "free for all", "source": source}
     return Model(network, name, {}, CLASSES, form, ("pet", "pet", "bird"), temperature, provenance)
 
 
@@ -90,7 +91,7 @@ def test_one_file_holds_all(model: Model, proof: Proof, tmp_path: Path) -> None:
     assert loaded.classes == CLASSES
     said = loaded.metadata
     assert said["provenance"] == model.provenance
-    assert said["data_licence"] == "free for all"
+    assert (said["data_licence"], said["weights_licence"]) == ("free for all", "not for sale")
     assert said["temperature"] == 1.7
     assert said["superclasses"] == ["pet", "pet", "bird"]
     assert said["parity"] == exported.parity.to_dict()

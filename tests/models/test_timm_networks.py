@@ -11,7 +11,7 @@ from retinula import extras
 from retinula.errors import InputError
 from retinula.models.catalog import build, build_outline, is_network, network_named
 from retinula.models.head import head_of
-from retinula.models.timm_networks import class_names, published, with_weights
+from retinula.models.timm_networks import check_inputs, class_names, published, with_weights
 from small_timm import load_timm, publish
 
 SMALL = "timm/test_resnet"
@@ -45,6 +45,14 @@ def test_it_is_the_network_that_timm_builds(channels: int) -> None:
 def test_what_needs_a_size_is_given_it() -> None:
     network = build("timm/test_vit", num_classes=3, size=(48, 32))
     assert network(torch.rand(1, 3, 48, 32)).shape == (1, 3)
+
+
+def test_what_takes_no_inputs_of_its_size_is_told_and_left_as_it_was() -> None:
+    network = build("timm/test_vit", num_classes=3, size=(32, 32))
+    check_inputs("timm/test_vit", network, (3, 32, 32))
+    assert network.training
+    with pytest.raises(InputError, match=r"^timm/test_vit takes no inputs of 8x16 \(.*\): give a larger inputs\.size$"):
+        check_inputs("timm/test_vit", build("timm/test_vit", num_classes=3, size=(8, 16)), (3, 8, 16))
 
 
 def test_its_arguments_arrive() -> None:

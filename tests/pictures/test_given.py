@@ -2,8 +2,10 @@
 
 import io
 import struct
+import tempfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,6 +118,25 @@ def test_an_open_file_is_read_from_its_beginning_each_time(tmp_path: Path) -> No
             opened(unreadable)  # type: ignore[arg-type]  # what is refused
     with pytest.raises(UnreadablePicture, match="empty"):
         opened(io.BytesIO())
+
+
+def test_what_stands_for_an_open_file_is_read_as_it_is() -> None:
+    content = io.BytesIO()
+    Image.fromarray(NOISE).save(content, "PNG")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content.getvalue())
+        for form in (file, Standing(content)):
+            assert np.array_equal(pixels(form), NOISE)
+
+
+class Standing:
+    """Has nothing of its own, as the uploads of some servers."""
+
+    def __init__(self, file: io.BytesIO):
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 class Upload:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from figure_checks import assert_whole, words
 from retinula.plots.attribution import attribution, exciting_sheet, full_colour, overlay
@@ -97,3 +98,21 @@ def test_of_many_channels_the_first_are_shown() -> None:
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels[0] == "channel 0 (up to \u22120.96)\ncat, dog"
     assert len(labels) == 24
+
+
+def test_boxes_are_explained_where_they_are_drawn() -> None:
+    nushu = chr(0x1B170)  # in no font of an ordinary system
+    maps = np.ones((1, 4, 6), dtype=np.float32)
+    row, outputs = [np.zeros((3, 1, 5, 5), dtype=np.uint8)], np.ones((1, 3), dtype=np.float32)
+
+    def drawn(name: str, caption: str) -> list[Figure]:
+        return [
+            attribution(SEEN, maps, [caption], name=name, signed=True, unit="share", remark="Red is."),
+            exciting_sheet(row, outputs, [caption], layer="conv2", source=f"the pictures of {name}"),
+        ]
+
+    for figures, times in ((drawn(nushu, "a cat"), 1), (drawn("my.png", nushu), 1), (drawn("my.png", "a cat"), 0)):
+        for figure in figures:
+            said = " ".join(words(figure).split())
+            assert said.count("\u25a1 is a letter that no font here has") == times
+            assert_whole(figure)

@@ -27,3 +27,14 @@ def test_nothing_is_cut_and_it_repeats(number: int, make_set: Callable[..., Imag
     if number > 4:
         assert " ".join(LONG.split()) in said
     assert_repeats(lambda: batch(fed, name="made", recipe="digits"), tmp_path)
+
+
+@pytest.mark.parametrize("at", ["class", "name", "nowhere"])
+def test_boxes_are_explained_where_they_are_drawn(at: str, make_set: Callable[..., ImageSet]) -> None:
+    nushu = chr(0x1B170)  # in no font of an ordinary system
+    train_set = replace(make_set(60), classes=("owl", "hen", nushu if at == "class" else "tit"))
+    fed = fed_batch(load_recipe("digits"), train_set)
+    figure = batch(fed, name=nushu if at == "name" else "made", recipe="digits")
+    explained = "\u25a1 is a letter that no font here has" in words(figure)
+    assert explained == ("\u25a1" in words(figure)) == (at != "nowhere")
+    assert_whole(figure)

@@ -126,6 +126,16 @@ def test_superclasses_bring_their_classes_together() -> None:
     assert_whole(figure)
 
 
+def test_a_superclass_that_cannot_be_drawn_stays_whole() -> None:
+    one, other = chr(0x1B170), chr(0x1B171)  # in no font of an ordinary system
+    figure = confusion_matrix(counts(5), tuple("abcde"), (one, other, one, "beast", other))
+    (beside,) = figure.axes[0].child_axes
+    assert ticks(figure.axes[0])[1] == ["d", "a", "c", "b", "e"]
+    named = [label.get_text() for label in beside.get_yticklabels()]
+    assert named == ["beast", "\u25a1 (class 1)", "\u25a1 (class 2)"]
+    assert len(figure.axes[0].lines) == 3
+
+
 def test_a_hundred_classes_are_all_named_and_can_be_read() -> None:
     names = tuple(f"class_with_a_name_{number}" for number in range(100))
     groups = tuple(f"large_group_of_things_{number // 5}" for number in range(100))
@@ -162,6 +172,7 @@ def test_boxes_are_explained_where_such_a_class_is_shown() -> None:
         confusion_matrix(counts(2), ("ant", "bee"), ("beast", nushu)): 1,
         confusion_matrix(counts(130), [*(f"c{number}" for number in range(129)), nushu]): 1,
         confusion_matrix(counts(130), [*(f"c{number}" for number in range(60)), nushu, *map(str, range(69))]): 0,
+        confusion_matrix(counts(130), list(map(str, range(130))), [*["beast"] * 60, nushu, *["beast"] * 69]): 0,
     }
     for figure, times in drawn.items():
         assert words(figure).count("\u25a1 is a letter that no font here has") == times

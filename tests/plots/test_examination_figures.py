@@ -64,6 +64,13 @@ def test_labels_are_called_likely_wrong_only_by_answers_that_mean_something() ->
         "Above each picture its label, below it the answer."
     )
     assert_whole(figure)
+    few = CountedAnswers(15, 12, 8)
+    figure = label_errors(SET, errors[:3], few, BIRDS)
+    assert words(figure) == (
+        f"Answers that may be hardly better than guesses speak against 3 labels; 3 of them {caution(few)} "
+        "Above each picture its label, below it the answer."
+    )
+    assert_whole(figure)
 
 
 def test_boxes_in_what_is_found_are_explained_where_they_are_drawn() -> None:

@@ -167,3 +167,11 @@ def test_of_very_many_convolutions_some_of_all_depths_are_shown() -> None:
 def test_the_same_numbers_give_the_same_files(tmp_path: Path) -> None:
     assert_repeats(lambda: filter_sheet(random(5, 3, 3), layer="a", source="b"), tmp_path / "filters")
     assert_repeats(lambda: map_overview({"a": random(5, 3, 3)}, seen=SEEN, name="b"), tmp_path / "maps")
+
+
+@pytest.mark.parametrize(("name", "times"), [(chr(0x1B170), 1), ("cat.png", 0)])  # the first is in no ordinary font
+def test_boxes_in_the_name_of_a_picture_are_explained(name: str, times: int) -> None:
+    maps = random(5, 3, 3)
+    for figure in (map_sheet(maps, layer="a", seen=SEEN, name=name), map_overview({"a": maps}, seen=SEEN, name=name)):
+        assert words(figure).count("\u25a1 is a letter that no font here has") == times
+        assert_whole(figure)

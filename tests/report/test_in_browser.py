@@ -81,6 +81,44 @@ def test_the_arrow_keys_go_through_a_matrix_of_many_classes(
     assert page.locator("#behind-title").text_content() == under.text_content()
 
 
+@pytest.mark.parametrize("by_finger", [False, True])
+def test_a_mouse_points_at_its_field_alone_and_a_finger_at_the_nearest(
+    by_finger: bool, open_page: Pages, inspected: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "TABLED", 2)  # three classes are many, then
+    file, contents = write_report(inspected)
+    assert contents.answers is not None
+    filled = {(cell.true, cell.answer): cell.count for cell in contents.answers.dots}
+    beside = next(key for key in filled if (key[0], key[1] + 1) not in filled)
+    page = open_page(file.as_uri(), LOADED, has_touch=True)
+    under, field = page.locator("#under"), page.locator(f"[data-cell='{beside[0]}-{beside[1]}']")
+    said = under.text_content()
+    field.scroll_into_view_if_needed()
+    box = field.bounding_box()
+    click = page.touchscreen.tap if by_finger else page.mouse.click
+    click(box["x"] + 1.2 * box["width"], box["y"] + box["height"] / 2)  # an empty field, or beside the last
+    if not by_finger:
+        assert under.text_content() == said
+        assert not page.evaluate(SHOWN)
+        click(box["x"] + 0.9 * box["width"], box["y"] + 0.9 * box["height"])
+    until(page, SHOWN)
+    assert under.text_content().startswith(f"{filled[beside]} \u00d7 ")
+    assert page.locator("#behind-title").text_content() == under.text_content()
+
+
+def test_a_name_that_is_cut_tells_all_of_itself(
+    open_page: Pages, inspected: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "TABLED", 2)  # three classes are many, then
+    page = open_page(write_report(inspected)[0].as_uri(), LOADED)
+    name = page.locator(".dots .names text").first
+    name.scroll_into_view_if_needed()
+    box = name.bounding_box()
+    found = "([x, y]) => document.elementFromPoint(x, y).querySelector(':scope > title')?.textContent"
+    place = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    assert page.evaluate(found, place) == name.locator("title").text_content()
+
+
 def test_the_map_tells_of_the_mark_that_is_pointed_at(open_page: Pages, address: str) -> None:
     page = open_page(address, LOADED)
     marks = page.locator("#map-drawing use")

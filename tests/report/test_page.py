@@ -21,6 +21,7 @@ from retinula import extras, inspection
 from retinula.cli import main
 from retinula.datasets.reading import SplitName
 from retinula.errors import InputError
+from retinula.evaluation import run_data
 from retinula.evaluation.answered import save_answered
 from retinula.evaluation.asked import Asked
 from retinula.evaluation.caution import caution
@@ -34,7 +35,7 @@ from retinula.evaluation.robustness import Robustness
 from retinula.evaluation.run_data import OwnPictures
 from retinula.images import Images, ImageSet
 from retinula.metrics import confusion_matrix
-from retinula.pictures.equal import digests_of
+from retinula.pictures.equal import Digests, digests_of
 from retinula.plots.figure import GREY, SERIES
 from retinula.recipe.sections import Augmentation, Claim, Evaluation, Objective
 from retinula.report import contents as gathering
@@ -987,7 +988,15 @@ def test_what_deep_cannot_look_for_is_left_out_with_its_reason(
     monkeypatch.setattr(
         gathering, "look_closer", lambda *_, **__: Inspection(impossible={look: f"of {look} none" for look in looks})
     )
+    digested: list[int] = []
+
+    def counted(images: Images) -> Digests:
+        digested.append(len(images))
+        return digests_of(images)
+
+    monkeypatch.setattr(run_data, "digests_of", counted)
     file, contents = write_report(at_hand, tmp_path / "page.html", deep=True)
+    assert digested == [31], "what was learned of them is looked up once"
     assert contents.unmeasured == ()
     assert contents.missing == {look: f"of {look} none" for look in looks}
     words = Page(file.read_text()).words
@@ -1047,7 +1056,9 @@ def test_what_was_learned_along_the_way_is_told_and_not_only_the_own_training_pi
     said: list[str] = []
     _, contents = write_report(run, tmp_path / "page.html", remark=said.append)
     assert contents.learned.number is None
-    assert said == [f"{run.learned_file} is damaged: which pictures copy has learned can no longer be told"]
+    (line,) = said
+    assert line.startswith(f"{run.learned_file}: not a safetensors file, or cut short (")
+    assert line.endswith("): which pictures copy has learned cannot be told")
 
 
 def test_deep_is_refused_where_nothing_can_be_looked_at(
@@ -1119,9 +1130,11 @@ def test_what_was_answered_when_it_was_evaluated_is_not_asked_once_more(
     turned = replace(result, logits=-result.logits)
     for averaged, expected in (("none", -result.logits), ("mirror", result.logits)):
         save_answered(inspected.answers_file("test"), model, test, replace(turned, tta=averaged))
-        answers = gathering.gather(inspected).answers
-        assert answers is not None
-        torch.testing.assert_close(answers.result.logits, expected)
+        contents = gathering.gather(inspected)
+        assert contents.answers is not None
+        measured = contents.answers.result
+        torch.testing.assert_close(measured.logits, expected)
+    assert measured.learned is contents.learned, "of a new measurement it is known already"
 
 
 def test_without_averaging_nothing_is_said_of_looks(written: tuple[str, Contents]) -> None:

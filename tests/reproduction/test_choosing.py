@@ -47,7 +47,7 @@ def test_validation_decides_and_test_is_only_shown(tmp_path: Path) -> None:
     choice = choose(runs)
     assert choice.metric == "val_accuracy"
     assert choice.best == (1,)
-    assert choice.reason == "best by val_accuracy; the test pictures were not asked"
+    assert choice.reason == "best by val_accuracy, by one seed each; the test pictures were not asked"
     one, two, three = choice.compared
     assert (one.settings, two.settings, three.settings) == ((), ("optimizer.lr=0.05",), ("optimizer.lr=0.01",))
     assert (one.value, two.value) == (0.8, 0.95)
@@ -74,10 +74,10 @@ def test_by_few_pictures_none_is_called_best(
     out = run_command(monkeypatch, capsys, "runs", "compare", *names)[0].splitlines()
     assert out[0].split()[:7] == ["run", "val_accuracy", "95", "%", "interval", "pictures", "epochs"]
     assert out[1].split()[:8] == ["one", "81.25", "%", "74.1", "to", "86.8", "%", "144"]
-    told = "one and two cannot be told apart by 144 pictures (by val_accuracy; the test pictures were not asked)"
-    assert out[4] == f"best     none: {told}"
+    told = "one and two cannot be told apart by 144 pictures"
+    assert out[4] == f"best     none: {told} (by val_accuracy, by one seed each; the test pictures were not asked)"
     report = json.loads(run_command(monkeypatch, capsys, "runs", "compare", *names, "--json")[0])
-    assert (report["best"], report["as_good"]) == (None, ["one", "two"])
+    assert (report["best"], report["best_runs"], report["as_good"]) == (None, [], ["one", "two"])
     assert report["undecided"] == "cannot be told apart by 144 pictures"
     assert [each["num_validation_images"] for each in report["runs"]] == [144] * 3
     assert report["runs"][0]["val_accuracy_interval"] == pytest.approx([0.741, 0.868], abs=1e-3)
@@ -112,7 +112,34 @@ def test_the_best_may_be_several_seeds(
         "each; the test pictures were not asked)"
     )
     report = json.loads(run_command(monkeypatch, capsys, "runs", "compare", *names, "--json")[0])
-    assert (report["best"], report["as_good"]) == (None, ["good-0", "good-1"])
+    assert (report["best"], report["best_runs"], report["as_good"]) == (None, ["good-0", "good-1"], [])
+    report = json.loads(run_command(monkeypatch, capsys, "runs", "compare", "bad", "good-0", "--json")[0])
+    assert (report["best"], report["best_runs"], report["as_good"]) == ("good-0", ["good-0"], [])
+
+
+def test_one_seed_twice_is_one_seed(tmp_path: Path) -> None:
+    one, copy = (trained(tmp_path, name, values=(0.9,), test=0.9) for name in ("one", "copy"))
+    choice = choose([one, copy])
+    assert (choice.best, choice.as_good, choice.undecided) == ((), (0, 1), "are the same recipe and seed")
+    seeds = [trained(tmp_path, f"seed-{seed}", f"seed={seed}", values=(0.9 + seed / 50,), test=0.9) for seed in (1, 2)]
+    assert choose([one, copy, *seeds]).undecided == "differ by their seed alone: 92.00 ± 2.00 % (n = 3)"
+    other = trained(tmp_path, "other", "lr=0.05", values=(0.5,), test=0.5)
+    choice = choose([one, copy, other])
+    assert choice.best == (0, 1)
+    assert choice.reason == "best by val_accuracy, by one seed each; the test pictures were not asked"
+    near = trained(tmp_path, "near", "lr=0.05", values=(0.88,), test=0.5)
+    assert choose([one, copy, near]).undecided == "cannot be told apart by 144 pictures"
+
+
+def test_only_what_has_come_equally_far_is_averaged(tmp_path: Path) -> None:
+    done = trained(tmp_path, "done", values=(0.5, 0.95), test=0.9)
+    begun = trained(tmp_path, "begun", "seed=1", values=(0.3,))
+    choice = choose([done, begun])
+    assert (choice.best, choice.compared[1].settings) == ((0,), ("seed=1",))
+    also = trained(tmp_path, "also", "seed=2", values=(0.31,))
+    choice = choose([done, begun, also])
+    assert (choice.best, choice.undecided) == ((0,), "")
+    assert choose([begun, also]).undecided == "differ by their seed alone: 30.50 ± 0.71 % (n = 2)"
 
 
 def test_where_nobody_knows_how_many_pictures_chance_is_owned_to(tmp_path: Path) -> None:
@@ -122,7 +149,9 @@ def test_where_nobody_knows_how_many_pictures_chance_is_owned_to(tmp_path: Path)
     ]
     choice = choose(runs[:2])
     assert (choice.best, choice.compared[0].interval) == ((1,), None)
-    assert choice.reason == "best by val_accuracy, perhaps by chance; the test pictures were not asked"
+    assert (
+        choice.reason == "best by val_accuracy, perhaps by chance, by one seed each; the test pictures were not asked"
+    )
     assert choice.undecided == "perhaps by chance"
     assert choose(runs).as_good == (1, 2)
     assert choose(runs).undecided == "have the same val_accuracy"
@@ -133,7 +162,7 @@ def test_losses_are_told_from_the_chance_of_seeds(tmp_path: Path) -> None:
     one, two = (trained(tmp_path, str(loss), *settings, f"lr={loss}", values=(0.0,), loss=loss) for loss in (0.5, 0.4))
     choice = choose([one, two])
     assert (choice.best, choice.compared[1].interval) == ((1,), None)
-    assert choice.reason == "best by val_loss, perhaps by chance; the test pictures were not asked"
+    assert choice.reason == "best by val_loss, perhaps by chance, by one seed each; the test pictures were not asked"
     again = trained(tmp_path, "again", *settings, "lr=0.4", "seed=1", values=(0.0,), loss=0.45)
     choice = choose([one, two, again])
     assert (choice.best, choice.undecided) == ((), "cannot be told apart by so few seeds")
@@ -194,7 +223,7 @@ def test_pictures_that_have_changed_between_two_trainings_are_owned_to(tmp_path:
     two = trained(tmp_path, "two", values=(0.9,), data=after)
     choice = choose([one, two])
     assert [each.settings for each in choice.compared] == [(), ("other pictures (124, not 125)",)]
-    assert choice.reason.startswith("best by val_accuracy, on validation pictures of their own each")
+    assert choice.reason.startswith("best by val_accuracy, by one seed each, on validation pictures of their own each")
     relabelled = trained(tmp_path, "three", values=(0.9,), data=before | {"fingerprint": "e"})
     choice = choose([one, relabelled])
     assert choice.compared[1].settings == ("other pictures",)

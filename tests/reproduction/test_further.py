@@ -113,7 +113,8 @@ def test_what_is_no_more_than_chance_does_not_go_further(
     assert found is not None
     assert found.finding == found.to_dict()["finding"] == finding
     whom = " from cifar10-cnn" if finding == "cannot be told apart" else ""
-    assert found.words.startswith(f"cifar10-fast {finding}{whom}: test accuracy by a single look ")
+    seeds = ", by one seed each" if len(further) == len(here) == 1 else ""
+    assert found.words.startswith(f"cifar10-fast {finding}{whom}{seeds}: test accuracy by a single look ")
     assert found.words.endswith(f", of {num_images:,} pictures")
 
 
@@ -123,7 +124,15 @@ def test_what_averages_alike_is_compared_so() -> None:
     found = goes_further(work, [own], gather([Path("runs")]))
     assert found is not None
     told = "test accuracy, mean of six looks 94.00 % (n = 1), here 91.00 % (n = 1), of 10,000 pictures"
-    assert found.words == f"cifar10-fast goes further: {told}"
+    assert found.words == f"cifar10-fast goes further, by one seed each: {told}"
+
+
+def test_other_numbers_of_pictures_are_both_said() -> None:
+    work = load_recipe("cifar10-cnn")
+    own, _ = made_up(work, 0.74), made_up(load_recipe("cifar10-fast"), 0.94, num_images=2_000)
+    found = goes_further(work, [own], gather([Path("runs")]))
+    assert found is not None
+    assert found.words.endswith(" 94.00 % (n = 1), here 74.00 % (n = 1), of 2,000 and 10,000 pictures")
 
 
 def test_the_page_tells_single_looks_and_how_many_pictures() -> None:
@@ -161,7 +170,7 @@ def test_what_earlier_runs_reached_is_pointed_to_until_there_are_newer_ones(tmp_
     )
     assert none_here in results_page(groups).splitlines()
     made_up(load_recipe("cifar10-fast"), 0.94)
-    assert "cifar10-fast goes further: test accuracy by a single look 94.00 %" in results_page(
+    assert "cifar10-fast goes further, by one seed each: test accuracy by a single look 94.00 %" in results_page(
         gather([Path("runs")]), earlier
     )
 
@@ -238,7 +247,7 @@ def test_what_takes_noise_out_is_told_by_how_much_of_it() -> None:
     assert further is not None
     gained = "PSNR gained at noise 0.1"
     both = f"{gained} 5.00 dB (n = 1), here 1.00 dB (n = 1)"
-    assert further.words == f"cifar10-denoise cannot be told apart from cifar10-autoencoder: {both}", "by one run each"
+    assert further.words == f"cifar10-denoise cannot be told apart from cifar10-autoencoder, by one seed each: {both}"
     report = run.report()
     report["evaluations"]["cifar10/test"]["denoising"] = []
     run.report_file.write_text(json.dumps(report))

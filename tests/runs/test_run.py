@@ -2,23 +2,20 @@ import errno
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from filelock import FileLock
 
 from retinula.errors import InputError, RetinulaError
 from retinula.files import durable
 from retinula.files.durable import _umask
 from retinula.recipe.files import load_recipe
 from retinula.recipe.recipe import Recipe
-from retinula.runs import locking, run
+from retinula.runs import run
 from retinula.runs.elsewhere import WrittenElsewhere
-from retinula.runs.locking import LOCK
 from retinula.runs.run import Run, create_run, find_run, list_runs
 from small_runs import SURROUNDINGS, epoch_row, step_row, whole_report
 
@@ -147,35 +144,6 @@ def test_a_line_cut_short_by_a_kill_is_left_out(tmp_path: Path, recipe: Recipe) 
     for torn in ("2,1,0.4", "2,1,0.4,0.1,"):
         run.steps_file.write_text(f"step,epoch,loss,learning_rate,seconds\n1,1,0.5,0.1,0.1\n{torn}")
         assert len(run.steps()) == 1
-
-
-def test_only_one_process_trains_in_a_folder(tmp_path: Path, recipe: Recipe) -> None:
-    run = create_run(recipe, {}, root=tmp_path)
-    with run.lock(), pytest.raises(RetinulaError, match="another process is training"):
-        run.lock()
-    with run.lock():
-        pass
-
-
-def test_who_only_looks_whether_somebody_trains_keeps_nobody_from_it(
-    tmp_path: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = create_run(recipe, {}, root=tmp_path)
-    for patience in ("_PATIENCE_SECONDS", "_LOOKING_SECONDS"):
-        monkeypatch.setattr(locking, patience, 30.0)  # on a busy machine a moment may be long
-
-    def look_for_a_moment() -> None:
-        looking = FileLock(run.path / LOCK, thread_local=False)
-        looking.acquire()
-        threading.Timer(0.1, looking.release).start()
-
-    look_for_a_moment()
-    assert not run.in_training(), "as it is for whoever looks beside it"
-    look_for_a_moment()
-    with run.lock():
-        monkeypatch.undo()
-        assert run.in_training()
-    assert not run.in_training()
 
 
 def test_of_other_pictures_a_folder_is_named_whatever_they_are_called(tmp_path: Path) -> None:

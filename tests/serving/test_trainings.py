@@ -57,6 +57,7 @@ def test_runs_are_listed_whatever_state_they_are_in(root: Path) -> None:
             "dataset": "digits",
             "begun": "2026-01-02T03:04:05+00:00",
             "finished": True,
+            "ended_early": False,
             "epochs": 2,
             "val_accuracy": 0.61,
             "val_loss": 0.7,

@@ -45,6 +45,16 @@ def test_a_model_may_lie_in_no_run(done: Run) -> None:
     assert find_trained(done.model_file) == Found(done.model_file), "which was named without its run"
 
 
+def test_published_weights_are_begun_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"train from them with: retinula train FOLDER --model timm/resnet18$"):
+        find_trained("timm/resnet18")
+    (tmp_path / "runs" / "timm" / "mine").mkdir(parents=True)
+    with pytest.raises(InputError) as caught:
+        find_trained("timm/mine")
+    assert "published" not in str(caught.value), "what is there is meant"
+
+
 def test_what_needs_a_model_takes_the_newest_finished_run(done: Run) -> None:
     told: list[str] = []
     assert find_finished("last", tell=told.append) == done

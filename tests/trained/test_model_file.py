@@ -1,5 +1,5 @@
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -320,6 +320,26 @@ def test_a_photo_is_answered_alike_whichever_way_it_is_held(model: Model) -> Non
         tags[0x0112] = orientation
         Image.fromarray(np.random.default_rng(2).integers(0, 256, (9, 14, 3), np.uint8)).save(content, "PNG", exif=tags)
         assert model.predict(Image.open(content)) == model.predict(content.getvalue())
+
+
+def test_what_stands_for_an_open_file_is_one_picture(model: Model) -> None:
+    class Standing:
+        """As the uploads of some servers."""
+
+        def __init__(self) -> None:
+            self._file = io.BytesIO()
+            Image.fromarray(PICTURES[0, 0]).save(self._file, "PNG")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._file, name)
+
+        def __iter__(self) -> Iterator[bytes]:
+            return self._file
+
+        def __next__(self) -> bytes:
+            return next(self._file)
+
+    assert model.predict(Standing()) == model.predict(PICTURES[0, 0])
 
 
 def test_what_cannot_be_read_is_skipped_where_told(model: Model) -> None:

@@ -1,5 +1,6 @@
 """Published weights as model files: where they are looked for, what the file says, what is refused."""
 
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_weights_in_a_folder_become_a_model_file(tmp_path: Path, monkeypatch: py
     weights = publish(tmp_path, NAME)
     monkeypatch.setenv("RETINULA_DATA", str(tmp_path))
     path = pretrained_file("timm/test_resnet")
-    assert path.name == f"timm-{NAME}.safetensors"
+    assert path.name == f"timm-{metadata.version('timm')}-{NAME}.safetensors"
     model = Model.load(path)
     assert (model.network_name, model.arguments, len(model.classes)) == ("timm/test_resnet", {}, 1000)
     form = model.preprocess
@@ -51,6 +52,15 @@ def test_weights_in_a_folder_become_a_model_file(tmp_path: Path, monkeypatch: py
     }
     weights.unlink()
     assert pretrained_file(f"timm/{NAME}") == path  # kept, whatever becomes of the weights
+
+
+@pytest.mark.usefixtures("no_hub")
+def test_another_timm_makes_a_model_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(tmp_path, NAME)
+    before = pretrained_file(f"timm/{NAME}", search=[tmp_path])
+    monkeypatch.setattr(metadata, "version", lambda _package: "9.0")
+    assert pretrained_file(f"timm/{NAME}", search=[tmp_path]).name == f"timm-9.0-{NAME}.safetensors"
+    assert before.is_file(), "runs that name it go on"
 
 
 @pytest.mark.usefixtures("no_hub")

@@ -51,6 +51,17 @@ def test_the_fastest_is_chosen(
     assert "float32 channels-last 1000 ms" in chosen.reason
 
 
+@pytest.mark.parametrize(("busy", "told"), [(None, False), (0.1, False), (0.85, True)])
+def test_what_was_measured_beside_other_programs_says_so(
+    busy: float | None, told: bool, small: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "busy_share", lambda: busy)
+    chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock_of(1.0, 0.9, 0.3))  # type: ignore[arg-type]  # a test's
+    words = "; other programs used 85 % of the processor meanwhile, which may have misled"
+    assert (words in chosen.reason) == told
+    assert ("other programs" in chosen.reason) == told
+
+
 def test_what_is_hopeless_at_first_sight_is_not_tried(small: nn.Module) -> None:
     clock = clock_of(1.0, 0.5, looks=(0.5, 0.4, 1.61))  # and no third trial: the clock would have no time for it
     chosen = choose_hardware(small, (3, 8, 8), device="cpu", clock=clock)  # type: ignore[arg-type]  # a test's

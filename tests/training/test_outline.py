@@ -43,6 +43,8 @@ def test_a_finished_run_has_reached_what_its_report_says(tmp_path: Path) -> None
     evaluations = {"digits/test": {"accuracy": 0.7}, "digits/test/mirror": {"accuracy": 0.75, "plain_accuracy": 0.7}}
     write_json(run.report_file, whole_report(training={"val_accuracy": 0.8}, evaluations=evaluations))
     assert Outline.of(run, run.recipe(), run.metrics()) == Outline(2, 0.8, None, 0.75, test_plain_accuracy=0.7)
+    write_json(run.report_file, whole_report(training={"of_steps": 60}))
+    assert Outline.of(run, run.recipe(), run.metrics()).ended_early
     evaluations["digits/test"]["plain_accuracy"] = 0.7
     single = create_run(load_recipe("digits"), {}, root=tmp_path)
     write_json(single.report_file, whole_report(evaluations=evaluations))

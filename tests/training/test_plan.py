@@ -142,11 +142,9 @@ def test_a_rate_that_rises_from_0_moves_the_weights_in_the_second_step(make_set:
 
 
 def test_cutout_larger_than_the_pictures_is_refused(make_set: Callable[..., ImageSet]) -> None:
-    train_set = make_set(20)
-    side = max(train_set.shape[1:])
-    plain = Hardware("cpu", 1, False, "float32", "for the test")
-    recipe = load_recipe("digits", [f"cutout={side}"])
-    make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)
-    recipe = load_recipe("digits", [f"cutout={side + 1}"])
-    with pytest.raises(InputError, match=f"augment.cutout={side + 1} is larger than the pictures"):
-        make_plan(recipe, train_set, None, make_preprocess(recipe, train_set), plain)
+    see_worth(make_set(20), "cutout=8")
+    with pytest.raises(InputError, match=r"augment\.cutout=9 is larger than the pictures, 8x8: nothing would be left"):
+        see_worth(make_set(20), "cutout=9")
+    see_worth(make_set(20, size=12), "cutout=10", "random_crop=[10,6]", "crop=[10,6]")
+    with pytest.raises(InputError, match=r"augment\.cutout=11 is larger than the pictures, 10x6"):
+        see_worth(make_set(20, size=12), "cutout=11", "random_crop=[10,6]", "crop=[10,6]")

@@ -254,6 +254,25 @@ def test_what_was_stopped_or_refused_by_a_disk_is_taken_up_as_often_as_it_takes(
     assert (trial.state, trial.reason) == ("finished", "")
 
 
+def test_an_epoch_that_the_ledger_did_not_hear_of_is_told_before_going_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ledger.Ledger.report
+
+    def refused(self: ledger.Ledger, number: int, epoch: int, value: float) -> bool:
+        if epoch == 2:
+            raise RetinulaError("cannot write the study")
+        return real(self, number, epoch, value)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger.Ledger, "report", refused)
+        for _ in range(search.CUT_OFTEN + 1):
+            with pytest.raises(RetinulaError, match="cannot write the study; go on with: "):
+                searched(RATE, trials=1)
+    found = searched(RATE, trials=1)
+    (trial,) = found.trials
+    assert len(found.study.run(1).metrics()) == 2, "its checkpoint was made before the ledger was told"
+    assert (trial.state, trial.epochs) == ("finished", 2)
+
+
 def test_what_is_worse_than_the_median_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[int, int]] = []
 

@@ -95,6 +95,7 @@ class _Shown(NamedTuple):
 def _of_catalog(name: str, settings: list[str]) -> _Shown:
     """Build a network of the catalog in its published setting, but for what is set."""
     from retinula.models.catalog import build, network_named
+    from retinula.models.timm_networks import check_inputs, is_of_timm
     from retinula.recipe.assignment import ARGUMENTS, parse
     from retinula.recipe.files import checked
 
@@ -117,6 +118,8 @@ def _of_catalog(name: str, settings: list[str]) -> _Shown:
     recipe = checked({"name": "shown", "model": model, "inputs": inputs}, f"retinula models {name}")
     size, channels = recipe.inputs.size or entry.size, recipe.inputs.channels or entry.channels
     network = build(name, num_classes=num_classes, channels=channels, size=size, **recipe.model.arguments)
+    if is_of_timm(name):
+        check_inputs(name, network, (channels, *size))
     return _Shown(network, name, (channels, *size), {**entry.arguments, **recipe.model.arguments})
 
 

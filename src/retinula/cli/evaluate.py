@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, found_model, without_pictures
+from retinula.cli.trained import RunOrModel, check_own_there, found_model, without_pictures
 from retinula.errors import InputError
 from retinula.forms import Averaging
 
@@ -76,6 +76,8 @@ def evaluate(
     found = found_model(run)  # before torch is loaded, which takes seconds
     if found.run is None and data is None:
         raise without_pictures(run)
+    if found.run is not None and data is None:
+        check_own_there(found.run, ", or measure on pictures of your choice with --data")
     from retinula.evaluation.asked import ask, ask_file
     from retinula.evaluation.label_errors import check_findable
     from retinula.evaluation.results import ClassificationResult

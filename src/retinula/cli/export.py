@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, called, found_model, with_result
+from retinula.cli.trained import RunOrModel, called, check_own_there, found_model, with_result
 from retinula.errors import InputError
 from retinula.extras import load, need
 from retinula.files.durable import check_destination, check_folder
@@ -247,10 +247,11 @@ def _splits(found: "Found", int8: bool, progress: "Progress") -> "Mapping[SplitN
         raise InputError(
             f"nobody knows which pictures {found.file} has seen: name its run, or other pictures with --data"
         )
+    others = "" if int8 else "prove it on pictures of your choice with --data"
+    check_own_there(found.run, others and f", or {others}")
     own = find_own(found.run, progress)
     if own.changed:
-        remedy = "" if int8 else "; prove it on pictures of your choice with --data"
-        raise InputError(f"{own.first_change}{remedy}")
+        raise InputError(f"{own.first_change}{others and f'; {others}'}")
     return own.splits
 
 

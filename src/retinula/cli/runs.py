@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_EPOCHS = 40  # that are shown in a table, which nobody reads on a screen beyond that
 
 app = typer.Typer(
-    help="List, show, compare and end trainings; by itself it lists them.",
+    help="List, show, compare or end trainings; alone, it lists them.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -190,7 +190,8 @@ def compare(
                 "runs": found,
                 "metric": choice.metric,
                 "best": best[0] if len(best) == 1 else None,
-                "as_good": as_good or (best if len(best) > 1 else []),
+                "best_runs": best,
+                "as_good": as_good,
                 "undecided": choice.undecided,
                 "reason": choice.reason,
                 "files": [str(file) for file in files],

@@ -111,6 +111,7 @@ class TrainingReporter(LineReporter):
         self._bar: rich_progress.Progress | None = None
         self._task: Any = None
         self._held_out: dict[str, str] = {}
+        self._measured_at = 0  # which step
 
     def loading(self, what: str, done: int, total: int | None) -> None:
         """Move the bar for a download or the preparation; elsewhere say in lines how far it is."""
@@ -127,6 +128,8 @@ class TrainingReporter(LineReporter):
     def step(self, progress: StepProgress) -> None:
         """Move the bar."""
         super().step(progress)
+        if progress.step <= self._measured_at:  # another training, of the next seed or trial
+            self._held_out, self._measured_at = {}, 0
         if self._bar is not None:
             described = self._described(progress)
             figures = {
@@ -145,7 +148,7 @@ class TrainingReporter(LineReporter):
     def epoch(self, row: "EpochRow") -> None:
         """Print the epoch's figures above the bar, and show the newest of the validation pictures on it."""
         super().epoch(row)
-        self._held_out = held_out(row)
+        self._held_out, self._measured_at = held_out(row), row["step"]
 
     def _described(self, progress: StepProgress) -> str:
         return f"epoch {progress.epoch}/{progress.num_epochs}"

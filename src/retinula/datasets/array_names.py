@@ -41,7 +41,7 @@ def told_apart(names: Iterable[str], where: str) -> Named:
 
     Raises:
         InputError: a name that says nothing or what another says, pictures without labels or the other way round, or
-            nothing to train on.
+            nothing to train or to test on.
     """
     found: dict[tuple[str, SplitName], str] = {}
     for name in names:
@@ -57,8 +57,8 @@ def told_apart(names: Iterable[str], where: str) -> Named:
             raise InputError(f"{where} lacks the labels of {pictures[split]}; {_NEEDED}")
         if split in labels and split not in pictures:
             raise InputError(f"{where} lacks the pictures of {labels[split]}; {_NEEDED}")
-    if "train" not in pictures:
-        raise InputError(f"{where} has nothing to train on; {_NEEDED}")
+    if "train" not in pictures and "test" not in pictures:
+        raise InputError(f"{where} has nothing to train or to test on; {_NEEDED}")
     return Named(pictures, labels, found.get(("classes", "train"), ""))
 
 

@@ -56,9 +56,9 @@ def read(path: Path, record: Path | None = None, progress: Progress | None = Non
     Names of arrays are as `array_names.told_apart` knows them. Pictures are uint8 `[N, H, W]`, `[N, H, W, C]` or
     `[N, C, H, W]` with 1 or 3 channels; where both orders are possible, channels come last. Labels are whole numbers
     `[N]` or `[N, 1]` from 0, or the names of their classes as strings; `classes` are strings, and where there are none
-    the numbers themselves, most of which have to occur, or the names in natural order. Where nothing is for testing, a
-    share of each class is set apart as for class folders, by what is on the pictures: their order says nothing, and
-    equal ones stay together.
+    the numbers themselves, most of which have to occur, or the names in natural order. All pictures may be for
+    testing; where none are, a share of each class is set apart as for class folders, by what is on the pictures: their
+    order says nothing, and equal ones stay together.
 
     Args:
         path: the file.
@@ -74,10 +74,11 @@ def read(path: Path, record: Path | None = None, progress: Progress | None = Non
     # By their names first: one that says nothing may hold what is never loaded.
     named = told_apart((member.name.removesuffix(".npy") for member in members(path, _LIMITS)), str(path))
     headers = _headers(path)
+    main = "train" if "train" in named.labels else "test"
     given = {
         split: _labels(path, headers[name])
         for split, name in named.labels.items()
-        if split == "train" or _any(headers[name]) or _any(headers[named.pictures[split]])
+        if split == main or _any(headers[name]) or _any(headers[named.pictures[split]])
     }
     classes, labels = _numbered(path, named, given, _classes(path, headers.get(named.classes)))
     arrays: dict[SplitName, _Pictures] = {}

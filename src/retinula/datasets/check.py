@@ -25,7 +25,7 @@ from retinula.pictures.decoding import UnreadablePicture, decode_all, full_size,
 from retinula.pictures.equal import pixel_digest
 from retinula.portions import portions
 from retinula.text.names import printable
-from retinula.text.words import first_few, plural
+from retinula.text.words import first_few, listed, plural
 
 _NAMED: Final = 10
 _IN_GROUP: Final = 4
@@ -119,6 +119,14 @@ class CheckReport:
         return tuple(group for group in self.duplicates if group.is_conflict)
 
     @property
+    def same_but_case(self) -> tuple[tuple[str, ...], ...]:
+        """Classes that are called the same but for upper and lower case: no fault, and perhaps one class."""
+        alike: dict[str, list[str]] = {}
+        for name in self.counts:
+            alike.setdefault(name.casefold(), []).append(name)
+        return tuple(tuple(names) for names in alike.values() if len(names) > 1)
+
+    @property
     def is_clean(self) -> bool:
         """Whether nothing was found."""
         left_out = (self.unreadable, self.rows, self.empty, self.bare)
@@ -132,6 +140,7 @@ class CheckReport:
             "clean": self.is_clean,
             "num_images": dict(self.num_images),
             "counts": dict(self.counts),
+            "same_but_case": [list(names) for names in self.same_but_case],
             "size": None if self.size is None else list(self.size),
             "num_sizes": self.num_sizes,
             "unreadable": [skipped._asdict() for skipped in self.unreadable],
@@ -165,6 +174,9 @@ class CheckReport:
         lines = [f"{self.name}: {splits}; {classes}{size}"]
         if self.columns is not None:
             lines.append(self.columns.described)
+        if self.same_but_case:
+            alike = first_few([listed(names) for names in self.same_but_case], named)
+            lines.append(f"classes called the same but for upper and lower case: {alike}")
         num_facts = len(lines)
         leaks = [group for group in self.duplicates if group.is_leak]
         conflicts = [group for group in self.duplicates if group.is_conflict and not group.is_leak]

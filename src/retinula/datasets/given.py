@@ -13,6 +13,7 @@ from retinula.errors import InputError
 from retinula.images import kind_of
 
 CALLED: Final = Path("the table given")  # in messages
+_MISSING: Final = ("nan", "NaN", "NaT", "<NA>")  # how Python, NumPy and pandas write what is missing
 
 
 class Frame(Protocol):
@@ -44,7 +45,7 @@ def rows_of(given: object) -> list[list[str]] | None:
     if len(named) < 2:
         raise InputError(f"{CALLED} needs at least two columns, file and label")
     rows = frame.itertuples(index=False, name=None) if hasattr(frame, "itertuples") else frame.iter_rows()
-    return [named, *([_word(cell) for cell in row] for row in rows)]
+    return [named, *map(list, zip(*map(_words, zip(*rows, strict=True)), strict=True))]
 
 
 def root_of(rows: Sequence[Sequence[str]], file_column: int) -> Path:
@@ -73,12 +74,24 @@ def _pairs(given: tuple[Any, ...]) -> Iterator[list[str]]:
     paths, labels = map(list, given)
     if len(paths) != len(labels):
         raise InputError(f"there are {len(paths):,} paths, but {len(labels):,} labels; give a label for each path")
-    return ([_word(path), _word(label)] for path, label in zip(paths, labels, strict=True))
+    return map(list, zip(_words(paths), _words(labels), strict=True))
+
+
+def _words(column: Iterable[Any]) -> list[str]:
+    """Return what stands in the cells of a column, as a file of the table would have it; what is missing is nothing.
+
+    Whole numbers are written as such: where one is missing, pandas makes all of them floats.
+    """
+    cells = list(map(_plain, column))
+    whole = all(cell.is_integer() or math.isnan(cell) for cell in cells if isinstance(cell, float))
+    return [_word(int(cell) if whole and isinstance(cell, float) and not math.isnan(cell) else cell) for cell in cells]
+
+
+def _plain(cell: Any) -> Any:
+    is_number = hasattr(cell, "item") and math.prod(getattr(cell, "shape", ())) == 1  # of NumPy or PyTorch
+    return cell.item() if is_number else cell
 
 
 def _word(cell: Any) -> str:
-    """Return what stands in a cell, as a file of the table would have it; what is missing is nothing."""
-    if hasattr(cell, "item") and math.prod(getattr(cell, "shape", ())) == 1:  # a number of NumPy or PyTorch
-        cell = cell.item()
-    missing = cell is None or (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
-    return "" if missing else os.fspath(cell) if isinstance(cell, os.PathLike) else str(cell)
+    word: str = os.fspath(cell) if isinstance(cell, os.PathLike) else str(cell)
+    return "" if cell is None or word in _MISSING else word

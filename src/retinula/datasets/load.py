@@ -34,8 +34,7 @@ from retinula.text.names import printable
 DATA_VARIABLE: Final = "RETINULA_DATA"
 CACHE_VARIABLE: Final = "RETINULA_CACHE"
 _LONGEST_NAME: Final = 100
-# Where packages of the system put data sets: Debian's dataset-fashion-mnist, for one.
-SYSTEM_FOLDERS: Final = (Path("/usr/share/datasets"),)
+SYSTEM_FOLDERS: Final = (Path("/usr/share/datasets"),)  # of packages, such as Debian's dataset-fashion-mnist
 
 VERIFIED: Final = "verified copy"
 UNVERIFIED: Final = "unverified copy"
@@ -124,8 +123,7 @@ def load(
 
 def meant_by(path: Path) -> Entry | None:
     """Return the data set of the catalog that a file or folder is taken for by its name; None for one's own."""
-    entries = CATALOG.values()
-    return next((e for e in entries if e.archive is not None and copies.is_official_name(e.archive, path)), None)
+    return next((e for e in CATALOG.values() if e.archive and copies.is_official_name(e.archive, path)), None)
 
 
 def get(
@@ -190,13 +188,15 @@ def cache_folder(cache_dir: Path | None = None) -> Path:
     """Return the folder for downloads and prepared sets: the one given, or RETINULA_CACHE, or the user's cache.
 
     Raises:
-        InputError: it lies in the home folder of a user who has none, as in a container.
+        InputError: it lies in the home folder of a user who has none, as in a container, or is not there at all.
     """
-    named = os.environ.get(CACHE_VARIABLE)
+    named = cache_dir or os.environ.get(CACHE_VARIABLE)
     try:
-        return (cache_dir or Path(named or platformdirs.user_cache_dir("retinula"))).expanduser()
+        return Path(named or platformdirs.user_cache_dir("retinula")).expanduser()
     except RuntimeError as error:
-        raise InputError(f"this user has no home folder to keep data in: name a folder in {CACHE_VARIABLE}") from error
+        without = "this user has no home folder to keep data in: name a folder in"
+        fault = f"{named}: there is no such home folder; correct" if named else without
+        raise InputError(f"{fault} {CACHE_VARIABLE}") from error
 
 
 def search_folders(search: Sequence[Path] | None = None) -> list[Path]:

@@ -1,7 +1,7 @@
 """A model, of a finished run or a file alone, beside the pictures that it is asked about: loaded once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from retinula.datasets.reading import Progress, SplitName
@@ -70,7 +70,7 @@ def ask(
         remedy: what to do where the run's own pictures have changed, the end of the message.
         progress: told how far loading is.
         remark: told where others of the run's own pictures have changed, but not these, where what it kept of the
-            pictures that it learned is damaged, and where only some of other pictures are of that split.
+            pictures that it learned cannot be read, and where only some of other pictures are of that split.
 
     Raises:
         InputError: the run is not finished or damaged, the folder is a run's, or there are no such pictures.
@@ -86,32 +86,8 @@ def ask(
     else:
         own = find_own(run, progress, remark)
         images = pictures_to_measure(own, split, remedy, remark)
-    asked = about(run, recipe, model, images, split, own, remark)
-    return replace(asked, of_run=folder is None, place=place)
-
-
-def about(
-    run: Run,
-    recipe: Recipe,
-    model: Model,
-    images: ImageSet,
-    split: SplitName,
-    own: OwnPictures | None,
-    remark: Callable[[str], None] | None = None,
-) -> Asked:
-    """Return a finished run's model beside pictures that are loaded; what is found belongs in the run.
-
-    Args:
-        run: a finished run.
-        recipe: that it was trained by.
-        model: that came of it.
-        images: the pictures.
-        split: which part of their data set they are.
-        own: all of the run's own pictures; None where it is asked about another data set.
-        remark: told where what the run kept of the pictures that it learned is damaged.
-    """
     learned = learned_of(run, model, images, split, own, remark)
-    return Asked(run, recipe, model, images, split, learned, own, of_run=True, place=run.path)
+    return Asked(run, recipe, model, images, split, learned, own, of_run=folder is None, place=place)
 
 
 def ask_file(

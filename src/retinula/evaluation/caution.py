@@ -65,7 +65,12 @@ class CountedAnswers:
 def is_near_chance(result: HowRight) -> bool:
     """Tell whether a model, as far as so many pictures can say, is too seldom right for its answers to say anything."""
     low, _ = result.accuracy_interval
-    return low < result.chance + HARDLY * (1 - result.chance)
+    return low < _enough(result)
+
+
+def is_too_few(result: HowRight) -> bool:
+    """Tell whether a model is near chance only as far as so few pictures can say: its own accuracy is not."""
+    return is_near_chance(result) and result.accuracy > _enough(result)
 
 
 def caution(result: HowRight) -> str:
@@ -73,6 +78,11 @@ def caution(result: HowRight) -> str:
     if is_near_chance(result):
         low, high = result.accuracy_interval
         right, guess = f"With {percent(result.accuracy)} of {plural(result.num_images, 'picture')}", result.chance
+        if is_too_few(result):
+            return (
+                f"{right} right (a blind guess: {percent(guess)}) it may be hardly better than guesses: "
+                "these are too few to tell whether what is found by its answers means anything."
+            )
         if low <= guess <= high:
             return (
                 f"{right} right it can hardly be told from a blind guess ({percent(guess)}): "
@@ -83,3 +93,7 @@ def caution(result: HowRight) -> str:
             "what is found by its answers is mostly its own mistakes."
         )
     return "Look before you believe it: rare kinds are among them, and a weak model doubts much that is right."
+
+
+def _enough(result: HowRight) -> float:
+    return result.chance + HARDLY * (1 - result.chance)

@@ -3,9 +3,8 @@
 Looks for nothing itself: `inspection` does.
 """
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from retinula.evaluation.label_errors import LabelErrors
 from retinula.evaluation.robustness import Robustness
 from retinula.files.durable import make_folder, read_text, reading, write_json
 from retinula.files.lock import rewriting
+from retinula.files.strict_json import read_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +134,11 @@ def add_inspection(file: Path, inspected: Inspected) -> None:
     about = {"dataset": inspected.dataset, "split": split, "fingerprint": inspected.fingerprint}
     make_folder(file.parent)
     with rewriting(file):
-        try:
-            before, same = _read(file), read_inspection(file, split)
-        except InputError:
-            before, same = {}, None
+        before: dict[str, Any] = {}
+        same = None
+        with suppress(InputError):  # one split that is not whole takes nothing away of another
+            before = _read(file)
+            same = read_inspection(file, split)
         if same is not None and (same.dataset, same.fingerprint) == (inspected.dataset, inspected.fingerprint):
             found = same.found.joined(found)
         write_json(file, before | {split: about | found.to_dict()})
@@ -150,7 +151,7 @@ def _read(file: Path) -> dict[str, Any]:
             return {}
     text = read_text(file)
     with _whole(file):
-        values = json.loads(text)
+        values = read_json(text)  # what is kept of it can be written again
         if "dataset" in values:
             return {values["split"]: values}
         return dict(values.items())

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from retinula.errors import InputError, RetinulaError
 from retinula.evaluation.recognised import Learned
+from retinula.files.durable import reading
 from retinula.files.tensor_file import load_tensors, save_tensors
 from retinula.images import ImageSet
 from retinula.pictures.equal import Digests, digests_of
@@ -44,15 +45,20 @@ class LearnedPictures:
         """Read what a run keeps; None where it keeps nothing, as those of earlier versions.
 
         Raises:
-            InputError: the file is damaged.
+            InputError: the file cannot be read, or is damaged.
         """
-        if not run.learned_file.exists():
-            return None
+        file = run.learned_file
+        with reading(file):
+            if not file.exists():
+                return None
+            is_odd = not file.is_file()
+        if is_odd:
+            raise InputError(f"{file}: not an ordinary file")
+        tensors, header = load_tensors(file)
         try:
-            tensors, header = load_tensors(run.learned_file)
             return cls({form: values.numpy() for form, values in tensors.items()}, tuple(map(str, header[_UNTOLD])))
-        except (InputError, LookupError, TypeError) as error:
-            raise InputError(f"{run.learned_file} is damaged") from error
+        except (LookupError, TypeError) as error:
+            raise InputError(f"{file} is damaged") from error
 
     def write(self, run: Run) -> None:
         """Keep it with a run.
@@ -88,7 +94,7 @@ class Learning(NamedTuple):
         before: those of the model; none where it begins from none.
         model: what that is called.
         hint: how to have other validation pictures, the end of a message.
-        damage: why what it had learned can no longer be told, where that was kept once.
+        damage: why what it had learned cannot be told, where that was kept once.
     """
 
     own: LearnedPictures
@@ -177,8 +183,8 @@ def learned_by(
     Args:
         run: a run that has begun.
         train_set: its very training pictures, where they are at hand; they tell what a run of an earlier version did
-            not keep, and what is damaged.
-        remark: told where what it kept is damaged.
+            not keep, and what cannot be read.
+        remark: told where what it kept cannot be read.
     """
     kept, damage = None, ""
     try:
@@ -189,7 +195,7 @@ def learned_by(
         return kept
     name, weights = printable(run.name), None if train_set is None else run.recipe().model.weights
     if damage and remark is not None:
-        left = f"of the pictures that {name} has learned only those to train on can still be told"
+        left = f"of the pictures that {name} has learned only those to train on can be told"
         whole = f"the pictures to train on tell what {name} has learned"
         remark(f"{damage}: {_lost(name) if train_set is None else left if weights else whole}")
     if train_set is None:
@@ -199,7 +205,7 @@ def learned_by(
 
 
 def _lost(name: str) -> str:
-    return f"which pictures {name} has learned can no longer be told"
+    return f"which pictures {name} has learned cannot be told"
 
 
 def _hint(recipe: Recipe, run: Run, name: str) -> str:

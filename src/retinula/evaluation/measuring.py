@@ -88,13 +88,14 @@ def evaluate(
         run = run if run.model_file == file else None
     check_batches_and_averaging(batch_size, tta)
     lines = Lines() if progress is True else None
+    remarked = remark if lines else None
     if isinstance(image_set, str | Path):
-        image_set = other_pictures(image_set, model, _known_split(split), lines)
+        image_set = other_pictures(image_set, model, _known_split(split), lines, remarked)
     check_pictures(model, image_set)
     told = partial(lines, "evaluating") if lines else progress if callable(progress) else None
     if run is not None and not run.environment_file.exists():  # nothing but its model file has come here
         run = None
-    learned = learned_of(run, model, image_set, split, remark=remark if lines else None)
+    learned = learned_of(run, model, image_set, split, remark=remarked)
     return evaluate_known(
         model,
         image_set,

@@ -253,7 +253,7 @@ def learned_of(
         image_set: about these pictures.
         split: which part of a data set they are.
         own: the run's own pictures, where they are at hand; they tell what a run of an earlier version did not keep.
-        remark: told where what the run kept of them is damaged.
+        remark: told where what the run kept of them cannot be read.
     """
     if run is None:
         return Learned(model.provenance.get("fingerprint") == image_set.fingerprint())
@@ -268,7 +268,7 @@ def learned_of_validation(run: Run, sets: Sets, remark: Callable[[str], None]) -
     Args:
         run: it.
         sets: its pictures.
-        remark: told where what the run kept of them is damaged.
+        remark: told where what the run kept of them cannot be read.
     """
     whole = None if sets.validation is None else learned_by(run, sets.train, remark)
     if whole is None or sets.validation is None:

@@ -89,7 +89,7 @@ def inspection_text(found: Inspection, result: ClassificationResult) -> list[str
 
 
 def _spoilt(found: Robustness, *, names_worst: bool) -> str:
-    worst = min(found.accuracy, key=lambda kind: sum(found.accuracy[kind]))
+    worst, *_ = found.kinds(worst_first=True)
     of = "" if found.num_images == found.num_available else f" drawn from {found.num_available:,}"
     looks = "single looks" if found.tta == "none" else f"averaged ({found.tta})"
     low, high = found.interval or (None, None)

@@ -90,6 +90,7 @@ def _joined(first: ModelProto, second: ModelProto, *names: str) -> ModelProto:
 
 def description(model: Model) -> dict[str, Any]:
     """Return what every exported file says of itself, as values that JSON can hold."""
+    licence = model.weights_licence
     return {
         "task": model.task,
         "network": model.network_name,
@@ -99,6 +100,7 @@ def description(model: Model) -> dict[str, Any]:
         "temperature": model.temperature,
         "provenance": model.provenance,
         "data_licence": model.provenance.get("data_licence", "not stated"),
+        **({"weights_licence": licence} if licence else {}),
         "exported_by": f"retinula {__version__}",
     }
 

@@ -4,6 +4,8 @@ Only names that timm itself lists are taken, and only sizes and numbers are pass
 can neither fetch nor open anything by them. Knows nothing of where files come from.
 """
 
+import copy
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any, Final, NamedTuple
@@ -136,6 +138,28 @@ def with_weights(weights: Published, tensors: Mapping[str, torch.Tensor]) -> nn.
     return network
 
 
+def check_inputs(name: str, network: nn.Module, input_shape: tuple[int, int, int]) -> None:
+    """See that a network of timm takes inputs of the size that it was built for: many tell only once they are asked.
+
+    Args:
+        name: of the network, for messages.
+        network: left as it is.
+        input_shape: channels, height and width.
+
+    Raises:
+        InputError: it does not.
+    """
+    asked = copy.deepcopy(network).eval()  # some keep what they work out on the way
+    try:
+        with torch.inference_mode():
+            asked(torch.zeros(1, *input_shape))
+    except _REFUSALS as error:
+        _, height, width = input_shape
+        raise InputError(
+            f"{name} takes no inputs of {height}x{width} ({first_line(error)}): give a larger inputs.size"
+        ) from error
+
+
 def class_names(num_classes: int) -> tuple[str, ...]:
     """Return the names of ImageNet's classes where the number is that of one of its selections, else numbers.
 
@@ -147,10 +171,8 @@ def class_names(num_classes: int) -> tuple[str, ...]:
         return tuple(f"class {number}" for number in range(num_classes))
     info = data.ImageNetInfo(selection)
     first = [info.index_to_description(number).split(",")[0] for number in range(num_classes)]
-    synsets = info.label_names()
-    return tuple(
-        name if first.count(name) == 1 else f"{name} {synset}" for name, synset in zip(first, synsets, strict=True)
-    )
+    count, synsets = Counter(first), info.label_names()
+    return tuple(name if count[name] == 1 else f"{name} {synset}" for name, synset in zip(first, synsets, strict=True))
 
 
 def _build(

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,6 @@ from retinula.pictures.decoding import MAX_BYTES, UnreadablePicture, decode, fla
 from retinula.text.names import is_address
 
 
-@runtime_checkable
 class OpenFile(Protocol):
     """A file that was opened to be read in bytes, such as an upload."""
 
@@ -64,7 +63,7 @@ def opened(picture: GivenPicture) -> Image.Image:
             raise InputError("pictures are given in one list, not in lists of lists")
     if hasattr(picture, "__array__"):
         return _from_array(_as_array(picture))
-    if isinstance(picture, OpenFile):
+    if hasattr(picture, "read"):  # it may have it of the file that it stands for, as temporary files and uploads do
         return decode(_content(picture))
     raise InputError(
         f"a picture is a file, open or not, its bytes, a Pillow image, an array or a tensor, not {kind_of(picture)}"

@@ -12,7 +12,7 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from retinula.images import Images
-from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, widest, wrap
+from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, of_boxes, styled, widest, wrap
 from retinula.plots.tiles import RED_BLUE, Values, enlarged, tiled, upright
 from retinula.text.words import plural, rounded
 
@@ -91,7 +91,8 @@ def attribution(
     if limit:
         whole += BAR + 4 * MARGIN + widest(list(ends.values()), TEXT) + len(beside) * TEXT * LINE / POINTS
     below = 2 * MARGIN  # room for half of the words at the scale's lower end
-    figure = new_figure(whole, tall + above + MARGIN + below, f"What speaks for a class in {name}", remark)
+    title = f"What speaks for a class in {name}"
+    figure = new_figure(whole, tall + above + MARGIN + below, title, remark + of_boxes([name, *captions]))
     figure.set_layout_engine("none")
     _, high = figure.get_size_inches()
     for place, (picture, lines) in enumerate(zip(shown, words, strict=True)):
@@ -111,7 +112,7 @@ def attribution(
 
 @styled
 def exciting_sheet(
-    pictures: Sequence[Images], outputs: Values, captions: Sequence[str], *, layer: str, source: str
+    pictures: Sequence[Images], outputs: Values, captions: Sequence[str], *, layer: str, source: str, remark: str = ""
 ) -> Figure:
     """Draw for each channel of a convolution the pictures that excite it most, a row each.
 
@@ -121,6 +122,7 @@ def exciting_sheet(
         captions: what the pictures of each channel have in common.
         layer: what the convolution is called.
         source: where the pictures are from.
+        remark: what else one has to know to read it.
     """
     rows = list(pictures[:MOST_CHANNELS])
     across = len(rows[0])
@@ -137,11 +139,11 @@ def exciting_sheet(
     drawn_width = drawn_height * sheet.shape[1] / sheet.shape[0]
     title = f"What excites {layer} most, of {source}"
     shown = "All" if len(rows) == len(pictures) else f"The first {len(rows)} of"
-    remark = (
+    told = (
         f"{shown} {plural(len(pictures), 'channel')}: the {plural(across, 'picture')} in which each rises highest "
-        "anywhere, the highest on the left."
+        f"anywhere, the highest on the left.{remark}{of_boxes([layer, source, *captions[: len(rows)]])}"
     )
-    figure = new_figure(max(6.0, drawn_width + 3.2), drawn_height + 2 * MARGIN, title, remark)
+    figure = new_figure(max(6.0, drawn_width + 3.2), drawn_height + 2 * MARGIN, title, told)
     axes = figure.subplots()
     bare(axes)
     axes.imshow(sheet, interpolation="nearest")

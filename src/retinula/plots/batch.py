@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from retinula.plots.figure import BLUE, LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, wrap
+from retinula.plots.figure import BLUE, LINE, MARGIN, POINTS, TEXT, bare, new_figure, of_boxes, styled, wrap
 from retinula.plots.tiles import upright
 from retinula.text.words import plural
 from retinula.training.shown import FedBatch
@@ -23,7 +23,8 @@ def batch(fed: FedBatch, *, name: str, recipe: str) -> Figure:
     """
     shown = fed.pictures[:SHOWN]
     room = 2 * SIDE * POINTS
-    heads = [wrap(each.label or f"picture {each.index}", room, TEXT) for each in shown]
+    called = [each.label or f"picture {each.index}" for each in shown]
+    heads = [wrap(words, room, TEXT) for words in called]
     feet = [[line for words in each.words or ("as it is",) for line in wrap(words, room, TEXT)] for each in shown]
     starts = range(0, len(shown), COLUMNS)
     line = TEXT * LINE / POINTS
@@ -36,7 +37,7 @@ def batch(fed: FedBatch, *, name: str, recipe: str) -> Figure:
         sum(above) + sum(below) + len(starts) * (SIDE + 0.22) + MARGIN,
         f"The first {plural(len(shown), 'picture')} that training with {recipe} is fed of {name}",
         f"Batch {fed.step + 1}, {plural(fed.size, 'picture')}. Left of each pair the picture as it is, right as the "
-        "network gets it; below, what chance did to it.",
+        f"network gets it; below, what chance did to it.{of_boxes([name, recipe, *called])}",
     )
     figure.set_layout_engine("none")
     width, whole = figure.get_size_inches()

@@ -26,6 +26,7 @@ from retinula.plots.figure import (
     SKY,
     TEXT,
     VERMILLION,
+    by_class_name,
     class_names,
     legend_above,
     new_figure,
@@ -80,7 +81,10 @@ def confusion_matrix(confusion: Counts, classes: Sequence[str], superclasses: Se
     """
     shown = _order(confusion, superclasses)
     names = _picked(class_names(classes), shown)
-    groups = None if superclasses is None else _picked(class_names(superclasses), shown)
+    groups = None
+    if superclasses is not None:
+        named = by_class_name(sorted(set(superclasses)))
+        groups = [named[each] for each in _picked(superclasses, shown)]
     part = confusion[np.ix_(shown, shown)]
     shares = 100 * part / np.maximum(confusion.sum(axis=1), 1)[shown, np.newaxis]
     numbered = len(shown) <= NUMBERED
@@ -254,7 +258,7 @@ def _confusion_words(
             remark += f" {percent(inside)} of the mistakes stay within the superclass (framed)."
     if len(shown) < len(classes):
         remark += f" Shown are the {len(shown)} of {len(classes):,} classes most often confused."
-    return title, remark + of_boxes([*_picked(classes, shown), *(superclasses or ())])
+    return title, remark + of_boxes([*_picked(classes, shown), *_picked(superclasses or classes, shown)])
 
 
 def _most_common(wrong: Counts, pictures: Counts, names: Sequence[str]) -> str:

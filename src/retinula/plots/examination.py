@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from retinula.evaluation.caution import HowRight, caution, is_near_chance
+from retinula.evaluation.caution import HowRight, caution, is_near_chance, is_too_few
 from retinula.evaluation.duplicates import NearDuplicate
 from retinula.evaluation.embedding import EmbeddingMap
 from retinula.evaluation.label_errors import LabelError
@@ -116,7 +116,8 @@ def label_errors(
     shown = errors[:SHOWN]
     above = f"Above each picture its label{_and_file(shown)}, below it"
     if is_near_chance(answered):
-        title = f"Answers hardly better than guesses speak against {plural(len(errors), 'label')}; {len(shown)} of them"
+        hardly = f"{'that may be ' if is_too_few(answered) else ''}hardly better than guesses"
+        title = f"Answers {hardly} speak against {plural(len(errors), 'label')}; {len(shown)} of them"
         remark = f"{caution(answered)} {above} the answer."
     else:
         title = f"{plural(len(errors), 'label')} likely wrong; the {len(shown)} likeliest"

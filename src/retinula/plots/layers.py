@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from retinula.images import Images, evenly_spread
-from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, styled, widest, wrap
+from retinula.plots.figure import LINE, MARGIN, POINTS, TEXT, bare, new_figure, of_boxes, styled, widest, wrap
 from retinula.plots.tiles import RED_BLUE, Values, enlarged, signed_colours, symmetric, tiled, upright
 from retinula.text.words import plural, rounded
 
@@ -63,7 +63,7 @@ def map_sheet(maps: Values, *, layer: str, seen: Images, name: str) -> Figure:
     title = f"{name}: {above:,} of {plural(len(maps), 'map')} of {layer} rise above 0 somewhere"
     remark = (
         f"{_of(len(shown), len(maps), 'map')} of {_size(maps)}, before any activation: red above 0, blue below. "
-        f"{_ROWS_COUNTED} Beside them what the network saw, {_size(seen)}."
+        f"{_ROWS_COUNTED} Beside them what the network saw, {_size(seen)}.{of_boxes([name])}"
     )
     return _sheet(shown, symmetric(maps), "output", title, remark, seen)
 
@@ -98,6 +98,7 @@ def map_overview(maps: Mapping[str, Values], *, seen: Images, name: str) -> Figu
     )
     if len(rows) < len(maps):
         remark += f" {len(rows)} of {len(maps)} convolutions are shown."
+    remark += of_boxes([name])
     sheet = tiled(tiles, ACROSS, gap=GAP, framed=True)
     needed = max(1 + label.count("\n") for label in labels) * LINE * TEXT / POINTS * len(rows)
     inches = max(WIDE / sheet.shape[1], needed / sheet.shape[0])

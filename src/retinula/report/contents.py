@@ -13,10 +13,10 @@ from typing import Any
 from retinula.datasets.reading import Progress, SplitName
 from retinula.errors import InputError
 from retinula.evaluation.answered import load_answered
-from retinula.evaluation.asked import Asked, about
+from retinula.evaluation.asked import Asked
 from retinula.evaluation.findings import Inspection, read_inspection
 from retinula.evaluation.label_errors import check_findable
-from retinula.evaluation.measuring import evaluate, evaluate_answered
+from retinula.evaluation.measuring import evaluate_answered, evaluate_known
 from retinula.evaluation.recognised import NOTHING_KNOWN, Learned
 from retinula.evaluation.results import ClassificationResult
 from retinula.evaluation.run_data import OwnPictures, find_own, learned_of
@@ -114,7 +114,7 @@ def gather(
         run: a finished run; it is changed only by what a closer look finds.
         progress: told how far loading and measuring are.
         deep: whether to look closer first, for what nobody has measured yet; it is kept in the run.
-        remark: told where what the run kept of the pictures that it learned is damaged.
+        remark: told where what the run kept of the pictures that it learned cannot be read.
 
     Raises:
         InputError: the run is not finished, or its model cannot be read; or nothing can be looked at closer.
@@ -130,13 +130,15 @@ def gather(
     split: SplitName = "validation" if "validation" in splits and "test" not in splits else "test"
     measured = None if "measured" in missing else splits.get(split)
     train_set = splits.get("train")
-    found = None
-    if measured is not None and model.classifies:
-        found = _found(run, split, measured, missing, surely=deep)
+    found, learned = None, NOTHING_KNOWN
+    if measured is not None:
+        learned = learned_of(run, model, measured, split, own, remark)
+        if model.classifies:
+            found = _found(run, split, measured, missing, surely=deep)
     if deep:
         if measured is None:
             raise InputError(f"{missing['measured']}; leave --deep out for a page without pictures")
-        asked = about(run, recipe, model, measured, split, own)
+        asked = Asked(run, recipe, model, measured, split, learned, own, of_run=True, place=run.path)
         found = _completed(found, asked, _comparable(train_set, measured), progress)
         missing.pop("inspected", None)
         missing |= found.impossible
@@ -154,7 +156,7 @@ def gather(
         fed=None if train_set is None else fed_part(recipe, train_set, sheet, SMALL_BYTES),
     )
     if measured is not None:
-        contents = replace(contents, learned=learned_of(run, model, measured, split, own, remark))
+        contents = replace(contents, learned=learned)
         learned_from = _comparable(train_set, measured)
         if learned_from is not None:
             contents = replace(contents, duplicates=duplicates_part(learned_from, measured, sheet))
@@ -199,13 +201,13 @@ def _with_measurement(
 ) -> Contents:
     told = partial(progress, "asking the model") if progress else None
     if not model.classifies:
-        part = reconstruction_part(contents.run, contents.split, model, image_set, told)
+        part = reconstruction_part(contents.run, contents.split, model, image_set, contents.learned, told)
         return replace(contents, reconstruction=part)
     run, split, tta = contents.run, contents.split, contents.recipe.evaluation.tta
     answered = load_answered(run.answers_file(split), model, image_set, tta)
     try:
         result = (
-            evaluate(model, image_set, split=split, tta=tta, progress=told)
+            evaluate_known(model, image_set, contents.learned, split=split, tta=tta, progress=told)
             if answered is None
             else evaluate_answered(model, image_set, answered, split=split)
         )

@@ -6,7 +6,8 @@ from typing import Any
 
 from retinula.datasets.reading import SplitName
 from retinula.evaluation.denoising import EXAMPLE_LEVEL
-from retinula.evaluation.measuring import EXAMPLES, evaluate
+from retinula.evaluation.measuring import EXAMPLES, evaluate_known
+from retinula.evaluation.recognised import NOTHING_KNOWN, Learned
 from retinula.evaluation.results import ReconstructionResult
 from retinula.images import ImageSet, evenly_spread
 from retinula.report.sheet import Sheet, SheetPage
@@ -28,14 +29,19 @@ class ReconstructionPart:
 
 
 def reconstruction_part(
-    run: Run, split: SplitName, model: Model, image_set: ImageSet, progress: Callable[[int, int], None] | None
+    run: Run,
+    split: SplitName,
+    model: Model,
+    image_set: ImageSet,
+    learned: Learned,
+    progress: Callable[[int, int], None] | None,
 ) -> ReconstructionPart:
     """Take the run's own measurement where it has one, measure where it has none, and reconstruct a few pictures."""
     measures = run.evaluation(split)
     if not measures:
-        measures = evaluate(model, image_set, split=split, progress=progress).to_dict()
+        measures = evaluate_known(model, image_set, learned, split=split, progress=progress).to_dict()
     chosen = evenly_spread(len(image_set), EXAMPLES)
-    result = evaluate(model, image_set.take(chosen), split=split, progress=False)
+    result = evaluate_known(model, image_set.take(chosen), NOTHING_KNOWN, split=split)
     if not isinstance(result, ReconstructionResult):
         raise TypeError(f"a {type(result).__name__} of a network that reconstructs")
     pictures = {

@@ -1,13 +1,15 @@
 """Whether two measurements lie farther apart than chance puts them: that of the seeds, and that of the pictures."""
 
 import math
+from typing import Final
 
 from scipy.special import stdtrit
 
 from retinula.evaluation.intervals import interval_of_mean
 from retinula.reproduction.measures import Measured
 
-_CONFIDENCE = 0.95
+BY_ONE_SEED: Final = ", by one seed each"  # what is said of what was found where nothing tells of the chance of seeds
+_CONFIDENCE: Final = 0.95
 
 
 def share_interval(share: float | None, num_images: int | None) -> tuple[float, float] | None:

@@ -5,13 +5,14 @@ Where chance alone may have made the difference, none is called the best.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from retinula.errors import InputError
 from retinula.recipe.differences import settings_apart
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import ValidationMetric
-from retinula.reproduction.chance import share_interval
+from retinula.reproduction.chance import BY_ONE_SEED, share_interval
 from retinula.reproduction.contenders import Contender, standing
 from retinula.reproduction.measures import Measured
 from retinula.runs.files import EpochRow, ended_early
@@ -109,18 +110,23 @@ def choose(runs: Sequence[Run]) -> Choice:
 def _contenders(
     compared: Sequence[Compared], recipes: Sequence[Recipe], changed: Sequence[Sequence[str]]
 ) -> list[Contender]:
-    """Put together the trainings that differ by their seed alone."""
-    places: dict[tuple[str, ...], list[int]] = {}
-    for place, (recipe, others) in enumerate(zip(recipes, changed, strict=True)):
-        places.setdefault((recipe.changed(seed=0).digest(), *others), []).append(place)
+    """Put together the trainings that differ by their seed alone, and have come equally far."""
+    places: dict[tuple[str | int, ...], list[int]] = {}
+    for place, (each, recipe, others) in enumerate(zip(compared, recipes, changed, strict=True)):
+        so_far = () if each.finished else (len(each.rows),)
+        places.setdefault((recipe.changed(seed=0).digest(), *others, *so_far), []).append(place)
     found = []
     for group in places.values():
         of_it = [compared[place] for place in group]
+        by_seed: dict[int, list[float]] = {}  # the same one twice tells nothing more of what seeds do
+        for place, each in zip(group, of_it, strict=True):
+            if each.value is not None:
+                by_seed.setdefault(recipes[place].seed, []).append(each.value)
         numbers = [each.num_images for each in of_it if each.num_images is not None]
         found.append(
             Contender(
                 places=tuple(group),
-                values=Measured(tuple(each.value for each in of_it if each.value is not None)),
+                values=Measured(tuple(map(fmean, by_seed.values()))),
                 num_images=min(numbers) if len(numbers) == len(of_it) else None,
             )
         )
@@ -133,12 +139,14 @@ def _decided(
     found = standing(contenders, metric)
     leader, told = found.leader, found.leader.told(metric)
     if len(contenders) == 1:
-        words = f"differ by their seed alone: {told}"
+        words = f"differ by their seed alone: {told}" if leader.num_seeds > 1 else "are the same recipe and seed"
         return Choice(compared, metric, (), f"by {metric}{asked}", leader.places, words)
+    if all(each.num_seeds == 1 for each in contenders):
+        asked = f"{BY_ONE_SEED}{asked}"
     if found.rivals:
         places = sorted(place for each in (leader, *found.rivals) for place in each.places)
         return Choice(compared, metric, (), f"by {metric}{asked}", tuple(places), found.undecided(metric))
-    seeds = f", {told}" if len(leader.places) > 1 else ""
+    seeds = f", {told}" if leader.num_seeds > 1 else ""
     by_chance = "" if found.sure else "perhaps by chance"
     reason = f"best by {metric}{seeds}{by_chance and f', {by_chance}'}{asked}"
     return Choice(compared, metric, leader.places, reason, undecided=by_chance)

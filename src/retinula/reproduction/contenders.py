@@ -18,13 +18,18 @@ class Contender:
 
     Attributes:
         places: of them among all.
-        values: what they reached on their validation pictures.
+        values: what each seed reached on its validation pictures.
         num_images: how many validation pictures each has; None where that is not known.
     """
 
     places: tuple[int, ...]
     values: Measured
     num_images: int | None
+
+    @property
+    def num_seeds(self) -> int:
+        """How many seeds there are; fewer than trainings where one was trained with twice."""
+        return len(self.values.values)
 
     def told(self, metric: ValidationMetric) -> str:
         """Write mean and deviation."""
@@ -51,7 +56,7 @@ class Standing:
         numbers = sorted(each.num_images for each in alike if each.num_images is not None)
         if metric == "val_accuracy" and len(numbers) == len(alike):
             few, many = numbers[0], numbers[-1]
-            seeds = " and so few seeds" if any(len(each.places) > 1 for each in alike) else ""
+            seeds = " and so few seeds" if any(each.num_seeds > 1 for each in alike) else ""
             return f"cannot be told apart by {few:,}{'' if few == many else f' to {many:,}'} pictures{seeds}"
         if len({each.values.mean for each in alike}) == 1:
             return f"have the same {metric}"

@@ -10,7 +10,7 @@ from retinula.recipe.differences import as_shipped
 from retinula.recipe.files import shipped
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Metric
-from retinula.reproduction.chance import difference_interval
+from retinula.reproduction.chance import BY_ONE_SEED, difference_interval
 from retinula.reproduction.finished import Finished
 from retinula.reproduction.measures import Measured, measure, num_images, result_metrics
 from retinula.reproduction.table import metric_words, spread
@@ -54,7 +54,7 @@ class Further:
     @property
     def finding(self) -> Finding:
         """Whether it goes further, by the first measure of test pictures that both have."""
-        metric = next((metric for metric in self.metrics if metric in self.measured and metric in self.here), None)
+        metric = self._metric
         if metric is None:
             return "not measured"
         pictures = self.num_images if metric in _SHARES else (None, None)
@@ -86,16 +86,24 @@ class Further:
         return f"{self.name} is meant to go further"
 
     @property
+    def _metric(self) -> Metric | None:
+        return next((metric for metric in self.metrics if metric in self.measured and metric in self.here), None)
+
+    @property
     def _beginning(self) -> str:
-        if self.finding == "not measured":
+        metric = self._metric
+        if metric is None:
             return self.intention
-        apart = self.finding == "cannot be told apart"
-        return f"{self.name} {self.finding}" + (f" from {self.work}" if apart else "")
+        whom = f" from {self.work}" if self.finding == "cannot be told apart" else ""
+        num_seeds = max(len(side[metric].values) for side in (self.measured, self.here))
+        return f"{self.name} {self.finding}{whom}{BY_ONE_SEED if num_seeds == 1 else ''}"
 
     @property
     def _pictures(self) -> str:
         first, second = self.num_images
-        return f", of {plural(first, 'picture')}" if first is not None and second in (first, None) else ""
+        if first is None:
+            return ""
+        return f", of {plural(first, 'picture') if second in (first, None) else f'{first:,} and {second:,} pictures'}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return a value that JSON can hold."""

@@ -122,6 +122,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "dataset": last_part(_part(recipe, "data").get("name")),
         "begun": _environment(run).get("started"),
         "finished": run.report_file.exists(),
+        "ended_early": outline.ended_early,
         "epochs": outline.epochs,
         "val_accuracy": outline.val_accuracy,
         "val_loss": outline.val_loss,

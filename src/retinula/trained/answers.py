@@ -5,7 +5,7 @@ Knows nothing of torch, so that a model can answer without it.
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, Literal, NamedTuple, Protocol, get_args, overload
+from typing import Any, Final, Literal, NamedTuple, Protocol, cast, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from PIL import Image
 from retinula.errors import InputError, nearest
 from retinula.images import Images
 from retinula.pictures.form import Form
-from retinula.pictures.given import GivenPicture, OpenFile, opened
+from retinula.pictures.given import GivenPicture, opened
 
 Probabilities = NDArray[np.float32]
 Several = list[Any] | tuple[Any, ...] | Iterator[Any]  # pictures
@@ -86,9 +86,9 @@ class Answering:
         if on_error not in get_args(OnError):
             raise InputError(f"there is no on_error={on_error!r}{nearest(str(on_error), get_args(OnError))}")
         # An open file is one picture, though it can be gone through line by line.
-        if isinstance(picture, list | tuple) or (isinstance(picture, Iterator) and not isinstance(picture, OpenFile)):
+        if isinstance(picture, list | tuple) or (isinstance(picture, Iterator) and not hasattr(picture, "read")):
             return _answered(self, picture, on_error)
-        ((probabilities, _),) = judged(self, [self.look_at(opened(picture))])
+        ((probabilities, _),) = judged(self, [self.look_at(opened(cast("GivenPicture", picture)))])
         return ranked(self.classes, probabilities)
 
 

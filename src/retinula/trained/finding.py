@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from retinula.errors import InputError
 from retinula.images import kind_of
 from retinula.runs.run import RUNS, Run, find_run, list_runs
 from retinula.text.names import printable
+
+_PUBLISHED: Final = "timm/"  # begins the names of weights
 
 
 class Found(NamedTuple):
@@ -32,13 +34,18 @@ def find_trained(word: str | Path, root: Path = RUNS, tell: Callable[[str], None
         tell: as of `find_finished`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or published weights are meant.
     """
     if not isinstance(word, str | os.PathLike):
         raise InputError(f"a model is named by its file, or by its run's folder or name, not by {kind_of(word)}")
     file = Path(word) if _is_file(word) else _in_a_folder(word, root)
     if file is not None:
         return Found(file)
+    if str(word).startswith(_PUBLISHED) and not any(map(os.path.exists, (word, root / word))):
+        raise InputError(
+            f"{printable(str(word))} names published weights, which are only begun from: train from them with: "
+            f"retinula train FOLDER --model {printable(str(word))}"
+        )
     run = find_finished(word, root, tell)
     if not run.model_file.is_file():
         remedy = f"there is no {run.model_file.name} in it" if run.finished else run.unfinished()

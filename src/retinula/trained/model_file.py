@@ -83,6 +83,17 @@ class Model(Answering):
         """The form of the pictures that it takes; every model has one, whatever computes it."""
         return self.preprocess
 
+    @property
+    def weights_licence(self) -> str:
+        """The licence of the weights, or of the nearest ones that they were begun from; empty where none is told."""
+        told: Any = self.provenance
+        while isinstance(told, dict):  # a file may be of anybody's making
+            if isinstance(licence := told.get("licence"), str) and licence:
+                return licence
+            source = told.get("source")
+            told = source.get("provenance") if isinstance(source, dict) else None
+        return ""
+
     def save(self, path: str | Path) -> None:
         """Write the model file; raises `RetinulaError` where the disk refuses."""
         header = {

@@ -31,7 +31,16 @@ INPUT: Final = "images"
 UNFAMILIAR: Final = "unfamiliar"  # the second output, of classifiers that can tell
 MAX_CLASSES: Final = 100_000
 _MOST_PIXELS: Final = 12_000_000  # at a time, but for a single picture: some 300 MB on the way through the graph
-_TOLD: Final = ("network", "superclasses", "temperature", "precision", "data_licence", "provenance", "parity")
+_TOLD: Final = (
+    "network",
+    "superclasses",
+    "temperature",
+    "precision",
+    "data_licence",
+    "weights_licence",
+    "provenance",
+    "parity",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +50,8 @@ class OnnxModel(Answering):
     Attributes:
         classes: the names of the classes, in the order of the probabilities; none of a model that gives pictures back.
         metadata: all that the file says of itself: `task`, `network`, `classes`, `superclasses`, `preprocess`,
-            `temperature`, `data_licence`, `provenance`, `parity` and more, as values of JSON.
+            `temperature`, `data_licence`, `weights_licence` where one is known, `provenance`, `parity` and more, as
+            values of JSON.
         form: of the pictures that it takes; the graph itself looks at the whole of a photo only, not at other views.
         tells_unfamiliar: whether it can tell pictures unlike anything it was trained on.
     """

@@ -4,6 +4,7 @@ Such a file is like any other model file: what begins from it, looks into it or 
 """
 
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Final, cast
 
@@ -36,7 +37,8 @@ def pretrained_file(name: str, *, search: Sequence[Path] | None = None, cache_di
     """
     weights = published(name)
     folder = cache_folder(cache_dir) / FOLDER
-    path = folder / f"{PREFIX.rstrip('/')}-{weights.name}.safetensors"
+    version = metadata.version("timm")  # another one may build other layers, and turn the same weights into others
+    path = folder / f"{PREFIX.rstrip('/')}-{version}-{weights.name}.safetensors"
     if not path.is_file():
         model = pretrained_model(weights, _found(weights, search_folders(search)) or _fetched(weights))
         make_folder(folder)

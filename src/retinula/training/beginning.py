@@ -11,6 +11,7 @@ from retinula.errors import InputError
 from retinula.images import ImageSet, copied, evenly_spread
 from retinula.models.code_autoencoder import CodeAutoencoder
 from retinula.models.linear_code import principal_components
+from retinula.models.timm_networks import check_inputs, is_of_timm
 from retinula.models.whitened import WhitenedNetwork
 from retinula.recipe.recipe import Recipe
 from retinula.training.body import freeze_body, train_mode
@@ -35,6 +36,8 @@ def first_network(recipe: Recipe, train_set: ImageSet, preprocess: Preprocess) -
     """
     torch.manual_seed(seed_for(recipe.seed, "weights"))
     network = build_network(recipe, len(train_set.classes), preprocess)
+    if is_of_timm(recipe.model.name):
+        check_inputs(recipe.model.name, network, preprocess.input_shape)
     check_sizes(network, recipe.model.name, preprocess.input_shape, [side for _, side in recipe.training.sizes])
     if recipe.model.freeze:
         freeze_body(network)
@@ -102,7 +105,7 @@ def check_sizes(network: nn.Module, name: str, input_shape: tuple[int, int, int]
         for side in sides:
             with torch.inference_mode():
                 network(torch.zeros(1, channels, side, side))
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter from networks of timm, of a size that is fixed
         raise InputError(
             f"{name} takes no inputs of {side}x{side} pixels once it is built for others: change training.sizes"
         ) from error

@@ -101,9 +101,7 @@ def first_hardware(run: Run) -> Hardware | None:
         return None
     text = read_text(run.hardware_file)
     try:
-        kept = read_json(text)
-        kept["ways"] = tuple((name, way) for name, way in kept["ways"])
-        return Hardware.from_dict(kept)
+        return Hardware.from_dict(read_json(text))
     except InputError as error:
         raise InputError(
             f"{run.hardware_file} was written by another version of Retinula; go on with that one, "

@@ -18,8 +18,8 @@ from torch import nn
 
 from retinula.errors import InputError
 from retinula.forms import Precision
-from retinula.machine import available_cores, bfloat16_units, memory_gib, processor
-from retinula.text.words import plural
+from retinula.machine import available_cores, bfloat16_units, busy_share, memory_gib, processor
+from retinula.text.words import percent, plural
 from retinula.training import processes
 from retinula.training.arrangement import Way, seconds_by_way
 from retinula.training.stopwatch import ENOUGH, GAIN, Clock, best_seconds
@@ -34,6 +34,7 @@ HOPELESS = 4
 # By that look a pass of the whole network's trial takes no longer; where other programs hold the processor it has fewer
 # pictures, and so have the trials of layers.
 TRIAL_SECONDS = 0.5
+BUSY = 0.3  # other programs that use more of the processor than that can turn the order of the candidates round
 
 _WORDS: dict[Way, str] = {
     "side_by_side": "with pictures side by side",
@@ -192,6 +193,7 @@ def choose_hardware(
         if precision in ("auto", name) and not (name == "bfloat16" and not channels_last)
     ]
     preferred = candidates[0]
+    busy = busy_share()
     few = min(num_images, LOOK_IMAGES)
     looks = _trials(network, (few, *input_shape), candidates, clock)
     hopeless = _hopeless(looks, preferred)
@@ -204,6 +206,8 @@ def choose_hardware(
     figures = ", ".join(f"{_name(candidate)} {seconds[candidate] * 1000:.0f} ms" for candidate in candidates)
     for candidate, times in hopeless.items():
         figures += f"; {_name(candidate)} was not tried: at first sight {times:.0f} times the fastest's time"
+    if busy is not None and busy > BUSY:
+        figures += f"; other programs used {percent(busy, 0)} of the processor meanwhile, which may have misled"
     choice = replace(choice, reason=f"a trial step took: {figures}")
     layer_images = LAYER_TRIAL_IMAGES * affordable // TRIAL_IMAGES
     return _choose_ways(network, input_shape, choice, min(num_images, layer_images), clock)

@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from retinula.errors import Interrupted, RetinulaError
+from retinula.errors import InputError, Interrupted, RetinulaError, first_line
 from retinula.files.durable import explained
 from retinula.images import ImageSet
 from retinula.pictures.by_class import few_pictures
 from retinula.recipe.recipe import Recipe
 from retinula.runs.files import EpochRow, StepRow
+from retinula.runs.going_on import going_on
 from retinula.runs.run import Run
 from retinula.trained.model_file import Model
 from retinula.training import processes
@@ -129,7 +130,7 @@ def train(
     if saved is None:
         save()
     else:
-        state.restore(saved["state"])
+        _restore(state, saved["state"], run)
         processes.by_first(lambda: check_logs(run, state.step, plan.batches.steps_per_epoch, plan.num_steps))
         tell(f"going on from step {state.step} of {plan.num_steps}")
     if processes.is_first():
@@ -168,6 +169,17 @@ def _fitting(
     else:
         processes.by_first(lambda: check_worth_beginning(recipe, train_set, validation_set, preprocess))
     return fits
+
+
+def _restore(state: TrainState, saved: dict[str, Any], run: Run) -> None:
+    """Go on from what a checkpoint holds: with other versions a network of the same name may have other layers."""
+    try:
+        state.restore(saved)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{run.path}: its checkpoint belongs to another network ({first_line(error)}); go on with the versions in "
+            f"{run.environment_file.name}"
+        ) from error
 
 
 def _tracking(recipe: Recipe, run: Run, step: int) -> AbstractContextManager[Tracking]:
@@ -254,6 +266,8 @@ def _run_steps(
 
 def _end_here(plan: Plan, state: TrainState, run: Run, tracked: Tracking, reporter: Reporter) -> None:
     """End a training before its last step: what it has learned of an epoch counts as one, and is validated like one."""
+    if not state.step:
+        raise InputError(f"{run.path} has learned nothing yet", remedy=going_on(run, given=False))
     if _is_done(plan, state):
         return  # killed between its last checkpoint and the model file
     run.note(f"ended at step {state.step} of {plan.num_steps}")

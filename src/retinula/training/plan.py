@@ -143,12 +143,18 @@ def check_worth_beginning(
 
     Raises:
         InputError: it would stop by pictures that there are not, end on inputs of another size than the network is
-            asked with, or move no weight.
+            asked with, cut more out of pictures than there is, or move no weight.
     """
     if recipe.training.early_stopping and validation_set is None:
         raise InputError(
             "training.early_stopping needs pictures to choose by: give validation_set as well, "
             "or training.early_stopping=0"
+        )
+    height, width = preprocess.input_shape[1:]
+    if recipe.augment.cutout > max(height, width):
+        raise InputError(
+            f"augment.cutout={recipe.augment.cutout} is larger than the pictures, {height}x{width}: nothing "
+            "would be left of many of them"
         )
     num_steps = recipe.training.num_steps(batches_of(recipe, len(train_set)).steps_per_epoch)
     _check_last_side(recipe.training.sizes, num_steps, preprocess)
@@ -203,11 +209,6 @@ def make_plan(
         raise InputError(
             f"training would show pictures of {list(seen)}, but the network is asked with "
             f"{list(preprocess.input_shape[1:])}: inputs.crop and augment.random_crop must be equal"
-        )
-    if recipe.augment.cutout > max(seen):
-        raise InputError(
-            f"augment.cutout={recipe.augment.cutout} is larger than the pictures, {'x'.join(map(str, seen))}: nothing "
-            "would be left of many of them"
         )
     return Plan(
         recipe=recipe,

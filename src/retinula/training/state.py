@@ -98,7 +98,11 @@ class TrainState:
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Take over what `to_dict` gave; raises `RuntimeError` or `KeyError` where it belongs to another network."""
+        """Take over what `to_dict` gave.
+
+        Raises:
+            RuntimeError: it belongs to another network, as do `KeyError` and `ValueError`.
+        """
         self.network.load_state_dict(values["network"])
         if self.average:
             self.average.network.load_state_dict(values["average"])

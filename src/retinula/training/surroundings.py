@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from retinula.files.durable import write_json
+from retinula.models.timm_networks import is_of_timm
 from retinula.runs.run import Run
 from retinula.version import __version__
 
@@ -59,7 +60,7 @@ def write_down(run: Run, session: dict[str, Any]) -> str:
     Args:
         run: with its checkpoints; without any, or with that of first weights alone, nothing is left of what was
             computed before.
-        session: from `describe_session`.
+        session: from `describe_session`; where the run's network is of timm, the version of that is written down, too.
 
     Returns:
         A line on what has changed; empty where nothing has, or nothing is left of before.
@@ -69,13 +70,15 @@ def write_down(run: Run, session: dict[str, Any]) -> str:
         RetinulaError: it cannot be written.
     """
     environment, step = run.environment(), run.checkpoint_step()
+    if is_of_timm(run.recipe().model.name):
+        session = {**session, "versions": {**session["versions"], "timm": metadata.version("timm")}}
     known = environment.get("went_on") or []
     # Whoever made no checkpoint has left nothing of its steps.
     kept = [each for each in known if each["after_step"] < step]
     before, now = _facts((kept or [environment])[-1]), _facts(session)
     other = [name for name in now if before.get(name, now[name]) != now[name]]
     changes = [f"{name} {now[name]} instead of {before[name]}" for name in other]
-    if changes and not step:
+    if not step and not now.items() <= before.items():  # nothing is computed yet: all is as it is now
         begun = {key: value for key, value in session.items() if key != "started"}
         write_json(run.environment_file, {**environment, **begun, "went_on": []})
         return ""

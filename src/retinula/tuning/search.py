@@ -162,6 +162,7 @@ class Search:
             if self.ledger.taken_up_at(taken.number, step) > CUT_OFTEN:
                 raise InputError(f"it was taken up {CUT_OFTEN} times after step {step} and came no further")
             try:
+                self._tell_what_was_reached(taken.number, run, step)
                 experiment.train(run.recipe(), run=run, reporter=reporter)
             except (RetinulaError, KeyboardInterrupt):  # counted is what nobody sees: a process that is killed
                 with suppress(RetinulaError):  # the disk may refuse this, too
@@ -170,6 +171,13 @@ class Search:
             return
         recipe = with_settings(self.recipe, settings)
         experiment.train(recipe, run=run.name, reporter=reporter, root=self.study.runs)
+
+    def _tell_what_was_reached(self, number: int, run: Run, step: int) -> None:
+        """Tell the ledger of the epochs up to a checkpoint: of the last the trial may have been cut before it did."""
+        for row in run.metrics():
+            value = row[self.metric]
+            if row["step"] <= step and value is not None:
+                self.ledger.report(number, row["epoch"], value)
 
 
 class _TrialReporter(Reporter):

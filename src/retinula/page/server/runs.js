@@ -57,7 +57,8 @@ function list() {
       change: (event) => choose(run.name, event.target.checked),
     });
     const label = make("label", { for: `run-${run.name}` }, run.name);
-    const state = run.finished ? [] : [" ", make("span", { class: "quiet" }, `(${text("unfinished")})`)];
+    const told = run.ended_early ? "ended" : run.finished ? null : "unfinished";
+    const state = told ? [" ", make("span", { class: "quiet" }, `(${text(told)})`)] : [];
     return make(
       "tr",
       {},

@@ -142,6 +142,8 @@
   const fields = [...dots.querySelectorAll("[data-cell]")]; // row by row
   const middles = fields.map((field) => ["x", "y"].map((side) => field[side].baseVal.value + field.width.baseVal.value / 2));
   let current = -1;
+  let byMouse = true;
+  const pointed = (event) => (byMouse ? fields.indexOf(event.target) : meant(dots, event, middles)); // a finger hides its field
   const point = (number) => {
     fields[current]?.classList.remove("current");
     current = number;
@@ -156,11 +158,12 @@
   };
   for (const kind of ["pointermove", "pointerdown"])
     dots.addEventListener(kind, (event) => {
-      const number = meant(dots, event, middles);
+      byMouse = event.pointerType === "mouse"; // which not every browser tells of a click
+      const number = pointed(event);
       if (number >= 0 && number !== current) point(number);
     });
   dots.addEventListener("click", (event) => {
-    const number = meant(dots, event, middles);
+    const number = pointed(event);
     event.stopPropagation(); // or what lies under the pointer would be opened as well
     if (number >= 0) show(fields[number].dataset.cell);
   });
