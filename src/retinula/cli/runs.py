@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_EPOCHS = 40  # that are shown in a table, which nobody reads on a screen beyond that
 
 app = typer.Typer(
-    help="List, show, compare or end trainings; alone, it lists them.",
+    help="List, show, compare, end trainings; by itself lists them.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
