@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_EPOCHS = 40  # that are shown in a table, which nobody reads on a screen beyond that
 
 app = typer.Typer(
-    help="List, show, compare, end trainings; by itself lists them.",
+    help="List, show, compare and end trainings; alone lists them.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -127,9 +127,10 @@ def finish(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")],
     as_json: AsJson = False,
 ) -> None:
-    """End an interrupted training where it is: make a model of what it has learned so far.
+    """End an interrupted training where it is.
 
-    It goes on no more. To go on with it instead: retinula train --resume RUN.
+    It becomes a finished run, with a model of what it has learned so far, and goes on no more. To go on with it
+    instead: retinula train --resume RUN.
     """
     from retinula.cli.train import show_trained
     from retinula.experiment import finish
