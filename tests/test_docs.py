@@ -273,6 +273,18 @@ def test_what_goes_further_is_what_recipes_name() -> None:
     }
 
 
+def test_the_way_of_a_training_that_was_ended_early_is_that_of_its_record() -> None:
+    (cut,) = [runs for runs in gather([ROOT / RECORDS]) if runs[0].ended_early]
+    (run,) = cut
+    losses = {str(row["epoch"]): row["val_loss"] for row in run.run.metrics()}
+    claimed = {str(each.at): each.value for each in run.recipe.claims if each.metric == "epoch_val_loss"}
+    table = rows(ROOT / "docs" / "reproduction.md", "| epoch | the work")
+    assert [row[0] for row in table] == ["1", "2", "3", "4", "5"]
+    for epoch, published, measured in table:
+        assert float(measured) == pytest.approx(losses[epoch], abs=5.1e-4)
+        assert epoch not in claimed or float(published) == pytest.approx(claimed[epoch], abs=5.1e-4)
+
+
 def test_what_was_measured_of_works_is_what_the_pages_of_results_say() -> None:
     measured = {}
     for page, place, kept in (("results-earlier.md", 3, ", runs not kept"), ("results.md", 4, "")):

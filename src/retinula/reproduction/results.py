@@ -31,8 +31,9 @@ _INTRODUCTION = """# Results
 Written by `retinula results --write` from the reports of finished runs. A result is the share of the test pictures that
 are right, or of what gives pictures back its PSNR: the mean over the seeds and their standard deviation, n the number
 of runs. Some recipes average over six looks at each picture; then "single look" says how many are right by one alone.
-"Settings" are those that differ from the shipped recipe. Times depend on the machine, numbered below the table, and on
-what else it did.
+"Settings" are those that differ from the shipped recipe. Of a training that was ended early they say at which step, and
+what was claimed of a whole one is shown "so far" and not judged. Times depend on the machine, numbered below the table,
+and on what else it did.
 """
 
 
