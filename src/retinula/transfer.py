@@ -18,7 +18,6 @@ from retinula.models.timm_networks import is_of_timm
 from retinula.recipe.differences import changed_from_shipped
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.sections import Inputs
-from retinula.runs.files import ended_early
 from retinula.runs.run import RUNS, Run, list_runs
 from retinula.trained.finding import find_trained
 from retinula.trained.model_file import Model
@@ -137,8 +136,7 @@ def find_weights(weights: str, root: Path = RUNS, tell: Callable[[str], None] = 
 def _changed(run: Run) -> tuple[str, ...]:
     """Return in which settings a run differs from what is shipped; none where its recipe cannot be read."""
     try:
-        ended = ended_early(run.report())
-        return (*(changed_from_shipped(run.recipe()) or ()), *([ended] if ended else []))
+        return (*(changed_from_shipped(run.recipe()) or ()), *filter(None, [run.ended_early()]))
     except InputError:
         return ()  # its model is whole all the same
 
@@ -150,7 +148,7 @@ def _newest(recipe: str, root: Path) -> Run:
         try:
             if run.finished and run.report().get("recipe") == recipe:
                 newest = newest or run
-                if changed_from_shipped(run.recipe()) == [] and not ended_early(run.report()):
+                if changed_from_shipped(run.recipe()) == [] and not run.ended_early():
                     return run
         except InputError:
             continue  # one broken folder does not hide the others

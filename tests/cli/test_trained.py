@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from retinula.cli.trained import called, check_own_there
+from retinula.cli.trained import called
 from retinula.errors import InputError
 from retinula.recipe.files import load_recipe
+from retinula.runs.own_there import check_own_there
 from retinula.runs.run import create_run
 
 

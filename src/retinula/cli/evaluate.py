@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, check_own_there, found_model, without_pictures
+from retinula.cli.trained import RunOrModel, found_model, without_pictures
 from retinula.errors import InputError
 from retinula.forms import Averaging
 
@@ -77,6 +77,8 @@ def evaluate(
     if found.run is None and data is None:
         raise without_pictures(run)
     if found.run is not None and data is None:
+        from retinula.runs.own_there import check_own_there
+
         check_own_there(found.run, ", or measure on pictures of your choice with --data")
     from retinula.evaluation.asked import ask, ask_file
     from retinula.evaluation.label_errors import check_findable

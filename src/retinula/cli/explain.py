@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, check_own_there, found_model, without_pictures
+from retinula.cli.trained import RunOrModel, found_model, without_pictures
 from retinula.errors import InputError, nearest
 from retinula.files.durable import check_folder
 
@@ -195,5 +195,7 @@ def _set_for(found: "Found", model: "Model", data: str | None) -> "ImageSet":
         return other_pictures(data, model, "test")
     if found.run is None:
         raise without_pictures(found.file)
+    from retinula.runs.own_there import check_own_there
+
     check_own_there(found.run, ", or name others with --data")
     return own_pictures(found.run, "test")

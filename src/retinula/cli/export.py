@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retinula.cli.terminal import AsJson, counting, remark, say, say_json
-from retinula.cli.trained import RunOrModel, called, check_own_there, found_model, with_result
+from retinula.cli.trained import RunOrModel, called, found_model, with_result
 from retinula.errors import InputError
 from retinula.extras import load, need
 from retinula.files.durable import check_destination, check_folder
@@ -248,6 +248,8 @@ def _splits(found: "Found", int8: bool, progress: "Progress") -> "Mapping[SplitN
             f"nobody knows which pictures {found.file} has seen: name its run, or other pictures with --data"
         )
     others = "" if int8 else "prove it on pictures of your choice with --data"
+    from retinula.runs.own_there import check_own_there
+
     check_own_there(found.run, others and f", or {others}")
     own = find_own(found.run, progress)
     if own.changed:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST_EPOCHS = 40  # that are shown in a table, which nobody reads on a screen beyond that
 
+_Run = Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")]
+
 app = typer.Typer(
     help="List, show, compare and end trainings; alone lists them.",
     invoke_without_command=True,
@@ -74,7 +76,7 @@ def list_all(
 
 @app.command("show")
 def show(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")],
+    run: _Run,
     as_json: AsJson = False,
 ) -> None:
     """Show one training: recipe, data, epochs, results."""
@@ -124,7 +126,7 @@ def show(
 
 @app.command("finish")
 def finish(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, a name under runs/, or 'last'.")],
+    run: _Run,
     as_json: AsJson = False,
 ) -> None:
     """End an interrupted training where it is.

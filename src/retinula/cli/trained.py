@@ -40,24 +40,6 @@ def without_pictures(run: str | Path) -> InputError:
     return InputError(f"{run} is a model without pictures of its own: name some with --data")
 
 
-def check_own_there(run: "Run", others: str = "") -> None:
-    """Refuse a run whose pictures are no longer where they were when it was trained.
-
-    Args:
-        run: whose own pictures are needed.
-        others: what else can be done than to put them back, the end of the message.
-
-    Raises:
-        InputError: names the file or folder.
-    """
-    from retinula.datasets.absent import is_path
-
-    data = run.recipe().data
-    for name in (data.name, *data.more):
-        if is_path(name) and not Path(name).exists():
-            raise InputError(f"{run.path} was trained on {name}, which is no longer there: put it back{others}")
-
-
 def found_model(run: str) -> "Found":
     """Find the model that RUN means, which does not load torch, and say which run `last` is."""
     if is_onnx(run):

@@ -15,6 +15,7 @@ from retinula.evaluation.recognised import NOTHING_KNOWN, Learned
 from retinula.images import ImageSet
 from retinula.pictures.equal import Digests, digests_of
 from retinula.recipe.recipe import Recipe
+from retinula.runs.own_there import check_own_there
 from retinula.runs.run import RUNS, Run, find_run
 from retinula.text.words import percent
 from retinula.trained.model_file import Model
@@ -217,6 +218,7 @@ def find_own(run: Run, progress: Progress | None = None, remark: Callable[[str],
         InputError: they cannot be found at all.
     """
     recipe = run.recipe()
+    check_own_there(run)
     # All are looked at here, so that damage is not taken for a change.
     told = remark or (lambda _: None)
     dataset = load_dataset(recipe, progress, told, told)

@@ -9,7 +9,6 @@ from retinula.recipe.differences import changed_settings
 from retinula.recipe.files import load_recipe, shipped
 from retinula.recipe.recipe import Recipe
 from retinula.reproduction.finished import Finished
-from retinula.runs.files import ended_early
 from retinula.runs.run import Run
 from retinula.text.names import printable
 from retinula.training.reporting import Reporter
@@ -45,8 +44,7 @@ def settled_from_runs(
     for place, (run, other) in enumerate(known):
         if other.name != name or not run.finished:
             continue
-        ended = ended_early(run.report())
-        changed = [*(changed_settings(other, usual) if usual else []), *([ended] if ended else [])]
+        changed = [*(changed_settings(other, usual) if usual else []), *filter(None, [run.ended_early()])]
         if changed:
             left_out.append(f"{run.path}, which is not as shipped: {printable(', '.join(changed))}")
             continue

@@ -15,7 +15,7 @@ from retinula.recipe.sections import ValidationMetric
 from retinula.reproduction.chance import BY_ONE_SEED, share_interval
 from retinula.reproduction.contenders import Contender, standing
 from retinula.reproduction.measures import Measured
-from retinula.runs.files import EpochRow, ended_early
+from retinula.runs.files import EpochRow
 from retinula.runs.run import Run
 from retinula.text.names import printable
 from retinula.training.outline import Outline
@@ -87,7 +87,7 @@ def choose(runs: Sequence[Run]) -> Choice:
     metric: ValidationMetric = "val_loss" if reconstruct else "val_accuracy"
     pictures = [run.environment()["data"] for run in runs]
     changed = [
-        [*_other_pictures(recipe, recipes[0], own, pictures[0]), *_ended(run)]
+        [*_other_pictures(recipe, recipes[0], own, pictures[0]), *filter(None, [run.ended_early()])]
         for run, recipe, own in zip(runs, recipes, pictures, strict=True)
     ]
     compared = tuple(
@@ -150,10 +150,6 @@ def _decided(
     by_chance = "" if found.sure else "perhaps by chance"
     reason = f"best by {metric}{seeds}{by_chance and f', {by_chance}'}{asked}"
     return Choice(compared, metric, leader.places, reason, undecided=by_chance)
-
-
-def _ended(run: Run) -> list[str]:
-    return [told] if run.finished and (told := ended_early(run.report())) else []
 
 
 def _other_pictures(recipe: Recipe, first: Recipe, own: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,6 @@ from retinula.files.durable import replacing_folder, write_json, write_text
 from retinula.recipe.assignment import parse
 from retinula.recipe.differences import last_part
 from retinula.recipe.recipe import Recipe
-from retinula.runs.files import ended_early
 from retinula.runs.run import Run
 
 RECORDS = Path("docs") / "records"
@@ -50,7 +49,7 @@ def without_folders(recipe: Recipe) -> Recipe:
 
 def _keep(run: Run, folder: Path) -> Run:
     recipe = without_folders(run.recipe())
-    cut = f"-step{run.report()['training']['steps']}" if run.finished and ended_early(run.report()) else ""
+    cut = f"-step{run.report()['training']['steps']}" if run.ended_early() else ""
     record = Run(folder / f"{recipe.name}-seed{recipe.seed}-{recipe.digest()}{cut}")
     environment = run.environment()
     command = [_without_path(word) for word in environment.get("command", ())]

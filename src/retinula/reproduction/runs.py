@@ -10,7 +10,6 @@ from retinula.recipe.files import load_recipe
 from retinula.recipe.recipe import Recipe
 from retinula.recipe.targets import anchored
 from retinula.reproduction.begun_from import settled_from_runs
-from retinula.runs.files import ended_early
 from retinula.runs.run import Run, list_runs
 from retinula.training.reporting import Reporter
 from retinula.transfer import NEWEST_OF, begin_from
@@ -75,7 +74,7 @@ def _run_for(recipe: Recipe, root: Path, reporter: Reporter) -> Run:
     for run in reversed(same):
         if run.finished:
             try:
-                ended = ended_early(run.report())
+                ended = run.ended_early()
             except InputError as error:
                 raise InputError(f"{error}; to train this seed anew, move {run.path} away") from error
             reporter.message(

@@ -26,6 +26,7 @@ from retinula.runs.files import (
     EpochRow,
     StepRow,
     begun_at,
+    ended_early,
     own_evaluation,
     read_environment,
     read_epochs,
@@ -215,6 +216,10 @@ class Run:
             InputError: as `report`, or the recipe cannot be read.
         """
         return own_evaluation(self.report(), self.recipe().evaluation.tta, split)
+
+    def ended_early(self) -> str:
+        """Say where a finished run was ended by somebody's wish; nothing of others; `InputError` as `report`."""
+        return ended_early(self.report()) if self.finished else ""
 
     def unfinished(self) -> str:
         """Say what to do about a run that is not finished."""
